@@ -1,0 +1,165 @@
+//! The seam between the chain and whatever runs a filter (the engine; native doubles in tests).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{Edit, Envelope, Message, Path, Policy, Session, StageSet, Verdict};
+
+/// A loaded filter, shared by all sessions of its generation.
+pub trait Filter: Send + Sync {
+    /// the name without its number, e.g. `access`
+    fn name(&self) -> &str;
+    /// what it exports, narrowed by the operator
+    fn stages(&self) -> StageSet;
+    /// what the operator wrote
+    fn policy(&self) -> &Policy;
+    /// A fresh sandbox: one for each transaction, one for each connection-stage call. Cheap and lazy:
+    /// nothing is instantiated before the first question.
+    fn fork(&self) -> Box<dyn Sandbox>;
+}
+
+/// One sandbox. After an `Err` it is not asked again.
+#[async_trait]
+pub trait Sandbox: Send {
+    /// Asks one stage. Effects come back with the verdict and are lost with a failure.
+    async fn ask(&mut self, question: Question) -> Result<Answer, Failure>;
+}
+
+/// A stage with all facts that may be pulled at it. Everything is shared, nothing is copied.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// what is asked
+    pub ask: Ask,
+    /// who is talking
+    pub session: Arc<Session>,
+    /// from MAIL on; the recipients are those accepted so far
+    pub envelope: Option<Arc<Envelope>>,
+    /// from the stage headers on; at headers its body is empty
+    pub message: Option<Arc<Message>>,
+    /// points so far, by earlier filters
+    pub score: f64,
+    /// notes of this connection and this transaction by (filter, key); a transaction's hides a connection's
+    pub notes: Arc<Notes>,
+}
+
+/// The stage's own arguments.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// on-connect
+    Connect,
+    /// on-hello
+    Hello(String),
+    /// on-auth
+    Auth {
+        /// upper case
+        mechanism: String,
+        /// where the mechanism shows it
+        name: Option<String>,
+    },
+    /// on-mail
+    Mail(Path),
+    /// on-rcpt
+    Rcpt(Path),
+    /// on-headers
+    Headers,
+    /// on-message
+    Message,
+    /// on-outcome
+    Outcome(Outcome),
+    /// on-disconnect: the reason
+    Disconnect(String),
+}
+
+/// How a transaction ended.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// what the client got
+    pub code: u16,
+    /// what the client got
+    pub text: String,
+    /// the filter that decided
+    pub decided_by: Option<String>,
+    /// the backend's queue id
+    pub queue_id: Option<String>,
+}
+
+/// What a filter gave back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// `Continue` for observers
+    pub verdict: Verdict,
+    /// what else it did
+    pub effects: Effects,
+}
+
+/// What a filter did besides its verdict, checked by the sandbox host.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// in order, each valid on the view the filter had
+    pub edits: Vec<Edit>,
+    /// symbol, points (bounded, finite), why
+    pub scores: Vec<(String, f64, String)>,
+    /// scope, key, value
+    pub notes: Vec<(Scope, String, String)>,
+    /// hold the reply back this long (capped)
+    pub pace: Duration,
+    /// CPU used by this call
+    pub cpu: Duration,
+    /// log lines and calls dropped at a cap
+    pub dropped: u32,
+}
+
+/// Where a note lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// until the connection ends
+    Connection,
+    /// until the transaction ends
+    Transaction,
+}
+
+/// Notes by filter and key.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(pub std::collections::BTreeMap<(String, String), String>);
+
+/// A filter failed: whose fault, in words for the log.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("filter {filter} failed at {stage}: {kind}", stage = stage.name())]
+pub struct Failure {
+    /// its name
+    pub filter: String,
+    /// the stage
+    pub stage: crate::Stage,
+    /// why
+    pub kind: FailureKind,
+    /// CPU used until then
+    pub cpu: Duration,
+}
+
+/// Why a filter failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FailureKind {
+    /// unreachable, division by zero, out of bounds, stack overflow …: the trap and the guest's last words
+    #[error("trap: {0}")]
+    Trap(String),
+    /// more CPU than `time`
+    #[error("used its CPU time of {0:?}")]
+    Time(Duration),
+    /// longer than `wall`
+    #[error("took longer than {0:?}")]
+    Wall(Duration),
+    /// a growth over `memory` was refused, and it trapped
+    #[error("wanted more memory than {0} octets")]
+    Memory(u64),
+    /// a cap of the host (result too large, too many host calls …)
+    #[error("limit: {0}")]
+    Limit(String),
+    /// could not be loaded at start; its answer is `on-failure`
+    #[error("not loadable: {0}")]
+    NotLoadable(String),
+    /// our own fault
+    #[error("internal: {0}")]
+    Internal(String),
+}

@@ -1,0 +1,50 @@
+//! What a filter says at a stage.
+
+/// What a filter would like the client to hear. Not trusted: `Chain` builds the reply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplyHint {
+    /// e.g. 550
+    pub code: Option<u16>,
+    /// e.g. "5.7.1"
+    pub enhanced: Option<String>,
+    /// one or more lines
+    pub text: String,
+}
+
+/// The closed list of verdicts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// no objection; the next filter is asked
+    Continue,
+    /// no objection; no later filter is asked in this transaction
+    Accept,
+    /// refuse for good
+    Reject(ReplyHint),
+    /// refuse for now
+    Defer(ReplyHint),
+    /// 250 to the client, delivered to nobody
+    Discard,
+    /// 250 once the message is safe in the quarantine
+    Quarantine(String),
+    /// reply and close
+    Disconnect(ReplyHint),
+}
+
+/// A verdict without its data, as granted in a filter's TOML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum VerdictKind {
+    /// always granted
+    Continue,
+    /// must be granted
+    Accept,
+    /// granted by default
+    Reject,
+    /// granted by default
+    Defer,
+    /// must be granted
+    Discard,
+    /// must be granted
+    Quarantine,
+    /// must be granted
+    Disconnect,
+}
