@@ -1,1 +1,60 @@
-fn main() {}
+//! `cargo xtask`: the few commands a newcomer needs. Standard library only, so that it builds in a second.
+#![forbid(unsafe_code)]
+
+mod check;
+mod demo;
+mod guest_target;
+mod peers;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+use step::Outcome;
+
+const HELP: &str = "\
+Tasks of this repository.
+
+Usage: cargo xtask <task> [arguments]
+
+  demo [arguments of `lazaret demo`]   build everything and start a mail proxy on loopback
+                                       e.g. cargo xtask demo --smtp 127.0.0.1:3025
+  test [arguments of `cargo test`]     run every test of the workspace, then count the peers
+                                       (Postfix, swaks, smtplib ...) that took part
+                                       e.g. cargo xtask test -p lazaret-smtp
+  check                                what CI asks before the tests: format, lints, documentation
+
+`demo` and `test` add the Rust target wasm32-wasip2 with rustup when it is missing.
+
+Environment:
+  LAZARET_REQUIRE_PEERS=1   `test` fails when no peer took part
+  CARGO_TARGET_DIR          where cargo builds, as always
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    match perform(&task, &rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::from(problem.exit)
+        }
+    }
+}
+
+fn perform(task: &str, rest: &[String]) -> Outcome {
+    match task {
+        "demo" => demo::demo(rest),
+        "test" => test::test(rest),
+        "check" => check::check(rest),
+        "" | "help" | "-h" | "--help" => {
+            step::say(HELP);
+            Ok(())
+        }
+        other => Err(step::Problem::usage(format!(
+            "there is no task `{other}`; tasks are demo, test, check (cargo xtask --help)"
+        ))),
+    }
+}
