@@ -107,6 +107,8 @@ pub struct Effects {
     pub pace: Duration,
     /// CPU used by this call
     pub cpu: Duration,
+    /// linear memory of the sandbox after this call, in octets; 0 when unknown
+    pub memory: u64,
     /// log lines and calls dropped at a cap
     pub dropped: u32,
 }
