@@ -1,0 +1,223 @@
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use crate::{ConfigError, read_text};
+
+/// Most octets of a configuration file.
+pub const CONFIG_FILE_LIMIT: u64 = 1 << 20;
+
+/// Reads and parses a configuration file. Relative paths in it are for the caller to resolve against its directory.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    Source::read(path)?.parse()
+}
+
+/// Parses text as if it stood in `path`.
+pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    Source::new(path, text).parse()
+}
+
+/// The text of a configuration file, kept so that checks made after parsing can still cite a line: take the span of a
+/// [`crate::Spanned`] value and ask for an [`error`](Source::error) there.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// Text as if it stood in `path`.
+    pub fn new(path: &Path, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Reads a regular UTF-8 file of at most [`CONFIG_FILE_LIMIT`] octets.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Ok(Self::new(path, &read_text(path, CONFIG_FILE_LIMIT)?))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory that relative paths in this file start from.
+    pub fn directory(&self) -> &Path {
+        match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+
+    /// Parses the whole text; `T` says with `deny_unknown_fields` which keys there are.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        toml::from_str(&self.text).map_err(|error| self.explain(&error))
+    }
+
+    /// An error at the line where `span` (octets of the text) starts.
+    pub fn error(&self, span: Range<usize>, problem: impl Into<String>) -> ConfigError {
+        ConfigError::new(&self.path, problem).at(self.line(span.start))
+    }
+
+    /// Counted from 1.
+    fn line(&self, offset: usize) -> usize {
+        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
+        before.iter().filter(|octet| **octet == b'\n').count() + 1
+    }
+
+    /// serde knows what is wrong only as a sentence; ours name keys, not fields, and the nearest right word.
+    fn explain(&self, error: &toml::de::Error) -> ConfigError {
+        let message = error.message().replace('\n', " ");
+        let at = |problem: String| match error.span() {
+            Some(span) => self.error(span, problem),
+            None => ConfigError::new(&self.path, problem),
+        };
+        for (serde, ours) in [
+            ("unknown field", "unknown key"),
+            ("unknown variant", "unknown word"),
+        ] {
+            if let Some((word, known)) = unknown(&message, serde) {
+                return at(format!("{ours} `{word}`")).instead_of(word, known);
+            }
+        }
+        match message.strip_prefix("missing field ") {
+            Some(field) => at(format!("the key {field} is missing")),
+            None => at(message),
+        }
+    }
+}
+
+/// Takes "unknown field `x`, expected one of `a`, `b`" apart.
+fn unknown<'m>(message: &'m str, what: &str) -> Option<(&'m str, Vec<&'m str>)> {
+    let rest = message.strip_prefix(what)?.strip_prefix(" `")?;
+    let (word, rest) = rest.split_once("`, ")?;
+    Some((word, rest.split('`').skip(1).step_by(2).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ByteSize, LineList, Span};
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+    struct Sample {
+        hostname: String,
+        #[serde(default)]
+        max_size: Option<ByteSize>,
+        #[serde(default)]
+        hold: Option<Span>,
+        #[serde(default)]
+        recipients: Option<LineList>,
+        #[serde(default)]
+        tls: Option<Tls>,
+        #[serde(default)]
+        listener: Vec<Listener>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Tls {
+        Off,
+        Starttls,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Listener {
+        listen: Vec<String>,
+    }
+
+    fn complaint(text: &str) -> String {
+        parse::<Sample>(Path::new("lazaret.toml"), text)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_good_file_is_read() {
+        let text = "hostname = \"mx.example.org\"\nmax-size = \"10 MB\"\nhold = \"20s\"\nrecipients = [\"example.org\"]\ntls = \"starttls\"\n[[listener]]\nlisten = [\"[::]:25\"]\n";
+        let sample: Sample = parse(Path::new("lazaret.toml"), text).unwrap();
+        assert_eq!(sample.hostname, "mx.example.org");
+        assert_eq!(sample.max_size, Some(ByteSize(10_000_000)));
+        assert_eq!(sample.hold.map(|s| s.0.as_secs()), Some(20));
+        assert_eq!(
+            sample.recipients,
+            Some(LineList::Inline(vec!["example.org".into()]))
+        );
+        assert!(matches!(sample.tls, Some(Tls::Starttls)));
+        assert_eq!(sample.listener[0].listen, ["[::]:25"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_line_and_cure() {
+        for (text, said) in [
+            (
+                "hostname = \"a\"\n\n[[listener]]\nlistn = []\n",
+                "lazaret.toml:4: unknown key `listn`, did you mean `listen`?",
+            ),
+            (
+                "hostname = \"a\"\nqqq = 1\n",
+                "lazaret.toml:2: unknown key `qqq`, known here: `hostname`, `max-size`, `hold`, `recipients`, `tls`, `listener`",
+            ),
+            (
+                "hostname = \"a\"\ntls = \"startls\"\n",
+                "lazaret.toml:2: unknown word `startls`, did you mean `starttls`?",
+            ),
+            (
+                "tls = \"off\"\n",
+                "lazaret.toml:1: the key `hostname` is missing",
+            ),
+            (
+                "# c\nhostname = 5\n",
+                "lazaret.toml:2: invalid type: integer `5`, expected a string",
+            ),
+            (
+                "hostname = \"a\"\nmax-size = 1000\n",
+                "lazaret.toml:2: invalid type: integer `1000`, expected a size in quotes, with its unit, e.g. \"64 MiB\"",
+            ),
+            (
+                "hostname = \"a\"\nhold = \"20\"\n",
+                "lazaret.toml:2: `20` is not a length of time: write a whole number and a unit, e.g. \"10s\" (ms, s, m, h, d)",
+            ),
+            (
+                "hostname = \"a\"\nrecipients = { line = \"f\" }\n",
+                "lazaret.toml:2: expected a list of strings, or { lines = \"file\" }",
+            ),
+            (
+                "hostname = \"a\"\nhostname = \"b\"\n",
+                "lazaret.toml:2: duplicate key",
+            ),
+        ] {
+            assert_eq!(complaint(text), said);
+        }
+        assert!(complaint("hostname = \"a\"\ntls = \n").starts_with("lazaret.toml:2: "));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = read::<Sample>(Path::new("/nowhere/lazaret.toml")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("/nowhere/lazaret.toml: cannot be read: ")
+        );
+    }
+
+    #[test]
+    fn relative_paths_start_from_the_file() {
+        assert_eq!(
+            Source::new(Path::new("/etc/l.toml"), "").directory(),
+            Path::new("/etc")
+        );
+        assert_eq!(
+            Source::new(Path::new("l.toml"), "").directory(),
+            Path::new(".")
+        );
+    }
+}
