@@ -1,0 +1,23 @@
+//! Permission `notes`: short facts for later stages and later filters. A filter writes under its own name and reads all.
+
+use crate::Error;
+pub use crate::bindings::permissions::lazaret::filter::notes::Scope;
+use crate::host::notes as host;
+
+/// Writes a note.
+///
+/// # Errors
+/// [`Error::NotNow`] for [`Scope::Transaction`] before MAIL, [`Error::Limit`] for too many or too long notes,
+/// [`Error::NotGranted`], [`Error::Invalid`].
+pub fn set(scope: Scope, key: &str, value: &str) -> Result<(), Error> {
+    host::set(scope, key, value)
+}
+
+/// Reads a note of the filter of that name (`rules` for `20-rules.wasm`); one of the transaction goes before one of the
+/// connection.
+///
+/// # Errors
+/// [`Error::NotGranted`].
+pub fn get(filter: &str, key: &str) -> Result<Option<String>, Error> {
+    host::get(filter, key)
+}

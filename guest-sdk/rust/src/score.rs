@@ -1,0 +1,21 @@
+//! Permission `score`, optionally bounded (`score:-2..8`): points for or against this message.
+
+use crate::Error;
+use crate::host::score as host;
+
+/// Adds points under a symbol such as `NO_DATE`, with the reason in words.
+///
+/// # Errors
+/// [`Error::Invalid`] for a bad symbol or points that are no number, [`Error::NotNow`] outside a transaction,
+/// [`Error::NotGranted`], [`Error::Limit`].
+pub fn add(symbol: &str, points: f64, why: &str) -> Result<(), Error> {
+    host::add(symbol, points, why)
+}
+
+/// The sum of all filters so far.
+///
+/// # Errors
+/// As [`add`].
+pub fn total() -> Result<f64, Error> {
+    host::total()
+}
