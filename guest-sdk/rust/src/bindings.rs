@@ -31,7 +31,11 @@ macro_rules! world {
     };
 }
 
-world!(configure, "configure", "lazaret_filter::bindings::configure");
+world!(
+    configure,
+    "configure",
+    "lazaret_filter::bindings::configure"
+);
 world!(
     connect,
     "stage-connect",

@@ -12,7 +12,11 @@ pub fn read<C: DeserializeOwned>(config: &str) -> Result<C, String> {
     {
         return Ok(unit);
     }
-    let config = if config.trim().is_empty() { "{}" } else { config };
+    let config = if config.trim().is_empty() {
+        "{}"
+    } else {
+        config
+    };
     serde_json::from_str(config).map_err(|error| format!("[config]: {}", without_place(&error)))
 }
 

@@ -71,7 +71,9 @@ pub mod session;
 pub mod testing;
 mod verdict;
 
-pub use bindings::permissions::lazaret::filter::types::{Address, Error, Parameter, Reply, Verdict};
+pub use bindings::permissions::lazaret::filter::types::{
+    Address, Error, Parameter, Reply, Verdict,
+};
 pub use filter::{Filter, TransactionResult};
 pub use lazaret_filter_macros::filter;
 pub use network::{Network, NetworkError};

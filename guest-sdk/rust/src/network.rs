@@ -60,7 +60,11 @@ impl FromStr for Network {
         if masked(bits, prefix) != bits {
             return Err(error("has address bits beyond its prefix"));
         }
-        Ok(Self { bits, prefix, family })
+        Ok(Self {
+            bits,
+            prefix,
+            family,
+        })
     }
 }
 
@@ -119,7 +123,10 @@ mod tests {
     #[test]
     fn names_what_is_wrong() {
         let error = |text: &str| text.parse::<Network>().unwrap_err().to_string();
-        assert_eq!(error("192.0.2.0/33"), "network `192.0.2.0/33` has a bad prefix length");
+        assert_eq!(
+            error("192.0.2.0/33"),
+            "network `192.0.2.0/33` has a bad prefix length"
+        );
         assert_eq!(error("192.0.2/24"), "network `192.0.2/24` is no IP address");
         assert_eq!(
             error("192.0.2.1/24"),

@@ -29,7 +29,11 @@ pub fn read(part: u32, offset: u32, length: u32) -> Result<Vec<u8>, Error> {
 pub fn read_all(part: u32, offset: u32, length: u32) -> Result<Vec<u8>, Error> {
     let mut octets = Vec::new();
     while let Some(missing @ 1..) = length.checked_sub(octets.len() as u32) {
-        let chunk = read(part, offset.saturating_add(octets.len() as u32), missing.min(CHUNK))?;
+        let chunk = read(
+            part,
+            offset.saturating_add(octets.len() as u32),
+            missing.min(CHUNK),
+        )?;
         if chunk.is_empty() {
             break;
         }

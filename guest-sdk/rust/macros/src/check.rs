@@ -105,7 +105,12 @@ fn stage(method: &ImplItemFn) -> Result<Option<&'static Stage>, Error> {
 fn unknown(name: &str) -> String {
     let names = STAGES.iter().map(|stage| stage.method).chain([CONFIGURE]);
     let nearest = names
-        .map(|known| (strsim::damerau_levenshtein(known, name.trim_start_matches("on_")), known))
+        .map(|known| {
+            (
+                strsim::damerau_levenshtein(known, name.trim_start_matches("on_")),
+                known,
+            )
+        })
         .min();
     match nearest {
         Some((distance, known)) if distance <= 2 => {
@@ -129,4 +134,78 @@ fn fits(method: &ImplItemFn, stage: &Stage) -> bool {
         && inputs.count() == stage.arguments.len()
         && returns == stage.judges
         && method.sig.asyncness.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(text: &str) -> Vec<String> {
+        let item = syn::parse_str(text).unwrap();
+        let found = stages(&item).map(|_| ()).unwrap_err();
+        found
+            .into_iter()
+            .map(|mistake| mistake.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn finds_the_stages_in_the_order_of_a_session() {
+        let item = syn::parse_str(
+            "impl lf::Filter for X {
+                fn rcpt(&mut self, who: &Address) -> Verdict { todo() }
+                fn disconnect(&mut self, reason: &str) {}
+                fn connect(&mut self) -> Verdict { todo() }
+            }",
+        )
+        .unwrap();
+        let found: Vec<_> = stages(&item).unwrap().iter().map(|s| s.method).collect();
+        assert_eq!(found, ["connect", "rcpt", "disconnect"]);
+    }
+
+    #[test]
+    fn names_the_nearest_stage() {
+        assert_eq!(
+            mistakes("impl Filter for X { fn on_mesage(&mut self) -> Verdict { v } }"),
+            ["a filter has no stage `on_mesage`, did you mean `message`?"]
+        );
+        assert_eq!(
+            mistakes("impl Filter for X { fn lookup(&mut self) {} }"),
+            ["a filter has no stage `lookup`; functions of your own go into a plain `impl` block"]
+        );
+    }
+
+    #[test]
+    fn shows_how_a_stage_is_written() {
+        let expected = ["write this stage as `fn mail(&mut self, sender: &Address) -> Verdict`"];
+        for wrong in [
+            "fn mail(&mut self) -> Verdict { v }",
+            "fn mail(&self, sender: &Address) -> Verdict { v }",
+            "fn mail(&mut self, sender: &Address) {}",
+            "async fn mail(&mut self, sender: &Address) -> Verdict { v }",
+        ] {
+            assert_eq!(
+                mistakes(&format!("impl Filter for X {{ {wrong} }}")),
+                expected
+            );
+        }
+        assert_eq!(
+            mistakes("impl Filter for X { fn disconnect(&mut self) -> Verdict { v } }"),
+            ["write this stage as `fn disconnect(&mut self, reason: &str)`"]
+        );
+    }
+
+    #[test]
+    fn refuses_other_shapes() {
+        assert_eq!(
+            mistakes("impl X {}")[0],
+            "#[filter] goes on `impl Filter for YourType`"
+        );
+        assert_eq!(
+            mistakes("impl<T> Filter for X<T> { fn connect(&mut self) -> Verdict { v } }"),
+            ["a component holds one filter: its type cannot have parameters"]
+        );
+        assert!(mistakes("impl Filter for X {}")[0].contains("at least one stage (connect, hello"));
+        assert!(no_arguments(quote::quote!(rcpt)).is_err());
+    }
 }

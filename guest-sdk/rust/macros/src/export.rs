@@ -35,7 +35,9 @@ pub fn expand(mut item: ItemImpl, stages: &[&Stage]) -> TokenStream {
 pub fn with_error(mut item: ItemImpl, error: &Error) -> TokenStream {
     let error = error.to_compile_error();
     item.items.retain(|item| match item {
-        ImplItem::Fn(f) => f.sig.ident == CONFIGURE || Stage::find(&f.sig.ident.to_string()).is_some(),
+        ImplItem::Fn(f) => {
+            f.sig.ident == CONFIGURE || Stage::find(&f.sig.ident.to_string()).is_some()
+        }
         _ => true,
     });
     quote! { #error #item }
@@ -112,13 +114,23 @@ fn export(stage: &Stage, this: &Type) -> TokenStream {
     let interface = format_ident!("on_{}", stage.method);
     let bindings = quote! { private::bindings::#method };
     let guest = quote! { #bindings::exports::lazaret::filter::#interface::Guest };
-    let names: Vec<_> = stage.arguments.iter().map(|a| format_ident!("{}", a.name)).collect();
+    let names: Vec<_> = stage
+        .arguments
+        .iter()
+        .map(|a| format_ident!("{}", a.name))
+        .collect();
     let types = stage.arguments.iter().map(|a| owned(a.written));
-    let lent = stage.arguments.iter().zip(&names).map(|(a, name)| match a.lend {
-        Lend::Reference => quote! { &#name },
-        Lend::Inner => quote! { #name.as_deref() },
-    });
-    let returns = stage.judges.then(|| quote! { -> ::lazaret_filter::Verdict });
+    let lent = stage
+        .arguments
+        .iter()
+        .zip(&names)
+        .map(|(a, name)| match a.lend {
+            Lend::Reference => quote! { &#name },
+            Lend::Inner => quote! { #name.as_deref() },
+        });
+    let returns = stage
+        .judges
+        .then(|| quote! { -> ::lazaret_filter::Verdict });
     quote! {
         impl #guest for Component {
             fn #method(#(#names: #types),*) #returns {

@@ -1,0 +1,265 @@
+//! The permission functions with the signatures of the generated bindings, answered by the made-up world.
+
+use super::message::{self, Message};
+use super::mime::{self, Leaf};
+use super::report::Score;
+use super::state::{Note, Stage, THIS_FILTER, World, permitted, with};
+use crate::{Address, Error};
+
+/// The host's cap a call.
+const CHUNK: usize = 64 * 1024;
+
+pub mod session {
+    use super::*;
+    use crate::session::{ClientInfo, TlsInfo};
+
+    pub fn id() -> String {
+        "test".to_owned()
+    }
+    pub fn listener() -> String {
+        with(|world| world.facts.listener.clone())
+    }
+    pub fn client() -> ClientInfo {
+        with(|world| {
+            assert!(
+                world.stage > Stage::Configure,
+                "there is no client in `configure`"
+            );
+            world.facts.client.clone()
+        })
+    }
+    pub fn hello() -> Option<String> {
+        with(|world| world.hello.clone())
+    }
+    pub fn tls() -> Option<TlsInfo> {
+        with(|world| world.facts.tls.clone())
+    }
+    pub fn user() -> Option<String> {
+        with(|world| world.facts.user.clone())
+    }
+    pub fn early_talker() -> bool {
+        with(|world| world.facts.early_talker)
+    }
+}
+
+pub mod envelope {
+    use super::*;
+
+    pub fn sender() -> Option<Address> {
+        with(|world| world.sender.clone())
+    }
+    pub fn recipients() -> Vec<Address> {
+        with(|world| world.recipients.clone())
+    }
+}
+
+pub mod headers {
+    use super::*;
+    use crate::headers::Field;
+
+    pub fn all() -> Vec<Field> {
+        with(|world| shown(world).fields.iter().map(field).collect())
+    }
+    pub fn text(name: &str) -> Vec<String> {
+        with(|world| shown(world).text(name))
+    }
+    fn field((name, value): &(String, Vec<u8>)) -> Field {
+        Field {
+            name: name.clone(),
+            value: value.clone(),
+        }
+    }
+    fn shown(world: &World) -> Message {
+        world.message.clone().unwrap_or_default()
+    }
+}
+
+pub mod body {
+    use super::*;
+
+    pub fn size() -> u32 {
+        octets().map_or(0, |octets| octets.len() as u32)
+    }
+    pub fn read(offset: u32, length: u32) -> Result<Vec<u8>, Error> {
+        Ok(slice(&octets()?, offset, length))
+    }
+    fn octets() -> Result<Vec<u8>, Error> {
+        permitted("body", Stage::Message, |world| {
+            world
+                .message
+                .as_ref()
+                .map(Message::octets)
+                .ok_or(Error::NotNow)
+        })
+    }
+}
+
+pub mod parts {
+    use super::*;
+    use crate::parts::Part;
+
+    pub fn all() -> Result<Vec<Part>, Error> {
+        Ok(leaves()?.into_iter().map(|leaf| leaf.part).collect())
+    }
+    pub fn read(part: u32, offset: u32, length: u32) -> Result<Vec<u8>, Error> {
+        Ok(slice(&leaf(part)?.octets, offset, length))
+    }
+    pub fn text(part: u32) -> Result<String, Error> {
+        let leaf = leaf(part)?;
+        let text = leaf.is_text.then_some(leaf.octets).ok_or(Error::Invalid)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+    fn leaf(part: u32) -> Result<Leaf, Error> {
+        leaves()?
+            .into_iter()
+            .nth(part as usize)
+            .ok_or(Error::Invalid)
+    }
+    fn leaves() -> Result<Vec<Leaf>, Error> {
+        permitted("parts", Stage::Message, |world| {
+            let message = world.message.as_ref().ok_or(Error::NotNow)?;
+            Ok(mime::parts(&message.octets()))
+        })
+    }
+}
+
+pub mod edit_headers {
+    use super::*;
+
+    pub fn add(name: &str, value: &str) -> Result<(), Error> {
+        edit(name, value, |message| {
+            message.add(name, value);
+            Ok(((), format!("add {name}: {value}")))
+        })
+    }
+    pub fn replace(name: &str, nth: u32, value: &str) -> Result<(), Error> {
+        edit(name, value, |message| {
+            message.replace(name, nth, value)?;
+            Ok(((), format!("replace {name} {nth}: {value}")))
+        })
+    }
+    pub fn remove(name: &str, nth: Option<u32>) -> Result<u32, Error> {
+        edit(name, "", |message| {
+            let which = nth.map(|nth| format!(" {nth}")).unwrap_or_default();
+            Ok((message.remove(name, nth), format!("remove {name}{which}")))
+        })
+    }
+    fn edit<T>(
+        name: &str,
+        value: &str,
+        change: impl FnOnce(&mut Message) -> Result<(T, String), Error>,
+    ) -> Result<T, Error> {
+        permitted("edit-headers", Stage::Headers, |world| {
+            if !message::name_is_valid(name) || !message::value_is_valid(value) {
+                return Err(Error::Invalid);
+            }
+            if !message::in_scope(name, &world.facts.edit_scope) {
+                return Err(Error::NotGranted);
+            }
+            let message = world
+                .edited
+                .get_or_insert(world.message.clone().ok_or(Error::NotNow)?);
+            let (result, edit) = change(message)?;
+            world.edits.push(edit);
+            Ok(result)
+        })
+    }
+}
+
+pub mod score {
+    use super::*;
+
+    pub fn add(symbol: &str, points: f64, why: &str) -> Result<(), Error> {
+        permitted("score", Stage::Mail, |world| {
+            let is_symbol = !symbol.is_empty() && symbol.bytes().all(|b| b.is_ascii_graphic());
+            if !is_symbol || !points.is_finite() {
+                return Err(Error::Invalid);
+            }
+            world.scores.push(Score {
+                symbol: symbol.to_owned(),
+                points,
+                why: why.to_owned(),
+            });
+            Ok(())
+        })
+    }
+    pub fn total() -> Result<f64, Error> {
+        permitted("score", Stage::Mail, |world| {
+            let own: f64 = world.scores.iter().map(|score| score.points).sum();
+            Ok(world.facts.earlier_score + own)
+        })
+    }
+}
+
+pub mod notes {
+    use super::*;
+    use crate::notes::Scope;
+
+    pub fn set(scope: Scope, key: &str, value: &str) -> Result<(), Error> {
+        let earliest = match scope {
+            Scope::Connection => Stage::Connect,
+            Scope::Transaction => Stage::Mail,
+        };
+        permitted("notes", earliest, |world| {
+            if key.is_empty() || key.chars().any(char::is_control) {
+                return Err(Error::Invalid);
+            }
+            let note = Note::transaction(THIS_FILTER, key, value);
+            world.facts.notes.push(Note { scope, ..note });
+            Ok(())
+        })
+    }
+    pub fn get(filter: &str, key: &str) -> Result<Option<String>, Error> {
+        permitted("notes", Stage::Connect, |world| {
+            let of = |scope| {
+                let is = |n: &&Note| n.scope == scope && n.filter == filter && n.key == key;
+                world.facts.notes.iter().rfind(is)
+            };
+            let note = of(Scope::Transaction).or_else(|| of(Scope::Connection));
+            Ok(note.map(|note| note.value.clone()))
+        })
+    }
+}
+
+pub mod pace {
+    use super::*;
+
+    pub fn hold(milliseconds: u32) -> Result<(), Error> {
+        permitted("pace", Stage::Connect, |world| {
+            world.held += u64::from(milliseconds);
+            Ok(())
+        })
+    }
+}
+
+pub mod log {
+    use super::*;
+    use crate::log::Level;
+
+    pub fn write(level: Level, message: &str) {
+        let level = match level {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        };
+        with(|world| world.log.push(format!("{level}: {message}")));
+    }
+}
+
+pub mod entropy {
+    use std::hash::{BuildHasher, RandomState};
+
+    /// Random enough for a test; every call differs.
+    pub fn random(length: u32) -> Vec<u8> {
+        (0..length)
+            .map(|place| RandomState::new().hash_one(place).to_le_bytes()[0])
+            .collect()
+    }
+}
+
+fn slice(octets: &[u8], offset: u32, length: u32) -> Vec<u8> {
+    let start = octets.len().min(offset as usize);
+    let length = CHUNK.min(length as usize).min(octets.len() - start);
+    octets[start..start + length].to_vec()
+}

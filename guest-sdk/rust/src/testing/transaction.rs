@@ -1,0 +1,147 @@
+//! The builder of a made-up transaction.
+
+use super::message::Message;
+use super::play;
+use super::report::Report;
+use super::state::{Facts, Note};
+use crate::session::TlsInfo;
+use crate::{Address, Filter};
+
+/// What a client does in one session with one transaction. Each method says one thing about it; what is left out has a
+/// harmless value.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    pub(super) facts: Facts,
+    pub(super) sender: Address,
+    pub(super) recipients: Vec<Address>,
+    pub(super) message: Option<Message>,
+}
+
+impl Transaction {
+    /// From `192.0.2.1`, `EHLO client.example.net`, from `<sender@example.net>`, to `<recipient@example.org>` unless
+    /// [`to`](Self::to) is said, no message.
+    pub fn new() -> Self {
+        Self {
+            facts: Facts::new(),
+            sender: "sender@example.net".into(),
+            recipients: Vec::new(),
+            message: None,
+        }
+    }
+
+    /// The client's IP address.
+    #[must_use]
+    pub fn client(mut self, address: &str) -> Self {
+        address
+            .parse::<std::net::IpAddr>()
+            .expect("a test gives an IP address");
+        address.clone_into(&mut self.facts.client.address);
+        self
+    }
+
+    /// The client's confirmed PTR name.
+    #[must_use]
+    pub fn client_name(mut self, name: &str) -> Self {
+        self.facts.client.name = Some(name.to_owned());
+        self
+    }
+
+    /// The listener of the configuration; `mx` if not said.
+    #[must_use]
+    pub fn listener(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.facts.listener);
+        self
+    }
+
+    /// What the client says in EHLO.
+    #[must_use]
+    pub fn helo(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.facts.greeting);
+        self
+    }
+
+    /// The connection is encrypted.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsInfo) -> Self {
+        self.facts.tls = Some(tls);
+        self
+    }
+
+    /// The client is logged in.
+    #[must_use]
+    pub fn user(mut self, name: &str) -> Self {
+        self.facts.user = Some(name.to_owned());
+        self
+    }
+
+    /// The client speaks before the greeting.
+    #[must_use]
+    pub fn early_talker(mut self) -> Self {
+        self.facts.early_talker = true;
+        self
+    }
+
+    /// The sender; empty for `<>`.
+    #[must_use]
+    pub fn from(mut self, mailbox: &str) -> Self {
+        self.sender = mailbox.into();
+        self
+    }
+
+    /// One more recipient.
+    #[must_use]
+    pub fn to(mut self, mailbox: &str) -> Self {
+        self.recipients.push(mailbox.into());
+        self
+    }
+
+    /// Header section, empty line, body. A lone LF counts as a line end and becomes CRLF.
+    #[must_use]
+    pub fn message(mut self, text: impl AsRef<[u8]>) -> Self {
+        self.message = Some(Message::parse(text.as_ref()));
+        self
+    }
+
+    /// A permission that the operator denies, e.g. `"score"`.
+    #[must_use]
+    pub fn deny(mut self, permission: &str) -> Self {
+        self.facts.denied.push(permission.to_owned());
+        self
+    }
+
+    /// Header names that may be edited, as in `edit-headers:X-Spam-*`; if not said, all but trace and signatures.
+    #[must_use]
+    pub fn grant_edits(mut self, pattern: &str) -> Self {
+        self.facts.edit_scope.push(pattern.to_owned());
+        self
+    }
+
+    /// A transaction note left by another filter.
+    #[must_use]
+    pub fn note(mut self, filter: &str, key: &str, value: &str) -> Self {
+        self.facts.notes.push(Note::transaction(filter, key, value));
+        self
+    }
+
+    /// Points that other filters gave before.
+    #[must_use]
+    pub fn score(mut self, points: f64) -> Self {
+        self.facts.earlier_score = points;
+        self
+    }
+
+    /// Configures the filter with the `[config]` table in `toml` and asks it stage by stage, with a fresh copy for
+    /// `connect`, for `hello` and for the transaction, as the host does.
+    ///
+    /// # Panics
+    /// When `toml` is not TOML, when `configure` refuses it, and when the filter panics.
+    pub fn run<F: Filter>(&self, toml: &str) -> Report {
+        play::session::<F>(self, &super::settings(toml))
+    }
+}
+
+impl Default for Transaction {
+    fn default() -> Self {
+        Self::new()
+    }
+}
