@@ -1,0 +1,219 @@
+//! A mail server for tests: accepts everything, records everything, misbehaves where told.
+
+use std::collections::VecDeque;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::glob;
+
+mod dialogue;
+
+use dialogue::Dialogue;
+
+/// What the double does instead of its ordinary answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// these octets, as they are
+    Say(Vec<u8>),
+    /// the ordinary answer
+    Ordinary,
+    /// this octet, so many times
+    Flood(u8, usize),
+    /// nothing for so long
+    Wait(Duration),
+    /// nothing until the other side closes
+    Silence,
+    /// close the connection
+    Close,
+}
+
+/// A reply line as a step.
+pub fn say(line: &str) -> Step {
+    Step::Say(format!("{line}\r\n").into_bytes())
+}
+
+/// A message that the double has taken: it has answered 2xx after the dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// MAIL and RCPT lines as heard
+    pub envelope: Vec<String>,
+    /// the content, dots removed, without the final dot
+    pub octets: Vec<u8>,
+}
+
+/// What was heard on one connection: commands, lines of content, and the dot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// in order
+    pub lines: Vec<String>,
+}
+
+/// A rule: at a command that fits, these steps.
+#[derive(Clone, Debug)]
+struct Rule {
+    pattern: String,
+    steps: Vec<Step>,
+    times: usize,
+}
+
+/// What all connections of the double share.
+#[derive(Debug, Default)]
+struct Shared {
+    offer: Mutex<Vec<String>>,
+    rules: Mutex<VecDeque<Rule>>,
+    heard: Mutex<Vec<Heard>>,
+    deliveries: Mutex<Vec<Delivery>>,
+    closing: AtomicBool,
+    open: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Shared {
+    /// The steps of the first rule for this command, which is used up by it.
+    fn rule(&self, command: &str) -> Option<Vec<Step>> {
+        let mut rules = lock(&self.rules);
+        let at = rules
+            .iter()
+            .position(|rule| glob::fits(&rule.pattern, command))?;
+        rules[at].times = rules[at].times.saturating_sub(1);
+        let steps = rules[at].steps.clone();
+        if rules[at].times == 0 {
+            rules.remove(at);
+        }
+        Some(steps)
+    }
+}
+
+/// The double. It listens until it is dropped; connections under way then end by themselves.
+#[derive(Debug)]
+pub struct BackendDouble {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl BackendDouble {
+    /// Listens on a port of its own and offers what Postfix offers.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::listen(listener)
+    }
+
+    /// The same on a given port, for a backend that comes back.
+    pub fn start_at(address: SocketAddr) -> Self {
+        Self::listen(TcpListener::bind(address).expect("the port is free again"))
+    }
+
+    fn listen(listener: TcpListener) -> Self {
+        let address = listener.local_addr().expect("a bound socket");
+        let shared = Arc::new(Shared::default());
+        let offer = [
+            "PIPELINING",
+            "SIZE 52428800",
+            "ENHANCEDSTATUSCODES",
+            "8BITMIME",
+            "DSN",
+            "SMTPUTF8",
+        ];
+        *lock(&shared.offer) = offer.map(str::to_owned).to_vec();
+        let served = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for socket in listener.incoming().map_while(Result::ok) {
+                if served.closing.load(Ordering::SeqCst) {
+                    break;
+                }
+                let shared = Arc::clone(&served);
+                std::thread::spawn(move || serve(socket, &shared));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on its EHLO offers this.
+    pub fn offer<S: Into<String>>(&self, keywords: impl IntoIterator<Item = S>) {
+        *lock(&self.shared.offer) = keywords.into_iter().map(Into::into).collect();
+    }
+
+    /// At the next command that fits `pattern`, once: these steps. The command `<connect>` stands
+    /// for the greeting, `<content>` for the first line of a message, `.` for its end.
+    pub fn once(&self, pattern: &str, steps: impl IntoIterator<Item = Step>) {
+        self.times(pattern, 1, steps);
+    }
+
+    /// The same at every such command.
+    pub fn always(&self, pattern: &str, steps: impl IntoIterator<Item = Step>) {
+        self.times(pattern, usize::MAX, steps);
+    }
+
+    fn times(&self, pattern: &str, times: usize, steps: impl IntoIterator<Item = Step>) {
+        let rule = Rule {
+            pattern: pattern.to_owned(),
+            steps: steps.into_iter().collect(),
+            times,
+        };
+        lock(&self.shared.rules).push_back(rule);
+    }
+
+    /// Forgets what it heard and how it was to misbehave.
+    pub fn forget(&self) {
+        lock(&self.shared.rules).clear();
+        lock(&self.shared.heard).clear();
+        lock(&self.shared.deliveries).clear();
+    }
+
+    /// What was heard so far, a connection after the other in the order of their first command.
+    pub fn heard(&self) -> Vec<Heard> {
+        lock(&self.shared.heard).clone()
+    }
+
+    /// The messages taken so far.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        lock(&self.shared.deliveries).clone()
+    }
+
+    /// The messages taken, once there are so many; waits up to 10 s.
+    pub fn wait_for(&self, count: usize) -> Vec<Delivery> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while lock(&self.shared.deliveries).len() < count && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.deliveries()
+    }
+
+    /// How many connections were open at once at the most.
+    pub fn most_connections(&self) -> usize {
+        self.shared.most.load(Ordering::SeqCst)
+    }
+
+    /// How many are open now.
+    pub fn connections(&self) -> usize {
+        self.shared.open.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for BackendDouble {
+    fn drop(&mut self) {
+        // Wakes the listening thread, which then closes the port.
+        self.shared.closing.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+    }
+}
+
+fn serve(socket: TcpStream, shared: &Arc<Shared>) {
+    let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
+    shared.most.fetch_max(open, Ordering::SeqCst);
+    // The other side going away in the middle is its right.
+    let _ = Dialogue::new(socket, shared).run();
+    shared.open.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// A test thread that panicked while it held the lock has failed its test already.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,207 @@
+//! One connection of the double.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use super::{Delivery, Heard, Shared, Step, lock};
+use crate::stream::{Lines, Stream};
+
+/// One connection, until it ends.
+pub(super) struct Dialogue<'a> {
+    stream: Option<Stream>,
+    lines: Lines,
+    shared: &'a Arc<Shared>,
+    /// its place in the record, once it has said something
+    place: Option<usize>,
+    envelope: Vec<String>,
+}
+
+/// Does the connection go on?
+type Goes = io::Result<bool>;
+
+impl<'a> Dialogue<'a> {
+    pub(super) fn new(socket: TcpStream, shared: &'a Arc<Shared>) -> Self {
+        let _ = socket.set_nodelay(true);
+        Self {
+            stream: Some(Stream::Plain(socket)),
+            lines: Lines::default(),
+            shared,
+            place: None,
+            envelope: Vec::new(),
+        }
+    }
+
+    pub(super) fn run(mut self) -> io::Result<()> {
+        let mut goes = self
+            .answer("<connect>", "220 backend.example.org ESMTP double")?
+            .is_some();
+        while goes {
+            let stream = self.stream.as_mut().expect("a connection");
+            let Some(line) = self.lines.next(stream)? else {
+                break;
+            };
+            let line = String::from_utf8_lossy(&line).into_owned();
+            self.record(&line);
+            goes = self.command(&line)?;
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, line: &str) -> Goes {
+        let upper = line.to_ascii_uppercase();
+        let verb = upper.split(' ').next().unwrap_or_default();
+        match verb {
+            "EHLO" => self.hello(line),
+            "HELO" => self.plainly(line, "250 backend.example.org"),
+            "MAIL" => {
+                self.envelope = vec![line.to_owned()];
+                self.plainly(line, "250 2.1.0 sender ok")
+            }
+            "RCPT" => self.recipient(line),
+            "DATA" => self.data(line),
+            "RSET" => {
+                self.envelope.clear();
+                self.plainly(line, "250 2.0.0 reset")
+            }
+            "NOOP" => self.plainly(line, "250 2.0.0 ok"),
+            "XFORWARD" => self.plainly(line, "250 2.0.0 ok"),
+            "XCLIENT" => self.plainly(line, "220 backend.example.org ESMTP double"),
+            "STARTTLS" => self.start_tls(line),
+            "QUIT" => {
+                self.answer(line, "221 2.0.0 bye")?;
+                Ok(false)
+            }
+            _ => self.plainly(line, "502 5.5.2 unknown"),
+        }
+    }
+
+    fn plainly(&mut self, line: &str, ordinary: &str) -> Goes {
+        Ok(self.answer(line, ordinary)?.is_some())
+    }
+
+    fn hello(&mut self, line: &str) -> Goes {
+        let mut lines = vec!["backend.example.org".to_owned()];
+        lines.extend(lock(&self.shared.offer).iter().cloned());
+        let last = lines.len() - 1;
+        let reply: Vec<_> = lines
+            .iter()
+            .enumerate()
+            .map(|(n, line)| format!("250{}{line}", if n == last { ' ' } else { '-' }))
+            .collect();
+        self.plainly(line, &reply.join("\r\n"))
+    }
+
+    fn recipient(&mut self, line: &str) -> Goes {
+        let said = self.answer(line, "250 2.1.5 recipient ok")?;
+        if said.as_ref().is_some_and(|said| said.starts_with(b"2")) {
+            self.envelope.push(line.to_owned());
+        }
+        Ok(said.is_some())
+    }
+
+    fn start_tls(&mut self, line: &str) -> Goes {
+        let Some(said) = self.answer(line, "220 2.0.0 go ahead")? else {
+            return Ok(false);
+        };
+        if said.starts_with(b"220") {
+            self.lines.clear();
+            let stream = self.stream.take().expect("a connection");
+            self.stream = Some(stream.into_server()?);
+        }
+        Ok(true)
+    }
+
+    fn data(&mut self, line: &str) -> Goes {
+        match self.answer(line, "354 go ahead")? {
+            None => return Ok(false),
+            Some(said) if !said.starts_with(b"354") => return Ok(true),
+            Some(_) => {}
+        }
+        let Some(octets) = self.content()? else {
+            return Ok(false);
+        };
+        let said = self.answer(".", "250 2.0.0 Ok: queued as 4TEST1DOUBLE")?;
+        if said.as_ref().is_some_and(|said| said.starts_with(b"2")) {
+            let envelope = std::mem::take(&mut self.envelope);
+            lock(&self.shared.deliveries).push(Delivery { envelope, octets });
+        }
+        Ok(said.is_some())
+    }
+
+    /// The message up to the dot; `None` if it was not wanted to the end.
+    fn content(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut octets = Vec::new();
+        let mut first = true;
+        loop {
+            let stream = self.stream.as_mut().expect("a connection");
+            let Some(line) = self.lines.next_raw(stream)? else {
+                return Ok(None);
+            };
+            if std::mem::take(&mut first) && self.answer("<content>", "")?.is_none() {
+                return Ok(None);
+            }
+            let text = line.strip_suffix(b"\r\n").unwrap_or(&line);
+            self.record(&String::from_utf8_lossy(text));
+            if line == b".\r\n" {
+                return Ok(Some(octets));
+            }
+            octets.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+        }
+    }
+
+    /// Answers as told, or with the ordinary reply; what was said, or `None` if that ended the connection.
+    fn answer(&mut self, command: &str, ordinary: &str) -> io::Result<Option<Vec<u8>>> {
+        let steps = self
+            .shared
+            .rule(command)
+            .unwrap_or_else(|| vec![Step::Ordinary]);
+        let mut said = Vec::new();
+        for step in steps {
+            let octets = match step {
+                Step::Say(octets) => octets,
+                Step::Ordinary if ordinary.is_empty() => continue,
+                Step::Ordinary => format!("{ordinary}\r\n").into_bytes(),
+                Step::Flood(octet, count) => vec![octet; count],
+                Step::Wait(span) => {
+                    std::thread::sleep(span);
+                    continue;
+                }
+                Step::Silence => return self.until_closed(),
+                Step::Close => return Ok(None),
+            };
+            let stream = self.stream.as_mut().expect("a connection");
+            stream.write_all(&octets)?;
+            stream.flush()?;
+            said.extend_from_slice(&octets);
+        }
+        Ok(Some(said))
+    }
+
+    fn until_closed(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let stream = self.stream.as_mut().expect("a connection");
+        let mut chunk = [0; 4096];
+        while stream.read(&mut chunk)? > 0 {}
+        Ok(None)
+    }
+
+    fn record(&mut self, line: &str) {
+        let mut heard = lock(&self.shared.heard);
+        let place = *self.place.get_or_insert_with(|| {
+            heard.push(Heard::default());
+            heard.len() - 1
+        });
+        // The record may have been wiped between two scenes of a test.
+        if let Some(heard) = heard.get_mut(place) {
+            heard.lines.push(line.to_owned());
+        }
+    }
+}
+
+impl Drop for Dialogue<'_> {
+    fn drop(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.close();
+        }
+    }
+}

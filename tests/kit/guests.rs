@@ -1,0 +1,59 @@
+//! Components for tests: those built from `tests/guests`, and broken ones made on the spot.
+
+use std::path::PathBuf;
+
+mod broken;
+
+pub use broken::*;
+
+/// A component to put into a filter directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guest {
+    /// does what its `[config]` says; exports every stage and wants every permission
+    Puppet,
+    /// exports `on-rcpt` alone and wants nothing
+    Minimal,
+}
+
+impl Guest {
+    /// By the name a transcript uses.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "puppet" => Some(Guest::Puppet),
+            "minimal" => Some(Guest::Minimal),
+            _ => None,
+        }
+    }
+
+    /// Where it was built.
+    pub fn path(self) -> PathBuf {
+        match self {
+            Guest::Puppet => env!("GUEST_PUPPET"),
+            Guest::Minimal => env!("GUEST_MINIMAL"),
+        }
+        .into()
+    }
+
+    /// The permissions it wants: each must be granted or denied.
+    pub fn wants(self) -> &'static [&'static str] {
+        match self {
+            Guest::Puppet => &[
+                "session",
+                "envelope",
+                "headers",
+                "body",
+                "parts",
+                "edit-headers",
+                "score",
+                "notes",
+                "pace",
+            ],
+            Guest::Minimal => &[],
+        }
+    }
+
+    /// The component.
+    pub fn octets(self) -> Vec<u8> {
+        std::fs::read(self.path()).expect("built by build.rs")
+    }
+}

@@ -1,0 +1,25 @@
+//! What the end-to-end tests are written with.
+//!
+//! * [`Proxy`]: the real proxy with the real engine on ports of its own, in a directory of its own.
+//! * [`Client`]: one SMTP client that does exactly what a test says, in the clear or in TLS.
+//! * [`BackendDouble`]: a mail server that records what it hears, and misbehaves where told.
+//! * [`Transcript`]: a file of `tests/sessions`, played against the three of them.
+//! * [`guests`]: the components built from `tests/guests`.
+//! * [`peers`]: programs of others that talk to us or that we talk to.
+
+pub mod backend;
+pub mod certificate;
+pub mod client;
+pub mod glob;
+pub mod guests;
+pub mod journal;
+pub mod peers;
+pub mod proxy;
+pub mod quantile;
+pub mod stream;
+pub mod transcript;
+
+pub use backend::{BackendDouble, Delivery, Step};
+pub use client::{Client, Reply, Segments};
+pub use proxy::Proxy;
+pub use transcript::Transcript;

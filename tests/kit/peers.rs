@@ -1,0 +1,51 @@
+//! Programs of others. A test prints `peer: NAME ran`, or `skipped: NAME not installed`; where
+//! `LAZARET_REQUIRE_PEERS=1` is set, as in CI, a missing one fails the test.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+mod postfix;
+
+pub use postfix::{Arrived, Postfix, Service};
+
+/// The program of that name, if it is installed; says so if it is not.
+pub fn find(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/bin".into()])
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file());
+    if found.is_none() {
+        let required = env::var_os("LAZARET_REQUIRE_PEERS").is_some_and(|value| value == "1");
+        assert!(
+            !required,
+            "{name} is not installed, and LAZARET_REQUIRE_PEERS=1 wants it"
+        );
+        println!("skipped: {name} not installed");
+    }
+    found
+}
+
+/// Says that the peer took part in a test; CI counts these lines.
+pub fn ran(name: &str) {
+    println!("peer: {name} ran");
+}
+
+/// Runs a program of a peer to its end; panics with its output if it fails.
+pub fn run(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{said}",
+        output.status
+    );
+    said
+}

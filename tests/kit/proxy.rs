@@ -1,0 +1,296 @@
+//! The real proxy, in this process, on ports of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::sync::{Arc, LazyLock};
+use std::thread::JoinHandle;
+
+use lazaret_engine::{Engine, EngineSettings};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use toml::{Table, Value};
+
+use crate::guests::Guest;
+use crate::{certificate, journal};
+
+/// One engine for all proxies of this process, as one would serve all listeners of a real one.
+static ENGINE: LazyLock<Arc<Engine>> =
+    LazyLock::new(|| Engine::new(EngineSettings::default()).expect("an engine"));
+
+/// The stages that a puppet's `[config]` may name.
+const STAGES: [&str; 9] = [
+    "connect",
+    "hello",
+    "auth",
+    "mail",
+    "rcpt",
+    "headers",
+    "message",
+    "outcome",
+    "disconnect",
+];
+
+/// A directory with a configuration and filters that is not running yet.
+#[derive(Debug)]
+pub struct Builder {
+    dir: TempDir,
+    root: Table,
+}
+
+/// A running proxy; it drains when dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    dir: TempDir,
+    addresses: Vec<(String, SocketAddr)>,
+    shutdown: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Builder {
+    /// A proxy before this backend, with the listeners `plain`, `starttls` and `implicit`, for
+    /// recipients at example.org.
+    pub fn new(backend: SocketAddr) -> Self {
+        let dir = tempfile::Builder::new().prefix("lazaret-test-").tempdir();
+        let dir = dir.expect("a temporary directory");
+        for inner in ["filters.d", "quarantine"] {
+            std::fs::create_dir(dir.path().join(inner)).expect("a fresh directory");
+        }
+        certificate::shared().write(dir.path());
+        Self {
+            dir,
+            root: ordinary(backend),
+        }
+    }
+
+    /// Puts a guest into the filter directory, e.g. as `10-puppet`. `policy` is its TOML as an
+    /// operator writes it; what the case is not about may be left out: permissions that are
+    /// not named are granted, or denied if any is granted by name, and a puppet is asked at the stages
+    /// its `[config]` names.
+    pub fn filter(self, name: &str, guest: Guest, policy: &str) -> Self {
+        let table: Table = policy
+            .parse()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        self.filter_table(name, guest, table)
+    }
+
+    /// The same, with the TOML parsed.
+    pub fn filter_table(self, name: &str, guest: Guest, mut policy: Table) -> Self {
+        complete(&mut policy, guest);
+        self.file(&format!("filters.d/{name}.wasm"), &guest.octets())
+            .file(
+                &format!("filters.d/{name}.toml"),
+                policy.to_string().as_bytes(),
+            )
+    }
+
+    /// A file in the proxy's directory.
+    pub fn file(self, name: &str, octets: &[u8]) -> Self {
+        std::fs::write(self.dir.path().join(name), octets).expect("a writable directory");
+        self
+    }
+
+    /// Changes the configuration: keys of the root, of `[backend]`, `[limits]`, or of `[listener]`, which
+    /// stands for all three listeners.
+    pub fn set(self, toml: &str) -> Self {
+        let table: Table = toml
+            .parse()
+            .unwrap_or_else(|error| panic!("{toml}: {error}"));
+        self.set_table(table)
+    }
+
+    /// The same, with the TOML parsed.
+    pub fn set_table(mut self, changes: Table) -> Self {
+        for (key, value) in changes {
+            match (self.root.get_mut(&key), value) {
+                (Some(Value::Table(here)), Value::Table(new)) => here.extend(new),
+                (Some(Value::Array(all)), Value::Table(new)) => {
+                    let tables = all.iter_mut().filter_map(Value::as_table_mut);
+                    tables.for_each(|listener| listener.extend(new.clone()));
+                }
+                (_, value) => {
+                    self.root.insert(key, value);
+                }
+            }
+        }
+        self
+    }
+
+    /// Writes `lazaret.toml` and keeps the directory without starting anything.
+    pub fn write(self) -> TempDir {
+        let text = self.root.to_string();
+        self.file("lazaret.toml", text.as_bytes()).dir
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Proxy {
+        journal::keep();
+        Proxy::start(self.write())
+    }
+}
+
+impl Proxy {
+    /// See [`Builder::new`].
+    pub fn before(backend: SocketAddr) -> Builder {
+        Builder::new(backend)
+    }
+
+    fn start(dir: TempDir) -> Self {
+        let (started, when_started) = mpsc::channel();
+        let (shutdown, when_shut) = oneshot::channel();
+        let config = dir.path().join("lazaret.toml");
+        let thread = std::thread::spawn(move || {
+            let runtime = Runtime::new().expect("a runtime");
+            runtime.block_on(run(config, started, when_shut));
+            runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+        });
+        let addresses = when_started.recv().expect("the proxy starts");
+        Self {
+            dir,
+            addresses,
+            shutdown: Some(shutdown),
+            thread: Some(thread),
+        }
+    }
+
+    /// The address of the listener of that name.
+    pub fn address(&self, listener: &str) -> SocketAddr {
+        let found = self.addresses.iter().find(|(name, _)| name == listener);
+        found.unwrap_or_else(|| panic!("no listener {listener}")).1
+    }
+
+    /// The listener without TLS.
+    pub fn plain(&self) -> SocketAddr {
+        self.address("plain")
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The files with that extension in its quarantine, in order of name.
+    pub fn quarantine(&self, extension: &str) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.dir().join("quarantine")) else {
+            return Vec::new();
+        };
+        let mut files: Vec<_> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|it| it == extension))
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// Tells it to end, and waits until it has.
+    pub fn stop(&mut self) {
+        drop(self.shutdown.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            if !std::thread::panicking() {
+                ended.expect("the proxy ends without a panic");
+            }
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+async fn run(
+    config: PathBuf,
+    started: mpsc::Sender<Vec<(String, SocketAddr)>>,
+    shutdown: oneshot::Receiver<()>,
+) {
+    let config = lazaret_proxy::Config::read(&config).unwrap_or_else(|error| panic!("{error}"));
+    let bound = lazaret_proxy::Proxy::bind(config, Arc::clone(&ENGINE) as _).await;
+    let proxy = bound.unwrap_or_else(|error| panic!("{error}"));
+    started.send(proxy.addresses()).expect("the test waits");
+    // The sender is dropped to end it.
+    let shutdown = async {
+        let _ = shutdown.await;
+    };
+    proxy.run(shutdown).await;
+}
+
+fn ordinary(backend: SocketAddr) -> Table {
+    let listener = |name: &str, tls: &str| {
+        let mut table = Table::new();
+        table.insert("name".into(), name.into());
+        table.insert("listen".into(), vec!["127.0.0.1:0"].into());
+        table.insert("tls".into(), tls.into());
+        table.insert("recipients".into(), vec!["example.org"].into());
+        if tls != "off" {
+            table.insert("certificate".into(), "cert.pem".into());
+            table.insert("private-key".into(), "key.pem".into());
+        }
+        Value::Table(table)
+    };
+    let mut root: Table = format!(
+        r#"
+        hostname = "{}"
+        filters = "filters.d"
+        quarantine = "quarantine"
+        [backend]
+        address = ["{backend}"]
+        identity = "none"
+        "#,
+        certificate::NAME
+    )
+    .parse()
+    .expect("valid TOML");
+    let listeners = [
+        ("plain", "off"),
+        ("starttls", "starttls"),
+        ("implicit", "implicit"),
+    ];
+    let listeners = listeners.map(|(name, tls)| listener(name, tls));
+    root.insert("listener".into(), Value::Array(listeners.into()));
+    root
+}
+
+/// Writes what a test left out of a filter's TOML.
+fn complete(policy: &mut Table, guest: Guest) {
+    let named = |key: &str| -> Vec<String> {
+        let list = policy.get(key).and_then(Value::as_array);
+        let names = list.into_iter().flatten().filter_map(Value::as_str);
+        names
+            .map(|name| name.split(':').next().unwrap_or_default().to_owned())
+            .collect()
+    };
+    let (granted, denied) = (named("grant"), named("deny"));
+    let rest: Vec<Value> = guest
+        .wants()
+        .iter()
+        .filter(|want| !granted.iter().chain(&denied).any(|name| name == *want))
+        .map(|want| Value::from(*want))
+        .collect();
+    let key = if granted.is_empty() { "grant" } else { "deny" };
+    if !rest.is_empty() {
+        let list = policy
+            .entry(key)
+            .or_insert_with(|| Value::Array(Vec::new()));
+        list.as_array_mut()
+            .expect("a list of permissions")
+            .extend(rest);
+    }
+    subscribe(policy);
+}
+
+fn subscribe(policy: &mut Table) {
+    let Some(config) = policy.get("config").and_then(Value::as_table) else {
+        return;
+    };
+    let stages: Vec<Value> = STAGES
+        .into_iter()
+        .filter(|stage| config.contains_key(*stage))
+        .map(Value::from)
+        .collect();
+    if !stages.is_empty() && !policy.contains_key("stages") {
+        policy.insert("stages".into(), Value::Array(stages));
+    }
+}

@@ -1,0 +1,167 @@
+//! A dialogue in a file, and the set-up it needs.
+//!
+//! ```text
+//! # What this shows.
+//! [filter.10-puppet.config]           # the filter's TOML, as an operator writes it
+//! mail = { reject = "go away" }
+//! ---
+//! S: 220 *                            # the proxy to the client; `*` is any text, `...` any lines
+//! C: EHLO client.example.com          # the client; lines in a row are sent at once
+//! S: ...
+//! S: 250 *
+//! P: MAIL FROM:<a@example.com>*       # what the backend hears from the proxy, from MAIL to the dot
+//! B: 250 2.1.0 ok                     # what it answers, where the ordinary answer is not the one
+//! ```
+//!
+//! `P:` lines are all that the backend may hear of transactions: what is not there must not be heard.
+//! In angle brackets: `<close>`, `<tls>` (handshake), `<wait 100>` (milliseconds), `<octets 5000 x>`,
+//! and for the backend `<connect>`, `<content>`, `<silence>`.
+//! Escapes in `C:` lines: `\r`, `\n`, `\0`, `\\`, `\xHH`; a backslash at the end leaves out the CRLF.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Table;
+
+use crate::{Proxy, Segments, Step};
+
+mod play;
+mod script;
+
+/// A file of `tests/sessions`, read.
+#[derive(Debug)]
+pub struct Transcript {
+    setup: Setup,
+    lines: Vec<Line>,
+}
+
+/// How the client reaches the proxy.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// in the clear
+    Plain,
+    /// TLS after the greeting
+    Starttls,
+    /// TLS from the first octet
+    Implicit,
+}
+
+/// What stands before the `---`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Setup {
+    /// filters by file name, e.g. `10-puppet`; the key `guest` names the component, else the name does
+    #[serde(default)]
+    filter: BTreeMap<String, Table>,
+    /// changes to the proxy's configuration
+    #[serde(default)]
+    proxy: Table,
+    /// what the backend offers in EHLO
+    offer: Option<Vec<String>>,
+    /// the ways it is played; all by default
+    ways: Option<Vec<Way>>,
+    /// what must be there afterwards
+    #[serde(default)]
+    after: After,
+}
+
+/// What must be there after each play.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct After {
+    /// messages in the quarantine, in order
+    #[serde(default)]
+    quarantine: Vec<Kept>,
+    /// patterns, each of which a line of the log must fit that names this session
+    #[serde(default)]
+    log: Vec<String>,
+}
+
+/// One message in the quarantine.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// patterns of the lines of the message
+    message: Vec<String>,
+    /// texts that occur in the record beside it
+    record: Vec<String>,
+}
+
+/// One line of the dialogue.
+#[derive(Clone, Debug, PartialEq)]
+enum Line {
+    /// the client sends these octets
+    Client(Vec<u8>),
+    /// the client closes
+    ClientCloses,
+    /// the client begins TLS
+    Handshake,
+    /// the client waits, in milliseconds
+    ClientWaits(u64),
+    /// a line that the client hears
+    Server(String),
+    /// any lines that the client hears
+    ServerAny,
+    /// the client sees the end of the connection
+    ServerCloses,
+    /// a line that the backend hears
+    Heard(String),
+    /// what it does then
+    Backend(Step),
+}
+
+impl Transcript {
+    /// Reads a file; panics with file and line if it is not a transcript.
+    pub fn read(file: &Path) -> Self {
+        let text = std::fs::read_to_string(file).expect("a readable transcript");
+        Self::parse(&text).unwrap_or_else(|problem| panic!("{}:{problem}", file.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (setup, dialogue) = text.split_once("---\n").ok_or("1: no line `---`")?;
+        let offset = setup.lines().count() + 2;
+        let setup = toml::from_str(setup).map_err(|error| format!("1: {error}"))?;
+        let lines = dialogue
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+            .map(|(n, line)| script::line(line).map_err(|what| format!("{}: {what}", n + offset)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { setup, lines })
+    }
+
+    /// Plays it in every way that it names, whole and with one octet a segment, against one proxy.
+    pub fn play(&self) -> Result<(), String> {
+        let backend = crate::BackendDouble::start();
+        if let Some(offer) = &self.setup.offer {
+            backend.offer(offer);
+        }
+        let proxy = self.proxy(backend.address());
+        for way in self.ways() {
+            for segments in [Segments::Whole, Segments::Single] {
+                play::play(self, &proxy, &backend, *way, segments)
+                    .map_err(|problem| format!("{way:?}, {segments:?}: {problem}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ways(&self) -> &[Way] {
+        let all = &[Way::Plain, Way::Starttls, Way::Implicit];
+        self.setup.ways.as_deref().unwrap_or(all)
+    }
+
+    fn proxy(&self, backend: std::net::SocketAddr) -> Proxy {
+        let builder = Proxy::before(backend).set_table(self.setup.proxy.clone());
+        let add = |builder: crate::proxy::Builder, (name, policy): (&String, &Table)| {
+            let mut policy = policy.clone();
+            let guest = policy.remove("guest");
+            let guest = guest.as_ref().and_then(toml::Value::as_str);
+            let guest = crate::guests::Guest::named(guest.unwrap_or("puppet"));
+            builder.filter_table(name, guest.expect("a guest of that name"), policy)
+        };
+        self.setup.filter.iter().fold(builder, add).start()
+    }
+}

@@ -1,0 +1,282 @@
+//! Plays a transcript once.
+
+use std::time::{Duration, Instant};
+
+use super::{Line, Transcript, Way};
+use crate::client::{Client, Segments};
+use crate::{BackendDouble, Proxy, Step, glob, journal};
+
+/// How long a line may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// One play: the client's connection and what was heard on it.
+struct Play {
+    client: Client,
+    /// all lines heard
+    heard: Vec<String>,
+}
+
+/// Plays `transcript` once and checks everything it says.
+pub(super) fn play(
+    transcript: &Transcript,
+    proxy: &Proxy,
+    backend: &BackendDouble,
+    way: Way,
+    segments: Segments,
+) -> Result<(), String> {
+    backend.forget();
+    instruct(backend, &transcript.lines);
+    let before = proxy.quarantine("eml").len();
+    let mut play = Play {
+        client: connect(proxy, way),
+        heard: Vec::new(),
+    };
+    let mut greeted = way != Way::Starttls;
+    play.client.segments(segments);
+    let mut lines = transcript.lines.iter().peekable();
+    while let Some(line) = lines.next() {
+        if !greeted && matches!(line, Line::Client(_)) {
+            greeted = true;
+            play.go_tls()?;
+        }
+        let mut line = line.clone();
+        // Lines in a row are sent at once.
+        while let (Line::Client(octets), Some(Line::Client(more))) = (&mut line, lines.peek()) {
+            octets.extend_from_slice(more);
+            lines.next();
+        }
+        play.step(line, lines.peek().copied())?;
+    }
+    play.nothing_more(&transcript.lines)?;
+    drop(play.client);
+    check_backend(transcript, backend)?;
+    check_quarantine(transcript, proxy, before)?;
+    check_log(transcript, &play.heard)
+}
+
+fn connect(proxy: &Proxy, way: Way) -> Client {
+    let mut client = match way {
+        Way::Plain => Client::connect(proxy.address("plain")),
+        Way::Starttls => Client::connect(proxy.address("starttls")),
+        Way::Implicit => Client::connect_tls(proxy.address("implicit")),
+    };
+    client.patience(PATIENCE);
+    client
+}
+
+/// Tells the backend what to do at the commands that have `B:` lines after them.
+fn instruct(backend: &BackendDouble, lines: &[Line]) {
+    let mut lines = lines
+        .iter()
+        .filter(|line| matches!(line, Line::Heard(_) | Line::Backend(_)))
+        .peekable();
+    while let Some(line) = lines.next() {
+        let Line::Heard(command) = line else { continue };
+        let mut steps: Vec<Step> = Vec::new();
+        while let Some(Line::Backend(step)) = lines.peek() {
+            steps.push(step.clone());
+            lines.next();
+        }
+        if !steps.is_empty() {
+            backend.once(command, steps);
+        }
+    }
+}
+
+impl Play {
+    /// STARTTLS before the first line of the client, where the transcript is played that way.
+    fn go_tls(&mut self) -> Result<(), String> {
+        self.client.say("EHLO starttls.example.com");
+        loop {
+            let line = self.line()?.ok_or("closed after EHLO")?;
+            if line.starts_with("250 ") {
+                break;
+            }
+        }
+        self.client.say("STARTTLS");
+        let line = self.line()?.ok_or("closed after STARTTLS")?;
+        if !line.starts_with("220") {
+            return Err(format!("STARTTLS was answered {line:?}"));
+        }
+        self.client.handshake().map_err(|error| error.to_string())
+    }
+
+    fn step(&mut self, line: Line, next: Option<&Line>) -> Result<(), String> {
+        match line {
+            // A server that has closed is noticed at what it should have said.
+            Line::Client(octets) => {
+                let _ = self.client.octets(&octets);
+                Ok(())
+            }
+            Line::ClientCloses => {
+                self.client.close();
+                Ok(())
+            }
+            Line::Handshake => self.client.handshake().map_err(|error| error.to_string()),
+            Line::ClientWaits(span) => {
+                std::thread::sleep(Duration::from_millis(span));
+                Ok(())
+            }
+            Line::Server(pattern) => self.must_hear(&pattern),
+            Line::ServerAny => self.skip_to(next),
+            Line::ServerCloses => match self.line()? {
+                None => Ok(()),
+                Some(line) => Err(format!("heard {line:?} where the end was expected")),
+            },
+            Line::Heard(_) | Line::Backend(_) => Ok(()),
+        }
+    }
+
+    fn must_hear(&mut self, pattern: &str) -> Result<(), String> {
+        match self.line()? {
+            Some(line) if glob::fits(pattern, &line) => Ok(()),
+            Some(line) => Err(format!("expected {pattern:?}, heard {line:?}")),
+            None => Err(format!("expected {pattern:?}, the connection ended")),
+        }
+    }
+
+    /// Hears lines until one fits what comes after `...`; that one stays to be heard.
+    fn skip_to(&mut self, next: Option<&Line>) -> Result<(), String> {
+        let Some(Line::Server(pattern)) = next else {
+            return Err("after `S: ...` comes the line it leads to".to_owned());
+        };
+        loop {
+            let line = self
+                .line()?
+                .ok_or_else(|| format!("ended before {pattern:?}"))?;
+            if glob::fits(pattern, &line) {
+                self.client.unhear(&line);
+                self.heard.pop();
+                return Ok(());
+            }
+        }
+    }
+
+    fn line(&mut self) -> Result<Option<String>, String> {
+        let line = self
+            .client
+            .line()
+            .map_err(|error| format!("nothing heard: {error}"))?;
+        self.heard.extend(line.clone());
+        Ok(line)
+    }
+
+    fn nothing_more(&mut self, lines: &[Line]) -> Result<(), String> {
+        let ended = lines.contains(&Line::ServerCloses) || lines.contains(&Line::ClientCloses);
+        if ended || self.client.is_silent(Duration::from_millis(20)) {
+            return Ok(());
+        }
+        Err("the server said more than the transcript".to_owned())
+    }
+}
+
+/// Only what belongs to a transaction, and the commands of a connection that the transcript names.
+fn of_interest(heard: &[String], named: &[&str]) -> Vec<String> {
+    let verb = |line: &str| {
+        line.split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_uppercase()
+    };
+    let named: Vec<String> = named.iter().map(|line| verb(line)).collect();
+    let mut in_content = false;
+    let mut kept = Vec::new();
+    for line in heard {
+        let verb = verb(line);
+        let transaction = ["MAIL", "RCPT", "DATA"].contains(&verb.as_str());
+        if in_content || transaction || named.contains(&verb) {
+            kept.push(line.clone());
+        }
+        in_content = match in_content {
+            true => line != ".",
+            false => verb == "DATA",
+        };
+    }
+    kept
+}
+
+fn check_backend(transcript: &Transcript, backend: &BackendDouble) -> Result<(), String> {
+    let patterns: Vec<&str> = transcript
+        .lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Heard(line) if !line.starts_with('<') => Some(line.as_str()),
+            _ => None,
+        })
+        .collect();
+    let deadline = Instant::now() + Duration::from_secs(3);
+    loop {
+        let all: Vec<String> = backend
+            .heard()
+            .into_iter()
+            .flat_map(|it| it.lines)
+            .collect();
+        let heard = of_interest(&all, &patterns);
+        if glob::all_fit(&patterns, &heard) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(format!(
+                "the backend heard\n{heard:#?}\nwhere\n{patterns:#?}\nwas expected"
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn check_quarantine(transcript: &Transcript, proxy: &Proxy, before: usize) -> Result<(), String> {
+    let read = |path: &std::path::Path| std::fs::read(path).map_err(|error| error.to_string());
+    let mut messages = proxy.quarantine("eml");
+    // Names need not sort by time: the newest are those of this play.
+    messages.sort_by_key(|path| path.metadata().and_then(|it| it.modified()).ok());
+    let new = messages.split_off(before.min(messages.len()));
+    let wanted = &transcript.setup.after.quarantine;
+    if new.len() != wanted.len() {
+        return Err(format!(
+            "{} messages in quarantine, not {}",
+            new.len(),
+            wanted.len()
+        ));
+    }
+    for (path, kept) in new.iter().zip(wanted) {
+        let message = String::from_utf8_lossy(&read(path)?).into_owned();
+        let lines: Vec<&str> = message.split_terminator("\r\n").collect();
+        if !glob::all_fit(&kept.message, &lines) {
+            return Err(format!("quarantined {lines:#?}, not {:#?}", kept.message));
+        }
+        let record = read(&path.with_extension("json"))?;
+        let record = String::from_utf8_lossy(&record).into_owned();
+        if let Some(missing) = kept.record.iter().find(|text| !record.contains(*text)) {
+            return Err(format!("{missing:?} is not in the record {record}"));
+        }
+    }
+    Ok(())
+}
+
+fn check_log(transcript: &Transcript, heard: &[String]) -> Result<(), String> {
+    let patterns = &transcript.setup.after.log;
+    if patterns.is_empty() {
+        return Ok(());
+    }
+    let session = heard
+        .iter()
+        .rev()
+        .find_map(|line| Some(line.strip_suffix(')')?.rsplit_once('(')?.1.to_owned()))
+        .ok_or("no reply shows the session's id, so its log cannot be found")?;
+    let deadline = Instant::now() + Duration::from_secs(3);
+    loop {
+        let lines = journal::lines(&[&session]);
+        let missing = patterns.iter().find(|pattern| {
+            !lines
+                .iter()
+                .any(|line| glob::fits(pattern, &line.to_string()))
+        });
+        match missing {
+            None => return Ok(()),
+            Some(pattern) if Instant::now() >= deadline => {
+                return Err(format!("no line of the log fits {pattern:?}: {lines:#?}"));
+            }
+            Some(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
