@@ -1,0 +1,89 @@
+//! What the server machine tells its caller.
+
+use bytes::Bytes;
+
+use crate::address::Path;
+
+/// What [`crate::Server::next`] yields. [`Hello`](Event::Hello), [`StartTls`](Event::StartTls),
+/// [`Mail`](Event::Mail), [`Rcpt`](Event::Rcpt), [`Data`](Event::Data) and [`End`](Event::End)
+/// are questions: each must be answered before the next call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Write the output, then read more.
+    NeedInput,
+    /// HELO or EHLO: `accept_hello`, `refuse_hello`, or `answer` to refuse just this once.
+    Hello(Hello),
+    /// STARTTLS: `start_tls`, or `answer` to refuse.
+    StartTls,
+    /// MAIL, its path and parameters checked: `answer`. 2yz opens the transaction.
+    Mail(Path),
+    /// RCPT, its path and parameters checked: `answer`. 2yz counts the recipient.
+    Rcpt(Path),
+    /// DATA with at least one recipient: `go_ahead`, or `answer` to refuse; the transaction stays
+    /// open then.
+    Data,
+    /// Octets of the message, dots taken out, lines ended by CRLF. Never empty, of any length; a
+    /// line may be spread over several.
+    Content(Bytes),
+    /// The end of the message: `answer` ends the transaction.
+    End(End),
+    /// RSET, HELO or EHLO dropped a transaction. Not a question.
+    Reset,
+    /// QUIT; the 221 is in the output. [`Event::Close`] comes next.
+    Quit,
+    /// Write the output, then close the connection. From now on there is nothing else.
+    Close(CloseReason),
+}
+
+/// HELO or EHLO.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// which
+    pub verb: HelloVerb,
+    /// A domain or address literal as the client wrote it. Nothing proves that it is true.
+    pub name: String,
+}
+
+/// Which greeting the client used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HelloVerb {
+    /// plain SMTP: no extensions
+    Helo,
+    /// with extensions
+    Ehlo,
+}
+
+/// The end of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Octets of the message, those that were swallowed included.
+    pub octets: u64,
+    /// What is wrong with it. It must then be refused: a positive answer becomes a refusal.
+    pub fault: Option<Fault>,
+}
+
+/// What can be wrong with a whole message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Over the size limit. What is over it was swallowed.
+    TooBig,
+}
+
+/// Why the session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// the client's QUIT
+    Quit,
+    /// the caller's `close`, or a 421 as an answer
+    Asked,
+    /// more than `max_errors`
+    TooManyErrors,
+    /// a bare CR, bare LF or NUL in the content
+    Smuggling,
+    /// a command line that went on after it was refused
+    LongLine,
+    /// a BDAT whose octets cannot be swallowed
+    Chunk,
+    /// HTTP or TLS where SMTP should be
+    Foreign,
+}

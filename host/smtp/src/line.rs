@@ -1,0 +1,167 @@
+//! Command lines out of the client's octets.
+//!
+//! Only CRLF ends a line. A line with a bare LF in it is refused as a whole: had its end been run
+//! as a command, a client that puts foreign text into its HELO could be made to send MAIL.
+
+use bytes::{Buf, BytesMut};
+use memchr::{memchr, memchr3};
+
+use crate::command::{Command, CommandError, is_http};
+
+/// Octets of one refused line that are swallowed before the session is closed.
+pub(crate) const MAX_SWALLOW: usize = 64 * 1024;
+
+/// First octet of a TLS record that starts a handshake (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// What the next octets are.
+#[derive(Debug)]
+pub(crate) enum Item {
+    NeedInput,
+    Command(Result<Command, CommandError>),
+    /// A refused line goes on and on.
+    Runaway,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    buffer: BytesMut,
+    mode: Mode,
+}
+
+#[derive(Debug)]
+enum Mode {
+    /// At the start of a line; so many octets hold no line end.
+    Line { scanned: usize },
+    /// In a refused line; so many octets of it are dropped.
+    Swallow { dropped: usize },
+    /// In a refused chunk; so many octets are left.
+    Discard { left: u64 },
+}
+
+impl Default for Mode {
+    fn default() -> Self {
+        Self::Line { scanned: 0 }
+    }
+}
+
+impl Lines {
+    /// What came and is not used yet.
+    pub(crate) fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    /// How much came and is not used yet.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+        self.mode = Mode::default();
+    }
+
+    /// Swallows the next octets, whatever they are.
+    pub(crate) fn discard(&mut self, octets: u64) {
+        self.mode = Mode::Discard { left: octets };
+    }
+
+    /// The next command; `max` is the longest line, CRLF included.
+    pub(crate) fn next(&mut self, max: usize) -> Item {
+        loop {
+            let item = match self.mode {
+                Mode::Line { scanned } => Some(self.line(scanned, max)),
+                Mode::Swallow { dropped } => self.swallow(dropped),
+                Mode::Discard { left } => self.skip(left),
+            };
+            if let Some(item) = item {
+                return item;
+            }
+        }
+    }
+
+    fn line(&mut self, scanned: usize, max: usize) -> Item {
+        if self.buffer.first() == Some(&TLS_HANDSHAKE) {
+            return Item::Command(Err(CommandError::Foreign));
+        }
+        let seen = self.buffer.len().min(max);
+        let scanned = scanned.min(seen);
+        let Some(next) = memchr3(b'\r', b'\n', 0, &self.buffer[scanned..seen]) else {
+            return self.wait_or_refuse(seen, max);
+        };
+        let place = scanned + next;
+        match (self.buffer[place], self.buffer.get(place + 1)) {
+            (b'\r', _) if place + 1 == max => self.refuse(0, CommandError::TooLong),
+            (b'\r', None) => self.wait_or_refuse(place, max),
+            (b'\r', Some(b'\n')) => self.command(place),
+            _ => self.refuse(place + 1, CommandError::Octets),
+        }
+    }
+
+    fn wait_or_refuse(&mut self, scanned: usize, max: usize) -> Item {
+        if scanned == max {
+            return self.refuse(0, CommandError::TooLong);
+        }
+        self.mode = Mode::Line { scanned };
+        Item::NeedInput
+    }
+
+    fn command(&mut self, length: usize) -> Item {
+        let command = Command::parse(&self.buffer[..length]);
+        self.buffer.advance(length + b"\r\n".len());
+        self.mode = Mode::default();
+        Item::Command(command)
+    }
+
+    /// Refuses a line at its first fault; the rest of it is swallowed.
+    fn refuse(&mut self, used: usize, error: CommandError) -> Item {
+        if is_http(&self.buffer) {
+            return Item::Command(Err(CommandError::Foreign));
+        }
+        self.buffer.advance(used);
+        self.mode = Mode::Swallow { dropped: used };
+        Item::Command(Err(error))
+    }
+
+    /// Drops the rest of a refused line. Each bare LF is refused again, so that a client which
+    /// never sends CRLF learns why nothing happens.
+    fn swallow(&mut self, dropped: usize) -> Option<Item> {
+        let window = self.buffer.len().min(MAX_SWALLOW.saturating_sub(dropped));
+        if let Some(place) = memchr(b'\n', &self.buffer[..window]) {
+            let bare = place == 0 || self.buffer[place - 1] != b'\r';
+            self.buffer.advance(place + 1);
+            self.mode = match bare {
+                true => Mode::Swallow {
+                    dropped: dropped + place + 1,
+                },
+                false => Mode::default(),
+            };
+            return bare.then_some(Item::Command(Err(CommandError::Octets)));
+        }
+        if dropped + window == MAX_SWALLOW {
+            return Some(Item::Runaway);
+        }
+        let kept = usize::from(self.buffer.ends_with(b"\r"));
+        let used = window - kept;
+        self.buffer.advance(used);
+        self.mode = Mode::Swallow {
+            dropped: dropped + used,
+        };
+        Some(Item::NeedInput)
+    }
+
+    fn skip(&mut self, left: u64) -> Option<Item> {
+        let here = self
+            .buffer
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.buffer.advance(here);
+        let left = left - here as u64;
+        self.mode = match left {
+            0 => Mode::default(),
+            left => Mode::Discard { left },
+        };
+        (left > 0).then_some(Item::NeedInput)
+    }
+}

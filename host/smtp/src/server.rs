@@ -1,0 +1,584 @@
+//! The server machine: one client's session. All that changes its state is in this file.
+
+use std::fmt::Write;
+use std::mem;
+
+use bytes::BytesMut;
+
+use crate::address::Path;
+use crate::argument::Argument;
+use crate::command::{Command, CommandError};
+use crate::data::{Decoded, Decoder};
+use crate::event::{CloseReason, End, Event, Fault, Hello, HelloVerb};
+use crate::extension::{Extensions, Keyword};
+use crate::line::{Item, Lines};
+use crate::reply::{Code, Reply};
+
+/// The shortest limit for a command line that is taken: RFC 5321 section 4.5.3.1.4.
+const MIN_COMMAND: usize = 512;
+
+/// What a [`Server`] must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Our name, for the greeting and the answers to HELO and EHLO.
+    pub hostname: String,
+    /// The largest message in octets; a smaller SIZE in the offer counts.
+    pub max_message: u64,
+    /// Recipients asked for in one transaction; each one over it gets 452.
+    pub max_recipients: usize,
+    /// The longest command line in octets, CRLF included; 512 at least.
+    pub max_command: usize,
+    /// Errors between two messages; the next one gets 421 and the session ends.
+    pub max_errors: u32,
+    /// Refuse MAIL outside TLS?
+    pub require_tls: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            hostname: "localhost".to_owned(),
+            max_message: 50 * 1024 * 1024,
+            max_recipients: 1000,
+            max_command: 4096,
+            max_errors: 20,
+            require_tls: false,
+        }
+    }
+}
+
+/// One SMTP session, seen from the server. See the crate's page for how to drive it.
+#[derive(Debug)]
+pub struct Server {
+    config: ServerConfig,
+    lines: Lines,
+    output: BytesMut,
+    state: State,
+    session: Session,
+    question: Question,
+}
+
+/// What outlives a transaction.
+#[derive(Debug)]
+struct Session {
+    offer: Extensions,
+    /// The largest message in octets, as offered.
+    limit: u64,
+    /// Set once by `refuse_hello`, for good.
+    refusal: Option<Reply>,
+    errors: u32,
+    inside_tls: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing was said yet.
+    Silent,
+    /// The greeting refused all service.
+    Rejecting,
+    /// No HELO or EHLO was accepted yet.
+    Fresh,
+    /// Between transactions.
+    Idle,
+    /// MAIL was accepted.
+    Open(Transaction),
+    /// Behind 354.
+    Content(Content),
+    /// Behind the 220 to STARTTLS.
+    Handshake,
+    Closed(CloseReason),
+}
+
+#[derive(Debug)]
+struct Transaction {
+    utf8: bool,
+    asked: usize,
+    accepted: usize,
+}
+
+#[derive(Debug)]
+struct Content {
+    decoder: Decoder,
+    octets: u64,
+}
+
+/// What the caller has to answer.
+#[derive(Debug)]
+enum Question {
+    None,
+    /// Not told to the caller yet: another event came first.
+    Coming(Event),
+    Asked(Event),
+}
+
+impl Server {
+    /// A session before its greeting: call [`greet`](Self::greet) or
+    /// [`refuse_greeting`](Self::refuse_greeting) next, on implicit TLS
+    /// [`tls_established`](Self::tls_established) before.
+    pub fn new(mut config: ServerConfig) -> Self {
+        config.max_command = config.max_command.max(MIN_COMMAND);
+        let session = Session {
+            offer: Extensions::new(),
+            limit: config.max_message,
+            refusal: None,
+            errors: 0,
+            inside_tls: false,
+        };
+        Self {
+            config,
+            lines: Lines::default(),
+            output: BytesMut::new(),
+            state: State::Silent,
+            session,
+            question: Question::None,
+        }
+    }
+
+    /// What the client sent, in pieces of any size.
+    pub fn receive(&mut self, octets: &[u8]) {
+        self.lines.buffer().extend_from_slice(octets);
+    }
+
+    /// What the client sent and the machine has not used yet: read more behind it.
+    pub fn buffer(&mut self) -> &mut BytesMut {
+        self.lines.buffer()
+    }
+
+    /// Has the client sent octets that are not used yet? Before the greeting: early talk.
+    pub fn has_input(&self) -> bool {
+        self.lines.len() > 0
+    }
+
+    /// Replies that wait to be written; take them with `split()`.
+    pub fn output(&mut self) -> &mut BytesMut {
+        &mut self.output
+    }
+
+    /// Is there a question that must be answered before [`next`](Self::next)?
+    pub fn awaits_answer(&self) -> bool {
+        matches!(self.question, Question::Asked(_))
+    }
+
+    /// The next event. Never blocks; [`Event::NeedInput`] is all there is for now.
+    ///
+    /// # Panics
+    /// In debug builds if a question has not been answered. In release builds it is asked again.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it never ends, and errors are events"
+    )]
+    pub fn next(&mut self) -> Event {
+        match mem::replace(&mut self.question, Question::None) {
+            Question::None => {}
+            Question::Coming(event) => return self.ask(event),
+            Question::Asked(event) => {
+                debug_assert!(false, "next() before {event:?} was answered");
+                return self.ask(event);
+            }
+        }
+        loop {
+            if let Some(event) = self.step() {
+                return event;
+            }
+        }
+    }
+
+    fn step(&mut self) -> Option<Event> {
+        match &mut self.state {
+            State::Silent | State::Handshake => Some(Event::NeedInput),
+            State::Closed(reason) => Some(Event::Close(*reason)),
+            State::Content(_) => self.content(),
+            State::Rejecting | State::Fresh | State::Idle | State::Open(_) => self.line(),
+        }
+    }
+
+    fn line(&mut self) -> Option<Event> {
+        match self.lines.next(self.config.max_command) {
+            Item::NeedInput => Some(Event::NeedInput),
+            Item::Runaway => self.shut(Reply::too_many_errors(), CloseReason::LongLine),
+            Item::Command(Ok(command)) => self.command(command),
+            Item::Command(Err(error)) => self.bad_command(error),
+        }
+    }
+
+    fn bad_command(&mut self, error: CommandError) -> Option<Event> {
+        match (&self.state, error) {
+            (_, CommandError::Foreign) => self.shut(error.reply(), CloseReason::Foreign),
+            (_, CommandError::ChunkSize) => self.shut(error.reply(), CloseReason::Chunk),
+            (State::Rejecting, _) => self.fail(Reply::no_service()),
+            _ => self.fail(error.reply()),
+        }
+    }
+
+    /// Which command may come when (RFC 5321 section 4.1.4).
+    fn command(&mut self, command: Command) -> Option<Event> {
+        use Command as C;
+        use State as S;
+        match (&self.state, command) {
+            (_, C::Quit) => self.quit(),
+            (_, C::Bdat { octets, .. }) => self.refuse_chunk(octets),
+            (S::Rejecting, _) => self.fail(Reply::no_service()),
+            (_, C::Noop(_)) => self.say(&Reply::ok()),
+            (_, C::Help(_)) => self.say(&Reply::help()),
+            (_, C::Rset) => self.reset(),
+            (_, C::Helo(name)) => self.hello(HelloVerb::Helo, name),
+            (_, C::Ehlo(name)) => self.hello(HelloVerb::Ehlo, name),
+            (S::Idle, C::StartTls) => self.starttls(),
+            (_, C::StartTls) => self.fail(Reply::bad_sequence()),
+            _ if self.needs_tls() => self.fail(Reply::tls_required()),
+            (_, C::Vrfy(_)) => self.say(&Reply::cannot_verify()),
+            (S::Fresh, C::Mail(_)) => self.too_early(),
+            (S::Idle, C::Mail(path)) => self.mail(path),
+            (S::Open(_), C::Rcpt(path)) => self.rcpt(path),
+            (S::Open(transaction), C::Data) if transaction.accepted > 0 => {
+                self.ask_some(Event::Data)
+            }
+            (S::Open(_), C::Data) => self.fail(Reply::no_recipients()),
+            (_, C::Mail(_) | C::Rcpt(_) | C::Data) => self.fail(Reply::bad_sequence()),
+            (_, C::Expn(_) | C::Auth { .. } | C::XClient(_) | C::XForward(_) | C::Obsolete) => {
+                self.fail(Reply::not_implemented())
+            }
+        }
+    }
+
+    fn needs_tls(&self) -> bool {
+        self.config.require_tls && !self.session.inside_tls
+    }
+
+    fn quit(&mut self) -> Option<Event> {
+        self.say(&Reply::bye());
+        self.state = State::Closed(CloseReason::Quit);
+        Some(Event::Quit)
+    }
+
+    /// RFC 5321 section 4.1.1.5: never an error, and the hello stands.
+    fn reset(&mut self) -> Option<Event> {
+        self.say(&Reply::ok());
+        match self.state {
+            State::Open(_) => {
+                self.state = State::Idle;
+                Some(Event::Reset)
+            }
+            _ => None,
+        }
+    }
+
+    /// RFC 5321 section 4.1.4: a later EHLO resets as RSET does. A refusal by `refuse_hello` is
+    /// repeated, so that a client refused at EHLO gains nothing with HELO.
+    fn hello(&mut self, verb: HelloVerb, name: Argument) -> Option<Event> {
+        if let Some(refusal) = self.session.refusal.clone() {
+            return self.fail(refusal.without_enhanced());
+        }
+        let name = name.into_string();
+        let event = Event::Hello(Hello { verb, name });
+        match mem::replace(&mut self.state, State::Fresh) {
+            State::Open(_) => {
+                self.question = Question::Coming(event);
+                Some(Event::Reset)
+            }
+            _ => self.ask_some(event),
+        }
+    }
+
+    fn too_early(&mut self) -> Option<Event> {
+        let refusal = self.session.refusal.clone();
+        self.fail(refusal.unwrap_or(Reply::bad_sequence()))
+    }
+
+    /// RFC 3207 section 4: between transactions, once, and only where it was offered.
+    fn starttls(&mut self) -> Option<Event> {
+        if self.session.inside_tls {
+            self.fail(Reply::bad_sequence())
+        } else if self.session.offer.has(&Keyword::StartTls) {
+            self.ask_some(Event::StartTls)
+        } else {
+            self.fail(Reply::not_implemented())
+        }
+    }
+
+    fn mail(&mut self, path: Path) -> Option<Event> {
+        if !self.covers(&path) {
+            return self.fail(Reply::unknown_parameter());
+        }
+        if !path.is_utf8() && !path.is_ascii() {
+            return self.fail(Reply::sender_not_ascii());
+        }
+        if path
+            .declared_size()
+            .is_some_and(|size| size > self.session.limit)
+        {
+            return self.fail(Reply::too_big());
+        }
+        self.ask_some(Event::Mail(path))
+    }
+
+    fn rcpt(&mut self, path: Path) -> Option<Event> {
+        if !self.covers(&path) {
+            return self.fail(Reply::unknown_parameter());
+        }
+        let State::Open(transaction) = &mut self.state else {
+            return self.fail(Reply::bad_sequence());
+        };
+        if !transaction.utf8 && !path.is_ascii() {
+            return self.fail(Reply::recipient_not_ascii());
+        }
+        if transaction.asked == self.config.max_recipients {
+            return self.say(&Reply::too_many_recipients());
+        }
+        transaction.asked += 1;
+        self.ask_some(Event::Rcpt(path))
+    }
+
+    fn covers(&self, path: &Path) -> bool {
+        path.parameters.iter().all(|p| self.session.offer.covers(p))
+    }
+
+    /// BDAT is not offered. Its octets are swallowed, never run as commands; a chunk that is too
+    /// large to swallow ends the session.
+    fn refuse_chunk(&mut self, octets: u64) -> Option<Event> {
+        if octets > self.config.max_message {
+            return self.shut(Reply::too_big(), CloseReason::Chunk);
+        }
+        self.lines.discard(octets);
+        match self.state {
+            State::Rejecting => self.fail(Reply::no_service()),
+            _ => self.fail(Reply::not_implemented()),
+        }
+    }
+
+    fn content(&mut self) -> Option<Event> {
+        let State::Content(content) = &mut self.state else {
+            return None;
+        };
+        match content.decoder.decode(self.lines.buffer()) {
+            Decoded::NeedInput => Some(Event::NeedInput),
+            Decoded::Fault => self.shut(Reply::smuggling(), CloseReason::Smuggling),
+            Decoded::Octets(octets) => {
+                content.octets = content.octets.saturating_add(octets.len() as u64);
+                let fits = content.octets <= self.session.limit;
+                fits.then_some(Event::Content(octets))
+            }
+            Decoded::End => {
+                let octets = content.octets;
+                let fault = (octets > self.session.limit).then_some(Fault::TooBig);
+                self.state = State::Idle;
+                self.ask_some(Event::End(End { octets, fault }))
+            }
+        }
+    }
+
+    fn ask_some(&mut self, event: Event) -> Option<Event> {
+        Some(self.ask(event))
+    }
+
+    fn ask(&mut self, event: Event) -> Event {
+        self.question = Question::Asked(event.clone());
+        event
+    }
+
+    /// Puts a reply into the output, with an enhanced code unless it is an answer to a hello.
+    fn say(&mut self, reply: &Reply) -> Option<Event> {
+        reply
+            .print(&mut self.output)
+            .expect("a buffer that grows takes every reply");
+        None
+    }
+
+    /// Answers an error and counts it.
+    fn fail(&mut self, reply: Reply) -> Option<Event> {
+        self.session.errors = self.session.errors.saturating_add(1);
+        if self.session.errors > self.config.max_errors {
+            return self.shut(Reply::too_many_errors(), CloseReason::TooManyErrors);
+        }
+        self.say(&reply)
+    }
+
+    /// Answers and ends the session.
+    fn shut(&mut self, reply: Reply, reason: CloseReason) -> Option<Event> {
+        self.say(&reply);
+        self.state = State::Closed(reason);
+        None
+    }
+}
+
+/// What the caller says.
+impl Server {
+    /// Greets with 220.
+    pub fn greet(&mut self) {
+        if let State::Silent = self.state {
+            let text = format!("{} ESMTP", self.config.hostname);
+            self.say(&Reply::new(Code::READY, None, &text));
+            self.state = State::Fresh;
+        }
+    }
+
+    /// Greets with a refusal (RFC 5321 section 3.1). After 421 [`Event::Close`] follows; after
+    /// 554, or any other reply, every command but QUIT gets 503.
+    pub fn refuse_greeting(&mut self, reply: Reply) {
+        if let State::Silent = self.state {
+            let reply = refusal(reply).without_enhanced();
+            self.say(&reply);
+            self.state = match reply.code() {
+                Code::UNAVAILABLE => State::Closed(CloseReason::Asked),
+                _ => State::Rejecting,
+            };
+        }
+    }
+
+    /// Accepts [`Event::Hello`]. What the machine cannot do is left out of the offer; to HELO
+    /// nothing is offered.
+    pub fn accept_hello(&mut self, offer: &Extensions) {
+        let Some(Event::Hello(hello)) = self.take(|e| matches!(e, Event::Hello(_))) else {
+            return;
+        };
+        let offer = offer.for_client(self.session.inside_tls, self.config.max_message);
+        self.session.limit = offer.size().unwrap_or(self.config.max_message);
+        self.session.offer = match hello.verb {
+            HelloVerb::Helo => Extensions::new(),
+            HelloVerb::Ehlo => offer,
+        };
+        let mut text = self.config.hostname.clone();
+        for keyword in self.session.offer.known() {
+            write!(text, "\n{keyword}").expect("a string that grows takes every keyword");
+        }
+        self.say(&Reply::new(Code::OK, None, &text));
+        self.state = State::Idle;
+    }
+
+    /// Refuses [`Event::Hello`] for good: every later HELO, EHLO and MAIL of this session gets
+    /// this reply again, after RSET and STARTTLS too.
+    pub fn refuse_hello(&mut self, reply: Reply) {
+        if self.take(|e| matches!(e, Event::Hello(_))).is_some() {
+            let reply = refusal(reply);
+            self.session.refusal = Some(reply.clone());
+            self.conclude(reply.without_enhanced());
+        }
+    }
+
+    /// Answers [`Event::Mail`], [`Event::Rcpt`] or [`Event::End`]; refuses [`Event::Hello`],
+    /// [`Event::StartTls`] or [`Event::Data`]. A reply that cannot be meant (3yz, or a positive one
+    /// where only a refusal fits) becomes 451; 421 ends the session. Without a question to answer,
+    /// nothing happens.
+    pub fn answer(&mut self, reply: Reply) {
+        match self.take(|_| true) {
+            None => {}
+            Some(Event::Mail(path)) => self.answer_mail(reply, &path),
+            Some(Event::Rcpt(_)) => self.answer_rcpt(reply),
+            Some(Event::End(end)) => self.answer_end(reply, end),
+            Some(Event::Hello(_)) => self.conclude(refusal(reply).without_enhanced()),
+            Some(_) => self.conclude(refusal(reply)),
+        }
+    }
+
+    fn answer_mail(&mut self, reply: Reply, path: &Path) {
+        if reply.code().is_positive() {
+            self.state = State::Open(Transaction {
+                utf8: path.is_utf8(),
+                asked: 0,
+                accepted: 0,
+            });
+        }
+        self.conclude(final_reply(reply));
+    }
+
+    fn answer_rcpt(&mut self, reply: Reply) {
+        if let State::Open(transaction) = &mut self.state {
+            transaction.accepted += usize::from(reply.code().is_positive());
+        }
+        self.conclude(final_reply(reply));
+    }
+
+    fn answer_end(&mut self, reply: Reply, end: End) {
+        match (reply.code().is_positive(), end.fault) {
+            (true, Some(Fault::TooBig)) => self.conclude(Reply::too_big()),
+            (true, None) => {
+                self.session.errors = 0;
+                self.conclude(reply.with_enhanced());
+            }
+            (false, _) => self.conclude(final_reply(reply)),
+        }
+    }
+
+    /// Answers [`Event::Data`] with 354. Octets that came before it are content.
+    pub fn go_ahead(&mut self) {
+        if self.take(|e| matches!(e, Event::Data)).is_some() {
+            let reply = Reply::fixed(Code::START_CONTENT, None, "End with <CR><LF>.<CR><LF>");
+            self.say(&reply);
+            self.state = State::Content(Content {
+                decoder: Decoder::new(),
+                octets: 0,
+            });
+        }
+    }
+
+    /// Answers [`Event::StartTls`] with 220 and drops all that came in clear behind it (RFC 3207
+    /// section 6). Write the output, shake hands, then call
+    /// [`tls_established`](Self::tls_established).
+    pub fn start_tls(&mut self) {
+        if self.take(|e| matches!(e, Event::StartTls)).is_some() {
+            self.say(&Reply::start_tls());
+            self.lines.clear();
+            self.state = State::Handshake;
+        }
+    }
+
+    /// From now on TLS protects the session, and all that was said before is forgotten (RFC 3207
+    /// section 4.2) but refusals and the count of errors. On implicit TLS call it before greeting.
+    pub fn tls_established(&mut self) {
+        self.lines.clear();
+        self.question = Question::None;
+        self.session.inside_tls = true;
+        self.session.offer = Extensions::new();
+        self.session.limit = self.config.max_message;
+        if !matches!(self.state, State::Silent | State::Closed(_)) {
+            self.state = State::Fresh;
+        }
+    }
+
+    /// Says `reply` and ends the session, whatever it is at: [`Event::Close`] comes next.
+    pub fn close(&mut self, reply: Reply) {
+        self.question = Question::None;
+        match self.state {
+            State::Closed(_) => {}
+            State::Silent => {
+                self.shut(reply.without_enhanced(), CloseReason::Asked);
+            }
+            _ => {
+                self.shut(reply.with_enhanced(), CloseReason::Asked);
+            }
+        }
+    }
+
+    fn take(&mut self, fits: impl Fn(&Event) -> bool) -> Option<Event> {
+        match mem::replace(&mut self.question, Question::None) {
+            Question::Asked(event) if fits(&event) => Some(event),
+            other => {
+                self.question = other;
+                None
+            }
+        }
+    }
+
+    fn conclude(&mut self, reply: Reply) {
+        self.say(&reply);
+        if reply.code() == Code::UNAVAILABLE {
+            self.state = State::Closed(CloseReason::Asked);
+        }
+    }
+}
+
+/// What may end a question: anything but 3yz, which would put client and server out of step.
+fn final_reply(reply: Reply) -> Reply {
+    match reply.code().is_intermediate() {
+        true => Reply::local_error(),
+        false => reply.with_enhanced(),
+    }
+}
+
+/// What may refuse.
+fn refusal(reply: Reply) -> Reply {
+    match reply.code().is_negative() {
+        true => reply.with_enhanced(),
+        false => Reply::local_error(),
+    }
+}
