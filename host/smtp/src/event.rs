@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use crate::address::Path;
+use crate::argument::Attribute;
 
 /// What [`crate::Server::next`] yields. [`Hello`](Event::Hello), [`StartTls`](Event::StartTls),
-/// [`Mail`](Event::Mail), [`Rcpt`](Event::Rcpt), [`Data`](Event::Data) and [`End`](Event::End)
+/// [`XClient`](Event::XClient), [`XForward`](Event::XForward), [`Mail`](Event::Mail), [`Rcpt`](Event::Rcpt), [`Data`](Event::Data) and [`End`](Event::End)
 /// are questions: each must be answered before the next call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -15,6 +16,11 @@ pub enum Event {
     Hello(Hello),
     /// STARTTLS: `start_tls`, or `answer` to refuse.
     StartTls,
+    /// XCLIENT, where the offer has it: `answer` with 220 or refuse. Offer it only to peers that
+    /// may say who their client is; [`crate::Extensions::offer`] never does.
+    XClient(Vec<Attribute>),
+    /// XFORWARD, where the offer has it: `answer`.
+    XForward(Vec<Attribute>),
     /// MAIL, its path and parameters checked: `answer`. 2yz opens the transaction.
     Mail(Path),
     /// RCPT, its path and parameters checked: `answer`. 2yz counts the recipient.

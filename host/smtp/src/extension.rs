@@ -236,7 +236,7 @@ impl Extensions {
             Keyword::StartTls if inside_tls => None,
             Keyword::SmtpUtf8 if !self.has(&Keyword::EightBitMime) => None,
             Keyword::Chunking | Keyword::BinaryMime => None,
-            Keyword::Auth(_) | Keyword::XClient(_) | Keyword::XForward(_) => None,
+            Keyword::Auth(_) => None,
             other => Some(other.clone()),
         };
         Self {
@@ -256,6 +256,12 @@ impl Extensions {
             _ => return false,
         };
         self.has(&needed)
+    }
+}
+
+impl FromIterator<Keyword> for Extensions {
+    fn from_iter<I: IntoIterator<Item = Keyword>>(keywords: I) -> Self {
+        keywords.into_iter().fold(Self::new(), Self::with)
     }
 }
 

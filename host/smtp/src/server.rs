@@ -235,6 +235,12 @@ impl Server {
             }
             (S::Open(_), C::Data) => self.fail(Reply::no_recipients()),
             (_, C::Mail(_) | C::Rcpt(_) | C::Data) => self.fail(Reply::bad_sequence()),
+            (S::Idle, C::XClient(attributes)) if self.offers(&Keyword::XClient(Vec::new())) => {
+                self.ask_some(Event::XClient(attributes))
+            }
+            (S::Idle, C::XForward(attributes)) if self.offers(&Keyword::XForward(Vec::new())) => {
+                self.ask_some(Event::XForward(attributes))
+            }
             (_, C::Expn(_) | C::Auth { .. } | C::XClient(_) | C::XForward(_) | C::Obsolete) => {
                 self.fail(Reply::not_implemented())
             }
@@ -243,6 +249,10 @@ impl Server {
 
     fn needs_tls(&self) -> bool {
         self.config.require_tls && !self.session.inside_tls
+    }
+
+    fn offers(&self, keyword: &Keyword) -> bool {
+        self.session.offer.has(keyword)
     }
 
     fn quit(&mut self) -> Option<Event> {
@@ -289,7 +299,7 @@ impl Server {
     fn starttls(&mut self) -> Option<Event> {
         if self.session.inside_tls {
             self.fail(Reply::bad_sequence())
-        } else if self.session.offer.has(&Keyword::StartTls) {
+        } else if self.offers(&Keyword::StartTls) {
             self.ask_some(Event::StartTls)
         } else {
             self.fail(Reply::not_implemented())
@@ -455,7 +465,8 @@ impl Server {
         }
     }
 
-    /// Answers [`Event::Mail`], [`Event::Rcpt`] or [`Event::End`]; refuses [`Event::Hello`],
+    /// Answers [`Event::Mail`], [`Event::Rcpt`], [`Event::End`], [`Event::XClient`] (220 starts
+    /// the session anew) or [`Event::XForward`]; refuses [`Event::Hello`],
     /// [`Event::StartTls`] or [`Event::Data`]. A reply that cannot be meant (3yz, or a positive one
     /// where only a refusal fits) becomes 451; 421 ends the session. Without a question to answer,
     /// nothing happens.
@@ -465,6 +476,8 @@ impl Server {
             Some(Event::Mail(path)) => self.answer_mail(reply, &path),
             Some(Event::Rcpt(_)) => self.answer_rcpt(reply),
             Some(Event::End(end)) => self.answer_end(reply, end),
+            Some(Event::XClient(_)) => self.answer_xclient(reply),
+            Some(Event::XForward(_)) => self.conclude(final_reply(reply)),
             Some(Event::Hello(_)) => self.conclude(refusal(reply).without_enhanced()),
             Some(_) => self.conclude(refusal(reply)),
         }
@@ -479,6 +492,16 @@ impl Server {
             });
         }
         self.conclude(final_reply(reply));
+    }
+
+    /// The positive answer is a new greeting, behind which the client says EHLO again.
+    fn answer_xclient(&mut self, reply: Reply) {
+        if reply.code().is_positive() {
+            self.state = State::Fresh;
+            self.conclude(reply.without_enhanced());
+        } else {
+            self.conclude(refusal(reply));
+        }
     }
 
     fn answer_rcpt(&mut self, reply: Reply) {
