@@ -52,6 +52,12 @@ impl Stage {
     }
 }
 
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A set of stages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StageSet(u16);
@@ -61,6 +67,19 @@ impl StageSet {
     pub fn insert(&mut self, stage: Stage) {
         self.0 |= 1 << stage as u16;
     }
+    /// Takes one out.
+    pub fn remove(&mut self, stage: Stage) {
+        self.0 &= !(1 << stage as u16);
+    }
+    /// Those of either.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+    /// None at all?
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
     /// Holds it?
     pub const fn contains(self, stage: Stage) -> bool {
         self.0 & (1 << stage as u16) != 0
@@ -68,5 +87,13 @@ impl StageSet {
     /// In the order of a session.
     pub fn iter(self) -> impl Iterator<Item = Stage> {
         Stage::ALL.into_iter().filter(move |s| self.contains(*s))
+    }
+}
+
+impl FromIterator<Stage> for StageSet {
+    fn from_iter<I: IntoIterator<Item = Stage>>(stages: I) -> Self {
+        let mut set = Self::default();
+        stages.into_iter().for_each(|stage| set.insert(stage));
+        set
     }
 }

@@ -48,3 +48,50 @@ pub enum VerdictKind {
     /// must be granted
     Disconnect,
 }
+
+impl Verdict {
+    /// Without its data.
+    pub const fn kind(&self) -> VerdictKind {
+        match self {
+            Verdict::Continue => VerdictKind::Continue,
+            Verdict::Accept => VerdictKind::Accept,
+            Verdict::Reject(_) => VerdictKind::Reject,
+            Verdict::Defer(_) => VerdictKind::Defer,
+            Verdict::Discard => VerdictKind::Discard,
+            Verdict::Quarantine(_) => VerdictKind::Quarantine,
+            Verdict::Disconnect(_) => VerdictKind::Disconnect,
+        }
+    }
+}
+
+impl VerdictKind {
+    /// All of them.
+    pub const ALL: [VerdictKind; 7] = [
+        VerdictKind::Continue,
+        VerdictKind::Accept,
+        VerdictKind::Reject,
+        VerdictKind::Defer,
+        VerdictKind::Discard,
+        VerdictKind::Quarantine,
+        VerdictKind::Disconnect,
+    ];
+
+    /// As written in a filter's TOML and in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            VerdictKind::Continue => "continue",
+            VerdictKind::Accept => "accept",
+            VerdictKind::Reject => "reject",
+            VerdictKind::Defer => "defer",
+            VerdictKind::Discard => "discard",
+            VerdictKind::Quarantine => "quarantine",
+            VerdictKind::Disconnect => "disconnect",
+        }
+    }
+}
+
+impl std::fmt::Display for VerdictKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,11 +1,21 @@
 //! What the operator wrote for one filter: rights, limits, failure policy.
 
+mod config;
+mod read;
+
+use std::path::Path;
 use std::time::Duration;
+
+use lazaret_config::{ConfigError, Source};
+use serde::Deserialize;
 
 use crate::{Stage, StageSet, VerdictKind};
 
+pub use read::Permission;
+
 /// `mode` of a filter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// verdicts and edits count
     #[default]
@@ -17,7 +27,8 @@ pub enum Mode {
 }
 
 /// The answer for a filter that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
     /// 451 4.7.1
     #[default]
@@ -54,8 +65,15 @@ pub enum Grant {
 }
 
 /// The verdicts a filter may give.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerdictGrants(pub Vec<VerdictKind>);
+
+impl VerdictGrants {
+    /// `Continue` always may be said.
+    pub fn allow(&self, verdict: VerdictKind) -> bool {
+        verdict == VerdictKind::Continue || self.0.contains(&verdict)
+    }
+}
 
 impl Default for VerdictGrants {
     fn default() -> Self {
@@ -64,7 +82,7 @@ impl Default for VerdictGrants {
 }
 
 /// A filter's TOML, parsed. Unknown keys are refused by the reader.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// `mode`
     pub mode: Mode,
@@ -94,7 +112,50 @@ pub struct Policy {
     pub config: String,
 }
 
+/// Reads the TOML of one filter. See [`Policy::read`].
+pub fn read(path: &Path) -> Result<Policy, ConfigError> {
+    Policy::read(path)
+}
+
+/// A filter without a word from the operator: nothing granted, the limits of the design.
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            on_failure: OnFailure::default(),
+            grant: Vec::new(),
+            deny: Vec::new(),
+            verdicts: VerdictGrants::default(),
+            stages: None,
+            listeners: None,
+            time: Duration::from_millis(250),
+            time_per_mib: Duration::from_millis(50),
+            wall: Duration::from_secs(10),
+            memory: 64 << 20,
+            max_message: 25 << 20,
+            config: "{}".into(),
+        }
+    }
+}
+
 impl Policy {
+    /// Reads the TOML of one filter; paths in `[config]` are relative to it. Unknown keys, permissions, verdicts and
+    /// stages, grants that do not parse and list files that cannot be read are errors with line and nearest word.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        read::policy(&Source::read(path)?)
+    }
+
+    /// The same of a text as if it stood in `path`.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        read::policy(&Source::new(path, text))
+    }
+
+    /// Is the filter asked on this listener?
+    pub fn listens_on(&self, listener: &str) -> bool {
+        let only = self.listeners.as_ref();
+        only.is_none_or(|only| only.iter().any(|name| name == listener))
+    }
+
     /// The stages asked: exported, and subscribed to by the operator.
     pub fn narrow(&self, exported: StageSet) -> StageSet {
         let mut set = StageSet::default();

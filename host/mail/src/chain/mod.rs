@@ -1,0 +1,106 @@
+//! The chain: asks each filter in order, weighs what they say, and builds what the client hears.
+//!
+//! # Rules
+//!
+//! * Filters are asked in the order of their names. `reject`, `defer` and `disconnect` end the stage; what a filter may
+//!   say at which stage, and what the client then hears, is one table: `table.rs`.
+//! * `quarantine` and `discard` mark: at connect and hello every transaction of the session, at rcpt this recipient,
+//!   else this transaction. A mark does not end the chain, later filters may still refuse; quarantine goes before
+//!   discard; an accept does not lift a mark.
+//! * `accept` ends the chain: at rcpt for this recipient, at mail, headers and message for this transaction, at connect
+//!   and auth for the session, at hello until the client says hello again. Observers are told all the same.
+//! * A verdict that was not granted, or has no meaning at its stage, counts as `continue`.
+//! * A filter that failed is not asked again in that transaction; its `on-failure` answer stands at every stage it
+//!   would have been asked at.
+//! * A message larger than a filter's `max-message` is not shown to it, which is recorded and no failure.
+//! * In `observe` mode everything is recorded and nothing counts, failures included.
+
+mod book;
+mod decision;
+mod judge;
+mod mark;
+mod observe;
+mod reply;
+mod round;
+mod table;
+mod unloadable;
+
+use std::sync::Arc;
+
+use crate::{Filter, Mode, Stage, StageSet};
+
+pub use decision::{Action, Decision, Keep, Record, Said, Weight};
+pub use judge::{Judge, PACE_LIMIT, PACE_SESSION_LIMIT, SCORE_LIMIT};
+pub use observe::Observation;
+pub use unloadable::Unloadable;
+
+/// One generation of filters, in the order they are asked.
+pub struct Chain {
+    generation: u64,
+    members: Vec<Member>,
+}
+
+/// A filter and what is looked up of it all the time.
+pub(crate) struct Member {
+    name: Arc<str>,
+    filter: Arc<dyn Filter>,
+    /// none when it is off
+    stages: StageSet,
+}
+
+impl Chain {
+    /// `filters` in the order they are asked; `generation` counts up with each change of the directory.
+    pub fn new(generation: u64, filters: Vec<Arc<dyn Filter>>) -> Arc<Self> {
+        let members = filters.into_iter().map(Member::new).collect();
+        Arc::new(Self {
+            generation,
+            members,
+        })
+    }
+
+    /// In the order they are asked, those that are off included.
+    pub fn filters(&self) -> impl ExactSizeIterator<Item = &Arc<dyn Filter>> {
+        self.members.iter().map(|member| &member.filter)
+    }
+
+    /// As given to [`Chain::new`].
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The stages at which anybody is asked on this listener.
+    pub fn stages(&self, listener: &str) -> StageSet {
+        let here = self
+            .members
+            .iter()
+            .filter(|member| member.filter.policy().listens_on(listener));
+        here.fold(StageSet::default(), |all, member| all.union(member.stages))
+    }
+}
+
+impl Member {
+    fn new(filter: Arc<dyn Filter>) -> Self {
+        let off = filter.policy().mode == Mode::Off;
+        Self {
+            name: filter.name().into(),
+            stages: if off {
+                StageSet::default()
+            } else {
+                filter.stages()
+            },
+            filter,
+        }
+    }
+
+    fn is_asked(&self, stage: Stage, listener: &str) -> bool {
+        self.stages.contains(stage) && self.filter.policy().listens_on(listener)
+    }
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.members.iter().map(|member| &member.name);
+        write!(f, "Chain {} ", self.generation)?;
+        f.debug_list().entries(names).finish()
+    }
+}

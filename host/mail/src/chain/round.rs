@@ -1,0 +1,434 @@
+//! One stage: every filter that is asked at it, in order.
+
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::judge::{Judge, SCORE_LIMIT, Seat, Transaction};
+use super::mark::Mark;
+use super::reply::{self, Occasion};
+use super::table::{self, Cell};
+use super::{Action, Chain, Decision, Keep, Member, Record, Said, Weight};
+use crate::message::EditFault;
+use crate::{
+    Answer, Ask, Effects, Envelope, Failure, Message, Mode, Notes, OnFailure, Question, Sandbox,
+    Scope, Session, Stage, Verdict, VerdictKind,
+};
+
+/// What a filter may look at.
+#[derive(Clone)]
+pub(super) struct Facts {
+    session: Arc<Session>,
+    envelope: Option<Arc<Envelope>>,
+    /// as edited so far
+    message: Option<Arc<Message>>,
+}
+
+impl Facts {
+    pub(super) fn of_connection(session: &Arc<Session>) -> Self {
+        Self {
+            session: session.clone(),
+            envelope: None,
+            message: None,
+        }
+    }
+
+    pub(super) fn of_transaction(
+        session: &Arc<Session>,
+        envelope: &Arc<Envelope>,
+        message: Option<Arc<Message>>,
+    ) -> Self {
+        Self {
+            session: session.clone(),
+            envelope: Some(envelope.clone()),
+            message,
+        }
+    }
+
+    pub(super) fn question(&self, ask: Ask, score: f64, notes: Arc<Notes>) -> Question {
+        Question {
+            ask,
+            session: self.session.clone(),
+            envelope: self.envelope.clone(),
+            message: self.message.clone(),
+            score,
+            notes,
+        }
+    }
+}
+
+pub(super) struct Round<'j> {
+    judge: &'j mut Judge,
+    chain: Arc<Chain>,
+    stage: Stage,
+    ask: Ask,
+    facts: Facts,
+    /// of this recipient
+    recipient: Mark,
+    decision: Decision,
+}
+
+impl<'j> Round<'j> {
+    pub(super) fn new(judge: &'j mut Judge, ask: Ask, facts: Facts) -> Self {
+        let stage = ask.stage();
+        let transaction = judge.transaction.as_ref().filter(|_| !of_connection(stage));
+        Self {
+            chain: transaction
+                .map_or(&judge.chain, |transaction| &transaction.chain)
+                .clone(),
+            judge,
+            stage,
+            ask,
+            facts,
+            recipient: Mark::default(),
+            decision: Decision::pass(),
+        }
+    }
+
+    pub(super) async fn run(self) -> Decision {
+        self.visit_all().await.decide()
+    }
+
+    /// At the stage message: the message comes back as edited.
+    pub(super) async fn run_on_message(self) -> (Decision, Arc<Message>) {
+        let round = self.visit_all().await;
+        let message = round.facts.message.clone();
+        (round.decide(), message.expect("the stage message has one"))
+    }
+
+    async fn visit_all(mut self) -> Self {
+        if !self.judge.is_asked(self.stage) {
+            return self;
+        }
+        let chain = self.chain.clone();
+        for (position, member) in chain.members.iter().enumerate() {
+            if !member.is_asked(self.stage, &self.facts.session.listener) {
+                continue;
+            }
+            if self.visit(position, member).await.is_break() {
+                break;
+            }
+        }
+        self
+    }
+
+    async fn visit(&mut self, position: usize, member: &Member) -> ControlFlow<()> {
+        let policy = member.filter.policy();
+        if let Some(said) = self.oversize(policy.max_message) {
+            self.decision.records.push(self.record(member, said));
+            return Continue(());
+        }
+        let Some(mut sandbox) = self.sandbox(position, member) else {
+            let record = self.record(member, Said::FailedEarlier(policy.on_failure));
+            return self.on_failure(member, record);
+        };
+        match sandbox.ask(self.question()).await {
+            Ok(answer) => {
+                self.seat(position, Seat::Taken(sandbox));
+                self.answered(member, answer)
+            }
+            Err(failure) => {
+                self.seat(position, Seat::Failed);
+                self.failed(member, failure)
+            }
+        }
+    }
+
+    fn oversize(&self, limit: u64) -> Option<Said> {
+        let size = self.facts.message.as_ref()?.size();
+        (size > limit).then_some(Said::Unscanned { size, limit })
+    }
+
+    fn question(&mut self) -> Question {
+        let notes = self.judge.book.view();
+        self.facts
+            .question(self.ask.clone(), self.judge.score(), notes)
+    }
+
+    /// That of the transaction, or a fresh one; `None` after a failure. It is out of its seat while it is asked: if
+    /// nobody waits for the answer any more, it is gone.
+    fn sandbox(&mut self, position: usize, member: &Member) -> Option<Box<dyn Sandbox>> {
+        let seat = self.seats().and_then(|seats| seats.get_mut(position));
+        match seat.map(std::mem::take) {
+            Some(Seat::Taken(sandbox)) => Some(sandbox),
+            Some(Seat::Failed) => {
+                self.seat(position, Seat::Failed);
+                None
+            }
+            Some(Seat::Empty) | None => Some(member.filter.fork()),
+        }
+    }
+
+    fn seat(&mut self, position: usize, seat: Seat) {
+        if let Some(seats) = self.seats() {
+            if seats.len() <= position {
+                seats.resize_with(position + 1, Seat::default);
+            }
+            seats[position] = seat;
+        }
+    }
+
+    fn seats(&mut self) -> Option<&mut Vec<Seat>> {
+        self.transaction().map(|transaction| &mut transaction.seats)
+    }
+
+    /// Connection stages have none, whether one is open or not.
+    fn transaction(&mut self) -> Option<&mut Transaction> {
+        let transaction = self.judge.transaction.as_mut();
+        transaction.filter(|_| !of_connection(self.stage))
+    }
+
+    fn answered(&mut self, member: &Member, answer: Answer) -> ControlFlow<()> {
+        let Answer { verdict, effects } = answer;
+        let mut record = self.record(member, Said::Verdict(verdict.clone()));
+        record.cpu = effects.cpu;
+        record.memory = effects.memory;
+        record.dropped = effects.dropped;
+        record.pace = effects.pace;
+        record.weight = self.weigh(member, verdict.kind());
+        let flow = match record.weight {
+            Weight::Observed => {
+                (record.edits, record.scores) = (effects.edits, effects.scores);
+                Continue(())
+            }
+            Weight::Counted => {
+                self.take(member, effects, &mut record);
+                self.follow(member, verdict, &mut record)
+            }
+            Weight::NotGranted | Weight::NotAllowed => {
+                self.take(member, effects, &mut record);
+                let (verdict, why) = (verdict.kind(), record.weight);
+                tracing::warn!(filter = %member.name, stage = %self.stage, %verdict, "verdict {why}: taken as continue");
+                Continue(())
+            }
+        };
+        self.decision.records.push(record);
+        flow
+    }
+
+    fn weigh(&self, member: &Member, verdict: VerdictKind) -> Weight {
+        let policy = member.filter.policy();
+        if policy.mode != Mode::Enforce {
+            Weight::Observed
+        } else if table::cell(self.stage, verdict) == Cell::NotAllowed {
+            Weight::NotAllowed
+        } else if !policy.verdicts.allow(verdict) {
+            Weight::NotGranted
+        } else {
+            Weight::Counted
+        }
+    }
+
+    /// Carries out what a filter did besides its verdict.
+    fn take(&mut self, member: &Member, effects: Effects, record: &mut Record) {
+        self.hold(effects.pace);
+        for (scope, key, value) in effects.notes {
+            let scope = if of_connection(self.stage) {
+                Scope::Connection
+            } else {
+                scope
+            };
+            let written = self.judge.book.write(&member.name, scope, key, value);
+            record.dropped += u32::from(!written);
+        }
+        for (_, points, _) in &effects.scores {
+            self.add_points(*points);
+        }
+        record.scores = effects.scores;
+        record.edit_fault = self.edit(&effects.edits, member).err();
+        record.edits = effects.edits;
+    }
+
+    fn hold(&mut self, pace: Duration) {
+        let stage_left = self.judge.pace_limit.saturating_sub(self.decision.pace);
+        let pace = pace.min(stage_left).min(self.judge.pace_left);
+        self.judge.pace_left -= pace;
+        self.decision.pace += pace;
+    }
+
+    fn add_points(&mut self, points: f64) {
+        let score = match self.transaction() {
+            Some(transaction) => &mut transaction.score,
+            None => &mut self.judge.score,
+        };
+        if points.is_finite() {
+            *score = (*score + points).clamp(-SCORE_LIMIT, SCORE_LIMIT);
+        }
+    }
+
+    /// All of a filter's edits, or none.
+    fn edit(&mut self, edits: &[crate::Edit], member: &Member) -> Result<(), EditFault> {
+        if edits.is_empty() {
+            return Ok(());
+        }
+        let edited = self.facts.message.as_ref().ok_or(EditFault)?.apply(edits);
+        let edited = edited.inspect_err(|fault| {
+            tracing::warn!(filter = %member.name, stage = %self.stage, "{fault}: dropped");
+        })?;
+        self.facts.message = Some(Arc::new(edited));
+        let headers = self.stage == Stage::Headers;
+        if let Some(transaction) = self.transaction().filter(|_| headers) {
+            transaction.journal.edits.extend_from_slice(edits);
+        }
+        Ok(())
+    }
+
+    fn follow(
+        &mut self,
+        member: &Member,
+        verdict: Verdict,
+        record: &mut Record,
+    ) -> ControlFlow<()> {
+        let kind = verdict.kind();
+        match (table::cell(self.stage, kind), verdict) {
+            (Cell::Refuse(default), Verdict::Reject(hint) | Verdict::Defer(hint)) => {
+                let built = reply::build(self.occasion(kind), default, &hint);
+                record.replaced = built.replaced;
+                self.end(member, Action::Refuse(built.reply))
+            }
+            (
+                Cell::Close(default),
+                Verdict::Reject(hint) | Verdict::Defer(hint) | Verdict::Disconnect(hint),
+            ) => {
+                let built = reply::build(self.occasion(kind), default, &hint);
+                record.replaced = built.replaced;
+                self.end(member, Action::Close(built.reply))
+            }
+            (Cell::Mark, Verdict::Quarantine(reason)) => {
+                self.mark(member, Keep::Quarantine(reason))
+            }
+            (Cell::Mark, Verdict::Discard) => self.mark(member, Keep::Discard),
+            (Cell::Accept, _) => self.accept(),
+            _ => Continue(()),
+        }
+    }
+
+    fn failed(&mut self, member: &Member, failure: Failure) -> ControlFlow<()> {
+        tracing::warn!(filter = %member.name, stage = %self.stage, cpu = ?failure.cpu, "{failure}");
+        let mut record = self.record(member, Said::Failed(failure.clone()));
+        record.cpu = failure.cpu;
+        self.on_failure(member, record)
+    }
+
+    fn on_failure(&mut self, member: &Member, mut record: Record) -> ControlFlow<()> {
+        let policy = member.filter.policy();
+        record.weight = match policy.mode {
+            Mode::Enforce => Weight::Counted,
+            Mode::Observe | Mode::Off => Weight::Observed,
+        };
+        let counts = record.weight == Weight::Counted;
+        self.decision.records.push(record);
+        match policy.on_failure {
+            _ if !counts => Continue(()),
+            OnFailure::Skip => Continue(()),
+            OnFailure::Defer => self.fail_with(member, VerdictKind::Defer),
+            OnFailure::Reject => self.fail_with(member, VerdictKind::Reject),
+            OnFailure::Quarantine => {
+                let reason = format!("filter {} failed", member.name);
+                self.wide_mark().add(Keep::Quarantine(reason), &member.name);
+                Continue(())
+            }
+        }
+    }
+
+    fn fail_with(&mut self, member: &Member, verdict: VerdictKind) -> ControlFlow<()> {
+        let occasion = self.occasion(verdict);
+        match table::cell(self.stage, verdict) {
+            Cell::Refuse(default) => {
+                self.end(member, Action::Refuse(reply::failure(occasion, default)))
+            }
+            Cell::Close(default) => {
+                self.end(member, Action::Close(reply::failure(occasion, default)))
+            }
+            Cell::Next | Cell::Accept | Cell::Mark | Cell::NotAllowed => Continue(()),
+        }
+    }
+
+    fn end(&mut self, member: &Member, action: Action) -> ControlFlow<()> {
+        self.decision.action = action;
+        self.decision.by = Some(member.name.clone());
+        Break(())
+    }
+
+    /// Does not end the stage: later filters may still refuse.
+    fn mark(&mut self, member: &Member, keep: Keep) -> ControlFlow<()> {
+        match self.stage {
+            Stage::Rcpt => self.recipient.add(keep, &member.name),
+            _ => self.wide_mark().add(keep, &member.name),
+        }
+        Continue(())
+    }
+
+    /// Of the transaction, or of the session at its stages.
+    fn wide_mark(&mut self) -> &mut Mark {
+        let connection = of_connection(self.stage);
+        match &mut self.judge.transaction {
+            Some(transaction) if !connection => &mut transaction.mark,
+            _ => &mut self.judge.mark,
+        }
+    }
+
+    fn accept(&mut self) -> ControlFlow<()> {
+        match self.stage {
+            Stage::Rcpt => {}
+            stage if of_connection(stage) => self.judge.accepted.insert(stage),
+            _ => self
+                .transaction()
+                .into_iter()
+                .for_each(|transaction| transaction.accepted = true),
+        }
+        Break(())
+    }
+
+    fn decide(mut self) -> Decision {
+        let mark = match (self.stage, &self.judge.transaction) {
+            (Stage::Rcpt, _) => self.recipient,
+            (Stage::Message, Some(transaction)) => transaction.mark.clone().join(&self.judge.mark),
+            _ => Mark::default(),
+        };
+        if let (Action::Pass, Some((keep, by))) = (&self.decision.action, mark.into_inner()) {
+            self.decision.action = Action::Keep(keep);
+            self.decision.by = Some(by);
+        }
+        self.decision
+    }
+
+    fn occasion(&self, verdict: VerdictKind) -> Occasion<'_> {
+        Occasion {
+            stage: self.stage,
+            verdict,
+            id: &self.facts.session.id,
+        }
+    }
+
+    fn record(&self, member: &Member, said: Said) -> Record {
+        Record::new(member, self.stage, said)
+    }
+}
+
+impl Record {
+    pub(super) fn new(member: &Member, stage: Stage, said: Said) -> Self {
+        Self {
+            filter: member.name.clone(),
+            stage,
+            mode: member.filter.policy().mode,
+            said,
+            weight: Weight::Counted,
+            cpu: Duration::ZERO,
+            memory: 0,
+            edits: Vec::new(),
+            edit_fault: None,
+            scores: Vec::new(),
+            pace: Duration::ZERO,
+            dropped: 0,
+            replaced: 0,
+        }
+    }
+}
+
+fn of_connection(stage: Stage) -> bool {
+    matches!(
+        stage,
+        Stage::Connect | Stage::Hello | Stage::Auth | Stage::Disconnect
+    )
+}

@@ -1,0 +1,139 @@
+//! Writes a field: folding (RFC 5322 section 2.2.3) and encoded words (RFC 2047).
+
+use std::fmt::Write;
+
+/// Where lines are broken if a blank allows it (RFC 5322 section 2.1.1), in octets without CRLF.
+const LINE: usize = 78;
+/// A longer run without a blank is written as encoded words, so that no line comes near 998 octets.
+const RUN: usize = 900;
+/// More blanks than this in a row are encoded too.
+const BLANKS: usize = 60;
+/// Longest encoded word (RFC 2047 section 2).
+const WORD: usize = 75;
+const WORD_START: &str = "=?utf-8?Q?";
+const WORD_END: &str = "?=";
+
+/// The octets of a field. The value holds no controls but tabs; blanks around it are left out.
+pub(super) fn fold(name: &str, value: &str) -> Vec<u8> {
+    let value = value.trim_matches([' ', '\t']);
+    let mut lines = Lines {
+        written: format!("{name}:"),
+        column: name.len() + 1,
+    };
+    for run in runs(value) {
+        lines.put(&run);
+    }
+    lines.written.push_str("\r\n");
+    lines.written.into_bytes()
+}
+
+/// A word, or words that are encoded together, and the blanks before it.
+#[derive(Debug)]
+struct Run<'v> {
+    blanks: &'v str,
+    words: &'v str,
+    encode: bool,
+}
+
+/// Takes a value apart. Blanks between encoded words vanish when they are decoded, so such neighbours make one run.
+fn runs(value: &str) -> Vec<Run<'_>> {
+    let mut runs: Vec<Run<'_>> = Vec::new();
+    let mut start = 0;
+    while start < value.len() {
+        let word = start + blanks(&value[start..]);
+        let end = word
+            + value[word..]
+                .find([' ', '\t'])
+                .unwrap_or(value.len() - word);
+        let encode = must_encode(value, &value[word..end], word - start);
+        match runs.last_mut() {
+            Some(before) if before.encode && encode => {
+                let from = start - before.words.len();
+                before.words = &value[from..end];
+            }
+            _ => runs.push(Run {
+                blanks: &value[start..word],
+                words: &value[word..end],
+                encode,
+            }),
+        }
+        start = end;
+    }
+    runs
+}
+
+fn blanks(text: &str) -> usize {
+    text.find(|c| c != ' ' && c != '\t').unwrap_or(text.len())
+}
+
+/// A plain word beside an encoded one must not look like one.
+fn must_encode(value: &str, word: &str, blanks: usize) -> bool {
+    !word.is_ascii()
+        || word.len() > RUN
+        || blanks > BLANKS
+        || (!value.is_ascii() && word.contains("=?"))
+}
+
+struct Lines {
+    written: String,
+    column: usize,
+}
+
+impl Lines {
+    fn put(&mut self, run: &Run<'_>) {
+        if !run.encode {
+            return self.piece(run.blanks, run.words);
+        }
+        let (blanks, kept) = run.blanks.split_at(run.blanks.len().min(BLANKS));
+        let mut blanks = blanks;
+        for word in encoded_words(&[kept, run.words].concat()) {
+            self.piece(blanks, &word);
+            blanks = " ";
+        }
+    }
+
+    /// Breaks the line before the blanks if the word would pass its end; never before the first word.
+    fn piece(&mut self, blanks: &str, word: &str) {
+        let first = blanks.is_empty();
+        let blanks = if first { " " } else { blanks };
+        let width = blanks.len() + word.len();
+        if !first && self.column + width > LINE {
+            self.written.push_str("\r\n");
+            self.column = 0;
+        }
+        self.column += width;
+        self.written.push_str(blanks);
+        self.written.push_str(word);
+    }
+}
+
+/// Encoded words of at most 75 octets, each of whole characters.
+fn encoded_words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::from(WORD_START);
+    for c in text.chars() {
+        let code = encode(c);
+        if word.len() + code.len() + WORD_END.len() > WORD {
+            words.push(std::mem::replace(&mut word, WORD_START.into()) + WORD_END);
+        }
+        word.push_str(&code);
+    }
+    words.push(word + WORD_END);
+    words
+}
+
+/// RFC 2047 section 4.2 and, for phrases, section 5 (3).
+fn encode(c: char) -> String {
+    match c {
+        ' ' => "_".into(),
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '!' | '*' | '+' | '-' | '/' => c.into(),
+        _ => {
+            let mut octets = [0; 4];
+            let mut code = String::new();
+            for octet in c.encode_utf8(&mut octets).bytes() {
+                write!(code, "={octet:02X}").expect("a String takes all that is written");
+            }
+            code
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use std::fmt::Write;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::head::Head;
+use super::split::split;
+use super::{DEPTH_LIMIT, Field, PART_HEADER_LIMIT, PART_LIMIT, Part, PartInfo, PartsFault};
+use crate::message::section;
+
+/// Octets looked at may be this many times the octets of the body.
+const WORK_FACTOR: u64 = 16;
+const WORK_BASE: u64 = 1 << 20;
+
+pub(super) fn walk(fields: &[Field], body: Bytes) -> Result<Vec<Part>, PartsFault> {
+    let mut walk = Walk {
+        parts: Vec::new(),
+        work_left: WORK_BASE + WORK_FACTOR * body.len() as u64,
+    };
+    let head = Head::of(fields, "text/plain")?;
+    walk.entity(
+        Place {
+            parent: None,
+            depth: 0,
+        },
+        head,
+        body,
+    )?;
+    Ok(walk.parts)
+}
+
+struct Walk {
+    parts: Vec<Part>,
+    work_left: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    parent: Option<u32>,
+    depth: usize,
+}
+
+impl Walk {
+    /// Recursion is bounded by [`DEPTH_LIMIT`].
+    fn entity(&mut self, place: Place, head: Head, body: Bytes) -> Result<(), PartsFault> {
+        if place.depth > DEPTH_LIMIT {
+            return Err(PartsFault::TooDeep);
+        }
+        self.spend(body.len())?;
+        let boundary = head.boundary.as_ref().filter(|_| head.is_multipart());
+        if let Some(bodies) = boundary.and_then(|boundary| split(&body, boundary)) {
+            let inside = head.default_inside();
+            let here = self.push(place, head, Bytes::new())?;
+            return bodies
+                .into_iter()
+                .try_for_each(|body| self.inner(here, inside, body));
+        }
+        let data = head.encoding.decode(body);
+        let message = head.is_message();
+        let here = self.push(place, head, data.clone())?;
+        if message {
+            self.inner(here, "text/plain", data)?;
+        }
+        Ok(())
+    }
+
+    /// A header section and a body inside a multipart or a message/rfc822.
+    fn inner(&mut self, place: Place, default: &str, octets: Bytes) -> Result<(), PartsFault> {
+        self.spend(octets.len())?;
+        let end = section::header_end(&octets);
+        let head_octets = octets.slice(..end.unwrap_or(octets.len()));
+        if head_octets.len() > PART_HEADER_LIMIT && end.is_some() {
+            return Err(PartsFault::Header);
+        }
+        let fields = section::split(&head_octets).ok_or(PartsFault::Header)?;
+        let headless = end.is_none() && fields.iter().all(|field| field.name().is_empty());
+        let body = if headless {
+            octets
+        } else {
+            octets.slice(head_octets.len()..)
+        };
+        self.entity(place, Head::of(&fields, default)?, body)
+    }
+
+    fn push(&mut self, place: Place, head: Head, data: Bytes) -> Result<Place, PartsFault> {
+        if self.parts.len() == PART_LIMIT {
+            return Err(PartsFault::TooMany);
+        }
+        self.spend(data.len())?;
+        let index = self.parts.len() as u32;
+        let attachment = head
+            .disposition
+            .is_some_and(|d| d.eq_ignore_ascii_case("attachment"));
+        let info = PartInfo {
+            index,
+            parent: place.parent,
+            content_type: head.content_type,
+            name: head.name,
+            attachment,
+            size: u32::try_from(data.len()).map_err(|_| PartsFault::TooLarge)?,
+            sha256: sha256(&data),
+        };
+        self.parts.push(Part {
+            info,
+            charset: head.charset,
+            data,
+        });
+        Ok(Place {
+            parent: Some(index),
+            depth: place.depth + 1,
+        })
+    }
+
+    fn spend(&mut self, octets: usize) -> Result<(), PartsFault> {
+        let left = self.work_left.checked_sub(octets as u64);
+        self.work_left = left.ok_or(PartsFault::Work)?;
+        Ok(())
+    }
+}
+
+/// Lower case hex.
+fn sha256(octets: &[u8]) -> String {
+    let mut hex = String::with_capacity(64);
+    for octet in Sha256::digest(octets) {
+        write!(hex, "{octet:02x}").expect("a String takes all that is written");
+    }
+    hex
+}

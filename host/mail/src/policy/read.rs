@@ -1,0 +1,278 @@
+use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned, Table};
+use serde::Deserialize;
+
+use super::{Grant, Mode, OnFailure, Policy, VerdictGrants, config};
+use crate::{Stage, VerdictKind};
+
+/// The keys of a filter's TOML.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Written {
+    mode: Mode,
+    on_failure: OnFailure,
+    grant: Vec<Spanned<String>>,
+    deny: Vec<Spanned<String>>,
+    verdicts: Option<Vec<Spanned<String>>>,
+    stages: Option<Vec<Spanned<String>>>,
+    listeners: Option<Vec<String>>,
+    time: Span,
+    time_per_mib: Span,
+    wall: Span,
+    memory: ByteSize,
+    max_message: ByteSize,
+    config: Table,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        let policy = Policy::default();
+        Self {
+            mode: policy.mode,
+            on_failure: policy.on_failure,
+            grant: Vec::new(),
+            deny: Vec::new(),
+            verdicts: None,
+            stages: None,
+            listeners: None,
+            time: Span(policy.time),
+            time_per_mib: Span(policy.time_per_mib),
+            wall: Span(policy.wall),
+            memory: ByteSize(policy.memory),
+            max_message: ByteSize(policy.max_message),
+            config: Table::new(),
+        }
+    }
+}
+
+pub(super) fn policy(source: &Source) -> Result<Policy, ConfigError> {
+    let written: Written = source.parse()?;
+    let reader = Reader { source };
+    let grant = reader.each(&written.grant, Reader::grant)?;
+    let deny = reader.each(&written.deny, Reader::denial)?;
+    reader.once(&written.grant, &written.deny)?;
+    let verdicts = match &written.verdicts {
+        Some(words) => VerdictGrants(reader.each(words, Reader::verdict)?),
+        None => VerdictGrants::default(),
+    };
+    let stages = written.stages.as_ref();
+    Ok(Policy {
+        mode: written.mode,
+        on_failure: written.on_failure,
+        grant,
+        deny,
+        verdicts,
+        stages: stages
+            .map(|words| reader.each(words, Reader::stage))
+            .transpose()?,
+        listeners: written.listeners,
+        time: reader.not_zero("time", written.time.0)?,
+        time_per_mib: written.time_per_mib.0,
+        wall: reader.not_zero("wall", written.wall.0)?,
+        memory: reader.not_zero("memory", written.memory.0)?,
+        max_message: written.max_message.0,
+        config: config::resolve(written.config, source)?,
+    })
+}
+
+/// An imported interface, as named in `grant` and `deny`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// cannot be denied: its functions have no way to say so
+    Fact(&'static str),
+    /// can be granted or denied
+    Right(&'static str),
+    /// always granted
+    Always(&'static str),
+}
+
+impl Permission {
+    /// Every permission of the contract.
+    pub const ALL: [Permission; 11] = [
+        Permission::Fact("session"),
+        Permission::Fact("envelope"),
+        Permission::Fact("headers"),
+        Permission::Right("body"),
+        Permission::Right("parts"),
+        Permission::Right("edit-headers"),
+        Permission::Right("score"),
+        Permission::Right("notes"),
+        Permission::Right("pace"),
+        Permission::Always("log"),
+        Permission::Always("entropy"),
+    ];
+
+    /// The name of the interface.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Permission::Fact(name) | Permission::Right(name) | Permission::Always(name) => name,
+        }
+    }
+
+    /// The permission of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|permission| permission.name() == name)
+    }
+}
+
+struct Reader<'s> {
+    source: &'s Source,
+}
+
+impl Reader<'_> {
+    fn each<T>(
+        &self,
+        words: &[Spanned<String>],
+        read: impl Fn(&Self, &Spanned<String>) -> Result<T, ConfigError>,
+    ) -> Result<Vec<T>, ConfigError> {
+        words.iter().map(|word| read(self, word)).collect()
+    }
+
+    fn error(&self, word: &Spanned<String>, problem: impl Into<String>) -> ConfigError {
+        self.source.error(word.span(), problem)
+    }
+
+    fn permission(&self, word: &Spanned<String>) -> Result<Permission, ConfigError> {
+        let text = word.get_ref();
+        let name = text.split_once(':').map_or(text.as_str(), |(name, _)| name);
+        let permission = Permission::named(name);
+        if let Some(Permission::Always(name)) = permission {
+            let error = self.error(word, format!("`{name}` is always granted"));
+            return Err(error.cure("leave it out"));
+        }
+        permission.ok_or_else(|| {
+            let error = self.error(word, format!("unknown permission `{name}`"));
+            error.instead_of(name, Permission::ALL.map(Permission::name))
+        })
+    }
+
+    fn grant(&self, word: &Spanned<String>) -> Result<Grant, ConfigError> {
+        let permission = self.permission(word)?;
+        let scope = word.get_ref().split_once(':').map(|(_, scope)| scope);
+        match (permission.name(), scope) {
+            ("session", None) => Ok(Grant::Session),
+            ("envelope", None) => Ok(Grant::Envelope),
+            ("headers", None) => Ok(Grant::Headers),
+            ("body", None) => Ok(Grant::Body),
+            ("parts", None) => Ok(Grant::Parts),
+            ("notes", None) => Ok(Grant::Notes),
+            ("pace", None) => Ok(Grant::Pace),
+            ("edit-headers", None) => Ok(Grant::EditHeaders(Vec::new())),
+            ("edit-headers", Some(patterns)) => self.patterns(word, patterns),
+            ("score", None) => Ok(Grant::Score(f64::MIN, f64::MAX)),
+            ("score", Some(range)) => self.score(word, range),
+            (name, _) => {
+                let error = self.error(word, format!("`{name}` takes nothing after a colon"));
+                Err(error.cure(format!("write \"{name}\"")))
+            }
+        }
+    }
+
+    fn patterns(&self, word: &Spanned<String>, patterns: &str) -> Result<Grant, ConfigError> {
+        let is_pattern = |pattern: &str| {
+            let name = pattern.strip_suffix('*').unwrap_or(pattern);
+            let printable = name
+                .bytes()
+                .all(|c| (33..=126).contains(&c) && c != b':' && c != b'*');
+            printable && !pattern.is_empty()
+        };
+        let patterns: Vec<String> = patterns.split(',').map(|p| p.trim().to_owned()).collect();
+        match patterns.iter().find(|pattern| !is_pattern(pattern)) {
+            None => Ok(Grant::EditHeaders(patterns)),
+            Some(wrong) => {
+                let problem = format!("`{wrong}` is no field name and no pattern");
+                let cure = "write e.g. \"edit-headers:X-Spam-*\" (`*` at the end only)";
+                Err(self.error(word, problem).cure(cure))
+            }
+        }
+    }
+
+    fn score(&self, word: &Spanned<String>, range: &str) -> Result<Grant, ConfigError> {
+        let bound = |text: &str| {
+            text.trim()
+                .parse::<f64>()
+                .ok()
+                .filter(|points| points.is_finite())
+        };
+        let bounds = range
+            .split_once("..")
+            .and_then(|(low, high)| Some((bound(low)?, bound(high)?)));
+        match bounds {
+            Some((low, high)) if low <= high => Ok(Grant::Score(low, high)),
+            Some((low, high)) => {
+                let problem = format!("the range `{range}` runs backwards");
+                Err(self
+                    .error(word, problem)
+                    .cure(format!("write \"score:{high}..{low}\"")))
+            }
+            None => {
+                let problem = format!("`{range}` is not a range of points");
+                Err(self.error(word, problem).cure("write e.g. \"score:-2..8\""))
+            }
+        }
+    }
+
+    fn denial(&self, word: &Spanned<String>) -> Result<String, ConfigError> {
+        match self.permission(word)? {
+            Permission::Right(name) if name == word.get_ref() => Ok(name.to_owned()),
+            Permission::Right(name) => {
+                let problem = format!("`{}` cannot be denied in part", word.get_ref());
+                Err(self.error(word, problem).cure(format!("write \"{name}\"")))
+            }
+            permission => {
+                let problem = format!("`{}` can only be granted", permission.name());
+                Err(self
+                    .error(word, problem)
+                    .cure("move it to `grant`, or do not run this filter"))
+            }
+        }
+    }
+
+    /// A permission is granted or denied, not both.
+    fn once(&self, grant: &[Spanned<String>], deny: &[Spanned<String>]) -> Result<(), ConfigError> {
+        let granted = |name: &str| {
+            let mut names = grant.iter().map(|word| word.get_ref().split(':').next());
+            names.any(|granted| granted == Some(name))
+        };
+        match deny.iter().find(|word| granted(word.get_ref())) {
+            None => Ok(()),
+            Some(word) => {
+                let problem = format!("`{}` is both granted and denied", word.get_ref());
+                Err(self
+                    .error(word, problem)
+                    .cure("remove it from one of the two"))
+            }
+        }
+    }
+
+    fn verdict(&self, word: &Spanned<String>) -> Result<VerdictKind, ConfigError> {
+        let text = word.get_ref();
+        let kind = VerdictKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text);
+        kind.ok_or_else(|| {
+            let error = self.error(word, format!("unknown verdict `{text}`"));
+            error.instead_of(text, VerdictKind::ALL.map(VerdictKind::name))
+        })
+    }
+
+    fn stage(&self, word: &Spanned<String>) -> Result<Stage, ConfigError> {
+        let text = word.get_ref();
+        let stage = Stage::ALL.into_iter().find(|stage| stage.name() == text);
+        stage.ok_or_else(|| {
+            let error = self.error(word, format!("unknown stage `{text}`"));
+            error.instead_of(text, Stage::ALL.map(Stage::name))
+        })
+    }
+
+    fn not_zero<T: Default + PartialEq>(&self, key: &str, value: T) -> Result<T, ConfigError> {
+        if value == T::default() {
+            let problem = format!("`{key}` is nothing: the filter could never answer");
+            return Err(
+                ConfigError::new(self.source.path(), problem).cure("leave it out for the default")
+            );
+        }
+        Ok(value)
+    }
+}
