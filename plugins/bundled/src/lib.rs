@@ -1,0 +1,51 @@
+//! The bundled filters, ready to be written into a filter directory: each a component built from `plugins/`, its policy
+//! as shipped, its README and the list files its policy names.
+
+/// One bundled filter.
+#[derive(Clone, Copy, Debug)]
+pub struct Bundled {
+    /// e.g. `access`
+    pub name: &'static str,
+    /// stem of its files in the filter directory, e.g. `10-access`
+    pub file: &'static str,
+    /// the component, for `10-access.wasm`
+    pub wasm: &'static [u8],
+    /// its rights, limits and settings, for `10-access.toml`
+    pub policy: &'static str,
+    /// its documentation in Markdown
+    pub readme: &'static str,
+    /// files that the policy names, by path relative to it, with their text
+    pub lists: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! bundled {
+    ($name:literal, $file:literal, [$($list:literal),*]) => {
+        Bundled {
+            name: $name,
+            file: $file,
+            wasm: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".wasm")),
+            policy: include_str!(concat!("../../", $name, "/", $file, ".toml")),
+            readme: include_str!(concat!("../../", $name, "/README.md")),
+            lists: &[$(($list, include_str!(concat!("../../", $name, "/", $list)))),*],
+        }
+    };
+}
+
+/// All of them, in the order they are asked.
+pub const ALL: [Bundled; 4] = [
+    bundled!(
+        "access",
+        "10-access",
+        [
+            "lists/allow-clients.txt",
+            "lists/deny-clients.txt",
+            "lists/deny-hellos.txt",
+            "lists/allow-senders.txt",
+            "lists/deny-senders.txt",
+            "lists/deny-recipients.txt"
+        ]
+    ),
+    bundled!("rules", "20-rules", []),
+    bundled!("attachments", "30-attachments", []),
+    bundled!("policy", "90-policy", []),
+];

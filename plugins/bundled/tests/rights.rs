@@ -1,0 +1,78 @@
+//! What a component asks for and what its policy grants are the same: no right too many, none missing.
+
+use std::collections::BTreeSet;
+
+use lazaret_bundled::{ALL, Bundled};
+use wasmparser::{Parser, Payload};
+
+const ALWAYS_GRANTED: [&str; 3] = ["types", "log", "entropy"];
+
+fn imports(filter: &Bundled) -> BTreeSet<String> {
+    let mut depth = 0;
+    let mut found = BTreeSet::new();
+    for payload in Parser::new(0).parse_all(filter.wasm) {
+        match payload.expect("cargo builds valid components") {
+            Payload::ComponentSection { .. } | Payload::ModuleSection { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    found.extend(permission(import.unwrap().name.name));
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// `lazaret:filter/score@0.1.0` is `score`.
+fn permission(import: &str) -> Option<String> {
+    let (name, _version) = import.strip_prefix("lazaret:filter/")?.split_once('@')?;
+    (!ALWAYS_GRANTED.contains(&name)).then(|| name.to_owned())
+}
+
+fn named(policy: &toml::Table, key: &str) -> BTreeSet<String> {
+    let entries = policy.get(key).and_then(toml::Value::as_array);
+    entries
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            let entry = entry.as_str().unwrap();
+            entry.split(':').next().unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn policies_name_exactly_the_rights_that_are_asked_for() {
+    for filter in &ALL {
+        let policy: toml::Table = filter.policy.parse().unwrap();
+        let named: BTreeSet<_> = &named(&policy, "grant") | &named(&policy, "deny");
+        assert_eq!(named, imports(filter), "{}", filter.file);
+    }
+}
+
+#[test]
+fn files_that_a_policy_names_are_shipped() {
+    for filter in &ALL {
+        let lines = filter.policy.lines().filter(|line| !line.starts_with('#'));
+        let named: BTreeSet<_> = lines
+            .filter_map(|line| line.split("{ lines = \"").nth(1)?.split('"').next())
+            .collect();
+        let shipped: BTreeSet<_> = filter.lists.iter().map(|(path, _)| *path).collect();
+        assert_eq!(named, shipped, "{}", filter.file);
+    }
+}
+
+#[test]
+fn components_are_small() {
+    for filter in &ALL {
+        assert!(
+            filter.wasm.starts_with(b"\0asm\x0d\0\x01\0"),
+            "{}",
+            filter.file
+        );
+        let kilobytes = filter.wasm.len() / 1000;
+        assert!(kilobytes < 400, "{}: {kilobytes} kB", filter.file);
+    }
+}
