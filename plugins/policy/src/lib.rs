@@ -1,16 +1,55 @@
-//! Bundled filter `policy`: what to do at which score.
+//! Bundled filter `policy`: what happens at which score, and the header fields that say so.
+//!
+//! It is asked last. Filters before it add points; it removes `X-Spam-` fields that came from outside, tags, defers or
+//! rejects by the sum, and writes the reasons.
+
+mod settings;
+mod tags;
+
 use lazaret_filter::prelude::*;
 
-/// x
-#[derive(Default)]
-pub struct Policy;
+use settings::{Checked, Settings};
+
+/// The configured filter.
+pub struct Policy(Checked);
 
 #[filter]
 impl Filter for Policy {
+    type Config = Settings;
+
+    fn configure(config: Settings) -> Result<Self, String> {
+        config.check().map(Self)
+    }
+
     fn message(&mut self) -> Verdict {
-        match score::total() {
-            Ok(total) if total >= 15.0 => Verdict::reject("this message looks like spam").enhanced("5.7.1"),
-            _ => Verdict::Continue,
+        tags::remove_forged();
+        let total = match score::total() {
+            Ok(total) => total,
+            Err(error) => {
+                log::error(format!("no score ({error:?}): grant `score`"));
+                return Verdict::Continue;
+            }
+        };
+        let refusal = self.0.refusal(total);
+        if refusal.passes() {
+            tags::write(total, self.0.tag, &self.reasons());
         }
+        refusal
     }
 }
+
+impl Policy {
+    /// What the scoring filters noted, in their order.
+    fn reasons(&self) -> String {
+        let noted = self.0.reasons_from.iter().filter_map(|filter| {
+            notes::get(filter, "reasons")
+                .ok()
+                .flatten()
+                .filter(|reasons| !reasons.is_empty())
+        });
+        noted.collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests;
