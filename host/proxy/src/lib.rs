@@ -1,1 +1,26 @@
+//! The network: listeners, TLS, admission, the connection loop, the spool, the backend, the filter directory.
+//!
+//! One loop for each client takes events from [`lazaret_smtp::Server`], asks the filters of the chain, then the
+//! backend, and answers. Nothing here knows what runs a filter: it is handed a [`lazaret_mail::Loader`].
+//!
+//! Read [`Config`] first, then [`Proxy`]: bind, run, drain.
+#![forbid(unsafe_code)]
 
+mod admission;
+mod backend;
+pub mod config;
+mod connection;
+pub mod filters;
+mod id;
+mod listener;
+mod probe;
+mod proxy;
+mod quarantine;
+mod site;
+mod spool;
+mod tls;
+mod wire;
+
+pub use config::Config;
+pub use probe::{Finding, ProbeReport, probe};
+pub use proxy::{Proxy, StartError};

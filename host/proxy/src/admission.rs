@@ -1,0 +1,141 @@
+//! Who gets in: clients at once, in all and from one network.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex};
+
+/// Counts clients, all listeners together.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    most: usize,
+    most_per_client: usize,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    by_client: HashMap<IpAddr, usize>,
+}
+
+/// A place among the clients, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    admission: Arc<Admission>,
+    client: IpAddr,
+}
+
+/// Which limit a client met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// `connections`
+    All,
+    /// `connections-per-client`
+    Client,
+}
+
+impl Admission {
+    pub(crate) fn new(most: usize, most_per_client: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            most_per_client,
+            counts: Mutex::default(),
+        })
+    }
+
+    /// Takes a place for a client at this address.
+    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Admitted, Full> {
+        let client = network(address);
+        let mut counts = self.counts.lock().expect("no holder of this lock panics");
+        if counts.all >= self.most {
+            return Err(Full::All);
+        }
+        let of_client = counts.by_client.entry(client).or_default();
+        if *of_client >= self.most_per_client {
+            return Err(Full::Client);
+        }
+        *of_client += 1;
+        counts.all += 1;
+        Ok(Admitted {
+            admission: Arc::clone(self),
+            client,
+        })
+    }
+
+    /// Clients now.
+    pub(crate) fn now(&self) -> usize {
+        self.counts
+            .lock()
+            .expect("no holder of this lock panics")
+            .all
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut counts = self
+            .admission
+            .counts
+            .lock()
+            .expect("no holder of this lock panics");
+        counts.all -= 1;
+        if let Some(of_client) = counts.by_client.get_mut(&self.client) {
+            *of_client -= 1;
+            if *of_client == 0 {
+                counts.by_client.remove(&self.client);
+            }
+        }
+    }
+}
+
+/// One IPv6 customer has a /64: addresses in it are one client.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn one_client_cannot_take_all_places() {
+        let admission = Admission::new(3, 2);
+        let first = admission.admit(ip("192.0.2.1")).unwrap();
+        let _second = admission.admit(ip("192.0.2.1")).unwrap();
+        assert_eq!(admission.admit(ip("192.0.2.1")).unwrap_err(), Full::Client);
+        let _other = admission.admit(ip("192.0.2.2")).unwrap();
+        assert_eq!(admission.admit(ip("192.0.2.3")).unwrap_err(), Full::All);
+        drop(first);
+        assert!(admission.admit(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn a_slash_64_is_one_client_and_a_mapped_address_is_its_ipv4() {
+        let admission = Admission::new(9, 1);
+        let _one = admission.admit(ip("2001:db8::1")).unwrap();
+        assert_eq!(
+            admission.admit(ip("2001:db8::ffff")).unwrap_err(),
+            Full::Client
+        );
+        let _two = admission.admit(ip("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(admission.admit(ip("192.0.2.1")).unwrap_err(), Full::Client);
+    }
+
+    #[test]
+    fn nothing_is_kept_about_clients_that_left() {
+        let admission = Admission::new(9, 9);
+        drop(admission.admit(ip("192.0.2.1")).unwrap());
+        assert_eq!(admission.now(), 0);
+        assert!(admission.counts.lock().unwrap().by_client.is_empty());
+    }
+}

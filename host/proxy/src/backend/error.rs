@@ -1,0 +1,124 @@
+//! What can go wrong with the backend. For each of these the client hears 4yz (or 552), never 250.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use lazaret_smtp::{ClientError, Reply};
+
+use crate::config::Identity;
+
+/// Where in the dialogue with the backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Greeting,
+    Hello,
+    StartTls,
+    Identity,
+    Mail,
+    Rcpt,
+    Reset,
+    Data,
+    Content,
+    EndOfData,
+}
+
+/// The backend's fault, unless it says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// ours, or its slowness: no connection was free in time
+    #[error("all {0} backend connections are in use")]
+    Busy(usize),
+    #[error("backend {address} cannot be reached: {source}")]
+    Unreachable { address: String, source: io::Error },
+    #[error("backend offers no STARTTLS and `tls` asks for it")]
+    NoTls,
+    #[error("TLS with the backend failed: {0}")]
+    Tls(io::Error),
+    #[error("backend does not offer {}; add to its {}", name(*.0), cure(*.0))]
+    NoIdentity(Identity),
+    #[error("backend silent for {1:?} at {0}")]
+    Silent(Step, Duration),
+    #[error("backend closed the connection at {0}")]
+    Closed(Step),
+    #[error("backend speaks no SMTP at {0}: {1}")]
+    Doubt(Step, ClientError),
+    #[error("backend answered {reply} at {0}", reply = OneLine(.1))]
+    Unexpected(Step, Reply),
+    #[error("backend told the client yes at {0} and now answers {reply}", reply = OneLine(.1))]
+    Changed(Step, Reply),
+    #[error("backend no longer offers {0}")]
+    NoLonger(&'static str),
+    /// the message is too large for it
+    #[error("message of {size} octets, backend takes {limit}")]
+    TooBig { size: u64, limit: u64 },
+    /// ours: the spool
+    #[error("spool: {0}")]
+    Spool(io::Error),
+    /// it may have taken the message: told 451, never tried again by us
+    #[error("in doubt: {0}")]
+    InDoubt(Box<Error>),
+}
+
+impl Error {
+    /// Did a connection die that had been idle? Then a fresh one may be tried.
+    pub(crate) fn is_stale_link(&self) -> bool {
+        match self {
+            Error::Closed(step) | Error::Unexpected(step, _) | Error::Doubt(step, _) => {
+                *step != Step::EndOfData
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Greeting => "the greeting",
+            Step::Hello => "EHLO",
+            Step::StartTls => "STARTTLS",
+            Step::Identity => "XCLIENT or XFORWARD",
+            Step::Mail => "MAIL",
+            Step::Rcpt => "RCPT",
+            Step::Reset => "RSET",
+            Step::Data => "DATA",
+            Step::Content => "the content",
+            Step::EndOfData => "the end of data",
+        })
+    }
+}
+
+fn name(identity: Identity) -> &'static str {
+    match identity {
+        Identity::Xclient => "XCLIENT",
+        Identity::Xforward => "XFORWARD",
+        Identity::None => "the client's identity",
+    }
+}
+
+fn cure(identity: Identity) -> &'static str {
+    match identity {
+        Identity::Xclient => {
+            "main.cf: smtpd_authorized_xclient_hosts = 127.0.0.1/32 [::1]/128 (the address of this proxy)"
+        }
+        Identity::Xforward => {
+            "main.cf: smtpd_authorized_xforward_hosts = 127.0.0.1/32 [::1]/128 (the address of this proxy)"
+        }
+        Identity::None => "configuration nothing",
+    }
+}
+
+/// A reply for the log.
+struct OneLine<'r>(&'r Reply);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{} {}`",
+            self.0.code(),
+            self.0.text().replace('\n', " / ")
+        )
+    }
+}

@@ -1,0 +1,145 @@
+//! Telling the backend who the client is: Postfix XCLIENT and XFORWARD (XCLIENT_README, XFORWARD_README).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use lazaret_mail::Session;
+use lazaret_smtp::{Attribute, Command, Reply};
+
+use super::{Error, Link, Step};
+use crate::config::Identity;
+
+/// Most octets of a command line with CRLF (RFC 5321 section 4.5.3.1.4).
+const LINE: usize = 512;
+
+/// Who the client is and how it greeted us.
+#[derive(Clone, Debug)]
+pub(crate) struct Introduction {
+    /// address, name and HELO name
+    pub(crate) session: Arc<Session>,
+    /// `ESMTP` after EHLO, `SMTP` after HELO
+    pub(crate) protocol: &'static str,
+}
+
+impl Introduction {
+    /// What the client said in HELO or EHLO; our own name would be a lie.
+    fn hello(&self) -> &str {
+        self.session.hello.as_deref().unwrap_or("unknown")
+    }
+
+    /// In the order they are sent; ADDR last, because Postfix then judges our right to say XCLIENT by it.
+    fn attributes(&self) -> Vec<(&'static str, String)> {
+        let client = &self.session.client;
+        let unavailable = || "[UNAVAILABLE]".to_owned();
+        let address = match client.address.ip().to_canonical() {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("IPV6:{v6}"),
+        };
+        vec![
+            ("NAME", client.name.clone().unwrap_or_else(unavailable)),
+            ("PORT", client.address.port().to_string()),
+            ("PROTO", self.protocol.to_owned()),
+            (
+                "HELO",
+                self.session.hello.clone().unwrap_or_else(unavailable),
+            ),
+            ("ADDR", address),
+        ]
+    }
+
+    /// Once for each connection: XCLIENT, then EHLO in the client's name. Nothing for the other identities.
+    pub(super) async fn open(&self, link: &mut Link, identity: Identity) -> Result<(), Error> {
+        if identity != Identity::Xclient {
+            return Ok(());
+        }
+        let offered = link
+            .extensions()
+            .xclient_attributes()
+            .ok_or(Error::NoIdentity(identity))?;
+        for attributes in groups("XCLIENT", known(self.attributes(), offered)) {
+            let reply = link
+                .ask(Step::Identity, &Command::XClient(attributes))
+                .await?;
+            expect(reply, 220)?;
+        }
+        link.hello(self.hello()).await
+    }
+
+    /// Once for each transaction, before MAIL: XFORWARD. Nothing for the other identities.
+    pub(super) async fn transaction(
+        &self,
+        link: &mut Link,
+        identity: Identity,
+    ) -> Result<(), Error> {
+        if identity != Identity::Xforward {
+            return Ok(());
+        }
+        let offered = link
+            .extensions()
+            .xforward_attributes()
+            .ok_or(Error::NoIdentity(identity))?;
+        for attributes in groups("XFORWARD", known(self.attributes(), offered)) {
+            let reply = link
+                .ask(Step::Identity, &Command::XForward(attributes))
+                .await?;
+            expect(reply, 250)?;
+        }
+        Ok(())
+    }
+}
+
+fn expect(reply: Reply, code: u16) -> Result<(), Error> {
+    match reply.code().get() == code {
+        true => Ok(()),
+        false => Err(Error::Unexpected(Step::Identity, reply)),
+    }
+}
+
+fn known(attributes: Vec<(&str, String)>, offered: &[String]) -> Vec<Attribute> {
+    let is_offered = |name: &str| offered.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let offered = attributes.into_iter().filter(|(name, _)| is_offered(name));
+    offered
+        .filter_map(|(name, value)| Attribute::new(name, &value))
+        .collect()
+}
+
+/// Parted so that no command line is too long.
+fn groups(verb: &str, attributes: Vec<Attribute>) -> Vec<Vec<Attribute>> {
+    let mut groups: Vec<Vec<Attribute>> = Vec::new();
+    let mut length = LINE;
+    for attribute in attributes {
+        let more = 1 + attribute.to_string().len();
+        if length + more > LINE {
+            groups.push(Vec::new());
+            length = verb.len() + 2;
+        }
+        length += more;
+        if let Some(group) = groups.last_mut() {
+            group.push(attribute);
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_attributes_are_parted_and_the_address_comes_last() {
+        let long = "é".repeat(60);
+        let attributes = [
+            ("NAME", "a".repeat(200)),
+            ("HELO", long),
+            ("ADDR", "192.0.2.1".to_owned()),
+        ];
+        let attributes = attributes.map(|(name, value)| Attribute::new(name, &value).unwrap());
+        let groups = groups("XCLIENT", attributes.into());
+        assert!(groups.len() > 1);
+        for group in &groups {
+            let line = Command::XClient(group.clone()).to_string();
+            assert!(line.len() + 2 <= LINE, "{line}");
+        }
+        assert_eq!(groups.last().and_then(|g| g.last()).unwrap().name(), "ADDR");
+    }
+}

@@ -1,0 +1,192 @@
+//! `lazaret.toml`: read, completed with defaults, checked as a whole before anything starts.
+//!
+//! Each part of the proxy is given its own part of the configuration; nobody holds the whole.
+
+mod backend;
+mod certificate;
+mod limits;
+mod listener;
+mod recipients;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lazaret_config::{ConfigError, Source, Span, Spanned};
+use serde::Deserialize;
+
+pub use backend::{BackendConfig, BackendTls, Identity};
+pub use certificate::Certificates;
+pub use limits::{Deadlines, Limits};
+pub use listener::{ListenerConfig, ListenerTls};
+pub use recipients::{DomainPattern, Recipients, names_another_host};
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// the file it was read from
+    pub path: PathBuf,
+    /// our own name: greeting, Received fields, EHLO to the backend
+    pub hostname: String,
+    /// the filter directory; None runs without filters
+    pub filters: Option<PathBuf>,
+    /// where quarantined messages go; None refuses filters that are granted `quarantine`
+    pub quarantine: Option<PathBuf>,
+    /// where large messages wait for their verdict, in unlinked files; default: the system's directory for temporary files
+    pub spool: PathBuf,
+    /// when our own Received field is added
+    pub trace: Trace,
+    /// how long running transactions may take after a shutdown was asked for; default 30 s
+    pub grace: Duration,
+    /// at least one
+    pub listeners: Vec<ListenerConfig>,
+    /// the mail server behind us
+    pub backend: BackendConfig,
+    /// sizes and counts
+    pub limits: Limits,
+    /// times
+    pub deadlines: Deadlines,
+    /// where `/healthz` and `/status` are served; default nowhere
+    pub admin: Vec<SocketAddr>,
+}
+
+/// When our own Received field is added (RFC 5321 section 4.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trace {
+    /// unless the client's identity was passed on and nothing was edited: then the backend's own field tells the truth
+    #[default]
+    Auto,
+    /// to every message
+    Always,
+    /// to none; loops are still counted
+    Never,
+}
+
+impl Config {
+    /// Reads and checks a configuration file. Certificates and lists it names are read too.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::check(&Source::read(path)?)
+    }
+
+    /// The same for text as if it stood in `path`: relative paths start from that file's directory.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::check(&Source::new(path, text))
+    }
+
+    fn check(source: &Source) -> Result<Self, ConfigError> {
+        let written: Written = source.parse()?;
+        let base = source.directory();
+        let config = Self {
+            path: source.path().to_owned(),
+            hostname: check_hostname(source, &written.hostname)?,
+            filters: directory(source, written.filters)?,
+            quarantine: directory(source, written.quarantine)?,
+            spool: directory(source, written.spool)?.unwrap_or_else(std::env::temp_dir),
+            trace: written.trace,
+            grace: written.grace.map_or(Duration::from_secs(30), |s| s.0),
+            listeners: listener::check_all(source, base, written.listener)?,
+            backend: written.backend.check(source)?,
+            limits: written.limits.check(source)?,
+            deadlines: written.deadlines,
+            admin: written.admin.check(source)?,
+        };
+        Ok(config)
+    }
+}
+
+/// As the operator wrote it. `state` is for values that outlive a restart; accepted now, used when filters have state.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Written {
+    hostname: Spanned<String>,
+    filters: Option<Spanned<PathBuf>>,
+    #[serde(rename = "state")]
+    _state: Option<PathBuf>,
+    quarantine: Option<Spanned<PathBuf>>,
+    spool: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    trace: Trace,
+    grace: Option<Span>,
+    #[serde(default)]
+    listener: Vec<Spanned<listener::Written>>,
+    backend: backend::Written,
+    #[serde(default)]
+    limits: limits::Written,
+    #[serde(default)]
+    deadlines: Deadlines,
+    #[serde(default)]
+    admin: Admin,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Admin {
+    listen: Vec<Spanned<String>>,
+}
+
+impl Admin {
+    /// Nothing here asks for a password, so only loopback is allowed.
+    fn check(self, source: &Source) -> Result<Vec<SocketAddr>, ConfigError> {
+        self.listen.into_iter().map(|written| {
+            let span = written.span();
+            let address = socket_address(source, &written)?;
+            if address.ip().is_loopback() {
+                return Ok(address);
+            }
+            Err(source
+                .error(span, format!("the admin port would listen on {address}, where others reach it without a password"))
+                .cure("use a loopback address such as \"127.0.0.1:8025\""))
+        }).collect()
+    }
+}
+
+/// A name other hosts may see: letters, digits, hyphens, dots (RFC 5321 section 2.3.5).
+fn check_hostname(source: &Source, written: &Spanned<String>) -> Result<String, ConfigError> {
+    let name = written.get_ref();
+    if recipients::is_domain(name) {
+        return Ok(name.clone());
+    }
+    Err(source
+        .error(
+            written.span(),
+            format!("`{}` is not a host name", name.escape_debug()),
+        )
+        .cure("write the fully qualified name of this host, e.g. \"mx.example.org\""))
+}
+
+/// Resolves a directory against the file that names it and looks whether it is one.
+fn directory(
+    source: &Source,
+    written: Option<Spanned<PathBuf>>,
+) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(written) = written else {
+        return Ok(None);
+    };
+    let path = source.directory().join(written.get_ref());
+    if path.is_dir() {
+        return Ok(Some(path));
+    }
+    let problem = match path.exists() {
+        true => format!("{} is not a directory", path.display()),
+        false => format!("the directory {} does not exist", path.display()),
+    };
+    Err(source
+        .error(written.span(), problem)
+        .cure(format!("create it: mkdir -p {}", path.display())))
+}
+
+/// `192.0.2.1:25` or `[2001:db8::1]:25`.
+fn socket_address(source: &Source, written: &Spanned<String>) -> Result<SocketAddr, ConfigError> {
+    written.get_ref().parse().map_err(|_| {
+        source
+            .error(
+                written.span(),
+                format!(
+                    "`{}` is not an address with a port",
+                    written.get_ref().escape_debug()
+                ),
+            )
+            .cure("write e.g. \"0.0.0.0:25\" or \"[::]:25\"")
+    })
+}

@@ -1,0 +1,237 @@
+//! `[backend]`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lazaret_config::{ConfigError, Source, Span, Spanned};
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use serde::Deserialize;
+
+/// The mail server behind us.
+#[derive(Clone, Debug)]
+pub struct BackendConfig {
+    /// `host:port`, tried in order when a connection is opened; at least one
+    pub address: Vec<String>,
+    /// how the connection to it is protected
+    pub tls: BackendTls,
+    /// how it learns who the client is
+    pub identity: Identity,
+    /// connections at once. Default 40
+    pub connections: usize,
+    /// how long MAIL may wait for one of them before 451. Default 10 s
+    pub wait: Duration,
+    /// how long a connection is kept for a client between MAIL and its end of data. Default 20 s
+    pub hold: Duration,
+    /// for connecting, TLS included. Default 10 s
+    pub connect: Duration,
+    /// for the greeting and each reply before the end of data, and for taking each block of it. Default 30 s
+    pub reply: Duration,
+    /// for the reply to the end of data. Default 60 s
+    pub accept: Duration,
+    /// how old what we know of its EHLO may be when a client says EHLO. Default 2 s
+    pub offer_age: Duration,
+}
+
+/// How the connection to the backend is protected. No policy falls back to a weaker one.
+#[derive(Clone, Debug)]
+pub enum BackendTls {
+    /// in the clear
+    Off,
+    /// STARTTLS where offered, any certificate
+    Opportunistic,
+    /// STARTTLS or 451, any certificate
+    Require,
+    /// STARTTLS with a certificate that is valid for `name`, or 451
+    Verify {
+        /// None: the host part of `address`
+        name: Option<ServerName<'static>>,
+        /// whom we believe
+        roots: Arc<RootCertStore>,
+    },
+}
+
+/// How the backend learns who the client is. Never dropped silently: a backend that does not offer it gets no mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Identity {
+    /// Postfix XCLIENT: the backend acts as if the client had connected to it
+    Xclient,
+    /// Postfix XFORWARD: the backend logs the client
+    Xforward,
+    /// not at all
+    #[default]
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum TlsWord {
+    #[default]
+    Off,
+    Opportunistic,
+    Require,
+    Verify,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Written {
+    address: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    tls: TlsWord,
+    name: Option<Spanned<String>>,
+    ca: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    identity: Identity,
+    connections: Option<Spanned<usize>>,
+    wait: Option<Span>,
+    hold: Option<Spanned<Span>>,
+    connect: Option<Span>,
+    reply: Option<Span>,
+    accept: Option<Span>,
+    offer_age: Option<Span>,
+}
+
+impl Written {
+    pub(super) fn check(self, source: &Source) -> Result<BackendConfig, ConfigError> {
+        let tls = self.check_tls(source)?;
+        let or = |span: Option<Span>, seconds| span.map_or(Duration::from_secs(seconds), |s| s.0);
+        Ok(BackendConfig {
+            address: addresses(source, &self.address)?,
+            tls,
+            identity: self.identity,
+            connections: connections(source, self.connections)?,
+            wait: or(self.wait, 10),
+            hold: hold(source, self.hold)?,
+            connect: or(self.connect, 10),
+            reply: or(self.reply, 30),
+            accept: or(self.accept, 60),
+            offer_age: or(self.offer_age, 2),
+        })
+    }
+
+    fn check_tls(&self, source: &Source) -> Result<BackendTls, ConfigError> {
+        let only_verify = self
+            .name
+            .as_ref()
+            .map(|n| (n.span(), "name"))
+            .or(self.ca.as_ref().map(|c| (c.span(), "ca")));
+        match (self.tls, only_verify) {
+            (TlsWord::Verify, _) => Ok(BackendTls::Verify {
+                name: self
+                    .name
+                    .as_ref()
+                    .map(|name| server_name(source, name))
+                    .transpose()?,
+                roots: roots(source, self.ca.as_ref())?,
+            }),
+            (_, Some((span, key))) => Err(source
+                .error(
+                    span,
+                    format!("`{key}` has no effect: the certificate is not checked"),
+                )
+                .cure("add tls = \"verify\"")),
+            (TlsWord::Off, None) => Ok(BackendTls::Off),
+            (TlsWord::Opportunistic, None) => Ok(BackendTls::Opportunistic),
+            (TlsWord::Require, None) => Ok(BackendTls::Require),
+        }
+    }
+}
+
+fn addresses(
+    source: &Source,
+    written: &Spanned<Vec<Spanned<String>>>,
+) -> Result<Vec<String>, ConfigError> {
+    if written.get_ref().is_empty() {
+        return Err(source
+            .error(written.span(), "`address` is empty")
+            .cure("write e.g. address = [\"127.0.0.1:10025\"]"));
+    }
+    let check = |address: &Spanned<String>| {
+        let (host, port) = address.get_ref().rsplit_once(':').unwrap_or_default();
+        if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0) {
+            return Ok(address.get_ref().clone());
+        }
+        Err(source
+            .error(
+                address.span(),
+                format!(
+                    "`{}` is not a host with a port",
+                    address.get_ref().escape_debug()
+                ),
+            )
+            .cure("write e.g. \"127.0.0.1:10025\" or \"mail.internal:25\""))
+    };
+    written.get_ref().iter().map(check).collect()
+}
+
+fn connections(source: &Source, written: Option<Spanned<usize>>) -> Result<usize, ConfigError> {
+    match written {
+        None => Ok(40),
+        Some(w) if (1..=10_000).contains(w.get_ref()) => Ok(*w.get_ref()),
+        Some(w) => Err(source.error(w.span(), "`connections` must be from 1 to 10000")),
+    }
+}
+
+/// RFC 5321 lets a backend wait five minutes for a command; under stress Postfix waits ten seconds.
+fn hold(source: &Source, written: Option<Spanned<Span>>) -> Result<Duration, ConfigError> {
+    const MOST: Duration = Duration::from_secs(100);
+    match written {
+        None => Ok(Duration::from_secs(20)),
+        Some(w) if w.get_ref().0 <= MOST => Ok(w.get_ref().0),
+        Some(w) => Err(source
+            .error(w.span(), "`hold` is longer than backends wait")
+            .cure("write at most \"100s\": a third of the five minutes RFC 5321 gives a command")),
+    }
+}
+
+fn server_name(
+    source: &Source,
+    written: &Spanned<String>,
+) -> Result<ServerName<'static>, ConfigError> {
+    ServerName::try_from(written.get_ref().clone()).map_err(|_| {
+        source.error(
+            written.span(),
+            format!(
+                "`{}` is not a name a certificate can hold",
+                written.get_ref().escape_debug()
+            ),
+        )
+    })
+}
+
+fn roots(
+    source: &Source,
+    ca: Option<&Spanned<PathBuf>>,
+) -> Result<Arc<RootCertStore>, ConfigError> {
+    let Some(written) = ca else {
+        return Ok(Arc::new(RootCertStore::from_iter(
+            webpki_roots::TLS_SERVER_ROOTS.iter().cloned(),
+        )));
+    };
+    let path = source.directory().join(written.get_ref());
+    let unreadable = |e: String| {
+        source
+            .error(
+                written.span(),
+                format!("no certificate can be read from {}: {e}", path.display()),
+            )
+            .cure("it must hold the certificates of the authorities you believe, in PEM")
+    };
+    let mut store = RootCertStore::empty();
+    for certificate in
+        CertificateDer::pem_file_iter(&path).map_err(|e| unreadable(e.to_string()))?
+    {
+        let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
+        store
+            .add(certificate)
+            .map_err(|e| unreadable(e.to_string()))?;
+    }
+    match store.is_empty() {
+        true => Err(unreadable("there is none in it".to_owned())),
+        false => Ok(Arc::new(store)),
+    }
+}

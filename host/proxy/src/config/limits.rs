@@ -1,0 +1,180 @@
+//! Sizes, counts and times: each with a default that holds under attack.
+
+use std::time::Duration;
+
+use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned};
+use serde::Deserialize;
+
+/// Sizes and counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// clients at once, all listeners together; the next one hears 421. Default 10,000
+    pub connections: usize,
+    /// clients at once from one IPv4 address or one IPv6 /64; the next one hears 421. Default 100
+    pub connections_per_client: usize,
+    /// octets of a message; announced as SIZE, larger ones get 552. Default 50 MiB
+    pub message_size: u64,
+    /// octets of a header section; larger ones get 552. Default 1 MiB
+    pub header_size: usize,
+    /// recipients of a transaction; the next one gets 452. Default 1000
+    pub recipients: usize,
+    /// octets of a command line, CRLF included; longer ones get 500. Default 4 KiB
+    pub command: usize,
+    /// refused commands of a session before 421. Default 20
+    pub errors: u32,
+    /// octets of a message kept in memory before it goes to a file. Default 256 KiB
+    pub spool_memory: usize,
+    /// octets of all messages together kept in memory; beyond it messages go to files at once. Default 256 MiB
+    pub spool_memory_total: usize,
+    /// Received fields in a message before it counts as looping and gets 554. Default 100
+    pub received: usize,
+    /// observers (`on-outcome`, `on-disconnect`) running at once; what comes on top is dropped and counted. Default 256
+    pub observers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_client: 100,
+            message_size: 50 << 20,
+            header_size: 1 << 20,
+            recipients: 1000,
+            command: 4096,
+            errors: 20,
+            spool_memory: 256 << 10,
+            spool_memory_total: 256 << 20,
+            received: 100,
+            observers: 256,
+        }
+    }
+}
+
+/// How long a phase may take in whole, however busily the peer trickles octets.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    default,
+    from = "WrittenDeadlines"
+)]
+pub struct Deadlines {
+    /// for a client to complete a command (RFC 5321 section 4.5.3.2). Default 5 min
+    pub command: Duration,
+    /// for a client to send each 16 KiB of a message. Default 3 min
+    pub block: Duration,
+    /// for a TLS handshake. Default 10 s
+    pub handshake: Duration,
+    /// for a whole session; it ends with 421 at the next command. Default 4 h
+    pub session: Duration,
+    /// for a client to take our replies. Default 1 min
+    pub write: Duration,
+    /// before the greeting, to notice clients that do not wait for it. Default none
+    pub greet_delay: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        WrittenDeadlines::default().into()
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenDeadlines {
+    command: Option<Span>,
+    block: Option<Span>,
+    handshake: Option<Span>,
+    session: Option<Span>,
+    write: Option<Span>,
+    greet_delay: Option<Span>,
+}
+
+impl From<WrittenDeadlines> for Deadlines {
+    fn from(written: WrittenDeadlines) -> Self {
+        let or = |span: Option<Span>, seconds| span.map_or(Duration::from_secs(seconds), |s| s.0);
+        Self {
+            command: or(written.command, 300),
+            block: or(written.block, 180),
+            handshake: or(written.handshake, 10),
+            session: or(written.session, 4 * 3600),
+            write: or(written.write, 60),
+            greet_delay: or(written.greet_delay, 0),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Written {
+    connections: Option<Spanned<usize>>,
+    connections_per_client: Option<Spanned<usize>>,
+    message_size: Option<Spanned<ByteSize>>,
+    header_size: Option<Spanned<ByteSize>>,
+    recipients: Option<Spanned<usize>>,
+    command: Option<Spanned<ByteSize>>,
+    errors: Option<u32>,
+    spool_memory: Option<ByteSize>,
+    spool_memory_total: Option<ByteSize>,
+    received: Option<usize>,
+    observers: Option<usize>,
+}
+
+impl Written {
+    pub(super) fn check(self, source: &Source) -> Result<Limits, ConfigError> {
+        let default = Limits::default();
+        let count = |written: Option<Spanned<usize>>, name, least, or| match written {
+            Some(w) => at_least(source, w.span(), name, *w.get_ref(), least),
+            None => Ok(or),
+        };
+        let size = |written: Option<Spanned<ByteSize>>, name, least: usize, or: usize| match written
+        {
+            Some(w) => at_least(source, w.span(), name, octets(w.get_ref()), least),
+            None => Ok(or),
+        };
+        let message_size = size(self.message_size, "message-size", 64 << 10, 50 << 20)?;
+        Ok(Limits {
+            connections: count(self.connections, "connections", 1, default.connections)?,
+            connections_per_client: count(
+                self.connections_per_client,
+                "connections-per-client",
+                1,
+                default.connections_per_client,
+            )?,
+            message_size: message_size as u64,
+            header_size: size(self.header_size, "header-size", 4096, default.header_size)?,
+            // RFC 5321 section 4.5.3.1.8: at least 100 recipients.
+            recipients: count(self.recipients, "recipients", 100, default.recipients)?,
+            // RFC 5321 section 4.5.3.1.4 with room for ESMTP parameters.
+            command: size(self.command, "command", 1024, default.command)?,
+            errors: self.errors.unwrap_or(default.errors),
+            spool_memory: self
+                .spool_memory
+                .map_or(default.spool_memory, |s| octets(&s)),
+            spool_memory_total: self
+                .spool_memory_total
+                .map_or(default.spool_memory_total, |s| octets(&s)),
+            received: self.received.unwrap_or(default.received),
+            observers: self.observers.unwrap_or(default.observers),
+        })
+    }
+}
+
+fn octets(size: &ByteSize) -> usize {
+    usize::try_from(size.0).unwrap_or(usize::MAX)
+}
+
+fn at_least(
+    source: &Source,
+    span: std::ops::Range<usize>,
+    name: &str,
+    value: usize,
+    least: usize,
+) -> Result<usize, ConfigError> {
+    if value >= least {
+        return Ok(value);
+    }
+    Err(source
+        .error(span, format!("`{name}` is too small"))
+        .cure(format!("the least that works is {least}")))
+}

@@ -1,0 +1,104 @@
+//! Time in a conversation: deadlines for the client, the backend connection kept meanwhile, and a polite end.
+
+use std::future::Future;
+use std::time::Duration;
+
+use lazaret_smtp::Event;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout};
+
+use crate::backend::Delivery;
+use crate::config::Deadlines;
+use crate::wire::Wire;
+
+/// A message must come at least at this many octets for each `block` of time: one octet every two seconds is an
+/// attack, 16 KiB in three minutes an honest modem.
+const BLOCK: usize = 16 << 10;
+
+/// Until when the client must have done what it is doing. Progress in octets alone moves nothing.
+#[derive(Debug)]
+pub(super) struct Pace {
+    command: Duration,
+    block: Duration,
+    /// of the command or block under way
+    due: Instant,
+    /// of the session
+    end: Instant,
+    /// octets of the block under way
+    octets: usize,
+}
+
+impl Pace {
+    pub(super) fn new(deadlines: &Deadlines) -> Self {
+        let now = Instant::now();
+        Self {
+            command: deadlines.command,
+            block: deadlines.block,
+            due: now + deadlines.command,
+            end: now + deadlines.session,
+            octets: 0,
+        }
+    }
+
+    /// A complete command starts the next clock; content does at each full block.
+    pub(super) fn event(&mut self, event: &Event) {
+        match event {
+            Event::NeedInput => {}
+            Event::Content(octets) => self.content(octets.len()),
+            Event::Data => self.start(self.block),
+            _ => self.start(self.command),
+        }
+    }
+
+    /// After a stage that took its own time, the client's time starts.
+    pub(super) fn restart(&mut self) {
+        self.start(self.command);
+    }
+
+    pub(super) fn due(&self) -> Instant {
+        self.due.min(self.end)
+    }
+
+    fn content(&mut self, octets: usize) {
+        self.octets += octets;
+        if self.octets >= BLOCK {
+            self.start(self.block);
+        }
+    }
+
+    fn start(&mut self, patience: Duration) {
+        self.octets = 0;
+        self.due = Instant::now() + patience;
+    }
+}
+
+/// Does something that may take long, and gives the backend connection back meanwhile when it is due.
+pub(super) async fn holding<T>(delivery: &mut Delivery, work: impl Future<Output = T>) -> T {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = delivery.due() => delivery.let_go(),
+        }
+    }
+}
+
+/// Closes our half and reads what is still on its way: closing over unread octets would reset the connection, and the
+/// client would never see our last reply.
+pub(super) async fn linger(mut wire: Wire) {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    const MOST: usize = 4 << 20;
+    let farewell = async {
+        drop(wire.shutdown().await);
+        let mut sink = [0; 4096];
+        let mut read = 0;
+        while let Ok(octets @ 1..) = wire.read(&mut sink).await {
+            read += octets;
+            if read > MOST {
+                break;
+            }
+        }
+    };
+    drop(timeout(PATIENCE, farewell).await);
+}

@@ -1,0 +1,185 @@
+//! One short function for each stage, all alike: own checks, filters, backend, answer.
+
+use std::sync::Arc;
+
+use lazaret_mail::{Action, Message, Stage};
+use lazaret_smtp::{Extensions, Hello, HelloVerb, Keyword, Path, Reply};
+
+use super::intake::{Intake, Refusal};
+use super::transaction::Transaction;
+use super::{Connection, own, pace, replies};
+use crate::config::names_another_host;
+
+/// Before the greeting.
+pub(super) async fn connect(c: &mut Connection) {
+    let decision = c.judge.connect(&c.session).await;
+    c.heed(&decision).await;
+    match decision.action {
+        Action::Pass | Action::Keep(_) => c.server.greet(),
+        Action::Refuse(reply) => c.server.refuse_greeting(reply),
+        Action::Close(reply) => c.server.close(reply),
+    }
+    c.pace.restart();
+}
+
+/// HELO or EHLO.
+pub(super) async fn hello(c: &mut Connection, hello: Hello) {
+    c.drop_transaction();
+    // The backend knows this client by the name it said before.
+    c.delivery.let_go();
+    c.protocol = if hello.verb == HelloVerb::Ehlo {
+        "ESMTP"
+    } else {
+        "SMTP"
+    };
+    Arc::make_mut(&mut c.session).hello = Some(hello.name.clone());
+    let decision = c.judge.hello(&c.session, &hello.name).await;
+    c.heed(&decision).await;
+    match decision.action {
+        Action::Pass | Action::Keep(_) => {
+            let offer = offer(c).await;
+            c.server.accept_hello(&offer);
+        }
+        Action::Refuse(reply) => c.server.refuse_hello(reply),
+        Action::Close(reply) => c.server.close(reply),
+    }
+    c.pace.restart();
+}
+
+/// While the backend cannot be reached, what needs it is left out: 8-bit content does not, in fact.
+async fn offer(c: &mut Connection) -> Extensions {
+    let unknown = || Extensions::new().with(Keyword::EightBitMime);
+    let backend = c.site.backend.offer().await.unwrap_or_else(unknown);
+    Extensions::offer(&backend, &own(&c.site, &c.door))
+}
+
+/// MAIL.
+pub(super) async fn mail(c: &mut Connection, path: Path) {
+    let chain = c.chain();
+    let decision = c.judge.mail(chain, &c.session, &path).await;
+    c.heed(&decision).await;
+    match decision.action {
+        Action::Pass | Action::Keep(_) => ask_mail(c, path).await,
+        Action::Refuse(reply) => {
+            c.judge.reset();
+            c.server.answer(reply);
+        }
+        Action::Close(reply) => c.server.close(reply),
+    }
+    c.pace.restart();
+}
+
+async fn ask_mail(c: &mut Connection, path: Path) {
+    let reply = match c.delivery.mail(&c.introduction(), &path).await {
+        Ok(reply) => replies::of_backend(reply),
+        Err(error) => c.backend_failed(&error),
+    };
+    if reply.code().is_positive() {
+        c.transactions += 1;
+        let id = format!("{}-{}", c.session.id, c.transactions);
+        c.transaction = Some(Transaction::new(id, path));
+    } else {
+        c.drop_transaction();
+    }
+    c.server.answer(reply);
+}
+
+/// RCPT.
+pub(super) async fn rcpt(c: &mut Connection, path: Path) {
+    if let Some(reply) = refuse_recipient(c, &path) {
+        c.server.answer(reply);
+        return c.pace.restart();
+    }
+    let Some(transaction) = &c.transaction else {
+        return c.server.answer(Reply::bad_sequence());
+    };
+    let envelope = Arc::clone(&transaction.envelope);
+    let judging = c.judge.rcpt(&c.session, &envelope, &path);
+    let decision = pace::holding(&mut c.delivery, judging).await;
+    c.heed(&decision).await;
+    match decision.action {
+        Action::Pass => ask_rcpt(c, path).await,
+        Action::Refuse(reply) => c.server.answer(reply),
+        Action::Close(reply) => c.server.close(reply),
+        Action::Keep(keep) => {
+            if let Some(transaction) = &mut c.transaction {
+                transaction.keep(path, keep);
+            }
+            c.server.answer(Reply::recipient_ok());
+        }
+    }
+    c.pace.restart();
+}
+
+/// Whether we are the ones to take mail for it is asked before any filter and before the backend.
+fn refuse_recipient(c: &Connection, path: &Path) -> Option<Reply> {
+    let recipients = &c.door.recipients;
+    if !recipients.serves(&path.address) {
+        return Some(replies::not_ours(&c.session.id));
+    }
+    let relays = recipients.are_named() && names_another_host(&path.address);
+    relays.then(|| replies::names_another_host(&c.session.id))
+}
+
+async fn ask_rcpt(c: &mut Connection, path: Path) {
+    let reply = match c.delivery.rcpt(&path).await {
+        Ok(reply) => replies::of_backend(reply),
+        Err(error) => c.backend_failed(&error),
+    };
+    if let Some(transaction) = c
+        .transaction
+        .as_mut()
+        .filter(|_| reply.code().is_positive())
+    {
+        transaction.accept(path);
+    }
+    c.server.answer(reply);
+}
+
+/// DATA: the content is wanted; the backend is asked when it is complete.
+pub(super) fn data(c: &mut Connection) {
+    let Some(transaction) = &mut c.transaction else {
+        return c.server.answer(Reply::bad_sequence());
+    };
+    let watch = c
+        .judge
+        .asks(Stage::Headers)
+        .then_some(c.site.limits.header_size);
+    transaction.intake = Some(Intake::new(c.site.spooler.open(), watch));
+    c.server.go_ahead();
+}
+
+/// Content as it comes.
+pub(super) async fn content(c: &mut Connection, octets: &[u8]) {
+    let Some(intake) = c.transaction.as_mut().and_then(|t| t.intake.as_mut()) else {
+        return;
+    };
+    if let Some(section) = intake.push(octets).await {
+        headers(c, section).await;
+    }
+}
+
+/// The header section is complete. A refusal is held until the dot.
+pub(super) async fn headers(c: &mut Connection, section: bytes::Bytes) {
+    let Some(transaction) = &mut c.transaction else {
+        return;
+    };
+    let refusal = match Message::header_only(section, c.site.limits.header_size) {
+        Err(fault) => Some(Refusal::Header(fault)),
+        Ok(message) => {
+            let message = Arc::new(message);
+            let judging = c.judge.headers(&c.session, &transaction.envelope, &message);
+            let decision = pace::holding(&mut c.delivery, judging).await;
+            match &decision.action {
+                Action::Pass | Action::Keep(_) => {
+                    super::log::records(&c.session, &decision);
+                    None
+                }
+                Action::Refuse(_) | Action::Close(_) => Some(Refusal::Judged(decision)),
+            }
+        }
+    };
+    if let (Some(refusal), Some(intake)) = (refusal, &mut transaction.intake) {
+        intake.refuse(refusal);
+    }
+}

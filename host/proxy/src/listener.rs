@@ -1,0 +1,154 @@
+//! Accepting clients: sockets, admission, and what to do when the system has no more file descriptors.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::admission::Full;
+use crate::connection::Connection;
+use crate::site::{Door, DoorTls, Site};
+
+/// Clients the system queues for us while we are busy.
+const BACKLOG: i32 = 1024;
+
+/// A socket that accepts clients.
+pub(crate) struct Listener {
+    door: Arc<Door>,
+    socket: TcpListener,
+}
+
+impl Listener {
+    /// `[::]` takes IPv6 only, so that `0.0.0.0` can be listened on beside it.
+    pub(crate) fn bind(door: Arc<Door>, address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // A restart need not wait for connections of the last run to be forgotten.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(Self {
+            door,
+            socket: TcpListener::from_std(socket.into())?,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.door.name
+    }
+
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts until a shutdown is asked for, then waits `grace` for the sessions that run.
+    pub(crate) async fn run(self, site: Arc<Site>, grace: Duration) {
+        let mut sessions = JoinSet::new();
+        let mut shutdown = site.shutdown.clone();
+        let mut back_off = BackOff::default();
+        loop {
+            tokio::select! {
+                biased;
+                () = asked(&mut shutdown) => break,
+                Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
+                accepted = self.socket.accept() => match accepted {
+                    Ok((tcp, client)) => {
+                        back_off = BackOff::default();
+                        welcome(&mut sessions, &site, &self.door, tcp, client);
+                    }
+                    Err(error) => back_off.wait(&error).await,
+                }
+            }
+        }
+        drop(self.socket);
+        let rest = async { while sessions.join_next().await.is_some() {} };
+        if timeout(grace, rest).await.is_err() {
+            tracing::warn!(
+                sessions = sessions.len(),
+                "grace is over: sessions are cut off"
+            );
+            sessions.shutdown().await;
+        }
+    }
+}
+
+/// Resolves once a shutdown is asked for.
+async fn asked(shutdown: &mut watch::Receiver<bool>) {
+    // The sender lives as long as the proxy: an error means the same.
+    drop(shutdown.wait_for(|asked| *asked).await);
+}
+
+fn welcome(
+    sessions: &mut JoinSet<()>,
+    site: &Arc<Site>,
+    door: &Arc<Door>,
+    tcp: TcpStream,
+    client: SocketAddr,
+) {
+    match site.admission.admit(client.ip()) {
+        Ok(admitted) => {
+            let connection = Connection::new(Arc::clone(site), Arc::clone(door), client);
+            sessions.spawn(async move {
+                connection.run(tcp).await;
+                drop(admitted);
+            });
+        }
+        Err(full) => turn_away(door, &tcp, client, full),
+    }
+}
+
+/// One try to say why, without waiting: whoever fills our places must not cost a task each.
+fn turn_away(door: &Door, tcp: &TcpStream, client: SocketAddr, full: Full) {
+    let limit = match full {
+        Full::All => "connections",
+        Full::Client => "connections-per-client",
+    };
+    tracing::info!(%client, limit, "turned away");
+    if !matches!(door.tls, DoorTls::Implicit(_)) {
+        let text = match full {
+            Full::All => "421 4.3.2 Too many connections, try later\r\n",
+            Full::Client => "421 4.7.0 Too many connections from you, try later\r\n",
+        };
+        // A new socket takes one line at once.
+        drop(socket2::SockRef::from(tcp).send(text.as_bytes()));
+    }
+}
+
+/// Waits longer after each error in a row: without file descriptors accepting fails at once, over and over.
+#[derive(Debug)]
+struct BackOff(Duration);
+
+impl Default for BackOff {
+    fn default() -> Self {
+        Self(Duration::from_millis(5))
+    }
+}
+
+impl BackOff {
+    async fn wait(&mut self, error: &io::Error) {
+        const MOST: Duration = Duration::from_secs(1);
+        // The client's own doing, and gone with it.
+        if matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+        ) {
+            return;
+        }
+        tracing::error!(%error, "clients cannot be accepted");
+        sleep(self.0).await;
+        self.0 = (self.0 * 2).min(MOST);
+    }
+}

@@ -1,0 +1,156 @@
+//! The life of the proxy: bind everything, run, drain.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use lazaret_mail::{Chain, LoadError, Loader};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admission::Admission;
+use crate::backend::Backend;
+use crate::config::{Config, ListenerConfig};
+use crate::filters;
+use crate::listener::Listener;
+use crate::site::{Counters, Door, Observers, Site};
+use crate::spool::Spooler;
+
+/// A proxy that is bound and has its filters, and serves once it [runs](Self::run).
+pub struct Proxy {
+    site: Arc<Site>,
+    listeners: Vec<Listener>,
+    load_errors: Vec<LoadError>,
+    grace: Duration,
+    shutdown: watch::Sender<bool>,
+}
+
+/// Why a proxy does not start. The configuration itself was right.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// somebody else has the port, or we may not have it
+    #[error("listener `{listener}` cannot listen on {address}: {source}{}", advice(.source))]
+    Listen {
+        /// its name
+        listener: String,
+        /// where
+        address: SocketAddr,
+        /// the system's words
+        source: io::Error,
+    },
+    /// a filter may quarantine, and there is no place for it
+    #[error(
+        "filter `{0}` may quarantine, but there is no quarantine: add `quarantine = \"DIRECTORY\"`, or take the verdict from the filter"
+    )]
+    NoQuarantine(String),
+}
+
+impl Proxy {
+    /// Binds every listener and loads every filter. Nothing is accepted before all of that went well; a filter that
+    /// cannot be loaded takes part with its `on-failure` answer, see [`Self::load_errors`].
+    pub async fn bind(config: Config, loader: Arc<dyn Loader>) -> Result<Self, StartError> {
+        let (filters, load_errors) = match &config.filters {
+            Some(directory) => filters::load_directory(directory, &*loader).await,
+            None => Default::default(),
+        };
+        for error in &load_errors {
+            tracing::error!(%error, "filter not loaded");
+        }
+        let greedy = filters
+            .iter()
+            .find(|filter| filters::needs_quarantine(filter.policy()));
+        if let (Some(filter), None) = (greedy, &config.quarantine) {
+            return Err(StartError::NoQuarantine(filter.name().to_owned()));
+        }
+        let listeners = listen(&config.listeners)?;
+        let (shutdown, asked) = watch::channel(false);
+        let grace = config.grace;
+        let site = Arc::new(site(config, Chain::new(1, filters), asked));
+        Ok(Self {
+            site,
+            listeners,
+            load_errors,
+            grace,
+            shutdown,
+        })
+    }
+
+    /// Where each listener listens, by name; ports the system chose (`:0`) are filled in.
+    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
+        let address =
+            |listener: &Listener| Some((listener.name().to_owned(), listener.address().ok()?));
+        self.listeners.iter().filter_map(address).collect()
+    }
+
+    /// The filters that are asked now.
+    pub fn chain(&self) -> Arc<Chain> {
+        self.site.chain.load_full()
+    }
+
+    /// What is wrong with the filters that could not be loaded.
+    pub fn load_errors(&self) -> &[LoadError] {
+        &self.load_errors
+    }
+
+    /// Serves until `shutdown` resolves; then closes the listeners, tells idle clients 421, and waits at most `grace`
+    /// for running transactions before it cuts them off.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let mut running = JoinSet::new();
+        for listener in self.listeners {
+            running.spawn(listener.run(Arc::clone(&self.site), self.grace));
+        }
+        shutdown.await;
+        tracing::info!(clients = self.site.admission.now(), "draining");
+        self.shutdown.send_replace(true);
+        while running.join_next().await.is_some() {}
+    }
+}
+
+fn listen(configs: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
+    let mut listeners = Vec::new();
+    for config in configs {
+        let door = Arc::new(Door::new(config.clone()));
+        for address in &config.listen {
+            let failed = |source| StartError::Listen {
+                listener: config.name.clone(),
+                address: *address,
+                source,
+            };
+            listeners.push(Listener::bind(Arc::clone(&door), *address).map_err(failed)?);
+        }
+    }
+    Ok(listeners)
+}
+
+fn site(config: Config, chain: Arc<Chain>, shutdown: watch::Receiver<bool>) -> Site {
+    let limits = config.limits;
+    Site {
+        backend: Backend::new(config.backend, config.hostname.clone()),
+        hostname: config.hostname,
+        chain: ArcSwap::new(chain),
+        no_filters: Chain::new(0, Vec::new()),
+        admission: Admission::new(limits.connections, limits.connections_per_client),
+        spooler: Spooler::new(config.spool, limits.spool_memory, limits.spool_memory_total),
+        quarantine: config.quarantine,
+        deadlines: config.deadlines,
+        trace: config.trace,
+        observers: Observers::new(limits.observers),
+        counters: Counters::default(),
+        limits,
+        shutdown,
+    }
+}
+
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another process listens there: stop it or choose another port"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        io::ErrorKind::AddrNotAvailable => "; no interface of this host has that address",
+        _ => "",
+    }
+}

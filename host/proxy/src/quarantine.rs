@@ -1,0 +1,127 @@
+//! Messages kept back: `ID.eml` with the octets, `ID.json` with who sent it to whom and why it is here. On disk before
+//! the client hears 250.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lazaret_mail::{Content, Envelope, Message, Segment, Session};
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+const BLOCK: usize = 256 << 10;
+
+/// A message in the quarantine.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    files: [PathBuf; 2],
+}
+
+impl Stored {
+    /// Takes it out again: the client was told to try once more.
+    pub(crate) async fn take_back(self) {
+        let removed =
+            spawn_blocking(move || self.files.iter().try_for_each(std::fs::remove_file)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(%error, "a quarantined copy could not be taken back");
+        }
+    }
+}
+
+/// Writes a message and its facts, files and directory synced. An existing id is never overwritten.
+pub(crate) async fn store(
+    directory: &Path,
+    id: &str,
+    session: &Session,
+    envelope: &Envelope,
+    message: &Message,
+    reason: &str,
+) -> io::Result<Stored> {
+    let facts = facts(id, session, envelope, message, reason);
+    let (directory, id, message) = (directory.to_owned(), id.to_owned(), message.clone());
+    spawn_blocking(move || write(&directory, &id, &facts, &message))
+        .await
+        .map_err(io::Error::other)?
+}
+
+fn facts(
+    id: &str,
+    session: &Session,
+    envelope: &Envelope,
+    message: &Message,
+    reason: &str,
+) -> Vec<u8> {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let sender = envelope.sender.as_ref().map(|path| path.address.mailbox());
+    let recipients: Vec<_> = envelope
+        .recipients
+        .iter()
+        .map(|path| path.address.mailbox())
+        .collect();
+    let facts = json!({
+        "id": id,
+        "time": seconds,
+        "reason": reason,
+        "listener": &*session.listener,
+        "client": session.client.address.to_string(),
+        "hello": session.hello,
+        "tls": session.tls.as_ref().map(|tls| &tls.version),
+        "sender": sender,
+        "recipients": recipients,
+        "size": message.size(),
+    });
+    format!("{facts:#}\n").into_bytes()
+}
+
+fn write(directory: &Path, id: &str, facts: &[u8], message: &Message) -> io::Result<Stored> {
+    let files = [
+        directory.join(format!("{id}.eml")),
+        directory.join(format!("{id}.json")),
+    ];
+    let written = write_file(&files[0], |file| write_message(file, message))
+        .and_then(|()| write_file(&files[1], |file| file.write_all(facts)))
+        .and_then(|()| File::open(directory)?.sync_all());
+    match written {
+        Ok(()) => Ok(Stored { files }),
+        Err(error) => {
+            // Half a message helps nobody, and the client will send it again.
+            files
+                .iter()
+                .for_each(|file| drop(std::fs::remove_file(file)));
+            Err(error)
+        }
+    }
+}
+
+fn write_file(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    fill(&mut file)?;
+    file.sync_all()
+}
+
+fn write_message(file: &mut File, message: &Message) -> io::Result<()> {
+    for segment in message.segments() {
+        match segment {
+            Segment::Octets(octets) => file.write_all(&octets)?,
+            Segment::Spooled(content, offset) => copy(file, &content, offset)?,
+        }
+    }
+    Ok(())
+}
+
+fn copy(file: &mut File, content: &Content, mut offset: u64) -> io::Result<()> {
+    while offset < content.len() {
+        let octets = content.read_at(offset, BLOCK)?;
+        offset += octets.len() as u64;
+        file.write_all(&octets)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! What all sessions share, and what each listener adds.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use lazaret_mail::{Chain, Observation};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+use crate::admission::Admission;
+use crate::backend::{Backend, Error};
+use crate::config::{Deadlines, Limits, ListenerConfig, ListenerTls, Recipients, Trace};
+use crate::spool::Spooler;
+use crate::tls;
+
+/// Shared by all sessions.
+pub(crate) struct Site {
+    pub(crate) hostname: String,
+    /// the newest generation; a session takes it at connect and at each MAIL
+    pub(crate) chain: ArcSwap<Chain>,
+    /// for trusted clients
+    pub(crate) no_filters: Arc<Chain>,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) spooler: Arc<Spooler>,
+    pub(crate) quarantine: Option<PathBuf>,
+    pub(crate) limits: Limits,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) trace: Trace,
+    pub(crate) observers: Observers,
+    pub(crate) counters: Counters,
+    /// true once a shutdown was asked for
+    pub(crate) shutdown: watch::Receiver<bool>,
+}
+
+/// One listener, for its sessions.
+pub(crate) struct Door {
+    pub(crate) name: Arc<str>,
+    pub(crate) tls: DoorTls,
+    pub(crate) require_tls: bool,
+    pub(crate) recipients: Recipients,
+    trusted: Vec<IpNet>,
+}
+
+/// How TLS starts.
+pub(crate) enum DoorTls {
+    Off,
+    Starttls(TlsAcceptor),
+    Implicit(TlsAcceptor),
+}
+
+impl Door {
+    pub(crate) fn new(config: ListenerConfig) -> Self {
+        let (tls, require_tls) = match config.tls {
+            ListenerTls::Off => (DoorTls::Off, false),
+            ListenerTls::Starttls {
+                certificates,
+                required,
+            } => (DoorTls::Starttls(tls::acceptor(certificates)), required),
+            ListenerTls::Implicit(certificates) => {
+                (DoorTls::Implicit(tls::acceptor(certificates)), false)
+            }
+        };
+        Self {
+            name: config.name.into(),
+            tls,
+            require_tls,
+            recipients: config.recipients,
+            trusted: config.trusted,
+        }
+    }
+
+    /// Is a client at this address spared the filters?
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted
+            .iter()
+            .any(|network| network.contains(&address))
+    }
+}
+
+/// Observers run beside the sessions, a bounded number at once: what comes on top is dropped and counted.
+pub(crate) struct Observers {
+    places: Arc<Semaphore>,
+    dropped: Mutex<u64>,
+}
+
+impl Observers {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(most)),
+            dropped: Mutex::new(0),
+        }
+    }
+
+    pub(crate) fn spawn(&self, observation: Observation) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let mut dropped = self.dropped.lock().expect("no holder of this lock panics");
+            *dropped += 1;
+            tracing::warn!(dropped = *dropped, "too many observers at once");
+            return;
+        };
+        tokio::spawn(async move {
+            for record in observation.await {
+                tracing::debug!(%record, "observer");
+            }
+            drop(place);
+        });
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        *self.dropped.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// How transactions ended, by word; for `/status`.
+#[derive(Debug, Default)]
+pub(crate) struct Counters(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Counters {
+    pub(crate) fn ended(&self, fate: &'static str) {
+        *self
+            .0
+            .lock()
+            .expect("no holder of this lock panics")
+            .entry(fate)
+            .or_default() += 1;
+    }
+
+    pub(crate) fn backend_failed(&self, error: &Error) {
+        self.ended(match error {
+            Error::Busy(_) => "backend busy",
+            Error::NoIdentity(_) => "backend without identity",
+            Error::InDoubt(_) => "backend in doubt",
+            _ => "backend failed",
+        });
+    }
+
+    pub(crate) fn snapshot(&self) -> BTreeMap<&'static str, u64> {
+        self.0
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone()
+    }
+}
