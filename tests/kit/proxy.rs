@@ -91,8 +91,8 @@ impl Builder {
         self
     }
 
-    /// Changes the configuration: keys of the root, of `[backend]`, `[limits]`, or of `[listener]`, which
-    /// stands for all three listeners.
+    /// Changes the configuration: keys of the root, of `[backend]`, `[limits]`, of `[listener]`, which
+    /// stands for all three listeners, or of one, e.g. `[listener-starttls]`.
     pub fn set(self, toml: &str) -> Self {
         let table: Table = toml
             .parse()
@@ -103,18 +103,29 @@ impl Builder {
     /// The same, with the TOML parsed.
     pub fn set_table(mut self, changes: Table) -> Self {
         for (key, value) in changes {
-            match (self.root.get_mut(&key), value) {
-                (Some(Value::Table(here)), Value::Table(new)) => here.extend(new),
-                (Some(Value::Array(all)), Value::Table(new)) => {
+            let only = key.strip_prefix("listener-");
+            match (only, self.root.get_mut(&key), value) {
+                (Some(name), _, Value::Table(new)) => self.listener(name).extend(new),
+                (_, Some(Value::Table(here)), Value::Table(new)) => here.extend(new),
+                (_, Some(Value::Array(all)), Value::Table(new)) => {
                     let tables = all.iter_mut().filter_map(Value::as_table_mut);
                     tables.for_each(|listener| listener.extend(new.clone()));
                 }
-                (_, value) => {
+                (_, _, value) => {
                     self.root.insert(key, value);
                 }
             }
         }
         self
+    }
+
+    fn listener(&mut self, name: &str) -> &mut Table {
+        let all = self.root.get_mut("listener").and_then(Value::as_array_mut);
+        let mut tables = all.into_iter().flatten().filter_map(Value::as_table_mut);
+        let named = |table: &&mut Table| table.get("name").and_then(Value::as_str) == Some(name);
+        tables
+            .find(named)
+            .unwrap_or_else(|| panic!("no listener {name}"))
     }
 
     /// Writes `lazaret.toml` and keeps the directory without starting anything.

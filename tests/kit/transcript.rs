@@ -38,7 +38,7 @@ pub struct Transcript {
 
 /// How the client reaches the proxy.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Way {
     /// in the clear
     Plain,
@@ -46,6 +46,8 @@ pub enum Way {
     Starttls,
     /// TLS from the first octet
     Implicit,
+    /// on the listener with STARTTLS, which the transcript itself says
+    ByHand,
 }
 
 /// What stands before the `---`.

@@ -57,7 +57,7 @@ pub(super) fn play(
 fn connect(proxy: &Proxy, way: Way) -> Client {
     let mut client = match way {
         Way::Plain => Client::connect(proxy.address("plain")),
-        Way::Starttls => Client::connect(proxy.address("starttls")),
+        Way::Starttls | Way::ByHand => Client::connect(proxy.address("starttls")),
         Way::Implicit => Client::connect_tls(proxy.address("implicit")),
     };
     client.patience(PATIENCE);
