@@ -65,13 +65,18 @@ impl fmt::Display for Edit {
     }
 }
 
-/// Puts a field on top. A first line that starts with a blank stays first: below a new field it would become that
-/// field's last line, and the client would have written into it.
+/// Puts a field on top.
 pub(super) fn add(fields: &mut Vec<Field>, field: Field) {
-    let stray = fields
-        .first()
-        .is_some_and(|first| first.starts_blank() && first.raw().ends_with(b"\n"));
-    fields.insert(usize::from(stray), field);
+    fields.insert(top(fields).unwrap_or(0), field);
+}
+
+/// Where a new field goes. A first line that starts with a blank stays first: below a new field it would become that
+/// field's last line, and the client would have written into it. `None` if it does not even end.
+fn top(fields: &[Field]) -> Option<usize> {
+    match fields.first() {
+        Some(first) if first.starts_blank() => first.raw().ends_with(b"\n").then_some(1),
+        _ => Some(0),
+    }
 }
 
 /// Which fields a filter may write: the operator's `edit-headers` grants.
@@ -155,9 +160,7 @@ impl HeaderEditor {
     /// A new field on top of the section.
     pub fn add(&mut self, name: &str, value: &str) -> Result<(), EditError> {
         let field = self.compose(name, value)?;
-        if self.fields.first().is_some_and(Field::starts_blank) && self.fields.len() == 1 {
-            return Err(EditError::Invalid);
-        }
+        top(&self.fields).ok_or(EditError::Invalid)?;
         self.record(Edit::Add(field))
     }
 

@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_bomb_of_word_starts_costs_linear_time() {
-        let bomb = b"=?aa?q?".repeat(150_000);
+        let bomb = b"=?aa?q?x".repeat(130_000);
         let started = std::time::Instant::now();
         assert_eq!(decode(&bomb).len(), bomb.len());
         let nested = b"=?utf-8?q?=3D=3Futf-8=3Fq=3Fa=3F=3D?=".repeat(20_000);

@@ -1,0 +1,180 @@
+//! A filter's TOML: what it comes to, and what is said when it is wrong.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::time::Duration;
+
+use lazaret_mail::{Grant, Mode, OnFailure, Policy, Stage, VerdictGrants, VerdictKind, policy};
+
+#[test]
+fn a_file_with_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("lists")).unwrap();
+    std::fs::write(
+        dir.path().join("lists/domains.txt"),
+        "# ours\n\n example.org \nexample.net\n",
+    )
+    .unwrap();
+    std::fs::write(dir.path().join("note.txt"), "line \"one\"\n").unwrap();
+    let path = dir.path().join("10-access.toml");
+    let text = r#"
+        mode = "observe"
+        on-failure = "skip"
+        grant = ["session", "envelope", "headers", "score:-2..8", "edit-headers:X-Spam-*, Subject", "pace"]
+        deny = ["notes", "body"]
+        verdicts = ["reject", "quarantine"]
+        stages = ["rcpt", "message"]
+        listeners = ["mx"]
+        time = "1s"
+        time-per-mib = "10ms"
+        wall = "5s"
+        memory = "16 MiB"
+        max-message = "10 MB"
+        [config]
+        domains = { lines = "lists/domains.txt" }
+        points = 1.5
+        [[config.rule]]
+        text = { file = "note.txt" }
+        lines = { lines = 3 }
+    "#;
+    std::fs::write(&path, text).unwrap();
+    let expected = Policy {
+        mode: Mode::Observe,
+        on_failure: OnFailure::Skip,
+        grant: vec![
+            Grant::Session,
+            Grant::Envelope,
+            Grant::Headers,
+            Grant::Score(-2.0, 8.0),
+            Grant::EditHeaders(vec!["X-Spam-*".into(), "Subject".into()]),
+            Grant::Pace,
+        ],
+        deny: vec!["notes".into(), "body".into()],
+        verdicts: VerdictGrants(vec![VerdictKind::Reject, VerdictKind::Quarantine]),
+        stages: Some(vec![Stage::Rcpt, Stage::Message]),
+        listeners: Some(vec!["mx".into()]),
+        time: Duration::from_secs(1),
+        time_per_mib: Duration::from_millis(10),
+        wall: Duration::from_secs(5),
+        memory: 16 << 20,
+        max_message: 10_000_000,
+        config: r#"{"domains":["example.org","example.net"],"points":1.5,"rule":[{"lines":{"lines":3},"text":"line \"one\"\n"}]}"#.into(),
+    };
+    assert_eq!(policy::read(&path).unwrap(), expected);
+}
+
+#[test]
+fn an_empty_file_grants_nothing() {
+    let policy = Policy::parse(Path::new("f.toml"), "").unwrap();
+    assert_eq!(policy, Policy::default());
+    assert_eq!(
+        (policy.time, policy.time_per_mib),
+        (Duration::from_millis(250), Duration::from_millis(50))
+    );
+    assert_eq!(
+        (policy.wall, policy.memory, policy.max_message),
+        (Duration::from_secs(10), 64 << 20, 25 << 20)
+    );
+    assert_eq!(policy.config, "{}");
+    assert!(
+        policy.verdicts.allow(VerdictKind::Continue) && policy.verdicts.allow(VerdictKind::Defer)
+    );
+    assert!(!policy.verdicts.allow(VerdictKind::Accept));
+}
+
+#[test]
+fn what_is_wrong_is_said_with_line_and_cure() {
+    for (text, said) in [
+        (
+            "mod = \"off\"",
+            "f.toml:1: unknown key `mod`, did you mean `mode`?",
+        ),
+        (
+            "\nmode = \"of\"",
+            "f.toml:2: unknown word `of`, did you mean `off`?",
+        ),
+        (
+            "grant = [\n\"session\",\n\"edit-header\"]",
+            "f.toml:3: unknown permission `edit-header`, did you mean `edit-headers`?",
+        ),
+        (
+            "grant = [\"session:x\"]",
+            "f.toml:1: `session` takes nothing after a colon, write \"session\"",
+        ),
+        (
+            "grant = [\"log\"]",
+            "f.toml:1: `log` is always granted, leave it out",
+        ),
+        (
+            "grant = [\"score:8..-2\"]",
+            "f.toml:1: the range `8..-2` runs backwards, write \"score:-2..8\"",
+        ),
+        (
+            "grant = [\"score:a..b\"]",
+            "f.toml:1: `a..b` is not a range of points, write e.g. \"score:-2..8\"",
+        ),
+        (
+            "grant = [\"score:0..inf\"]",
+            "f.toml:1: `0..inf` is not a range of points, write e.g. \"score:-2..8\"",
+        ),
+        (
+            "grant = [\"edit-headers:X-*-Y\"]",
+            "f.toml:1: `X-*-Y` is no field name and no pattern, write e.g. \"edit-headers:X-Spam-*\" (`*` at the end only)",
+        ),
+        (
+            "grant = [\"edit-headers:\"]",
+            "f.toml:1: `` is no field name and no pattern, write e.g. \"edit-headers:X-Spam-*\" (`*` at the end only)",
+        ),
+        (
+            "deny = [\"session\"]",
+            "f.toml:1: `session` can only be granted, move it to `grant`, or do not run this filter",
+        ),
+        (
+            "deny = [\"score:-2..8\"]",
+            "f.toml:1: `score:-2..8` cannot be denied in part, write \"score\"",
+        ),
+        (
+            "grant = [\"score:-2..8\"]\ndeny = [\"score\"]",
+            "f.toml:2: `score` is both granted and denied, remove it from one of the two",
+        ),
+        (
+            "verdicts = [\"rejct\"]",
+            "f.toml:1: unknown verdict `rejct`, did you mean `reject`?",
+        ),
+        (
+            "stages = [\"recpt\"]",
+            "f.toml:1: unknown stage `recpt`, did you mean `rcpt`?",
+        ),
+        (
+            "time = \"0ms\"",
+            "f.toml: `time` is nothing: the filter could never answer, leave it out for the default",
+        ),
+        (
+            "memory = 64",
+            "f.toml:1: invalid type: integer `64`, expected a size in quotes, with its unit, e.g. \"64 MiB\"",
+        ),
+        (
+            "[config]\nx = nan",
+            "f.toml: [config] holds NaN, which JSON cannot say",
+        ),
+    ] {
+        assert_eq!(
+            Policy::parse(Path::new("f.toml"), text)
+                .unwrap_err()
+                .to_string(),
+            said
+        );
+    }
+}
+
+#[test]
+fn a_missing_list_is_named() {
+    let text = "[config]\nx = { lines = \"no.txt\" }";
+    let error = Policy::parse(Path::new("/nowhere/f.toml"), text).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("/nowhere/no.txt: cannot be read"),
+        "{error}"
+    );
+}
