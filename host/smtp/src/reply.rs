@@ -241,3 +241,18 @@ fn printable_character(character: char) -> char {
         _ => '?',
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every named reply prints as one line and reads back as itself.
+    #[test]
+    fn named_replies_round_trip() {
+        for reply in Reply::named() {
+            let text = reply.to_string();
+            assert_eq!(Reply::parse(text.as_bytes()), Ok(reply), "{text}");
+            assert_eq!(text.lines().count(), 1);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::mem;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::address::Path;
 use crate::argument::Argument;
@@ -100,6 +100,16 @@ struct Transaction {
 struct Content {
     decoder: Decoder,
     octets: u64,
+}
+
+impl Content {
+    /// Counts all, passes what is within the limit, swallows the rest.
+    fn fitting(&mut self, mut octets: Bytes, limit: u64) -> Option<Event> {
+        let room = usize::try_from(limit.saturating_sub(self.octets)).unwrap_or(usize::MAX);
+        self.octets = self.octets.saturating_add(octets.len() as u64);
+        octets.truncate(room);
+        (!octets.is_empty()).then_some(Event::Content(octets))
+    }
 }
 
 /// What the caller has to answer.
@@ -363,11 +373,7 @@ impl Server {
         match content.decoder.decode(self.lines.buffer()) {
             Decoded::NeedInput => Some(Event::NeedInput),
             Decoded::Fault => self.shut(Reply::smuggling(), CloseReason::Smuggling),
-            Decoded::Octets(octets) => {
-                content.octets = content.octets.saturating_add(octets.len() as u64);
-                let fits = content.octets <= self.session.limit;
-                fits.then_some(Event::Content(octets))
-            }
+            Decoded::Octets(octets) => content.fitting(octets, self.session.limit),
             Decoded::End => {
                 let octets = content.octets;
                 let fault = (octets > self.session.limit).then_some(Fault::TooBig);
