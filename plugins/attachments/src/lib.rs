@@ -1,16 +1,62 @@
-//! Bundled filter `policy`: what to do at which score.
+//! Bundled filter `attachments`: programs, disguised names, macros and sealed archives, by name and by content.
+//!
+//! Nothing is decompressed: of an archive it reads the list of names.
+
+mod findings;
+mod html;
+mod kinds;
+mod names;
+mod part;
+mod settings;
+mod zip;
+
 use lazaret_filter::prelude::*;
 
-/// x
-#[derive(Default)]
-pub struct Policy;
+use findings::{Finding, Findings};
+use settings::{Answers, Checked, Settings};
+
+/// The configured filter.
+pub struct Attachments(Checked);
 
 #[filter]
-impl Filter for Policy {
+impl Filter for Attachments {
+    type Config = Settings;
+
+    fn configure(config: Settings) -> Result<Self, String> {
+        config.check().map(Self)
+    }
+
     fn message(&mut self) -> Verdict {
-        match score::total() {
-            Ok(total) if total >= 15.0 => Verdict::reject("this message looks like spam").enhanced("5.7.1"),
-            _ => Verdict::Continue,
+        let Checked {
+            answers,
+            extensions,
+        } = &self.0;
+        let mut findings = Findings::default();
+        match parts::all() {
+            Ok(parts) => parts
+                .iter()
+                .for_each(|part| part::look(part, extensions, &mut findings)),
+            Err(Error::Limit) => {
+                findings.add(Finding::Unparsed, "it has too many parts, or too deep")
+            }
+            Err(error) => return unreadable(error),
         }
+        answer(&findings, answers)
     }
 }
+
+fn answer(findings: &Findings, answers: &Answers) -> Verdict {
+    let refusal = findings.refusal(answers);
+    if refusal.passes() {
+        findings.score(answers);
+    }
+    refusal
+}
+
+fn unreadable(error: Error) -> Verdict {
+    log::error(format!("cannot read the parts of a message ({error:?})"));
+    Verdict::defer("the attachments could not be examined").enhanced("4.7.1")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! What a file is by its first octets, whatever its name.
+
+/// A kind of content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// runs, or shows a desktop what can be run; in words
+    Program(&'static str),
+    /// PK
+    Zip,
+    /// the compound file of old Office, of installers and of encrypted new Office
+    Compound,
+    /// names inside are compressed or sealed
+    OtherArchive,
+    Image,
+    Pdf,
+    Html,
+    Rtf,
+    Unknown,
+}
+
+/// Octets that tell a kind, but for the disk images that are looked at elsewhere.
+pub const HEAD: u32 = 4096;
+
+/// Where an ISO 9660 image says that it is one.
+pub const ISO_MARK: (u32, &[u8]) = (0x8001, b"CD001");
+
+const MAGIC: [(&[u8], Kind); 23] = [
+    (b"\x7fELF", Kind::Program("a Linux program")),
+    (b"\xfe\xed\xfa\xce", Kind::Program("a macOS program")),
+    (b"\xfe\xed\xfa\xcf", Kind::Program("a macOS program")),
+    (b"\xce\xfa\xed\xfe", Kind::Program("a macOS program")),
+    (b"\xcf\xfa\xed\xfe", Kind::Program("a macOS program")),
+    (
+        b"\xca\xfe\xba\xbe",
+        Kind::Program("a macOS or Java program"),
+    ),
+    (
+        b"L\0\0\0\x01\x14\x02\0",
+        Kind::Program("a Windows shortcut"),
+    ),
+    (b"ITSF\x03\0\0\0", Kind::Program("a Windows help file")),
+    (b"conectix", Kind::Program("a disk image")),
+    (b"vhdxfile", Kind::Program("a disk image")),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind::Compound),
+    (b"PK\x03\x04", Kind::Zip),
+    (b"PK\x05\x06", Kind::Zip),
+    (b"Rar!\x1a\x07", Kind::OtherArchive),
+    (b"7z\xbc\xaf\x27\x1c", Kind::OtherArchive),
+    (b"\x1f\x8b\x08", Kind::OtherArchive),
+    (b"MSCF\0\0\0\0", Kind::OtherArchive),
+    (b"\x89PNG\r\n\x1a\n", Kind::Image),
+    (b"\xff\xd8\xff", Kind::Image),
+    (b"GIF8", Kind::Image),
+    (b"%PDF-", Kind::Pdf),
+    (b"{\\rtf", Kind::Rtf),
+    (b"BM\0\0\0\0", Kind::Image),
+];
+
+/// The kind of a file that begins with `head`.
+pub fn kind(head: &[u8]) -> Kind {
+    if is_windows_program(head) {
+        return Kind::Program("a Windows program");
+    }
+    let known = MAGIC.iter().find(|(magic, _)| head.starts_with(magic));
+    match known {
+        Some((_, kind)) => *kind,
+        None if is_html(head) => Kind::Html,
+        None => Kind::Unknown,
+    }
+}
+
+/// Two letters are not enough: text may begin with them. A program's header points to its real header.
+fn is_windows_program(head: &[u8]) -> bool {
+    let Some(pointer) = head.get(0x3c..0x40).filter(|_| head.starts_with(b"MZ")) else {
+        return false;
+    };
+    let start = u32::from_le_bytes(pointer.try_into().expect("four octets")) as usize;
+    match head.get(start..start.saturating_add(2)) {
+        Some(mark) => [b"PE", b"NE", b"LE", b"LX"]
+            .iter()
+            .any(|known| *known == mark),
+        None => !head
+            .iter()
+            .take(0x40)
+            .all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()),
+    }
+}
+
+fn is_html(head: &[u8]) -> bool {
+    let text = head
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(head)
+        .trim_ascii_start();
+    let starts = |word: &[u8]| {
+        text.get(..word.len())
+            .is_some_and(|t| t.eq_ignore_ascii_case(word))
+    };
+    starts(b"<!doctype html") || starts(b"<html") || starts(b"<script") || starts(b"<body")
+}
+
+/// Is a file of this extension expected to be of other kinds? Images of one kind are often named as another, and much
+/// is called `.doc`, so those are not judged.
+pub fn contradicts(extension: &str, kind: Kind) -> bool {
+    let expected: &[Kind] = match extension {
+        "pdf" => &[Kind::Pdf],
+        "png" | "jpg" | "jpeg" | "gif" | "webp" | "bmp" => &[Kind::Image],
+        "docx" | "xlsx" | "pptx" => &[Kind::Zip, Kind::Compound],
+        "zip" => &[Kind::Zip, Kind::OtherArchive],
+        "txt" | "csv" => &[Kind::Html],
+        _ => return false,
+    };
+    kind != Kind::Unknown && !matches!(kind, Kind::Program(_)) && !expected.contains(&kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn windows(mark: &[u8]) -> Vec<u8> {
+        let mut head = b"MZ".to_vec();
+        head.resize(0x3c, 0);
+        head.extend_from_slice(&0x80u32.to_le_bytes());
+        head.resize(0x80, 0);
+        head.extend_from_slice(mark);
+        head
+    }
+
+    #[test]
+    fn knows_programs() {
+        assert_eq!(
+            kind(&windows(b"PE\0\0")),
+            Kind::Program("a Windows program")
+        );
+        assert_eq!(kind(b"\x7fELF\x02\x01"), Kind::Program("a Linux program"));
+        assert_eq!(
+            kind(b"L\0\0\0\x01\x14\x02\0\0"),
+            Kind::Program("a Windows shortcut")
+        );
+    }
+
+    #[test]
+    fn text_that_begins_like_a_program_is_text() {
+        let text =
+            b"MZ is how each program of DOS begins, after Mark Zbikowski, who wrote ....".repeat(3);
+        assert_eq!(kind(&text), Kind::Unknown);
+        assert_eq!(kind(b"MZ"), Kind::Unknown);
+        assert_eq!(kind(b""), Kind::Unknown);
+    }
+
+    #[test]
+    fn contradictions() {
+        assert!(contradicts("pdf", kind(b"<!DOCTYPE html><html>")));
+        assert!(contradicts("jpg", kind(b"PK\x03\x04....")));
+        assert!(!contradicts("jpg", kind(b"\x89PNG\r\n\x1a\n")));
+        assert!(!contradicts("pdf", kind(b"garbage before %PDF-")));
+        assert!(!contradicts("doc", kind(b"{\\rtf1")));
+    }
+}

@@ -1,0 +1,275 @@
+//! Messages it must catch, look-alikes it must not, and every answer.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lazaret_filter::testing::{Report, Transaction, configure};
+
+use crate::Attachments;
+use crate::zip::archive;
+
+/// A message with a text and one attachment, as common mail programs write it.
+fn message(content_type: &str, name: &str, content: &[u8]) -> String {
+    let lines: Vec<_> = STANDARD
+        .encode(content)
+        .into_bytes()
+        .chunks(76)
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .collect();
+    format!(
+        "Date: Mon, 02 Mar 2026 10:00:00 +0000\n\
+         From: Accounts <accounts@example.com>\n\
+         To: anna@example.org\n\
+         Subject: Your invoice\n\
+         MIME-Version: 1.0\n\
+         Content-Type: multipart/mixed; boundary=\"=_42\"\n\
+         \n\
+         --=_42\n\
+         Content-Type: text/plain; charset=utf-8\n\
+         \n\
+         Dear Anna, please find it attached.\n\
+         --=_42\n\
+         Content-Type: {content_type}\n\
+         Content-Disposition: attachment; filename=\"{name}\"\n\
+         Content-Transfer-Encoding: base64\n\
+         \n\
+         {}\n\
+         --=_42--\n",
+        lines.join("\n")
+    )
+}
+
+fn judged(name: &str, content: &[u8]) -> Report {
+    judged_with("", name, content)
+}
+
+fn judged_with(config: &str, name: &str, content: &[u8]) -> Report {
+    let message = message("application/octet-stream", name, content);
+    Transaction::new()
+        .message(message)
+        .run::<Attachments>(config)
+}
+
+fn refused(report: &Report, why: &str) {
+    let expected = format!("reject 550 5.7.1 we do not take this message: {why}");
+    assert_eq!(report.verdict().to_string(), expected);
+}
+
+fn passes(report: &Report) {
+    assert!(report.verdict().passes(), "{}", report.verdict());
+    assert_eq!(report.symbols(), [""; 0]);
+}
+
+fn windows_program() -> Vec<u8> {
+    let mut octets = b"MZ\x90".to_vec();
+    octets.resize(0x3c, 0);
+    octets.extend_from_slice(&0x40u32.to_le_bytes());
+    octets.extend_from_slice(b"PE\0\0");
+    octets
+}
+
+/// `S: 550 5.7.1 we do not take this message: "invoice.pdf.exe" is a program that looks like a document`
+#[test]
+fn catches_the_invoice_that_is_a_program() {
+    let why = "\"invoice.pdf.exe\" is a program that looks like a document";
+    refused(&judged("invoice.pdf.exe", b"anything"), why);
+}
+
+/// The name is harmless, the content runs.
+#[test]
+fn catches_a_program_named_as_a_picture() {
+    refused(
+        &judged("holiday.jpg", &windows_program()),
+        "\"holiday.jpg\" is a Windows program",
+    );
+}
+
+/// A parcel notice of 2016: an archive with one script.
+#[test]
+fn catches_a_script_in_an_archive() {
+    let zip = archive(&["Delivery-Details.doc.js"], false);
+    refused(
+        &judged("Delivery-Details.zip", &zip),
+        "\"Delivery-Details.doc.js\" in \"Delivery-Details.zip\" is a program that looks like a document",
+    );
+}
+
+#[test]
+fn catches_a_name_written_in_the_wrong_direction() {
+    let name = "=?utf-8?B?YW5uZXjigK5mZHAuZXhl?=";
+    refused(
+        &judged(name, b"x"),
+        "an attachment has a name written in the wrong direction",
+    );
+}
+
+#[test]
+fn catches_a_disk_image_by_content() {
+    let mut image = vec![0; 0x8001];
+    image.extend_from_slice(b"CD001\x01\0");
+    refused(&judged("scan.dat", &image), "\"scan.dat\" is a disk image");
+}
+
+#[test]
+fn catches_java_in_an_archive_of_any_name() {
+    let jar = archive(&["META-INF/MANIFEST.MF", "a/Main.class"], false);
+    refused(
+        &judged("order.zip", &jar),
+        "\"order.zip\" is a Java or Android program",
+    );
+}
+
+#[test]
+fn catches_a_uuencoded_program_in_the_text() {
+    let message = "Subject: look\n\nHi!\n\nbegin 644 photos.exe\nM35J0``,````$````\n`\nend\n";
+    let report = Transaction::new().message(message).run::<Attachments>("");
+    refused(&report, "\"photos.exe\" is a program");
+}
+
+#[test]
+fn scores_macros_seals_and_smuggling() {
+    let symbols = |name: &str, content: &[u8]| {
+        let report = judged(name, content);
+        assert!(report.verdict().passes(), "{name}: {}", report.verdict());
+        report.symbols().join(" ")
+    };
+    let office = archive(
+        &[
+            "[Content_Types].xml",
+            "word/document.xml",
+            "word/vbaProject.bin",
+        ],
+        false,
+    );
+    assert_eq!(symbols("plan.docx", &office), "ATTACHED_MACROS");
+    assert_eq!(symbols("plan.xlsm", b"x"), "ATTACHED_MACROS");
+    assert_eq!(
+        symbols("scan.zip", &archive(&["scan.txt"], true)),
+        "ATTACHED_ENCRYPTED"
+    );
+    assert_eq!(
+        symbols("scan.rar", b"Rar!\x1a\x07\x01\0"),
+        "ATTACHED_UNLISTED"
+    );
+    assert_eq!(
+        symbols("scan.zip", b"PK\x03\x04 cut off"),
+        "ATTACHED_UNLISTED"
+    );
+    assert_eq!(
+        symbols("scan.pdf", b"<html><body>Log in"),
+        "ATTACHED_MISMATCH"
+    );
+    let page =
+        b"<html><script>let b=new Blob([atob('TVqQ')]);a.href=URL.createObjectURL(b)</script>";
+    assert_eq!(symbols("voicemail.html", page), "ATTACHED_SMUGGLING");
+    let picture = b"<svg xmlns='http://www.w3.org/2000/svg'><script>location='x'</script></svg>";
+    assert_eq!(symbols("logo.svg", picture), "ATTACHED_SMUGGLING");
+}
+
+#[test]
+fn old_office_by_its_streams() {
+    let stream = |name: &str| -> Vec<u8> {
+        let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        [
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec(),
+            vec![0; 5000],
+            name,
+        ]
+        .concat()
+    };
+    assert_eq!(
+        judged("a.xls", &stream("_VBA_PROJECT")).symbols(),
+        ["ATTACHED_MACROS"]
+    );
+    assert_eq!(
+        judged("a.docx", &stream("EncryptedPackage")).symbols(),
+        ["ATTACHED_ENCRYPTED"]
+    );
+    passes(&judged("a.xls", &stream("Workbook")));
+}
+
+/// A contract named after what it is about.
+#[test]
+fn spares_a_document_with_dots_in_its_name() {
+    passes(&judged("re.setup.exe.licence.v1.2.pdf", b"%PDF-1.7 ..."));
+    passes(&judged("notes on example.com", b"what we agreed on\n"));
+}
+
+/// A web project that a colleague sends: scripts are its sources.
+#[test]
+fn spares_an_archive_of_sources() {
+    let project = [
+        "site/index.html",
+        "site/app.js",
+        "site/build.cmd",
+        "site/style.css",
+        "site/README",
+        "site/test.js",
+    ];
+    passes(&judged("site.zip", &archive(&project, false)));
+}
+
+/// A question about a program is not one.
+#[test]
+fn spares_a_text_about_programs() {
+    let message = "Subject: invoice.pdf.exe?\n\nIs invoice.pdf.exe safe? MZ is at its start.\nbegin 2026 well\n";
+    passes(&Transaction::new().message(message).run::<Attachments>(""));
+}
+
+#[test]
+fn spares_what_offices_send_every_day() {
+    let office = archive(
+        &["[Content_Types].xml", "xl/workbook.xml", "xl/sheet1.xml"],
+        false,
+    );
+    passes(&judged("budget.xlsx", &office));
+    passes(&judged("scan.pdf", b"%PDF-1.4 ..."));
+    passes(&judged(
+        "photo.png",
+        b"\xff\xd8\xff\xe0 a JPEG that somebody renamed",
+    ));
+    passes(&judged("letter.doc", b"{\\rtf1 ...}"));
+    passes(&judged(
+        "page.html",
+        b"<html><script>console.log('hello')</script>",
+    ));
+    passes(&judged("patch.gz", b"\x1f\x8b\x08\0"));
+}
+
+#[test]
+fn answers_are_configured() {
+    let config = "also = ['one']\nexcept = ['js']\non = { program = 3.5, disguise = 'ignore' }";
+    let report = judged_with(config, "notes.one", b"x");
+    assert_eq!(report.symbols(), ["ATTACHED_PROGRAM"]);
+    assert_eq!(report.note("reasons"), Some("ATTACHED_PROGRAM=3.5"));
+    passes(&judged_with(config, "app.js", b"x"));
+    let deferred = judged_with("on = { program = 'defer' }", "a.exe", b"x");
+    assert!(
+        deferred
+            .verdict()
+            .to_string()
+            .starts_with("defer 451 4.7.1 ")
+    );
+}
+
+#[test]
+fn a_bad_setting_is_named_with_its_cure() {
+    let problem = |config: &str| configure::<Attachments>(config).err().unwrap();
+    assert!(problem("also = ['.exe']").contains("without a dot"));
+    assert!(
+        problem("on = { macros = 'no' }")
+            .contains("write \"reject\", \"defer\", \"ignore\" or points")
+    );
+    assert!(problem("on = { macro = 1 }").contains("unknown field `macro`"));
+}
+
+#[test]
+fn a_message_that_cannot_be_examined_is_deferred() {
+    let report = Transaction::new()
+        .deny("parts")
+        .message("Subject: hi\n\nhello\n")
+        .run::<Attachments>("");
+    assert_eq!(
+        report.verdict().to_string(),
+        "defer 4.7.1 the attachments could not be examined"
+    );
+}
