@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub use lazaret_smtp::Path;
+pub use lazaret_smtp::{Address, Parameter, Path};
 
 /// Who is talking to us. Immutable: a new `Arc<Session>` is made when a fact is added.
 #[derive(Clone, Debug)]

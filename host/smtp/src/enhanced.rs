@@ -35,7 +35,7 @@ impl Enhanced {
         let subject = number(numbers.next()?)?;
         let detail = number(numbers.next()?)?;
         match numbers.next() {
-            None => Self::new(class as u8, subject, detail),
+            None => Self::new(u8::try_from(class).ok()?, subject, detail),
             Some(_) => None,
         }
     }

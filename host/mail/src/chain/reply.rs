@@ -67,7 +67,7 @@ fn code(occasion: Occasion<'_>, default: Default, wanted: Option<u16>) -> (Code,
 
 /// Its class is that of the code (RFC 2034 section 4).
 fn enhanced(code: Code, default: Default, wanted: Option<&str>) -> (Enhanced, u32) {
-    let class = (code.get() / 100) as u8;
+    let class = code.class();
     let own = Enhanced {
         class,
         ..default.enhanced
@@ -75,23 +75,8 @@ fn enhanced(code: Code, default: Default, wanted: Option<&str>) -> (Enhanced, u3
     let Some(wanted) = wanted else {
         return (own, 0);
     };
-    let fitting = parse_enhanced(wanted).filter(|enhanced| enhanced.class == class);
+    let fitting = Enhanced::parse(wanted).filter(|enhanced| enhanced.class == class);
     (fitting.unwrap_or(own), u32::from(fitting.is_none()))
-}
-
-/// RFC 3463 section 2.
-fn parse_enhanced(text: &str) -> Option<Enhanced> {
-    let mut numbers = text.split('.').map(|digits| {
-        let plain = (1..=3).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit());
-        digits.parse::<u16>().ok().filter(|_| plain)
-    });
-    let (class, subject, detail) = (numbers.next()??, numbers.next()??, numbers.next()??);
-    let class = u8::try_from(class).ok()?;
-    numbers.next().is_none().then_some(Enhanced {
-        class,
-        subject,
-        detail,
-    })
 }
 
 /// The text if it may be said: one or more printable ASCII lines within the limits.

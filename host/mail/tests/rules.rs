@@ -1,0 +1,687 @@
+//! How filters work together: order, marks, accept, failures, edits, notes, score and pace.
+#![allow(clippy::unwrap_used)]
+
+mod doubles;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use doubles::{
+    Connection, Double, adding, answer, does, editing, is_failed, noted, plain, session, told,
+    weights,
+};
+use lazaret_mail::chain::{Said, Weight};
+use lazaret_mail::{
+    Ask, Chain, Effects, FailureKind, Filter, Judge, Mode, OnFailure, Policy, ReplyHint, Scope,
+    Stage, Unloadable, Verdict, VerdictKind,
+};
+use proptest::prelude::*;
+
+const MAIL: &[Stage] = &[Stage::Mail];
+const RCPT: &[Stage] = &[Stage::Rcpt];
+const HEADERS: &[Stage] = &[Stage::Headers];
+const MESSAGE: &[Stage] = &[Stage::Message];
+
+fn reject() -> Verdict {
+    Verdict::Reject(ReplyHint::default())
+}
+
+fn quarantine(reason: &str) -> Verdict {
+    Verdict::Quarantine(reason.into())
+}
+
+fn connection(filters: impl IntoIterator<Item = Double>) -> Connection {
+    Connection::new(filters.into_iter().map(Double::filter).collect())
+}
+
+#[tokio::test]
+async fn the_first_refusal_ends_the_stage() {
+    let mut connection = connection([
+        Double::says("first", MESSAGE, Verdict::Continue),
+        Double::says("second", MESSAGE, reject()),
+        Double::says("third", MESSAGE, plain(VerdictKind::Defer)),
+    ]);
+    let decision = connection.transaction().await;
+    assert_eq!(told(&decision), "550 5.7.1 Refused by policy (7F3K2)");
+    assert_eq!(decision.by.as_deref(), Some("second"));
+    assert_eq!(
+        noted(&decision),
+        ["first continue counted", "second reject counted"]
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_goes_before_a_mark_and_quarantine_before_discard() {
+    for (said, expected) in [
+        (vec![quarantine("a"), Verdict::Discard], "quarantine a"),
+        (vec![Verdict::Discard, quarantine("b")], "quarantine b"),
+        (vec![quarantine("a"), quarantine("b")], "quarantine a"),
+        (vec![Verdict::Discard, Verdict::Discard], "discard"),
+        (
+            vec![Verdict::Discard, reject()],
+            "550 5.7.1 Refused by policy (7F3K2)",
+        ),
+        (
+            vec![quarantine("a"), plain(VerdictKind::Disconnect)],
+            "close 421 4.7.1 Closing the connection by policy (7F3K2)",
+        ),
+        (vec![quarantine("a"), Verdict::Accept], "quarantine a"),
+    ] {
+        for stage in [Stage::Rcpt, Stage::Message] {
+            let doubles = said
+                .iter()
+                .map(|verdict| Double::says("f", &[stage], verdict.clone()));
+            assert_eq!(told(&connection(doubles).transaction().await), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn marks_of_the_session_and_of_the_transaction_join() {
+    let mut connection = connection([
+        Double::says("early", &[Stage::Connect], Verdict::Discard),
+        Double::new("late", MESSAGE, |_, _| Ok(answer(quarantine("late")))),
+    ]);
+    connection.connect().await;
+    let decision = connection.transaction().await;
+    assert_eq!(
+        (told(&decision).as_str(), decision.by.as_deref()),
+        ("quarantine late", Some("late"))
+    );
+}
+
+#[tokio::test]
+async fn a_mark_of_the_session_holds_for_every_transaction() {
+    let mut connection = connection([Double::says("f", &[Stage::Hello], quarantine("hello"))]);
+    connection.hello().await;
+    for _ in 0..2 {
+        assert_eq!(told(&connection.mail().await), "pass");
+        assert!(connection.judge.asks(Stage::Message));
+        assert_eq!(told(&connection.message().await), "quarantine hello");
+        connection.finish();
+    }
+    // Another name does not wash it off.
+    connection.hello().await;
+    assert_eq!(told(&connection.transaction().await), "quarantine hello");
+}
+
+#[tokio::test]
+async fn a_mark_of_a_transaction_ends_with_it() {
+    let double = Double::new("f", MAIL, |_, _| Ok(answer(quarantine("once"))));
+    let mut connection = connection([double]);
+    assert_eq!(told(&connection.transaction().await), "quarantine once");
+    connection.finish();
+    connection.chain = Chain::new(2, vec![]);
+    assert_eq!(told(&connection.transaction().await), "pass");
+}
+
+#[tokio::test]
+async fn accept_ends_the_transactions_chain() {
+    let mut connection = connection([
+        Double::says("friend", MAIL, Verdict::Accept),
+        Double::says("foe", &[Stage::Mail, Stage::Rcpt, Stage::Message], reject()),
+    ]);
+    assert_eq!(told(&connection.transaction().await), "pass");
+    assert!(!connection.judge.asks(Stage::Rcpt) && !connection.judge.asks(Stage::Message));
+    connection.finish();
+    let mut transaction = connection;
+    assert_eq!(noted(&transaction.mail().await), ["friend accept counted"]);
+}
+
+#[tokio::test]
+async fn accept_of_one_recipient_is_for_that_one() {
+    let friend = Double::new("friend", RCPT, |question, _| {
+        let Ask::Rcpt(path) = &question.ask else {
+            panic!("asked at rcpt only")
+        };
+        let friend = path.address.mailbox() == "postmaster@example.com";
+        Ok(answer(if friend {
+            Verdict::Accept
+        } else {
+            Verdict::Continue
+        }))
+    });
+    let mut connection = connection([friend, Double::says("foe", RCPT, reject())]);
+    connection.mail().await;
+    assert_eq!(
+        told(&connection.rcpt_to("postmaster@example.com").await),
+        "pass"
+    );
+    assert_eq!(
+        told(&connection.rcpt_to("b@example.com").await),
+        "550 5.7.1 Refused by policy (7F3K2)"
+    );
+}
+
+#[tokio::test]
+async fn accept_at_hello_must_be_won_again() {
+    let friend = Double::new("friend", &[Stage::Hello], |question, _| {
+        let friend = matches!(&question.ask, Ask::Hello(name) if name == "client.example.net");
+        Ok(answer(if friend {
+            Verdict::Accept
+        } else {
+            Verdict::Continue
+        }))
+    });
+    let mut connection = connection([friend, Double::says("foe", MAIL, reject())]);
+    connection.hello().await;
+    assert_eq!(told(&connection.mail().await), "pass");
+    let session = connection.session.clone();
+    connection.judge.hello(&session, "other.example.net").await;
+    assert_eq!(
+        told(&connection.mail().await),
+        "550 5.7.1 Refused by policy (7F3K2)"
+    );
+}
+
+#[tokio::test]
+async fn a_quarantined_recipient_may_still_be_refused() {
+    let mut connection = connection([
+        Double::says("first", RCPT, quarantine("odd")),
+        Double::says("second", RCPT, reject()),
+    ]);
+    connection.mail().await;
+    assert_eq!(
+        told(&connection.rcpt().await),
+        "550 5.7.1 Refused by policy (7F3K2)"
+    );
+}
+
+#[tokio::test]
+async fn a_failed_filter_is_not_asked_again_and_its_answer_stands() {
+    let stages = [Stage::Rcpt, Stage::Message];
+    let double = Double::new("f", &stages, |question, _| match &question.ask {
+        Ask::Rcpt(path) if path.address.mailbox() == "trap@example.com" => {
+            Err(FailureKind::Trap("unreachable".into()))
+        }
+        _ => Ok(answer(Verdict::Continue)),
+    });
+    let forks = double.forks.clone();
+    let mut connection = connection([double]);
+    let cannot = "451 4.7.1 Cannot be checked now, try again later (7F3K2)";
+    connection.mail().await;
+    assert_eq!(told(&connection.rcpt_to("a@example.com").await), "pass");
+    assert_eq!(told(&connection.rcpt_to("trap@example.com").await), cannot);
+    let again = connection.rcpt_to("a@example.com").await;
+    assert_eq!(told(&again), cannot);
+    assert!(matches!(
+        again.records[0].said,
+        Said::FailedEarlier(OnFailure::Defer)
+    ));
+    assert_eq!(told(&connection.message().await), cannot);
+    assert_eq!(forks.load(Ordering::Relaxed), 1);
+    // The next transaction starts anew.
+    connection.finish();
+    assert_eq!(told(&connection.transaction().await), "pass");
+    assert_eq!(forks.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_skipped_failure_does_not_stop_the_others() {
+    let mut connection = connection([
+        Double::fails("broken", MESSAGE).with(|policy| policy.on_failure = OnFailure::Skip),
+        Double::says("strict", MESSAGE, reject()),
+    ]);
+    let decision = connection.transaction().await;
+    assert_eq!(
+        noted(&decision),
+        ["broken failed counted", "strict reject counted"]
+    );
+    assert!(is_failed(&decision.records[0].said));
+    assert_eq!(decision.records[0].cpu, Duration::from_millis(3));
+    assert!(
+        decision.records[0]
+            .to_string()
+            .contains("trap: unreachable")
+    );
+}
+
+#[tokio::test]
+async fn an_observed_failure_changes_nothing() {
+    let broken = Double::fails("broken", MESSAGE).with(|policy| policy.mode = Mode::Observe);
+    let decision = connection([broken]).transaction().await;
+    assert_eq!(
+        (told(&decision).as_str(), noted(&decision)),
+        ("pass", vec!["broken failed observed".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn a_filter_that_cannot_be_loaded_answers_by_its_policy() {
+    for (stages, at_mail, at_message) in [
+        (
+            None,
+            "451 4.7.1 Cannot be checked now, try again later (7F3K2)",
+            "pass",
+        ),
+        (
+            Some(vec![Stage::Message]),
+            "pass",
+            "451 4.7.1 Cannot be checked now, try again later (7F3K2)",
+        ),
+    ] {
+        let policy = Policy {
+            stages,
+            ..Policy::default()
+        };
+        let absent: Arc<dyn Filter> = Arc::new(Unloadable::new("gone", policy, "no such file"));
+        let mut connection = Connection::new(vec![absent]);
+        let mail = connection.mail().await;
+        assert_eq!(told(&mail), at_mail);
+        if at_mail == "pass" {
+            let message = connection.message().await;
+            assert_eq!(told(&message), at_message);
+            assert!(
+                message.records[0]
+                    .to_string()
+                    .contains("not loadable: no such file")
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn sandboxes_are_fresh_for_each_transaction_and_each_connection_stage() {
+    let seen: Arc<Mutex<Vec<(Stage, u32)>>> = Arc::default();
+    let log = seen.clone();
+    let stages = [
+        Stage::Connect,
+        Stage::Hello,
+        Stage::Mail,
+        Stage::Rcpt,
+        Stage::Message,
+    ];
+    let mut connection = connection([Double::new("counter", &stages, move |question, asked| {
+        log.lock().unwrap().push((question.ask.stage(), asked));
+        Ok(answer(Verdict::Continue))
+    })]);
+    connection.connect().await;
+    connection.hello().await;
+    connection.hello().await;
+    for _ in 0..2 {
+        connection.transaction().await;
+        connection.finish();
+    }
+    let transaction = [(Stage::Mail, 1), (Stage::Rcpt, 2), (Stage::Message, 3)];
+    let first = [(Stage::Connect, 1), (Stage::Hello, 1), (Stage::Hello, 1)];
+    let expected = [&first[..], &transaction, &transaction].concat();
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn filters_are_asked_on_their_listeners_and_not_when_off() {
+    let elsewhere = Double::says("elsewhere", MAIL, reject())
+        .with(|policy| policy.listeners = Some(vec!["submission".into()]));
+    let off = Double::says("off", MAIL, reject()).with(|policy| policy.mode = Mode::Off);
+    let narrowed = Double::says("narrowed", MAIL, reject())
+        .with(|policy| policy.stages = Some(vec![Stage::Rcpt]));
+    let mut connection = connection([elsewhere, off, narrowed]);
+    let decision = connection.mail().await;
+    assert_eq!(
+        (told(&decision).as_str(), decision.records.len()),
+        ("pass", 0)
+    );
+    assert_eq!(connection.chain.filters().len(), 3);
+}
+
+#[tokio::test]
+async fn a_message_over_a_filters_limit_is_not_shown_to_it() {
+    let mut connection = connection([
+        Double::says("small", MESSAGE, reject()).with(|policy| policy.max_message = 10),
+        Double::says("large", MESSAGE, quarantine("seen")),
+    ]);
+    let decision = connection.transaction().await;
+    assert_eq!(told(&decision), "quarantine seen");
+    assert_eq!(
+        noted(&decision),
+        ["small unscanned counted", "large quarantine counted"]
+    );
+    assert_eq!(
+        decision.records[0].to_string(),
+        "small at message: unscanned (45 octets, limit 10), 0.00 ms"
+    );
+}
+
+#[tokio::test]
+async fn later_filters_see_earlier_edits() {
+    let tag = Double::new("tag", MESSAGE, |question, _| {
+        let edits = adding(question, "X-Spam-Flag", "YES");
+        Ok(does(Effects {
+            edits,
+            ..Effects::default()
+        }))
+    });
+    let check = Double::new("check", MESSAGE, |question, _| {
+        let flags = question.message.as_ref().unwrap().text("x-spam-flag");
+        Ok(answer(quarantine(&flags.join(","))))
+    });
+    let mut connection = connection([tag, check]);
+    let decision = connection.transaction().await;
+    assert_eq!(told(&decision), "quarantine YES");
+    assert_eq!(
+        connection.octets(),
+        format!("X-Spam-Flag: YES\r\n{}", doubles::MAIL)
+    );
+    assert_eq!(decision.records[0].edits.len(), 1);
+}
+
+#[tokio::test]
+async fn edits_made_at_headers_are_made_on_the_message() {
+    let early = Double::new("early", HEADERS, |question, _| {
+        assert_eq!(question.message.as_ref().unwrap().size(), 39);
+        let edits = editing(question, |editor| {
+            editor.add("X-Early", "1").unwrap();
+            editor.replace("Subject", 0, "changed").unwrap();
+        });
+        Ok(does(Effects {
+            edits,
+            ..Effects::default()
+        }))
+    });
+    let mut connection = connection([early]);
+    connection.mail().await;
+    connection.rcpt().await;
+    connection.headers().await;
+    assert!(connection.judge.asks(Stage::Message));
+    connection.message().await;
+    assert_eq!(
+        connection.octets(),
+        "X-Early: 1\r\nFrom: a@example.org\r\nSubject: changed\r\n\r\nbody\r\n"
+    );
+}
+
+#[tokio::test]
+async fn edits_do_not_land_on_another_header_section() {
+    let early = Double::new("early", HEADERS, |question, _| {
+        let edits = editing(question, |editor| {
+            assert_eq!(editor.remove("From", None), Ok(1))
+        });
+        Ok(does(Effects {
+            edits,
+            ..Effects::default()
+        }))
+    });
+    let mut connection = connection([early]);
+    connection.mail().await;
+    connection.headers().await;
+    let received = lazaret_mail::Field::compose("Received", "by us").unwrap();
+    connection.message = Arc::new(connection.message.prepend(received));
+    connection.message().await;
+    assert_eq!(
+        connection.octets(),
+        format!("Received: by us\r\n{}", doubles::MAIL)
+    );
+}
+
+#[tokio::test]
+async fn edits_are_lost_in_observe_mode_and_where_there_is_no_message() {
+    let tag = |question: &lazaret_mail::Question, _: u32| {
+        let edits = adding(question, "X-Spam-Flag", "YES");
+        Ok(does(Effects {
+            edits,
+            ..Effects::default()
+        }))
+    };
+    let observed = Double::new("observed", MESSAGE, tag).with(|policy| policy.mode = Mode::Observe);
+    let field = lazaret_mail::Field::compose("X", "1").unwrap();
+    let early = Double::new("early", MAIL, move |_, _| {
+        let edits = vec![lazaret_mail::Edit::Add(field.clone())];
+        Ok(does(Effects {
+            edits,
+            ..Effects::default()
+        }))
+    });
+    let mut connection = connection([early, observed]);
+    assert!(connection.mail().await.records[0].edit_fault.is_some());
+    let decision = connection.message().await;
+    assert_eq!(weights(&decision), [Weight::Observed]);
+    assert_eq!(decision.records[0].edits.len(), 1);
+    assert_eq!(connection.octets(), doubles::MAIL);
+}
+
+fn scores(points: f64) -> Effects {
+    Effects {
+        scores: vec![("SYMBOL".into(), points, "why".into())],
+        ..Effects::default()
+    }
+}
+
+#[tokio::test]
+async fn the_score_adds_up_within_a_transaction() {
+    let stages = [Stage::Mail, Stage::Message];
+    let mut connection = connection([
+        Double::new("one", &stages, |_, _| Ok(does(scores(2.5)))),
+        Double::new("observed", &stages, |_, _| Ok(does(scores(100.0))))
+            .with(|policy| policy.mode = Mode::Observe),
+        Double::new("odd", &stages, |_, _| Ok(does(scores(f64::NAN)))),
+        Double::new("judge", MESSAGE, |question, _| {
+            Ok(answer(quarantine(&question.score.to_string())))
+        }),
+    ]);
+    for _ in 0..2 {
+        assert_eq!(told(&connection.transaction().await), "quarantine 5");
+        assert!((connection.judge.score() - 5.0).abs() < 1e-9);
+        connection.finish();
+    }
+}
+
+#[tokio::test]
+async fn the_score_stays_finite() {
+    let mut connection = connection([
+        Double::new("most", RCPT, |_, _| Ok(does(scores(f64::MAX)))),
+        Double::new("more", RCPT, |_, _| Ok(does(scores(f64::INFINITY)))),
+    ]);
+    connection.mail().await;
+    connection.rcpt().await;
+    connection.rcpt().await;
+    assert!((connection.judge.score() - 1e6).abs() < 1e-9);
+}
+
+fn note(scope: Scope, key: &str, value: &str) -> Effects {
+    Effects {
+        notes: vec![(scope, key.into(), value.into())],
+        ..Effects::default()
+    }
+}
+
+#[tokio::test]
+async fn notes_live_as_long_as_their_scope() {
+    let stages = [Stage::Connect, Stage::Mail];
+    let writer = Double::new("writer", &stages, |question, _| {
+        Ok(does(match question.ask.stage() {
+            Stage::Connect => note(Scope::Connection, "key", "connection"),
+            _ if question
+                .notes
+                .0
+                .contains_key(&("writer".into(), "more".into())) =>
+            {
+                Effects::default()
+            }
+            _ => Effects {
+                notes: vec![
+                    (Scope::Transaction, "key".into(), "transaction".into()),
+                    (Scope::Connection, "key".into(), "connection 2".into()),
+                    (Scope::Connection, "more".into(), "kept".into()),
+                ],
+                ..Effects::default()
+            },
+        }))
+    });
+    let reader = Double::new("reader", MESSAGE, |question, _| {
+        let notes: Vec<&str> = question.notes.0.values().map(String::as_str).collect();
+        Ok(answer(quarantine(&notes.join(","))))
+    });
+    let mut connection = connection([writer, reader]);
+    connection.connect().await;
+    assert_eq!(
+        told(&connection.transaction().await),
+        "quarantine transaction,kept"
+    );
+    connection.finish();
+    assert_eq!(
+        told(&connection.transaction().await),
+        "quarantine connection 2,kept"
+    );
+}
+
+#[tokio::test]
+async fn notes_have_caps() {
+    let mut connection = connection([Double::new("writer", RCPT, |_, _| {
+        let notes = (0..2000).map(|n| (Scope::Connection, n.to_string(), String::new()));
+        let long = (Scope::Transaction, "long".into(), "x".repeat(5000));
+        Ok(does(Effects {
+            notes: notes.chain([long]).collect(),
+            ..Effects::default()
+        }))
+    })]);
+    connection.mail().await;
+    assert_eq!(connection.rcpt().await.records[0].dropped, 2000 - 1024 + 1);
+}
+
+#[tokio::test]
+async fn pace_is_summed_and_capped() {
+    let slow = |name| {
+        Double::new(name, RCPT, |_, _| {
+            Ok(does(Effects {
+                pace: Duration::from_secs(20),
+                ..Effects::default()
+            }))
+        })
+    };
+    let mut connection = connection([slow("a"), slow("b")]);
+    connection.mail().await;
+    for _ in 0..10 {
+        assert_eq!(connection.rcpt().await.pace, Duration::from_secs(30));
+    }
+    assert_eq!(connection.rcpt().await.pace, Duration::ZERO);
+}
+
+#[tokio::test]
+async fn observers_are_told_of_the_end() {
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let log = told.clone();
+    let stages = [Stage::Mail, Stage::Outcome, Stage::Disconnect];
+    let observer = Double::new("observer", &stages, move |question, asked| {
+        log.lock().unwrap().push(match &question.ask {
+            Ask::Outcome(outcome) => format!("outcome {} {asked}", outcome.code),
+            Ask::Disconnect(reason) => format!("disconnect {reason} {asked}"),
+            _ => "mail".into(),
+        });
+        Ok(answer(Verdict::Accept))
+    });
+    let broken = Double::fails("broken", &[Stage::Outcome]);
+    let mut connection = connection([observer, broken]);
+    connection.transaction().await;
+    let records = tokio::spawn(connection.finish().unwrap()).await.unwrap();
+    assert_eq!(
+        records
+            .iter()
+            .map(|record| record.word())
+            .collect::<Vec<_>>(),
+        ["accept", "failed"]
+    );
+    assert!(connection.finish().is_none());
+    let observation = connection
+        .judge
+        .disconnect(&connection.session, "quit")
+        .unwrap();
+    tokio::spawn(observation).await.unwrap();
+    assert_eq!(
+        *told.lock().unwrap(),
+        ["mail", "outcome 250 2", "disconnect quit 1"]
+    );
+}
+
+#[tokio::test]
+async fn nobody_subscribed_nobody_asked() {
+    let mut connection = connection([]);
+    for stage in [
+        Stage::Connect,
+        Stage::Hello,
+        Stage::Rcpt,
+        Stage::Headers,
+        Stage::Message,
+    ] {
+        assert!(!connection.judge.asks(stage));
+    }
+    connection.connect().await;
+    connection.hello().await;
+    let before = connection.message.clone();
+    assert_eq!(told(&connection.transaction().await), "pass");
+    assert!(Arc::ptr_eq(&before, &connection.message));
+    assert!(connection.finish().is_none());
+    assert!(
+        connection
+            .judge
+            .disconnect(&connection.session, "quit")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_transaction_stays_on_its_generation() {
+    let mut connection = connection([]);
+    connection.mail().await;
+    let strict = Chain::new(
+        2,
+        vec![Double::says("strict", &[Stage::Mail, Stage::Rcpt], reject()).filter()],
+    );
+    connection.chain = strict;
+    assert_eq!(told(&connection.rcpt().await), "pass");
+    assert_eq!(
+        told(&connection.mail().await),
+        "550 5.7.1 Refused by policy (7F3K2)"
+    );
+}
+
+#[test]
+fn a_judge_moves_between_threads() {
+    fn moves<T: Send>(_: &T) {}
+    let mut judge = Judge::new(Chain::new(1, vec![]), "mx");
+    let session = Arc::new(session());
+    moves(&judge.connect(&session));
+    moves(&judge);
+}
+
+fn verdict() -> impl Strategy<Value = VerdictKind> {
+    proptest::sample::select(VerdictKind::ALL.to_vec())
+}
+
+/// The rules said once more, without a chain.
+fn model(said: &[VerdictKind]) -> &'static str {
+    let mut kept = "pass";
+    for verdict in said {
+        match verdict {
+            VerdictKind::Continue => {}
+            VerdictKind::Accept => return kept,
+            VerdictKind::Reject => return "550 5.7.1 Refused by policy (7F3K2)",
+            VerdictKind::Defer => return "451 4.7.1 Deferred by policy, try again later (7F3K2)",
+            VerdictKind::Disconnect => {
+                return "close 421 4.7.1 Closing the connection by policy (7F3K2)";
+            }
+            VerdictKind::Quarantine => kept = "quarantine odd",
+            VerdictKind::Discard if kept == "pass" => kept = "discard",
+            VerdictKind::Discard => {}
+        }
+    }
+    kept
+}
+
+proptest! {
+    #[test]
+    fn any_chain_follows_the_rules(said in proptest::collection::vec(verdict(), 0..7)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for stage in [Stage::Rcpt, Stage::Message] {
+            let doubles = said.iter().map(|verdict| Double::says("f", &[stage], plain(*verdict)));
+            let mut connection = connection(doubles);
+            runtime.block_on(connection.mail());
+            let decision = runtime.block_on(connection.stage(stage));
+            prop_assert_eq!(told(&decision), model(&said));
+            let asked = said.iter().position(|verdict| {
+                !matches!(verdict, VerdictKind::Continue | VerdictKind::Quarantine | VerdictKind::Discard)
+            });
+            prop_assert_eq!(decision.records.len(), asked.map_or(said.len(), |last| last + 1));
+        }
+    }
+}
