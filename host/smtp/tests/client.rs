@@ -1,5 +1,7 @@
 //! The client machine against backends that behave, err and lie.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use lazaret_smtp::client::OurFault;
 use lazaret_smtp::data::BareOctet;
 use lazaret_smtp::reply_parser::ReplyError;

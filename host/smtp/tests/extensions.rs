@@ -1,5 +1,7 @@
 //! Service extensions: what is offered, and what parameters may say.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod kit;
 
 use kit::{HELLO, Play, check, check_envelope, check_hello, config, offer};

@@ -1,5 +1,7 @@
 //! Properties: chunking does not matter, what is sent arrives, what is printed reads back.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod kit;
 
 use bytes::BytesMut;

@@ -1,5 +1,7 @@
 //! Replies: what a backend may say, what nobody may, and what we print.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use lazaret_smtp::reply_parser::ReplyError;
 use lazaret_smtp::{Code, Enhanced, Reply};
 use proptest::prelude::*;

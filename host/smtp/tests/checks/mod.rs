@@ -10,9 +10,13 @@ use lazaret_smtp::{
 
 use crate::oracle;
 
+/// A check over octets; it panics where something does not hold.
+#[allow(dead_code, reason = "each fuzz target uses one check")]
+pub type Check = fn(&[u8]);
+
 /// A check with the name of its fuzz target and corpus folder.
 #[allow(dead_code, reason = "each fuzz target uses one check")]
-pub const ALL: [(&str, fn(&[u8])); 5] = [
+pub const ALL: [(&str, Check); 5] = [
     ("command", command),
     ("reply", reply),
     ("data", data),
@@ -56,8 +60,12 @@ pub fn data(octets: &[u8]) {
     if let oracle::Verdict::End { message, .. } = verdict {
         let mut stuffed = BytesMut::new();
         let mut encoder = Encoder::new();
-        encoder.encode(&message, &mut stuffed).expect("the decoder lets nothing bare through");
-        encoder.finish(&mut stuffed).expect("the decoder ends every line");
+        encoder
+            .encode(&message, &mut stuffed)
+            .expect("the decoder lets nothing bare through");
+        encoder
+            .finish(&mut stuffed)
+            .expect("the decoder ends every line");
         let rest = Vec::new();
         assert_eq!(decode(&stuffed, 7), oracle::Verdict::End { message, rest });
     }
@@ -185,7 +193,10 @@ impl Watched {
     fn watch(&mut self) {
         while !self.server.awaits_answer() {
             let event = self.server.next();
-            assert!(!self.closed || matches!(event, Event::Close(_)), "{event:?} after Close");
+            assert!(
+                !self.closed || matches!(event, Event::Close(_)),
+                "{event:?} after Close"
+            );
             match event {
                 Event::NeedInput => break,
                 Event::Close(_) => {

@@ -5,6 +5,7 @@
 //! stands for any rest. Each group of `C` lines is sent in one piece, and the `S:` lines behind it
 //! are all that comes back. Each transcript is also played one octet at a time.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use lazaret_smtp::{

@@ -1,0 +1,50 @@
+//! Replays the corpus of the fuzz targets, and lets random octets at the same checks.
+
+mod checks;
+mod oracle;
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+/// Every file of `fuzz/corpus/<target>`; a target without any is an error.
+#[test]
+fn the_corpus_replays() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    for (target, check) in checks::ALL {
+        let folder = corpus.join(target);
+        let mut files = 0;
+        for entry in fs::read_dir(&folder).expect("each target has a corpus") {
+            let path = entry.expect("the folder can be read").path();
+            println!("{}", path.display());
+            check(&fs::read(&path).expect("the file can be read"));
+            files += 1;
+        }
+        assert!(files > 0, "nothing in {}", folder.display());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn random_octets(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        for (_, check) in checks::ALL {
+            check(&octets);
+        }
+    }
+
+    /// Random calls around lines that mean something.
+    #[test]
+    fn random_calls(parts in prop::collection::vec(
+        prop_oneof![
+            prop::collection::vec(2u8..16, 1..3),
+            "(EHLO x|MAIL FROM:<a@b>|RCPT TO:<c@d>|DATA|STARTTLS|RSET|BDAT 3|\\.|text|QUIT)\r\n"
+                .prop_map(|line| [&[0, line.len() as u8], line.as_bytes()].concat()),
+        ],
+        0..40,
+    )) {
+        checks::server(&parts.concat());
+    }
+}
