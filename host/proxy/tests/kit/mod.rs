@@ -1,0 +1,103 @@
+//! What the tests of the proxy share: a scripted backend, a client that plays transcripts, filters written in Rust.
+#![allow(dead_code)] // each test file uses its own part
+
+pub mod backend;
+pub mod client;
+pub mod filter;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use lazaret_proxy::{Config, Proxy};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use backend::{Act, Backend};
+pub use client::Client;
+pub use filter::{Filters, say};
+
+/// A proxy that runs until this is dropped.
+pub struct Running {
+    pub address: SocketAddr,
+    pub dir: tempfile::TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    done: JoinHandle<()>,
+}
+
+/// What a test changes of the configuration.
+#[derive(Default)]
+pub struct Setup {
+    /// lines of the root table
+    pub root: &'static str,
+    /// lines of the listener
+    pub listener: &'static str,
+    /// lines of `[backend]`
+    pub backend: &'static str,
+    /// further tables
+    pub tables: &'static str,
+    pub filters: Filters,
+}
+
+impl Running {
+    /// In front of this backend, with the defaults.
+    pub async fn before(backend: &Backend) -> Self {
+        Self::start(backend, Setup::default()).await
+    }
+
+    pub async fn start(backend: &Backend, setup: Setup) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("quarantine")).unwrap();
+        setup.filters.write(&dir.path().join("filters.d"));
+        let text = config(&setup, backend.address);
+        let config = Config::parse(&dir.path().join("lazaret.toml"), &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let proxy = Proxy::bind(config, Arc::new(setup.filters)).await.unwrap();
+        let address = proxy.addresses()[0].1;
+        let (stop, stopped) = oneshot::channel();
+        let done = tokio::spawn(proxy.run(async move {
+            drop(stopped.await);
+        }));
+        Self { address, dir, stop: Some(stop), done }
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// A client that plays this from the greeting on.
+    pub async fn play(&self, transcript: &str) -> Client {
+        let mut client = self.client().await;
+        client.play(transcript).await;
+        client
+    }
+
+    /// Asks for the shutdown.
+    pub fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits until the proxy has ended.
+    pub async fn ended(self) {
+        self.done.await.unwrap();
+    }
+
+    pub fn quarantined(&self, ending: &str) -> Vec<String> {
+        let files = std::fs::read_dir(self.dir.path().join("quarantine")).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|e| e == ending)).map(read).collect()
+    }
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    String::from_utf8(std::fs::read(path).unwrap()).unwrap()
+}
+
+fn config(setup: &Setup, backend: SocketAddr) -> String {
+    let recipients = if setup.listener.contains("recipients") { "" } else { "recipients = [\"example.org\"]" };
+    format!(
+        "hostname = \"mx.example.org\"\nfilters = \"filters.d\"\nquarantine = \"quarantine\"\n{}\n\
+         [[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:0\"]\n{recipients}\n{}\n\
+         [backend]\naddress = [\"{backend}\"]\n{}\n{}\n",
+        setup.root, setup.listener, setup.backend, setup.tables
+    )
+}
