@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::judge::{Seat, Transaction};
+use super::round::log_failure;
 use super::{Chain, Member, Record, Said, Weight};
 use crate::{Question, Sandbox, Stage};
 
@@ -82,7 +83,7 @@ async fn tell(
         records.push(match sandbox.ask(question.clone()).await {
             Ok(answer) => observed(member, stage, answer),
             Err(failure) => {
-                tracing::warn!(filter = %member.name, %stage, "{failure}");
+                log_failure(member, &failure);
                 let cpu = failure.cpu;
                 Record {
                     cpu,

@@ -15,6 +15,9 @@ use crate::{
     Scope, Session, Stage, Verdict, VerdictKind,
 };
 
+/// Longest reason of a quarantine, in characters.
+const REASON_LIMIT: usize = 400;
+
 /// What a filter may look at.
 #[derive(Clone)]
 pub(super) struct Facts {
@@ -295,7 +298,7 @@ impl<'j> Round<'j> {
                 self.end(member, Action::Close(built.reply))
             }
             (Cell::Mark, Verdict::Quarantine(reason)) => {
-                self.mark(member, Keep::Quarantine(reason))
+                self.mark(member, Keep::Quarantine(presentable(&reason)))
             }
             (Cell::Mark, Verdict::Discard) => self.mark(member, Keep::Discard),
             (Cell::Accept, _) => self.accept(),
@@ -304,18 +307,14 @@ impl<'j> Round<'j> {
     }
 
     fn failed(&mut self, member: &Member, failure: Failure) -> ControlFlow<()> {
-        tracing::warn!(filter = %member.name, stage = %self.stage, cpu = ?failure.cpu, "{failure}");
+        log_failure(member, &failure);
         let mut record = self.record(member, Said::Failed(failure.clone()));
         record.cpu = failure.cpu;
         self.on_failure(member, record)
     }
 
-    fn on_failure(&mut self, member: &Member, mut record: Record) -> ControlFlow<()> {
+    fn on_failure(&mut self, member: &Member, record: Record) -> ControlFlow<()> {
         let policy = member.filter.policy();
-        record.weight = match policy.mode {
-            Mode::Enforce => Weight::Counted,
-            Mode::Observe | Mode::Off => Weight::Observed,
-        };
         let counts = record.weight == Weight::Counted;
         self.decision.records.push(record);
         match policy.on_failure {
@@ -408,12 +407,16 @@ impl<'j> Round<'j> {
 
 impl Record {
     pub(super) fn new(member: &Member, stage: Stage, said: Said) -> Self {
+        let mode = member.filter.policy().mode;
         Self {
             filter: member.name.clone(),
             stage,
-            mode: member.filter.policy().mode,
+            mode,
             said,
-            weight: Weight::Counted,
+            weight: match mode {
+                Mode::Enforce => Weight::Counted,
+                Mode::Observe | Mode::Off => Weight::Observed,
+            },
             cpu: Duration::ZERO,
             memory: 0,
             edits: Vec::new(),
@@ -424,6 +427,18 @@ impl Record {
             replaced: 0,
         }
     }
+}
+
+/// The guest's last words may hold anything: they are escaped.
+pub(super) fn log_failure(member: &Member, failure: &Failure) {
+    let why = failure.kind.to_string();
+    tracing::warn!(filter = %member.name, stage = %failure.stage, cpu = ?failure.cpu, ?why, "filter failed");
+}
+
+/// A reason as it is kept and logged: without controls, bounded.
+fn presentable(reason: &str) -> String {
+    let visible = reason.chars().map(|c| if c.is_control() { '?' } else { c });
+    visible.take(REASON_LIMIT).collect()
 }
 
 fn of_connection(stage: Stage) -> bool {

@@ -138,7 +138,9 @@ fn has_prefix(name: &str, prefix: &str) -> bool {
 /// A filter's working view of the header section: checks, applies and records its edits.
 #[derive(Debug)]
 pub struct HeaderEditor {
-    fields: Vec<Field>,
+    before: Arc<[Field]>,
+    /// from the first edit on
+    after: Option<Vec<Field>>,
     scope: EditScope,
     edits: Vec<Edit>,
     written: usize,
@@ -149,7 +151,8 @@ impl HeaderEditor {
     /// An editor on the message as the filter sees it, with the filter's rights.
     pub fn new(message: &Message, scope: &EditScope) -> Self {
         Self {
-            fields: message.fields.to_vec(),
+            before: message.fields.clone(),
+            after: None,
             scope: scope.clone(),
             edits: Vec::new(),
             written: 0,
@@ -160,7 +163,7 @@ impl HeaderEditor {
     /// A new field on top of the section.
     pub fn add(&mut self, name: &str, value: &str) -> Result<(), EditError> {
         let field = self.compose(name, value)?;
-        top(&self.fields).ok_or(EditError::Invalid)?;
+        top(self.fields()).ok_or(EditError::Invalid)?;
         self.record(Edit::Add(field))
     }
 
@@ -174,7 +177,7 @@ impl HeaderEditor {
     /// The `nth` field of that name, from 0, or all of them; says how many went. None is not an error.
     pub fn remove(&mut self, name: &str, nth: Option<u32>) -> Result<u32, EditError> {
         self.permit(name)?;
-        let found = self.fields.iter().filter(|field| field.is(name)).count() as u32;
+        let found = self.fields().iter().filter(|field| field.is(name)).count() as u32;
         match nth {
             _ if found == 0 => Ok(0),
             None => self
@@ -189,7 +192,7 @@ impl HeaderEditor {
 
     /// The section as now edited.
     pub fn fields(&self) -> &[Field] {
-        &self.fields
+        self.after.as_deref().unwrap_or(&self.before)
     }
 
     /// What was done, in order.
@@ -217,7 +220,7 @@ impl HeaderEditor {
 
     fn position(&self, name: &str, nth: u32) -> Option<usize> {
         let named = self
-            .fields
+            .fields()
             .iter()
             .enumerate()
             .filter(|(_, field)| field.is(name));
@@ -236,7 +239,8 @@ impl HeaderEditor {
         {
             return Err(EditError::Limit);
         }
-        edit.apply_to(&mut self.fields)
+        let fields = self.after.get_or_insert_with(|| self.before.to_vec());
+        edit.apply_to(fields)
             .map_err(|EditFault| EditError::Invalid)?;
         (self.written, self.section) = (written, section);
         self.edits.push(edit);

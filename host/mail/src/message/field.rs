@@ -42,7 +42,7 @@ impl Field {
 
     /// Is this its name, in any case?
     pub fn is(&self, name: &str) -> bool {
-        self.shape.name != 0 && self.name().eq_ignore_ascii_case(name)
+        !name.is_empty() && self.raw[..self.shape.name].eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// Everything after the colon, folding included, without the last CRLF; for a line that is not a field, all of it.
