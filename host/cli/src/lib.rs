@@ -1,1 +1,32 @@
+//! The `lazaret` program as a library: arguments, wiring, output for people.
+//!
+//! [`perform`] runs one command to its exit code; [`wire`] is the only place where the engine meets the proxy, and
+//! tests start the product through it as well.
+#![forbid(unsafe_code)]
 
+pub mod arguments;
+pub mod check;
+pub mod demo;
+pub mod exit;
+pub mod inspect;
+pub mod logging;
+pub mod output;
+pub mod run;
+pub mod signals;
+pub mod trial;
+pub mod wire;
+
+use arguments::{Arguments, Command};
+use exit::{Exit, Failure};
+
+/// Runs one command.
+pub async fn perform(arguments: &Arguments) -> Result<Exit, Failure> {
+    logging::start(arguments)?;
+    match &arguments.command {
+        Command::Run(run) => run::run(run).await,
+        Command::Check(check) => check::check(check).await,
+        Command::Inspect(inspect) => inspect::inspect(inspect),
+        Command::Try(trial) => trial::trial(trial).await,
+        Command::Demo(demo) => demo::demo(demo).await,
+    }
+}

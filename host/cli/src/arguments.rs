@@ -1,0 +1,219 @@
+//! The command line.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Lazaret stands in front of a mail server, ends TLS, lets sandboxed WebAssembly filters examine every stage of every
+/// SMTP transaction, and hands clean mail on while the client waits.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lazaret",
+    version,
+    after_help = "\
+Examples:
+  lazaret demo                            a working proxy on loopback, nothing to configure
+  lazaret check --probe                   is the configuration right, is the backend no open relay?
+  lazaret run --config /etc/lazaret/lazaret.toml
+
+Exit codes: 0 good, 1 checked and found bad, 2 usage or configuration, 75 try again later."
+)]
+pub struct Arguments {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to log
+    #[command(flatten)]
+    pub log: LogArguments,
+}
+
+/// Logging goes to standard error.
+#[derive(Args, Debug)]
+pub struct LogArguments {
+    /// Lines for people, or one JSON object a line
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Least important level to log, e.g. `debug`, or by module, e.g. `info,lazaret_proxy=debug`
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+/// Format of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// for people
+    Text,
+    /// one object a line
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the proxy
+    Run(Run),
+    /// Check the configuration, load every filter, print the chain
+    Check(Check),
+    /// Show what a filter exports, imports and therefore may ask for
+    Inspect(Inspect),
+    /// Send a message file through filters, without any network
+    Try(Try),
+    /// Start a working proxy on loopback: certificate, bundled filters, Maildir backend
+    Demo(Demo),
+}
+
+/// `lazaret run`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+SIGTERM and Ctrl-C stop listening, let transactions under way finish, then end the program; a second signal ends it at once.
+
+Examples:
+  lazaret run
+  lazaret run --config /etc/lazaret/lazaret.toml --log-format json")]
+pub struct Run {
+    /// Configuration file [default: ./lazaret.toml, then /etc/lazaret/lazaret.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `lazaret check`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  lazaret check
+  lazaret check --probe --config /etc/lazaret/lazaret.toml
+  lazaret check --json | jq .filters")]
+pub struct Check {
+    /// Configuration file [default: ./lazaret.toml, then /etc/lazaret/lazaret.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Also talk to the backend: does it offer the configured identity, and does it refuse to relay for a stranger?
+    /// No message is sent.
+    #[arg(long)]
+    pub probe: bool,
+    /// How to print
+    #[command(flatten)]
+    pub print: Print,
+}
+
+/// `lazaret inspect`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Nothing of the filter is run.
+
+Examples:
+  lazaret inspect filters.d/20-rules.wasm
+  lazaret inspect --json my-filter.wasm")]
+pub struct Inspect {
+    /// The component
+    pub wasm: PathBuf,
+    /// How to print
+    #[command(flatten)]
+    pub print: Print,
+}
+
+/// How a command prints its result.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Print {
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `lazaret try`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  lazaret try --filters lazaret-demo/filters.d mail.eml
+  lazaret try --filter my-filter.wasm mail.eml --from alice@example.com --rcpt bob@example.org
+  lazaret try --filter my-filter.wasm mail.eml --ip 203.0.113.9 --helo mail.example.com --json")]
+pub struct Try {
+    /// A filter; its rights are read from the `.toml` beside it, and are generous where there is none. May be repeated
+    #[arg(long, value_name = "FILE", required_unless_present = "filters")]
+    pub filter: Vec<PathBuf>,
+    /// A filter directory; its filters are asked in name order, before those of --filter
+    #[arg(long, value_name = "DIR")]
+    pub filters: Option<PathBuf>,
+    /// The message; lines may end in LF or CRLF
+    pub mail: PathBuf,
+    /// Envelope sender; "" is the null sender
+    #[arg(long, value_name = "ADDRESS", default_value = "sender@example.com")]
+    pub from: String,
+    /// Envelope recipient, may be repeated
+    #[arg(long, value_name = "ADDRESS", default_value = "recipient@example.org")]
+    pub rcpt: Vec<String>,
+    /// Client address
+    #[arg(long, value_name = "IP", default_value = "192.0.2.1")]
+    pub ip: IpAddr,
+    /// What the client says in EHLO
+    #[arg(long, value_name = "NAME", default_value = "client.example.com")]
+    pub helo: String,
+    /// Name of the listener it came in by
+    #[arg(long, value_name = "NAME", default_value = "mx")]
+    pub listener: String,
+    /// How to print
+    #[command(flatten)]
+    pub print: Print,
+}
+
+/// `lazaret demo`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  lazaret demo
+  lazaret demo --dir /tmp/lazaret-demo --smtp 127.0.0.1:3025 --smtps 127.0.0.1:3465")]
+pub struct Demo {
+    /// Where the certificate, configuration, filters and delivered mail are kept
+    #[arg(long, value_name = "DIR", default_value = "./lazaret-demo")]
+    pub dir: PathBuf,
+    /// Where to listen for SMTP with STARTTLS
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:2525")]
+    pub smtp: SocketAddr,
+    /// Where to listen for SMTP over TLS
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:2465")]
+    pub smtps: SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    /// Every example in `--help` is a command line that parses.
+    #[test]
+    fn examples_parse() {
+        let mut root = Arguments::command();
+        let mut texts = vec![root.render_long_help().to_string()];
+        let commands: Vec<_> = root
+            .get_subcommands()
+            .map(|c| c.get_name().to_owned())
+            .collect();
+        for name in commands {
+            let command = root.find_subcommand_mut(&name).unwrap();
+            texts.push(command.render_long_help().to_string());
+        }
+        let mut examples = 0;
+        for line in texts.iter().flat_map(|t| t.lines()) {
+            let Some(command) = line.strip_prefix("  lazaret ") else {
+                continue;
+            };
+            let words = command
+                .split("  ")
+                .next()
+                .unwrap()
+                .split(" | ")
+                .next()
+                .unwrap();
+            let words = std::iter::once("lazaret").chain(words.split_whitespace());
+            Arguments::try_parse_from(words).unwrap_or_else(|e| panic!("{command}: {e}"));
+            examples += 1;
+        }
+        assert!(examples >= 12, "only {examples} examples");
+    }
+}

@@ -1,0 +1,170 @@
+//! The chain: which filter is asked when, what it may do, and what it is limited to.
+
+use std::sync::Arc;
+
+use lazaret_config::ByteSize;
+use lazaret_mail::{Filter, Grant, Mode, OnFailure, Policy};
+use lazaret_proxy::Config;
+use lazaret_proxy::filters::needs_quarantine;
+use serde_json::{Value, json};
+
+use super::settings::span;
+use crate::output::Table;
+
+/// The chain in the order it is asked, and each filter's rights and limits.
+pub fn text(config: &Config, filters: &[Arc<dyn Filter>]) -> String {
+    let Some(directory) = &config.filters else {
+        return "filters     none: mail passes unfiltered\n".to_owned();
+    };
+    let mut text = format!(
+        "filters     {}, asked in this order:\n\n",
+        directory.display()
+    );
+    text.push_str(&asked(filters).print(2));
+    text.push('\n');
+    text.push_str(&limits(filters).print(2));
+    text
+}
+
+fn asked(filters: &[Arc<dyn Filter>]) -> Table {
+    let mut table = Table::new(&["filter", "mode", "stages", "may use", "may say"]);
+    for filter in filters {
+        let policy = filter.policy();
+        table.row([
+            filter.name().to_owned(),
+            mode(policy.mode).to_owned(),
+            stages(filter.as_ref()).join(" "),
+            rights(policy).join(" "),
+            verdicts(policy).join(" "),
+        ]);
+    }
+    table
+}
+
+fn limits(filters: &[Arc<dyn Filter>]) -> Table {
+    let mut table = Table::new(&[
+        "filter",
+        "on failure",
+        "CPU",
+        "per MiB",
+        "wall",
+        "memory",
+        "max message",
+    ]);
+    for filter in filters {
+        let policy = filter.policy();
+        table.row([
+            filter.name().to_owned(),
+            on_failure(policy.on_failure).to_owned(),
+            span(policy.time),
+            span(policy.time_per_mib),
+            span(policy.wall),
+            ByteSize(policy.memory).to_string(),
+            ByteSize(policy.max_message).to_string(),
+        ]);
+    }
+    table
+}
+
+/// Rights that this configuration cannot give.
+pub fn misfits(config: &Config, filters: &[Arc<dyn Filter>]) -> Vec<String> {
+    let known = |name: &String| config.listeners.iter().any(|l| l.name == *name);
+    let mut misfits = Vec::new();
+    for filter in filters {
+        let policy = filter.policy();
+        let listeners = policy.listeners.iter().flatten();
+        for unknown in listeners.filter(|name| !known(name)) {
+            misfits.push(format!(
+                "{}: `listeners` names `{unknown}`, but there is no such [[listener]]",
+                filter.name()
+            ));
+        }
+        if config.quarantine.is_none() && needs_quarantine(policy) {
+            misfits.push(format!(
+                "{}: may quarantine, but there is no quarantine; add quarantine = \"DIR\" to {}",
+                filter.name(),
+                config.path.display()
+            ));
+        }
+    }
+    misfits
+}
+
+/// The filters for programs.
+pub fn json(filters: &[Arc<dyn Filter>]) -> Value {
+    let filter = |filter: &Arc<dyn Filter>| {
+        let policy = filter.policy();
+        json!({
+            "name": filter.name(),
+            "mode": mode(policy.mode),
+            "stages": stages(filter.as_ref()),
+            "grant": policy.grant.iter().map(grant).collect::<Vec<_>>(),
+            "deny": policy.deny,
+            "verdicts": verdicts(policy),
+            "listeners": policy.listeners,
+            "on-failure": on_failure(policy.on_failure),
+            "time-ms": milliseconds(policy.time),
+            "time-per-mib-ms": milliseconds(policy.time_per_mib),
+            "wall-ms": milliseconds(policy.wall),
+            "memory": policy.memory,
+            "max-message": policy.max_message,
+        })
+    };
+    filters.iter().map(filter).collect()
+}
+
+fn milliseconds(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn stages(filter: &dyn Filter) -> Vec<&'static str> {
+    filter.stages().iter().map(|stage| stage.name()).collect()
+}
+
+fn verdicts(policy: &Policy) -> Vec<&'static str> {
+    policy
+        .verdicts
+        .0
+        .iter()
+        .map(|verdict| verdict.name())
+        .collect()
+}
+
+fn rights(policy: &Policy) -> Vec<String> {
+    let denied = policy.deny.iter().map(|name| format!("not:{name}"));
+    policy.grant.iter().map(grant).chain(denied).collect()
+}
+
+/// As written in `grant`.
+fn grant(grant: &Grant) -> String {
+    match grant {
+        Grant::Session => "session".to_owned(),
+        Grant::Envelope => "envelope".to_owned(),
+        Grant::Headers => "headers".to_owned(),
+        Grant::Body => "body".to_owned(),
+        Grant::Parts => "parts".to_owned(),
+        Grant::EditHeaders(patterns) if patterns.is_empty() => "edit-headers".to_owned(),
+        Grant::EditHeaders(patterns) => format!("edit-headers:{}", patterns.join(",")),
+        Grant::Score(low, high) if *low == f64::MIN && *high == f64::MAX => "score".to_owned(),
+        Grant::Score(low, high) => format!("score:{low}..{high}"),
+        Grant::Notes => "notes".to_owned(),
+        Grant::Pace => "pace".to_owned(),
+    }
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::Observe => "observe",
+        Mode::Off => "off",
+    }
+}
+
+fn on_failure(answer: OnFailure) -> &'static str {
+    match answer {
+        OnFailure::Defer => "defer",
+        OnFailure::Reject => "reject",
+        OnFailure::Skip => "skip",
+        OnFailure::Quarantine => "quarantine",
+    }
+}

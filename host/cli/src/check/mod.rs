@@ -1,0 +1,117 @@
+//! `lazaret check`: everything that `run` would do, short of listening; then what the chain is.
+
+mod chain;
+mod settings;
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use lazaret_mail::{Filter, LoadError};
+use lazaret_proxy::{Config, ProbeReport};
+use serde_json::json;
+
+use crate::arguments::Check;
+use crate::exit::{Exit, Failure};
+use crate::run::find_config;
+use crate::{output, wire};
+
+/// What was found.
+struct Findings {
+    config: Config,
+    filters: Vec<Arc<dyn Filter>>,
+    errors: Vec<LoadError>,
+    probe: Option<ProbeReport>,
+}
+
+/// Reads the configuration, loads every filter, asks the backend where `--probe` is given, and prints what it found.
+pub async fn check(arguments: &Check) -> Result<Exit, Failure> {
+    let config = Config::read(&find_config(arguments.config.as_deref())?)?;
+    let (filters, errors) = load(&config).await?;
+    let probe = match arguments.probe {
+        true => Some(lazaret_proxy::probe(&config).await),
+        false => None,
+    };
+    let findings = Findings {
+        config,
+        filters,
+        errors,
+        probe,
+    };
+    output::say(&match arguments.print.json {
+        true => format!("{:#}\n", findings.json()),
+        false => findings.text(),
+    });
+    Ok(match findings.good() {
+        true => Exit::Good,
+        false => Exit::Bad,
+    })
+}
+
+async fn load(config: &Config) -> Result<(Vec<Arc<dyn Filter>>, Vec<LoadError>), Failure> {
+    match &config.filters {
+        None => Ok((Vec::new(), Vec::new())),
+        Some(directory) => {
+            let engine = wire::engine()?;
+            Ok(lazaret_proxy::filters::load_directory(directory, &*engine).await)
+        }
+    }
+}
+
+impl Findings {
+    fn good(&self) -> bool {
+        self.problems().is_empty() && self.probe.as_ref().is_none_or(ProbeReport::is_good)
+    }
+
+    /// Filters that do not load, and filters with rights that this configuration cannot give.
+    fn problems(&self) -> Vec<String> {
+        let load = self.errors.iter().map(ToString::to_string);
+        load.chain(chain::misfits(&self.config, &self.filters))
+            .collect()
+    }
+
+    fn text(&self) -> String {
+        let mut text = settings::text(&self.config);
+        text.push_str(&chain::text(&self.config, &self.filters));
+        if let Some(probe) = &self.probe {
+            let _ = write!(
+                text,
+                "\nprobe of the backend\n{}\n",
+                indented(&probe.to_string())
+            );
+        }
+        let problems = self.problems();
+        if !problems.is_empty() {
+            text.push_str("\nproblems\n");
+        }
+        for problem in &problems {
+            let _ = writeln!(text, "  {}", output::printable(problem));
+        }
+        let verdict = match self.good() {
+            true => "good",
+            false => "bad: see above",
+        };
+        let _ = writeln!(text, "\n{} is {verdict}", self.config.path.display());
+        text
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let probe = self.probe.as_ref();
+        json!({
+            "good": self.good(),
+            "file": self.config.path.display().to_string(),
+            "hostname": self.config.hostname,
+            "listeners": settings::listeners_json(&self.config),
+            "backend": settings::backend_json(&self.config),
+            "filters": chain::json(&self.filters),
+            "problems": self.problems(),
+            "probe": probe.map(|p| json!({ "good": p.is_good(), "text": p.to_string() })),
+        })
+    }
+}
+
+fn indented(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(|line| format!("  {}", output::printable(line)));
+    lines.collect::<Vec<_>>().join("\n")
+}

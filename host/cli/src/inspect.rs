@@ -1,0 +1,106 @@
+//! `lazaret inspect`: what a component is and wants, in words; nothing of it is run.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use lazaret_config::ByteSize;
+use lazaret_engine::{Configure, Inspection};
+use lazaret_mail::LoadError;
+use serde_json::json;
+
+use crate::arguments::Inspect;
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Reads the component and prints what it exports and imports.
+pub fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
+    let path = &arguments.wasm;
+    let wasm =
+        std::fs::read(path).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
+    let seen = lazaret_engine::inspect(&wasm).map_err(|e| LoadError {
+        file: path.display().to_string(),
+        ..e
+    })?;
+    output::say(&match arguments.print.json {
+        true => format!("{:#}\n", as_json(path, &seen)),
+        false => as_text(path, &seen),
+    });
+    Ok(Exit::Good)
+}
+
+fn as_json(path: &Path, seen: &Inspection) -> serde_json::Value {
+    json!({
+        "file": path.display().to_string(),
+        "octets": seen.size,
+        "language": seen.language,
+        "stages": stages(seen),
+        "configure": seen.configure != Configure::Absent,
+        "permissions": requests(seen),
+        "inert": seen.inert,
+        "ignored-exports": seen.extra,
+        "core-instances": seen.core_instances,
+        "snapshot": false,
+    })
+}
+
+fn as_text(path: &Path, seen: &Inspection) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "{label:12}{}", output::printable(&value));
+    };
+    let language = seen.language.as_deref().unwrap_or("language unknown");
+    line(
+        "filter",
+        format!("{}, {}, {language}", path.display(), ByteSize(seen.size)),
+    );
+    line("asked at", or_nothing(stages(seen)));
+    line("configure", configure(seen).to_owned());
+    line("wants", or_nothing(requests(seen)));
+    line(
+        "inert",
+        format!(
+            "{} WASI interfaces, served empty: no files, no sockets, no environment",
+            seen.inert.len()
+        ),
+    );
+    line(
+        "snapshot",
+        "not made in this version: `configure` runs in each sandbox".to_owned(),
+    );
+    if !seen.extra.is_empty() {
+        line(
+            "ignored",
+            format!("exports outside the contract: {}", seen.extra.join(", ")),
+        );
+    }
+    text.push_str(
+        "\nTo use it, write these rights into the .toml beside it, granting or denying each:\n",
+    );
+    let wanted: Vec<_> = requests(seen).iter().map(|p| format!("\"{p}\"")).collect();
+    let _ = writeln!(text, "  grant = [{}]", wanted.join(", "));
+    text
+}
+
+fn stages(seen: &Inspection) -> Vec<&'static str> {
+    seen.stages.iter().map(|stage| stage.name()).collect()
+}
+
+fn requests(seen: &Inspection) -> Vec<&'static str> {
+    seen.requests()
+        .map(|permission| permission.name())
+        .collect()
+}
+
+fn configure(seen: &Inspection) -> &'static str {
+    match seen.configure {
+        Configure::Absent => "takes no [config]",
+        Configure::InEachFork => "takes the [config] table of its .toml",
+    }
+}
+
+fn or_nothing(words: Vec<&str>) -> String {
+    match words.is_empty() {
+        true => "nothing".to_owned(),
+        false => words.join(", "),
+    }
+}

@@ -1,0 +1,87 @@
+//! What people read: text to standard output, aligned tables. A reader that went away is nobody's fault, so a closed
+//! pipe is not an error and never a panic.
+
+use std::io::Write;
+
+/// Writes to standard output and flushes.
+pub fn say(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+/// Writes one line to standard error.
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "lazaret: {}", printable(text));
+}
+
+/// Control characters, which may come from a message or a filter, become `?`; newlines and tabs stay.
+pub fn printable(text: &str) -> String {
+    let harmless = |c: char| matches!(c, '\n' | '\t') || !c.is_control();
+    text.chars()
+        .map(|c| if harmless(c) { c } else { '?' })
+        .collect()
+}
+
+/// Rows of cells, printed in columns as wide as their widest cell.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with its heading.
+    pub fn new(heading: &[&str]) -> Self {
+        let mut table = Self::default();
+        table.row(heading.iter().map(|cell| (*cell).to_owned()));
+        table
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// The table, every line indented by `indent` spaces, without spaces at line ends.
+    pub fn print(&self, indent: usize) -> String {
+        let widths = self.widths();
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = " ".repeat(indent);
+            for (cell, width) in row.iter().zip(&widths) {
+                line.push_str(&format!("{cell:width$}  "));
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell: &String| cell.chars().count()).max()
+        };
+        (0..columns).map(|c| width(c).unwrap_or(0)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new(&["filter", "stages"]);
+        table.row(["access".to_owned(), "connect".to_owned()]);
+        table.row(["a".to_owned(), String::new()]);
+        assert_eq!(table.print(2), "  filter  stages\n  access  connect\n  a\n");
+    }
+
+    #[test]
+    fn terminal_escapes_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\x1b[2Jb\r\n\tc\u{9b}"), "a?[2Jb?\n\tc?");
+    }
+}

@@ -1,0 +1,88 @@
+//! The rights of the filters under trial: what the operator wrote, or all there are.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lazaret_mail::{Filter, Grant, Loader, Policy, VerdictGrants, VerdictKind};
+
+use crate::exit::Failure;
+
+/// Filters to be asked, and what people should know about how they were loaded.
+#[derive(Default)]
+pub struct Loaded {
+    /// in the order they are asked
+    pub filters: Vec<Arc<dyn Filter>>,
+    /// e.g. that generous rights were assumed
+    pub notes: Vec<String>,
+}
+
+impl Loaded {
+    /// Loads a filter directory as the proxy does; a filter that cannot be loaded takes part with its `on-failure` answer.
+    pub async fn directory(&mut self, dir: &Path, loader: &dyn Loader) {
+        let (filters, errors) = lazaret_proxy::filters::load_directory(dir, loader).await;
+        self.filters.extend(filters);
+        self.notes.extend(errors.iter().map(ToString::to_string));
+    }
+
+    /// Loads one filter; without a `.toml` beside it, it may do everything but is still limited in time and memory.
+    pub async fn file(&mut self, wasm: &Path, loader: &dyn Loader) -> Result<(), Failure> {
+        let toml = wasm.with_extension("toml");
+        let policy = if toml.exists() {
+            Policy::read(&toml)?
+        } else {
+            self.notes.push(format!(
+                "{} does not exist: every permission and every verdict is granted",
+                toml.display()
+            ));
+            generous()
+        };
+        let filter = loader.load(&name(wasm), wasm, policy).await?;
+        self.filters.push(filter);
+        Ok(())
+    }
+}
+
+/// `20-rules.wasm` is `rules`.
+fn name(wasm: &Path) -> String {
+    let stem = PathBuf::from(wasm.file_stem().unwrap_or_default());
+    let stem = stem.to_string_lossy();
+    match stem.split_once('-') {
+        Some((number, name)) if number.chars().all(|c| c.is_ascii_digit()) => name.to_owned(),
+        _ => stem.into_owned(),
+    }
+}
+
+fn generous() -> Policy {
+    Policy {
+        grant: vec![
+            Grant::Session,
+            Grant::Envelope,
+            Grant::Headers,
+            Grant::Body,
+            Grant::Parts,
+            Grant::EditHeaders(Vec::new()),
+            Grant::Score(f64::MIN, f64::MAX),
+            Grant::Notes,
+            Grant::Pace,
+        ],
+        verdicts: VerdictGrants(VerdictKind::ALL.to_vec()),
+        max_message: u64::MAX,
+        ..Policy::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_known_without_its_number() {
+        for (file, known) in [
+            ("20-rules.wasm", "rules"),
+            ("no-bulk.wasm", "no-bulk"),
+            ("x.wasm", "x"),
+        ] {
+            assert_eq!(name(Path::new(file)), known);
+        }
+    }
+}

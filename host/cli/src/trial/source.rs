@@ -1,0 +1,77 @@
+//! The message file: read, and put into the form it has on the wire.
+
+use std::io::Read;
+use std::path::Path;
+
+use bytes::Bytes;
+
+use crate::exit::Failure;
+
+/// Largest message file taken.
+const LIMIT: u64 = 256 << 20;
+
+/// A message as a client would send it.
+#[derive(Debug)]
+pub struct Source {
+    /// lines end in CRLF
+    pub octets: Bytes,
+    /// lines that ended in a bare LF in the file
+    pub converted: usize,
+}
+
+/// Reads the file; a bare LF becomes CRLF, because that is how it would have been sent.
+pub fn read(path: &Path) -> Result<Source, Failure> {
+    let unreadable = |e: std::io::Error| Failure::usage(format!("{}: {e}", path.display()));
+    let mut octets = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(LIMIT + 1)
+        .read_to_end(&mut octets)
+        .map_err(unreadable)?;
+    if octets.len() as u64 > LIMIT {
+        return Err(Failure::usage(format!(
+            "{}: is larger than {} MiB",
+            path.display(),
+            LIMIT >> 20
+        )));
+    }
+    let (octets, converted) = to_crlf(octets);
+    Ok(Source {
+        octets: octets.into(),
+        converted,
+    })
+}
+
+fn to_crlf(octets: Vec<u8>) -> (Vec<u8>, usize) {
+    let bare =
+        |(at, octet): &(usize, &u8)| **octet == b'\n' && (*at == 0 || octets[at - 1] != b'\r');
+    let converted = octets.iter().enumerate().filter(bare).count();
+    if converted == 0 {
+        return (octets, 0);
+    }
+    let mut wire = Vec::with_capacity(octets.len() + converted);
+    for (at, octet) in octets.iter().enumerate() {
+        if bare(&(at, octet)) {
+            wire.push(b'\r');
+        }
+        wire.push(*octet);
+    }
+    (wire, converted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_crlf;
+
+    #[test]
+    fn only_bare_line_feeds_are_converted() {
+        let cases: [(&[u8], &[u8], usize); 4] = [
+            (b"a\r\nb\r\n", b"a\r\nb\r\n", 0),
+            (b"a\nb\n", b"a\r\nb\r\n", 2),
+            (b"\na\r\nb\n", b"\r\na\r\nb\r\n", 2),
+            (b"a\rb", b"a\rb", 0),
+        ];
+        for (file, wire, converted) in cases {
+            assert_eq!(to_crlf(file.to_vec()), (wire.to_vec(), converted));
+        }
+    }
+}
