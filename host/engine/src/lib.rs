@@ -1,1 +1,32 @@
+//! The sandbox: inspects, compiles, contains and serves WebAssembly filters. Everything that says wasmtime is here.
+//!
+//! [`inspect()`] reads what a component is before a single instruction of it runs: its exports are its subscriptions,
+//! its imports its requests for permission. [`Engine`] is a [`lazaret_mail::Loader`]: it settles the operator's grants
+//! against those requests, compiles, tries one sandbox, and gives back a [`lazaret_mail::Filter`].
+//!
+//! Each sandbox is forked fresh, asked one question at a time under limits of CPU, real time, memory and host calls, and
+//! dropped as a whole after any failure. What a filter did comes back only together with its verdict.
+#![forbid(unsafe_code)]
 
+mod bindings;
+mod contain;
+mod contract;
+mod engine;
+mod grants;
+mod guest;
+mod imports;
+mod inspect;
+mod journal;
+mod limiter;
+mod loading;
+mod meter;
+mod sandbox;
+mod settings;
+mod stages;
+mod template;
+mod text;
+
+pub use contract::{Permission, Treatment, VERSION};
+pub use engine::{Engine, EngineError};
+pub use inspect::{Configure, Inspection, inspect, stage_names};
+pub use settings::{Allocation, CallLimits, EngineSettings};

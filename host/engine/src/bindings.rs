@@ -1,0 +1,96 @@
+//! The contract as Rust types, and the one place where words of a guest become words of the host.
+
+use lazaret_mail::facts::Parameter;
+use lazaret_mail::{Path, ReplyHint, Verdict};
+
+use crate::text::{clip, printable};
+
+mod generated {
+    #![allow(missing_docs)]
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package lazaret:host;
+            world everything {
+                include lazaret:filter/permissions@0.1.0;
+                export lazaret:filter/on-connect@0.1.0;
+                export lazaret:filter/on-hello@0.1.0;
+                export lazaret:filter/on-auth@0.1.0;
+                export lazaret:filter/on-mail@0.1.0;
+                export lazaret:filter/on-rcpt@0.1.0;
+                export lazaret:filter/on-headers@0.1.0;
+                export lazaret:filter/on-message@0.1.0;
+                export lazaret:filter/on-outcome@0.1.0;
+                export lazaret:filter/on-disconnect@0.1.0;
+                export configure: func(config: string) -> result<_, string>;
+            }
+        ",
+        world: "lazaret:host/everything",
+        imports: {
+            "lazaret:filter/parts.all": async | trappable,
+            "lazaret:filter/parts.read": async | trappable,
+            "lazaret:filter/parts.text": async | trappable,
+            default: trappable,
+        },
+        trappable_error_type: {
+            "lazaret:filter/types.error" => crate::imports::Refusal,
+        },
+        exports: { default: async },
+        include_component_type: true,
+    });
+}
+
+pub use generated::COMPONENT_TYPE;
+pub use generated::exports::lazaret::filter as stages;
+pub use generated::lazaret::filter::*;
+
+/// Octets of a reply text or a reason that leave the engine; the chain cuts replies further.
+const MAX_TEXT: usize = 2048;
+/// Octets of an enhanced status code, e.g. `5.7.1`; longer ones are nonsense and dropped.
+const MAX_ENHANCED: usize = 11;
+
+impl From<types::Verdict> for Verdict {
+    fn from(verdict: types::Verdict) -> Self {
+        match verdict {
+            types::Verdict::Continue => Verdict::Continue,
+            types::Verdict::Accept => Verdict::Accept,
+            types::Verdict::Reject(reply) => Verdict::Reject(reply.into()),
+            types::Verdict::Defer(reply) => Verdict::Defer(reply.into()),
+            types::Verdict::Discard => Verdict::Discard,
+            types::Verdict::Quarantine(reason) => {
+                Verdict::Quarantine(printable(clip(&reason, MAX_TEXT)))
+            }
+            types::Verdict::Disconnect(reply) => Verdict::Disconnect(reply.into()),
+        }
+    }
+}
+
+impl From<types::Reply> for ReplyHint {
+    fn from(reply: types::Reply) -> Self {
+        ReplyHint {
+            code: reply.code,
+            enhanced: reply.enhanced.filter(|code| code.len() <= MAX_ENHANCED),
+            text: clip(&reply.text, MAX_TEXT).to_owned(),
+        }
+    }
+}
+
+impl From<&Path> for types::Address {
+    fn from(path: &Path) -> Self {
+        types::Address {
+            mailbox: path.address.mailbox().to_owned(),
+            local_part: path.address.local_part().to_owned(),
+            domain: path.address.domain().to_owned(),
+            parameters: path.parameters.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&Parameter> for types::Parameter {
+    fn from(parameter: &Parameter) -> Self {
+        types::Parameter {
+            keyword: parameter.keyword().to_owned(),
+            value: parameter.value().map(str::to_owned),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What the host keeps for one sandbox while it lives.
+
+use std::sync::Arc;
+
+use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use crate::imports::Ctx;
+use crate::journal::{Journal, Stream};
+use crate::limiter::Limiter;
+
+/// Handles of WASI that a guest may hold at once.
+const MAX_HANDLES: usize = 1000;
+/// Octets of `wasi:random` in one call.
+const MAX_RANDOM: u64 = 64 << 10;
+
+/// The data of a store.
+pub struct Guest {
+    /// the contract's side
+    pub ctx: Ctx,
+    /// memory and tables
+    pub limiter: Limiter,
+    wasi: WasiCtx,
+    handles: ResourceTable,
+}
+
+impl Guest {
+    /// A guest that may do nothing but what `ctx` serves: WASI is there, without files, sockets, names, environment or
+    /// arguments; stdin is empty, stdout and stderr go to the journal.
+    pub fn new(ctx: Ctx, limiter: Limiter, journal: &Arc<Journal>) -> Self {
+        let mut handles = ResourceTable::new();
+        handles.set_max_capacity(MAX_HANDLES);
+        let wasi = WasiCtxBuilder::new()
+            .stdout(Stream::out(journal.clone()))
+            .stderr(Stream::err(journal.clone()))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(MAX_RANDOM)
+            .build();
+        Self {
+            ctx,
+            limiter,
+            wasi,
+            handles,
+        }
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.handles,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A context for tests: one session, one transaction, all granted, `X-*` editable, scores from -2 to 8.
+
+use std::sync::Arc;
+
+use lazaret_mail::message::HEADER_LIMIT;
+use lazaret_mail::{
+    Ask, Content, EditScope, Envelope, Grant, Message, Notes, Party, Path, Question, Session,
+};
+
+use super::{Ctx, Refusal};
+use crate::bindings::types::Error;
+use crate::grants::Rights;
+use crate::journal::Journal;
+use crate::settings::CallLimits;
+
+/// A path without parameters.
+pub fn path(mailbox: &str) -> Path {
+    Path::new(lazaret_mail::facts::Address::parse(mailbox).unwrap())
+}
+
+/// In `configure`.
+pub fn configuring() -> Ctx {
+    let limits = Arc::new(CallLimits::default());
+    let rights = Rights {
+        denied: Vec::new(),
+        edits: EditScope::of(&[Grant::EditHeaders(vec!["X-*".into()])]),
+        score: (-2.0, 8.0),
+        remarks: Vec::new(),
+    };
+    let journal = Arc::new(Journal::new("test".into(), &limits));
+    let mut ctx = Ctx::new("test".into(), Arc::new(rights), limits, journal);
+    ctx.begin(None);
+    ctx
+}
+
+/// At a stage, without a message.
+pub fn at(ask: Ask) -> Ctx {
+    let mut ctx = configuring();
+    ctx.begin(Some(question(ask, None)));
+    ctx
+}
+
+/// At a stage, with a message.
+pub fn with_message(ask: Ask, mail: &str) -> Ctx {
+    let content = Content::Memory(mail.to_owned().into());
+    let message = Message::parse(content, HEADER_LIMIT).unwrap();
+    let mut ctx = configuring();
+    ctx.begin(Some(question(ask, Some(Arc::new(message)))));
+    ctx
+}
+
+/// At a stage, with a message, under other limits.
+pub fn at_with_limits(ask: Ask, mail: &str, limits: CallLimits) -> Ctx {
+    let mut ctx = with_message(ask, mail);
+    ctx.limits = Arc::new(limits);
+    ctx
+}
+
+/// What the guest is told instead of a result.
+#[track_caller]
+pub fn told<T: std::fmt::Debug>(result: Result<T, Refusal>) -> Error {
+    match result.unwrap_err() {
+        Refusal::Told(error) => error,
+        Refusal::Stop(error) => panic!("stopped: {error}"),
+    }
+}
+
+fn question(ask: Ask, message: Option<Arc<Message>>) -> Question {
+    let in_transaction = !matches!(ask, Ask::Connect | Ask::Hello(_));
+    let envelope = Envelope {
+        sender: Some(path("sender@example.com")),
+        recipients: vec![path("first@example.org"), path("second@example.org")],
+    };
+    let notes = [(("other".to_owned(), "seen".to_owned()), "yes".to_owned())];
+    Question {
+        ask,
+        session: Arc::new(session()),
+        envelope: in_transaction.then(|| Arc::new(envelope)),
+        message,
+        score: 1.0,
+        notes: Arc::new(Notes(notes.into())),
+    }
+}
+
+fn session() -> Session {
+    Session {
+        id: "s1".into(),
+        listener: "mx".into(),
+        client: Party {
+            address: "192.0.2.1:4711".parse().unwrap(),
+            name: None,
+        },
+        hello: None,
+        tls: None,
+        user: None,
+        early_talker: false,
+    }
+}

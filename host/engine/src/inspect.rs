@@ -1,0 +1,124 @@
+//! What a component is, read from its types before a single instruction of it runs.
+
+mod faults;
+mod features;
+mod language;
+mod signature;
+mod surface;
+
+use lazaret_mail::{LoadError, Stage, StageSet};
+
+use crate::contract::{Name, Permission, Treatment, interface_stage, our_version};
+
+pub use faults::fault;
+pub use features::ALLOWED;
+use surface::Surface;
+
+/// A component in words: its exports are its subscriptions, its imports its requests for permission.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    /// stages it exports
+    pub stages: StageSet,
+    /// how `configure` is treated
+    pub configure: Configure,
+    /// permissions it asks for, in the order of the contract
+    pub permissions: Vec<Permission>,
+    /// WASI interfaces it imports, linked without any power
+    pub inert: Vec<String>,
+    /// exports that are no part of the contract and are ignored
+    pub extra: Vec<String>,
+    /// a guess from what its tools left, e.g. `Rust`
+    pub language: Option<String>,
+    /// octets
+    pub size: u64,
+    /// core instances that it is made of, at most
+    pub core_instances: u32,
+}
+
+/// Does a component export `configure`, and when is it called?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Configure {
+    /// it takes no configuration
+    #[default]
+    Absent,
+    /// once at load as a test, and again in each sandbox before its first question; snapshots are not made yet
+    InEachFork,
+}
+
+/// Looks at a component: what it exports and imports. Any `.wasm` that cannot be a filter is refused with a message of
+/// its own and the cure; `LoadError::file` is left empty for the caller, who knows it.
+///
+/// Takes time by size (a second for 20 MiB): call it where blocking is allowed.
+pub fn inspect(wasm: &[u8]) -> Result<Inspection, LoadError> {
+    faults::refuse_what_is_no_component(wasm)?;
+    let surface = Surface::read(wasm).map_err(|_| faults::invalid(wasm))?;
+    refuse_other_worlds(&surface)?;
+    let checked = signature::validate(wasm)?;
+    let mut seen = Inspection {
+        size: wasm.len() as u64,
+        language: language::guess(&surface.producers),
+        core_instances: surface.core_instances,
+        ..Inspection::default()
+    };
+    for import in &surface.imports {
+        seen.add_import(import)?;
+    }
+    for export in &surface.exports {
+        seen.add_export(export);
+    }
+    checked.refuse_other_signatures(&surface)?;
+    seen.permissions.sort_unstable();
+    seen.permissions.dedup();
+    Ok(seen)
+}
+
+impl Inspection {
+    /// The permissions that the operator must grant or deny.
+    pub fn requests(&self) -> impl Iterator<Item = Permission> {
+        let asked = self.permissions.iter().copied();
+        asked.filter(|p| p.treatment() != Treatment::Always)
+    }
+
+    fn add_import(&mut self, import: &str) -> Result<(), LoadError> {
+        let name = Name::parse(import);
+        match Permission::named(name.interface) {
+            _ if name.is_inert() => self.inert.push(import.to_owned()),
+            Some(permission) if name.is_ours() => self.permissions.push(permission),
+            None if name.is_ours() && name.interface == "types" => {}
+            _ => return Err(faults::unknown_import(import)),
+        }
+        Ok(())
+    }
+
+    fn add_export(&mut self, export: &str) {
+        let name = Name::parse(export);
+        match interface_stage(name.interface) {
+            Some(stage) if name.is_ours() => self.stages.insert(stage),
+            _ if export == "configure" => self.configure = Configure::InEachFork,
+            _ => self.extra.push(export.to_owned()),
+        }
+    }
+}
+
+/// Another version of our contract, or no word of it at all.
+fn refuse_other_worlds(surface: &Surface) -> Result<(), LoadError> {
+    let names = || surface.exports.iter().chain(&surface.imports);
+    let ours = |name: &&String| Name::parse(name).is_ours();
+    if let Some(other) = names().filter(ours).find(|n| !Name::parse(n).is_served()) {
+        return Err(faults::other_version(other, &our_version()));
+    }
+    let is_stage = |name: &String| {
+        let name = Name::parse(name);
+        name.is_ours() && interface_stage(name.interface).is_some()
+    };
+    if surface.exports.iter().any(is_stage) {
+        return Ok(());
+    }
+    Err(faults::other_world(&surface.exports))
+}
+
+/// The stages of a set as a list of words.
+pub fn stage_names(stages: StageSet) -> String {
+    let names: Vec<_> = stages.iter().map(Stage::name).collect();
+    names.join(", ")
+}

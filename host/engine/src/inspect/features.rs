@@ -1,0 +1,75 @@
+//! Proposals of WebAssembly: which are on, and which a component uses that are not.
+
+use wasmparser::{Validator, WasmFeatures};
+
+/// What a filter may use: what the toolchains need, and nothing whose implementation is young.
+pub const ALLOWED: WasmFeatures = WasmFeatures::WASM2
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::COMPONENT_MODEL)
+    // Not a proposal: lets the validator speak of `funcref` and `externref`, which WASM2 has.
+    .union(WasmFeatures::GC_TYPES);
+
+/// What is switched off, in words for people.
+pub const SWITCHED_OFF: [(WasmFeatures, &str); 17] = [
+    (WasmFeatures::CM_ASYNC, "component-model async"),
+    (
+        WasmFeatures::CM_ASYNC_STACKFUL,
+        "component-model async, stackful",
+    ),
+    (
+        WasmFeatures::CM_MORE_ASYNC_BUILTINS,
+        "component-model async builtins",
+    ),
+    (WasmFeatures::CM_THREADING, "component-model threads"),
+    (
+        WasmFeatures::CM_ERROR_CONTEXT,
+        "component-model error-context",
+    ),
+    (WasmFeatures::CM_GC, "component-model gc"),
+    (WasmFeatures::CM_MAP, "component-model maps"),
+    (
+        WasmFeatures::CM_FIXED_LENGTH_LISTS,
+        "component-model fixed-length lists",
+    ),
+    (WasmFeatures::CM_VALUES, "component-model values"),
+    (WasmFeatures::THREADS, "threads"),
+    (
+        WasmFeatures::SHARED_EVERYTHING_THREADS,
+        "shared-everything threads",
+    ),
+    (WasmFeatures::GC, "garbage collection"),
+    (
+        WasmFeatures::FUNCTION_REFERENCES,
+        "typed function references",
+    ),
+    (
+        WasmFeatures::EXCEPTIONS.union(WasmFeatures::LEGACY_EXCEPTIONS),
+        "exceptions",
+    ),
+    (WasmFeatures::MEMORY64, "memory64"),
+    (WasmFeatures::RELAXED_SIMD, "relaxed SIMD"),
+    (WasmFeatures::STACK_SWITCHING, "stack switching"),
+];
+
+/// Names of the switched-off proposals that `wasm` uses; empty if it is invalid even with all of them.
+pub fn used(wasm: &[u8]) -> Vec<&'static str> {
+    if !is_valid(wasm, WasmFeatures::all()) {
+        return Vec::new();
+    }
+    let needed = SWITCHED_OFF
+        .iter()
+        .filter(|(proposal, _)| !is_valid(wasm, WasmFeatures::all().difference(*proposal)));
+    let names: Vec<_> = needed.map(|(_, name)| *name).collect();
+    if names.is_empty() {
+        return vec!["a proposal that is not standard yet"];
+    }
+    names
+}
+
+fn is_valid(wasm: &[u8], features: WasmFeatures) -> bool {
+    let mut validator = Validator::new_with_features(features);
+    validator.validate_all(wasm).is_ok()
+}

@@ -1,0 +1,120 @@
+//! From a file and a policy to a filter.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lazaret_mail::{Filter, LoadError, Loader, Policy};
+
+use crate::engine::Engine;
+use crate::grants::settle;
+use crate::inspect::{Configure, Inspection, fault, inspect};
+use crate::sandbox::WasmFilter;
+use crate::template::Template;
+
+#[async_trait]
+impl Loader for Engine {
+    async fn load(
+        &self,
+        name: &str,
+        wasm: &Path,
+        policy: Policy,
+    ) -> Result<Arc<dyn Filter>, LoadError> {
+        let template = self.prepare(name, wasm, policy).await;
+        let template = match template {
+            Ok(template) => template.tried().await,
+            Err(error) => Err(error),
+        };
+        match template {
+            Ok(template) => Ok(Arc::new(WasmFilter::new(template))),
+            Err(error) => Err(at_file(error, wasm)),
+        }
+    }
+}
+
+impl Engine {
+    /// Reads a component from a file, with the engine's cap on its size, and inspects it. Blocks.
+    pub fn inspect_file(&self, wasm: &Path) -> Result<Inspection, LoadError> {
+        let octets = read(wasm, self.settings().max_wasm);
+        octets
+            .and_then(|octets| inspect(&octets))
+            .map_err(|error| at_file(error, wasm))
+    }
+
+    /// Everything that takes long, on a thread of its own.
+    async fn prepare(
+        &self,
+        name: &str,
+        wasm: &Path,
+        policy: Policy,
+    ) -> Result<Template, LoadError> {
+        let (engine, name, wasm) = (self.clone(), name.to_owned(), wasm.to_owned());
+        let work = move || engine.prepare_blocking(&name, wasm, policy);
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "preparing a filter failed");
+            Err(fault(
+                "it made its preparation fail",
+                "report this, with the file",
+            ))
+        })
+    }
+
+    fn prepare_blocking(
+        &self,
+        name: &str,
+        wasm: PathBuf,
+        policy: Policy,
+    ) -> Result<Template, LoadError> {
+        let octets = read(&wasm, self.settings().max_wasm)?;
+        let seen = inspect(&octets)?;
+        let rights = settle(&seen, &policy)?;
+        refuse_unused_config(&seen, &policy)?;
+        for remark in &rights.remarks {
+            tracing::warn!(filter = name, "{remark}");
+        }
+        Template::make(self, name, &octets, &seen, rights, policy)
+    }
+}
+
+/// Reads at most `limit` octets; one more is a fault.
+fn read(wasm: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |error: std::io::Error| {
+        fault(
+            format!("it cannot be read: {error}"),
+            "check its name and permissions",
+        )
+    };
+    let file = File::open(wasm).map_err(unreadable)?;
+    let mut octets = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut octets)
+        .map_err(unreadable)?;
+    if octets.len() as u64 > limit {
+        return Err(fault(
+            format!("it is larger than {limit} octets"),
+            "build it for size: opt-level \"s\", lto, strip; interpreters: --stub-wasi or --opt-size",
+        ));
+    }
+    Ok(octets)
+}
+
+fn refuse_unused_config(seen: &Inspection, policy: &Policy) -> Result<(), LoadError> {
+    let empty = ["", "{}", "null"].contains(&policy.config.trim());
+    if empty || seen.configure != Configure::Absent {
+        return Ok(());
+    }
+    Err(fault(
+        "its .toml has a [config] table, but the filter takes no configuration",
+        "take [config] out, or export `configure`",
+    ))
+}
+
+fn at_file(error: LoadError, wasm: &Path) -> LoadError {
+    LoadError {
+        file: wasm.display().to_string(),
+        ..error
+    }
+}

@@ -1,0 +1,311 @@
+//! A filter made ready: compiled, linked, tried once. Sandboxes are forked from it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lazaret_mail::{FailureKind, LoadError, Policy, Stage, StageSet};
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker};
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::contain::{Limits, contained, explain};
+use crate::engine::Engine;
+use crate::grants::Rights;
+use crate::guest::Guest;
+use crate::imports::{Ctx, link};
+use crate::inspect::{Configure, Inspection, fault};
+use crate::journal::Journal;
+use crate::limiter::Limiter;
+use crate::meter::Meter;
+use crate::settings::CallLimits;
+use crate::stages::Exports;
+use crate::text::{clip, printable};
+
+/// Octets of what `configure` says that leave the engine.
+const MAX_COMPLAINT: usize = 1000;
+/// Forks may take this many times the CPU that the first `configure` took.
+const FORK_SLACK: u32 = 8;
+
+/// One for each loaded filter.
+///
+/// A snapshot of the configured instance would be made in [`Template::make`], after its trial, and [`Template::fork`]
+/// would start from it; until then each fork is configured again.
+pub struct Template {
+    name: Arc<str>,
+    engine: Engine,
+    instance: InstancePre<Guest>,
+    exports: Exports,
+    configure: Option<ComponentExportIndex>,
+    stages: StageSet,
+    policy: Policy,
+    rights: Arc<Rights>,
+    limits: Arc<CallLimits>,
+    boot: Limits,
+    slots: u32,
+}
+
+/// A sandbox that is instantiated and configured. Dropped as a whole after any failure.
+pub struct Live {
+    /// the store with all memory of the guest
+    pub store: Store<Guest>,
+    /// the component in it
+    pub instance: Instance,
+    /// CPU of the call under way
+    pub meter: Arc<Meter>,
+    /// its log
+    pub journal: Arc<Journal>,
+    _slots: OwnedSemaphorePermit,
+}
+
+/// Why a sandbox could not be made.
+#[derive(Debug)]
+pub enum BootFault {
+    /// `configure` returned an error
+    Complaint(String),
+    /// it trapped, or ran into a limit
+    Failed(FailureKind),
+}
+
+impl Template {
+    /// Compiles and links; where blocking is allowed.
+    pub fn make(
+        engine: &Engine,
+        name: &str,
+        wasm: &[u8],
+        seen: &Inspection,
+        rights: Rights,
+        policy: Policy,
+    ) -> Result<Self, LoadError> {
+        let component = engine.compile(wasm)?;
+        refuse_memory(engine, &component, &policy)?;
+        let mut linker = Linker::new(engine.wasm());
+        let linked = link(&mut linker, &seen.permissions, &rights.denied);
+        let instance = linked.and_then(|()| linker.instantiate_pre(&component));
+        let instance = instance.map_err(|error| not_linked(&error))?;
+        let exports = Exports::find(&instance, seen.stages).map_err(|error| not_linked(&error))?;
+        let configure = match seen.configure {
+            Configure::InEachFork => component.get_export_index(None, "configure"),
+            Configure::Absent => None,
+        };
+        let settings = engine.settings();
+        Ok(Self {
+            name: name.into(),
+            slots: engine.slots_of(&component, seen.core_instances),
+            engine: engine.clone(),
+            instance,
+            exports,
+            configure,
+            stages: policy.narrow(seen.stages),
+            policy,
+            rights: Arc::new(rights),
+            limits: Arc::new(settings.call.clone()),
+            boot: Limits {
+                cpu: settings.configure_time,
+                wall: settings.configure_wall,
+            },
+        })
+    }
+
+    /// Instantiates and configures one sandbox to see whether it can be done, and takes the measure of all later ones.
+    pub async fn tried(mut self) -> Result<Self, LoadError> {
+        let live = self
+            .fork()
+            .await
+            .map_err(|(fault, _)| self.not_bootable(fault))?;
+        let took = live.meter.spent();
+        self.boot = Limits {
+            cpu: (took * FORK_SLACK)
+                .max(self.policy.time)
+                .max(Duration::from_millis(50)),
+            wall: self.policy.wall.max(took * FORK_SLACK),
+        };
+        tracing::debug!(filter = &*self.name, ?took, "tried one sandbox");
+        Ok(self)
+    }
+
+    /// A fresh sandbox, configured: no memory of it was ever another's. With a fault comes the CPU it took.
+    pub async fn fork(&self) -> Result<Live, (BootFault, Duration)> {
+        let wait = tokio::time::timeout(self.boot.wall, self.engine.slots(self.slots));
+        let slots = wait.await.map_err(|_| (no_slot(), Duration::ZERO))?;
+        let (meter, journal) = (Arc::default(), self.journal());
+        let mut store = self.store(&meter, &journal);
+        store.data_mut().ctx.begin(None);
+        let booted = contained(&meter, self.boot, self.boot(&mut store)).await;
+        journal.end();
+        let fault = match booted {
+            Ok((instance, Ok(()))) => {
+                return Ok(Live {
+                    store,
+                    instance,
+                    meter,
+                    journal,
+                    _slots: slots,
+                });
+            }
+            Ok((_, Err(complaint))) => {
+                BootFault::Complaint(printable(clip(&complaint, MAX_COMPLAINT)))
+            }
+            Err(stopped) => {
+                let argument = self.limits.argument;
+                BootFault::Failed(explain(stopped, self.boot, &store, &journal, argument))
+            }
+        };
+        Err((fault, meter.spent()))
+    }
+
+    /// Instantiates, which runs the guest's start functions, and configures.
+    async fn boot(
+        &self,
+        store: &mut Store<Guest>,
+    ) -> wasmtime::Result<(Instance, Result<(), String>)> {
+        let instance = self.instance.instantiate_async(&mut *store).await?;
+        let Some(configure) = self.configure else {
+            return Ok((instance, Ok(())));
+        };
+        let configure =
+            instance.get_typed_func::<(&str,), (Result<(), String>,)>(&mut *store, configure)?;
+        let (done,) = configure
+            .call_async(&mut *store, (&self.policy.config,))
+            .await?;
+        Ok((instance, done))
+    }
+
+    fn journal(&self) -> Arc<Journal> {
+        Arc::new(Journal::new(self.name.clone(), &self.limits))
+    }
+
+    /// A store with all its limits set: whoever forgets one of them has a guest that never yields.
+    fn store(&self, meter: &Arc<Meter>, journal: &Arc<Journal>) -> Store<Guest> {
+        let ctx = Ctx::new(
+            self.name.clone(),
+            self.rights.clone(),
+            self.limits.clone(),
+            journal.clone(),
+        );
+        let memory = usize::try_from(self.policy.memory).unwrap_or(usize::MAX);
+        let limiter = Limiter::new(memory, self.engine.settings().table_elements);
+        let mut store = Store::new(self.engine.wasm(), Guest::new(ctx, limiter, journal));
+        store.limiter(|guest| &mut guest.limiter);
+        store.set_hostcall_fuel(self.limits.argument);
+        let meter = meter.clone();
+        store.epoch_deadline_callback(move |_| {
+            Ok(match meter.is_exhausted() {
+                true => UpdateDeadline::Interrupt,
+                false => UpdateDeadline::Yield(1),
+            })
+        });
+        store.set_epoch_deadline(1);
+        store
+    }
+
+    fn not_bootable(&self, fault: BootFault) -> LoadError {
+        let step = match self.configure {
+            Some(_) => "configure",
+            None => "instantiation",
+        };
+        match fault {
+            BootFault::Complaint(words) => self::fault(
+                format!("configure says: {words}"),
+                "correct [config] in its .toml",
+            ),
+            BootFault::Failed(FailureKind::Memory(octets)) => self::fault(
+                format!("{step} wants more memory than {octets} octets"),
+                "raise `memory` in its .toml, or give it less to hold",
+            ),
+            BootFault::Failed(kind @ (FailureKind::Time(_) | FailureKind::Wall(_))) => self::fault(
+                format!("{step} {kind}"),
+                "give it less to configure, or mend the filter",
+            ),
+            BootFault::Failed(kind) => self::fault(
+                format!("{step} failed: {kind}"),
+                "mend the filter, or correct [config] in its .toml",
+            ),
+        }
+    }
+
+    /// CPU and real time of a stage. At the stages that look at a message its size counts (octets).
+    pub fn limits_at(&self, stage: Stage, message: Option<u64>) -> Limits {
+        let octets = match stage {
+            Stage::Headers | Stage::Message | Stage::Outcome => message.unwrap_or(0),
+            _ => 0,
+        };
+        let mib = octets as f64 / (1 << 20) as f64;
+        let by_size = self.policy.time_per_mib.as_secs_f64() * mib;
+        Limits {
+            cpu: self.policy.time + Duration::from_secs_f64(by_size.min(3600.0)),
+            wall: self.policy.wall,
+        }
+    }
+
+    /// The filter's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Where its stages are.
+    pub fn exports(&self) -> &Exports {
+        &self.exports
+    }
+
+    /// The stages it is asked at.
+    pub fn stages(&self) -> StageSet {
+        self.stages
+    }
+
+    /// What the operator wrote.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Caps of one call.
+    pub fn call_limits(&self) -> &CallLimits {
+        &self.limits
+    }
+}
+
+fn no_slot() -> BootFault {
+    BootFault::Failed(FailureKind::Internal("no sandbox was free in time".into()))
+}
+
+/// `memory` over what the engine can give, or under what the component needs from the start.
+fn refuse_memory(
+    engine: &Engine,
+    component: &wasmtime::component::Component,
+    policy: &Policy,
+) -> Result<(), LoadError> {
+    let most = engine.settings().max_memory;
+    if policy.memory > most {
+        return Err(fault(
+            format!(
+                "`memory` is {} octets, this lazaret gives at most {most}",
+                policy.memory
+            ),
+            format!("write `memory = \"{} MiB\"` or less", most >> 20),
+        ));
+    }
+    let needs = component.resources_required();
+    let least = needs
+        .and_then(|needs| needs.max_initial_memory_size)
+        .unwrap_or(0);
+    if least > policy.memory {
+        return Err(fault(
+            format!(
+                "it needs {least} octets of memory to start, `memory` is {}",
+                policy.memory
+            ),
+            format!(
+                "write `memory = \"{} MiB\"` or more",
+                least.div_ceil(1 << 20)
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn not_linked(error: &wasmtime::Error) -> LoadError {
+    let why = error.root_cause().to_string();
+    fault(
+        format!("it cannot be linked: {}", printable(clip(&why, 300))),
+        "rebuild it with a current toolchain and bindings of this contract",
+    )
+}
