@@ -64,9 +64,14 @@ impl Backend {
         (most - self.permits.available_permits(), most)
     }
 
-    /// What it said to our last EHLO; None while it cannot be reached.
-    pub(crate) fn last_offer(&self) -> Option<Extensions> {
-        self.offer.last()
+    /// What to add where, if it does not offer the identity that is configured.
+    pub(crate) fn missing_identity(&self, offer: &Extensions) -> Option<String> {
+        let offered = match self.config.identity {
+            Identity::Xclient => offer.xclient_attributes().is_some(),
+            Identity::Xforward => offer.xforward_attributes().is_some(),
+            Identity::None => true,
+        };
+        (!offered).then(|| Error::NoIdentity(self.config.identity).to_string())
     }
 
     /// What it offers now, asked anew if what we know is older than `offer-age`. Waits at most half a second: a backend

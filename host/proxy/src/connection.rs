@@ -15,8 +15,8 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Buf;
-use lazaret_mail::{Chain, Decision, Judge, Party, Session, Tls};
+use bytes::{Buf, BytesMut};
+use lazaret_mail::{Action, Chain, Decision, Judge, Party, Session, Stage, Tls};
 use lazaret_smtp::{CloseReason, Event, Own, Reply, Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -218,14 +218,15 @@ impl Connection {
     async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
         self.flush(wire).await?;
         let idle = self.transaction.is_none();
+        self.make_room();
         let due = self.pace.due();
         let mut shutdown = self.site.shutdown.clone();
         let work = async {
             tokio::select! {
                 biased;
+                _ = shutdown.wait_for(|asked| *asked), if idle => Heard::Shutdown,
                 read = wire.read_buf(self.server.buffer()) => Heard::Read(read),
                 () = sleep_until(due) => Heard::Late,
-                _ = shutdown.wait_for(|asked| *asked), if idle => Heard::Shutdown,
             }
         };
         match pace::holding(&mut self.delivery, work).await {
@@ -236,6 +237,21 @@ impl Connection {
             Heard::Shutdown => self.server.close(replies::shutting_down(&self.session.id)),
         }
         Ok(())
+    }
+
+    /// Room for what comes: little for commands, much for content, and what content needed is given back after it.
+    fn make_room(&mut self) {
+        const COMMANDS: usize = 4 << 10;
+        const CONTENT: usize = 64 << 10;
+        let receiving = self
+            .transaction
+            .as_ref()
+            .is_some_and(|transaction| transaction.intake.is_some());
+        let buffer = self.server.buffer();
+        if buffer.is_empty() && buffer.capacity() > CONTENT / 2 && !receiving {
+            *buffer = BytesMut::new();
+        }
+        buffer.reserve(if receiving { CONTENT } else { COMMANDS });
     }
 
     /// One write for all replies that wait.
@@ -306,6 +322,14 @@ impl Connection {
         tracing::warn!(session = %self.session.id, %error, "backend");
         self.site.counters.backend_failed(error);
         replies::backend(error, &self.session.id)
+    }
+
+    /// [`heed`](Self::heed), and a line in the log if the client is refused before its end of data; `of` is what.
+    async fn obey(&mut self, stage: Stage, of: &str, decision: &Decision) {
+        if let Action::Refuse(reply) | Action::Close(reply) = &decision.action {
+            log::refused(&self.session, stage, of, reply, decision.by.as_deref());
+        }
+        self.heed(decision).await;
     }
 
     /// Logs what filters said, and holds the reply back as long as they asked, without a thread.

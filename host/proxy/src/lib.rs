@@ -6,6 +6,7 @@
 //! Read [`Config`] first, then [`Proxy`]: bind, run, drain.
 #![forbid(unsafe_code)]
 
+mod admin;
 mod admission;
 mod backend;
 pub mod config;

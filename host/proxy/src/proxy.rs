@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lazaret_mail::{Chain, LoadError, Loader};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::admin;
 use crate::admission::Admission;
 use crate::backend::Backend;
 use crate::config::{Config, ListenerConfig};
@@ -24,6 +26,7 @@ pub struct Proxy {
     site: Arc<Site>,
     listeners: Vec<Listener>,
     load_errors: Vec<LoadError>,
+    admin: Vec<TcpListener>,
     grace: Duration,
     shutdown: watch::Sender<bool>,
 }
@@ -68,11 +71,14 @@ impl Proxy {
         let listeners = listen(&config.listeners)?;
         let (shutdown, asked) = watch::channel(false);
         let grace = config.grace;
-        let site = Arc::new(site(config, Chain::new(1, filters), asked));
+        let admin = listen_admin(&config.admin)?;
+        let told = load_errors.iter().map(ToString::to_string).collect();
+        let site = Arc::new(site(config, Chain::new(1, filters), told, asked));
         Ok(Self {
             site,
             listeners,
             load_errors,
+            admin,
             grace,
             shutdown,
         })
@@ -102,6 +108,10 @@ impl Proxy {
         for listener in self.listeners {
             running.spawn(listener.run(Arc::clone(&self.site), self.grace));
         }
+        let mut admin = JoinSet::new();
+        for listener in self.admin {
+            admin.spawn(admin::serve(listener, Arc::clone(&self.site)));
+        }
         shutdown.await;
         tracing::info!(clients = self.site.admission.now(), "draining");
         self.shutdown.send_replace(true);
@@ -125,7 +135,29 @@ fn listen(configs: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
     Ok(listeners)
 }
 
-fn site(config: Config, chain: Arc<Chain>, shutdown: watch::Receiver<bool>) -> Site {
+fn listen_admin(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
+    let listen = |address: &SocketAddr| {
+        let socket = std::net::TcpListener::bind(address)?;
+        socket.set_nonblocking(true)?;
+        TcpListener::from_std(socket)
+    };
+    let failed = |address: &SocketAddr, source| StartError::Listen {
+        listener: "admin".to_owned(),
+        address: *address,
+        source,
+    };
+    addresses
+        .iter()
+        .map(|address| listen(address).map_err(|source| failed(address, source)))
+        .collect()
+}
+
+fn site(
+    config: Config,
+    chain: Arc<Chain>,
+    load_errors: Vec<String>,
+    shutdown: watch::Receiver<bool>,
+) -> Site {
     let limits = config.limits;
     Site {
         backend: Backend::new(config.backend, config.hostname.clone()),
@@ -140,6 +172,7 @@ fn site(config: Config, chain: Arc<Chain>, shutdown: watch::Receiver<bool>) -> S
         observers: Observers::new(limits.observers),
         counters: Counters::default(),
         limits,
+        load_errors,
         shutdown,
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Site {
     pub(crate) trace: Trace,
     pub(crate) observers: Observers,
     pub(crate) counters: Counters,
+    /// what is wrong with filters that could not be loaded
+    pub(crate) load_errors: Vec<String>,
     /// true once a shutdown was asked for
     pub(crate) shutdown: watch::Receiver<bool>,
 }

@@ -88,6 +88,18 @@ impl Spool {
         Ok(())
     }
 
+    /// The first octets of what was pushed.
+    pub(crate) async fn head(&mut self, octets: usize) -> io::Result<Bytes> {
+        self.file_waiting().await?;
+        match &self.file {
+            None => Ok(Bytes::copy_from_slice(&self.waiting[..octets])),
+            Some(file) => {
+                let content = Content::File(Arc::clone(file), self.filed);
+                blocking(move || content.read_at(0, octets)).await
+            }
+        }
+    }
+
     /// The message is complete.
     pub(crate) async fn finish(mut self) -> io::Result<Spooled> {
         self.file_waiting().await?;

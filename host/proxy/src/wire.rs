@@ -1,7 +1,6 @@
 //! A TCP connection, in the clear or in TLS, to a client or to the backend.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -18,25 +17,12 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    /// The TCP connection below.
-    pub(crate) fn tcp(&self) -> &TcpStream {
-        match self {
-            Wire::Plain(tcp) => tcp,
-            Wire::Tls(tls) => tls.get_ref().0,
-        }
-    }
-
     /// The TCP connection, if TLS has not started.
     pub(crate) fn into_plain(self) -> Option<TcpStream> {
         match self {
             Wire::Plain(tcp) => Some(tcp),
             Wire::Tls(_) => None,
         }
-    }
-
-    /// The other end.
-    pub(crate) fn peer(&self) -> io::Result<SocketAddr> {
-        self.tcp().peer_addr()
     }
 }
 

@@ -32,7 +32,10 @@ async fn the_backends_reply_is_the_clients_reply() {
     let message = backend.messages().remove(0);
     let (received, rest) = message.split_at(message.find("Subject").unwrap());
     assert_eq!(rest, "Subject: hello\r\n\r\n.stuffed\r\n");
-    assert!(received.starts_with("Received: from client.example.com ([127.0.0.1]) by mx.example.org"), "{received}");
+    assert!(
+        received.starts_with("Received: from client.example.com ([127.0.0.1]) by mx.example.org"),
+        "{received}"
+    );
     assert!(received.contains("for <bob@example.org>"), "{received}");
     assert_eq!(backend.heard("EHLO").last().unwrap(), "EHLO mx.example.org");
 }
@@ -40,24 +43,40 @@ async fn the_backends_reply_is_the_clients_reply() {
 #[tokio::test]
 async fn octets_are_exact_whatever_their_size_and_pieces() {
     let backend = Backend::honest().await;
-    let proxy = Running::start(&backend, Setup { root: "trace = \"never\"", ..Setup::default() }).await;
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            root: "trace = \"never\"",
+            ..Setup::default()
+        },
+    )
+    .await;
     let mut body = b"X: 1\r\n\r\n".to_vec();
     for n in 0_usize..40_000 {
         let line: Vec<u8> = (0..n % 97).map(|i| ((i * 7 + n) % 255 + 1) as u8).collect();
-        body.extend(line.into_iter().filter(|octet| !matches!(octet, b'\r' | b'\n')));
+        body.extend(
+            line.into_iter()
+                .filter(|octet| !matches!(octet, b'\r' | b'\n')),
+        );
         body.extend_from_slice(b"\r\n.\t\r\n");
     }
     for size in [body.len(), 1000] {
         let mut client = proxy.play(HELLO).await;
-        client.play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<bob@example.org>\nS: 250\nC: DATA\nS: 354").await;
+        client
+            .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<bob@example.org>\nS: 250\nC: DATA\nS: 354")
+            .await;
         let stuffed = [&b"\r\n"[..], &body].concat();
-        let stuffed = String::from_utf8(stuffed.iter().flat_map(|b| b.escape_ascii()).collect()).unwrap();
+        let stuffed =
+            String::from_utf8(stuffed.iter().flat_map(|b| b.escape_ascii()).collect()).unwrap();
         let stuffed = unescape(&stuffed.replace("\\r\\n.", "\\r\\n.."));
         for piece in stuffed[2..].chunks(size) {
             client.send(piece).await;
         }
         client.play("C: .\nS: 250").await;
-        assert!(backend.state().messages.pop().unwrap() == body, "pieces of {size}");
+        assert!(
+            backend.state().messages.pop().unwrap() == body,
+            "pieces of {size}"
+        );
     }
 }
 
@@ -110,29 +129,52 @@ async fn recipients_are_ours_or_refused_before_the_backend() {
              S: 250",
         )
         .await;
-    assert_eq!(backend.heard("RCPT"), ["RCPT TO:<x@example.org>", "RCPT TO:<postmaster>"]);
+    assert_eq!(
+        backend.heard("RCPT"),
+        ["RCPT TO:<x@example.org>", "RCPT TO:<postmaster>"]
+    );
 }
 
 #[tokio::test]
 async fn nothing_smuggled_reaches_the_backend() {
     let backend = Backend::honest().await;
     let proxy = Running::before(&backend).await;
-    for end in ["\n.\n", "\r.\r", "\n.\r\n", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\0\r\n.\r\n"] {
+    for end in [
+        "\n.\n",
+        "\r.\r",
+        "\n.\r\n",
+        "\r\n.\n",
+        "\r\n.\r",
+        "\r.\r\n",
+        "\0\r\n.\r\n",
+    ] {
         let mut client = proxy.play(HELLO).await;
         client.play("C: MAIL FROM:<ann@example.com>\nS: 250\nC: RCPT TO:<bob@example.org>\nS: 250\nC: DATA\nS: 354").await;
-        let smuggled = "MAIL FROM:<evil@example.com>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nevil\r\n.\r\n";
-        client.send(format!("A: 1\r\n\r\ntext{end}{smuggled}").as_bytes()).await;
+        let smuggled =
+            "MAIL FROM:<evil@example.com>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nevil\r\n.\r\n";
+        client
+            .send(format!("A: 1\r\n\r\ntext{end}{smuggled}").as_bytes())
+            .await;
         client.play("S: 554 5.6.11\nS: closed").await;
     }
     assert_eq!(backend.messages(), Vec::<String>::new());
-    assert!(backend.heard("MAIL").iter().all(|mail| !mail.contains("evil")));
+    assert!(
+        backend
+            .heard("MAIL")
+            .iter()
+            .all(|mail| !mail.contains("evil"))
+    );
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_before_its_dot_leaves_nothing() {
     let backend = Backend::honest().await;
     let proxy = Running::before(&backend).await;
-    for said in ["", "C: MAIL FROM:<>\nS: 250", "C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: A: 1\nC:\nC: half"] {
+    for said in [
+        "",
+        "C: MAIL FROM:<>\nS: 250",
+        "C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: A: 1\nC:\nC: half",
+    ] {
         proxy.play(HELLO).await.play(said).await;
     }
     kit::client::Client::connect(proxy.address).await;
@@ -142,10 +184,16 @@ async fn a_client_that_leaves_before_its_dot_leaves_nothing() {
 
 #[tokio::test]
 async fn what_the_backend_says_of_a_recipient_is_told_live() {
-    let backend = Backend::with("RCPT", kit::Act::Say(b"450-4.2.0 Grey\r\n450 4.2.0 listed\r\n".to_vec())).await;
+    let backend = Backend::with(
+        "RCPT",
+        kit::Act::Say(b"450-4.2.0 Grey\r\n450 4.2.0 listed\r\n".to_vec()),
+    )
+    .await;
     let proxy = Running::before(&backend).await;
     let mut client = proxy.play(HELLO).await;
-    client.play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>").await;
+    client
+        .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>")
+        .await;
     assert_eq!(client.lines().await, ["450-4.2.0 Grey", "450 4.2.0 listed"]);
     client.play("C: DATA\nS: 554").await;
 }
@@ -153,19 +201,35 @@ async fn what_the_backend_says_of_a_recipient_is_told_live() {
 #[tokio::test]
 async fn ehlo_is_what_the_backend_offers_now() {
     let mut backend = Backend::honest().await;
-    let proxy = Running::start(&backend, Setup { backend: "offer-age = \"1ms\"", ..Setup::default() }).await;
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            backend: "offer-age = \"1ms\"",
+            ..Setup::default()
+        },
+    )
+    .await;
     let lines = |mut client: kit::Client| async move {
         client.play("S: 220\nC: EHLO a").await;
         client.lines().await.join("|")
     };
     let first = lines(proxy.client().await).await;
-    assert!(first.contains("DSN") && first.contains("SMTPUTF8") && first.contains("SIZE 9934464"), "{first}");
+    assert!(
+        first.contains("DSN") && first.contains("SMTPUTF8") && first.contains("SIZE 9934464"),
+        "{first}"
+    );
     backend.state().ehlo = vec!["8BITMIME"];
     let second = lines(proxy.client().await).await;
-    assert!(!second.contains("DSN") && second.contains("SIZE 52428800"), "{second}");
+    assert!(
+        !second.contains("DSN") && second.contains("SIZE 52428800"),
+        "{second}"
+    );
     backend.go_down().await;
     let third = lines(proxy.client().await).await;
-    assert!(third.contains("PIPELINING") && !third.contains("DSN"), "{third}");
+    assert!(
+        third.contains("PIPELINING") && !third.contains("DSN"),
+        "{third}"
+    );
 }
 
 #[tokio::test]
@@ -197,14 +261,25 @@ async fn two_transactions_share_a_connection_of_one_client() {
 #[tokio::test]
 async fn headers_that_are_too_large_or_loop_are_refused() {
     let backend = Backend::honest().await;
-    let proxy = Running::start(&backend, Setup { tables: "[limits]\nheader-size = \"4 KiB\"", ..Setup::default() }).await;
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            tables: "[limits]\nheader-size = \"4 KiB\"",
+            ..Setup::default()
+        },
+    )
+    .await;
     let mut client = proxy.play(HELLO).await;
     let open = "C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354";
     client.play(open).await;
-    client.send(format!("A: {}\r\n\r\nb\r\n.\r\n", "x".repeat(5000)).as_bytes()).await;
+    client
+        .send(format!("A: {}\r\n\r\nb\r\n.\r\n", "x".repeat(5000)).as_bytes())
+        .await;
     client.play("S: 552 5.3.4").await;
     client.play(open).await;
-    client.send(format!("{}\r\nb\r\n.\r\n", "Received: a\r\n".repeat(101)).as_bytes()).await;
+    client
+        .send(format!("{}\r\nb\r\n.\r\n", "Received: a\r\n".repeat(101)).as_bytes())
+        .await;
     client.play("S: 554 5.4.6").await;
     assert_eq!(backend.messages().len(), 0);
 }
@@ -212,10 +287,19 @@ async fn headers_that_are_too_large_or_loop_are_refused() {
 #[tokio::test]
 async fn a_message_over_the_limit_gets_552_and_the_session_goes_on() {
     let backend = Backend::honest().await;
-    let proxy = Running::start(&backend, Setup { tables: "[limits]\nmessage-size = \"64 KiB\"", ..Setup::default() }).await;
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            tables: "[limits]\nmessage-size = \"64 KiB\"",
+            ..Setup::default()
+        },
+    )
+    .await;
     let mut client = proxy.play(HELLO).await;
     client.play("C: MAIL FROM:<> SIZE=70000\nS: 552\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354").await;
-    client.send(format!("A: 1\r\n\r\n{}.\r\n", "0123456789\r\n".repeat(10_000)).as_bytes()).await;
+    client
+        .send(format!("A: 1\r\n\r\n{}.\r\n", "0123456789\r\n".repeat(10_000)).as_bytes())
+        .await;
     client.play("S: 552 5.3.4\nC: NOOP\nS: 250").await;
     assert_eq!(backend.messages().len(), 0);
 }
@@ -226,10 +310,12 @@ async fn a_shutdown_says_421_to_the_idle_and_lets_the_rest_finish() {
     let mut proxy = Running::before(&backend).await;
     let mut idle = proxy.play(HELLO).await;
     let mut busy = proxy.play(HELLO).await;
-    busy.play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354").await;
+    busy.play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354")
+        .await;
     proxy.stop();
     idle.play("S: 421 4.3.2\nS: closed").await;
-    busy.play("C: a\nC: .\nS: 250\nS: 421 4.3.2\nS: closed").await;
+    busy.play("C: a\nC: .\nS: 250\nS: 421 4.3.2\nS: closed")
+        .await;
     drop((idle, busy));
     proxy.ended().await;
     assert_eq!(backend.messages().len(), 1);
@@ -238,7 +324,14 @@ async fn a_shutdown_says_421_to_the_idle_and_lets_the_rest_finish() {
 #[tokio::test]
 async fn too_many_clients_are_turned_away() {
     let backend = Backend::honest().await;
-    let proxy = Running::start(&backend, Setup { tables: "[limits]\nconnections-per-client = 1", ..Setup::default() }).await;
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            tables: "[limits]\nconnections-per-client = 1",
+            ..Setup::default()
+        },
+    )
+    .await;
     let first = proxy.play(HELLO).await;
     proxy.play("S: 421 4.7.0\nS: closed").await;
     drop(first);
@@ -250,7 +343,14 @@ async fn too_many_clients_are_turned_away() {
 async fn slow_clients_meet_total_deadlines() {
     let backend = Backend::honest().await;
     let tables = "[deadlines]\ncommand = \"400ms\"\nblock = \"400ms\"";
-    let proxy = Running::start(&backend, Setup { tables, ..Setup::default() }).await;
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            tables,
+            ..Setup::default()
+        },
+    )
+    .await;
     let mut client = proxy.play(HELLO).await;
     // Octets come all the time, a command never.
     let trickle = async {
@@ -262,7 +362,9 @@ async fn slow_clients_meet_total_deadlines() {
     };
     trickle.await.play("S: 421 4.4.2\nS: closed").await;
     let mut client = proxy.play(HELLO).await;
-    client.play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354").await;
+    client
+        .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354")
+        .await;
     for _ in 0..12 {
         client.send(b"a\r\n").await;
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;

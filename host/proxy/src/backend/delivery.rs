@@ -99,11 +99,6 @@ impl Delivery {
         Ok(reply)
     }
 
-    /// What the backend that has this transaction offers; None while its connection is given back.
-    pub(crate) fn extensions(&self) -> Option<&Extensions> {
-        self.link.as_ref().map(Link::extensions)
-    }
-
     /// The transaction is over without a message; the connection is kept for the next one.
     pub(crate) fn reset(&mut self) {
         self.journal = None;

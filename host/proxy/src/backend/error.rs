@@ -43,6 +43,8 @@ pub(crate) enum Error {
     Closed(Step),
     #[error("backend speaks no SMTP at {0}: {1}")]
     Doubt(Step, ClientError),
+    #[error("backend said something unasked before {0}")]
+    OutOfStep(Step),
     #[error("backend answered {reply} at {0}", reply = OneLine(.1))]
     Unexpected(Step, Reply),
     #[error("backend told the client yes at {0} and now answers {reply}", reply = OneLine(.1))]
@@ -64,9 +66,10 @@ impl Error {
     /// Did a connection die that had been idle? Then a fresh one may be tried.
     pub(crate) fn is_stale_link(&self) -> bool {
         match self {
-            Error::Closed(step) | Error::Unexpected(step, _) | Error::Doubt(step, _) => {
-                *step != Step::EndOfData
-            }
+            Error::Closed(step)
+            | Error::OutOfStep(step)
+            | Error::Unexpected(step, _)
+            | Error::Doubt(step, _) => *step != Step::EndOfData,
             _ => false,
         }
     }

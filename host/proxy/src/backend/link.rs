@@ -1,5 +1,8 @@
 //! One connection to the backend: opened, greeted, in TLS where the policy says so. All that knows sockets here.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Buf;
@@ -75,6 +78,7 @@ impl Link {
 
     /// Sends a command and waits for its reply. 421 is an error: the backend closes.
     pub(crate) async fn ask(&mut self, step: Step, command: &Command) -> Result<Reply, Error> {
+        self.look(step).await?;
         self.client.send(command);
         self.flush(step).await?;
         self.receive(step, self.reply).await
@@ -121,12 +125,30 @@ impl Link {
     pub(crate) async fn end_content(&mut self) -> Result<Reply, Error> {
         // What precedes the dot goes out first: a failure until here leaves no doubt.
         self.flush(Step::Content).await?;
+        self.look(Step::Content).await?;
         self.client.end_content();
         let doubt = |error| Error::InDoubt(Box::new(error));
         self.flush(Step::EndOfData).await.map_err(doubt)?;
         self.receive(Step::EndOfData, self.accept)
             .await
             .map_err(doubt)
+    }
+
+    /// Whatever waits to be read while no reply is owed answers nothing: taken for the answer to the next command it
+    /// would bring the dialogue out of step, and a 250 to RCPT would pass for one to the dot.
+    async fn look(&mut self, step: Step) -> Result<(), Error> {
+        let read = {
+            let mut read = pin!(self.wire.read_buf(self.client.buffer()));
+            poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await
+        };
+        if matches!(read, Poll::Ready(Ok(0) | Err(_))) {
+            return Err(Error::Closed(step));
+        }
+        match self.client.next() {
+            Err(doubt) => Err(Error::Doubt(step, doubt)),
+            Ok(_) if self.client.is_in_step() => Ok(()),
+            Ok(_) => Err(Error::OutOfStep(step)),
+        }
     }
 
     async fn flush(&mut self, step: Step) -> Result<(), Error> {

@@ -59,7 +59,9 @@ impl Offer {
                 .is_some_and(|since| asked.saturating_duration_since(since) < age)
         };
         if !young(&watch.borrow_and_update()) {
-            ask(backend);
+            if !ask(backend) {
+                return self.last();
+            }
             drop(
                 timeout(
                     PATIENCE,
@@ -73,24 +75,26 @@ impl Offer {
 }
 
 /// Asks in a task of its own, one at a time, and only if a connection is free: else sessions are busy learning it.
-fn ask(backend: &Arc<Backend>) {
+/// False: nobody is asking.
+fn ask(backend: &Arc<Backend>) -> bool {
     if backend.offer.asking.swap(true, Ordering::AcqRel) {
-        return;
+        return true;
     }
+    let Some(permit) = backend.spare_permit() else {
+        backend.offer.asking.store(false, Ordering::Release);
+        return false;
+    };
     let backend = Arc::clone(backend);
     tokio::spawn(async move {
-        if let Some(permit) = backend.spare_permit() {
-            match Link::open(&backend, permit).await {
-                Ok(link) => {
-                    backend.offer.learn(Some(link.extensions().clone()));
-                    link.quit();
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the backend's EHLO is not known");
-                    backend.offer.learn(None);
-                }
-            }
+        let opened = Link::open(&backend, permit).await;
+        if let Err(error) = &opened {
+            tracing::warn!(%error, "the backend's EHLO is not known");
         }
+        backend
+            .offer
+            .learn(opened.as_ref().ok().map(|link| link.extensions().clone()));
         backend.offer.asking.store(false, Ordering::Release);
+        opened.map(Link::quit).unwrap_or_default();
     });
+    true
 }

@@ -67,7 +67,13 @@ pub(super) async fn message(c: &mut Connection, end: End) {
 
 /// A message without an empty line shows its header section only now.
 async fn take(c: &mut Connection) -> Option<Transaction> {
-    let unfinished = c.transaction.as_mut()?.intake.as_mut()?.unfinished_header();
+    let unfinished = c
+        .transaction
+        .as_mut()?
+        .intake
+        .as_mut()?
+        .unfinished_header()
+        .await;
     if let Some(section) = unfinished {
         super::stages::headers(c, section).await;
     }

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use lazaret_mail::{Decision, HeaderFault};
 
 use crate::spool::{Spool, Spooled};
@@ -13,7 +13,6 @@ use crate::spool::{Spool, Spooled};
 pub(super) struct Intake {
     state: State,
     header: Option<HeaderWatch>,
-    octets: u64,
 }
 
 #[derive(Debug)]
@@ -40,18 +39,11 @@ impl Intake {
         Self {
             state: State::Spooling(spool),
             header: watch.map(HeaderWatch::new),
-            octets: 0,
         }
-    }
-
-    /// Octets that came in so far.
-    pub(super) fn octets(&self) -> u64 {
-        self.octets
     }
 
     /// Takes octets. Gives the header section, its empty line included, at the moment it is complete.
     pub(super) async fn push(&mut self, octets: &[u8]) -> Option<Bytes> {
-        self.octets += octets.len() as u64;
         let State::Spooling(spool) = &mut self.state else {
             return None;
         };
@@ -61,10 +53,7 @@ impl Intake {
         }
         match self.header.as_mut()?.push(octets) {
             Watched::More => None,
-            Watched::Complete(section) => {
-                self.header = None;
-                Some(section)
-            }
+            Watched::Complete(octets) => self.show(octets).await,
             Watched::TooLarge(limit) => {
                 self.refuse(Refusal::Header(HeaderFault::TooLarge(limit)));
                 None
@@ -79,8 +68,24 @@ impl Intake {
     }
 
     /// A message that ended before its empty line: it is all header section. None if it was seen already.
-    pub(super) fn unfinished_header(&mut self) -> Option<Bytes> {
-        self.header.take().map(|watch| watch.section.freeze())
+    pub(super) async fn unfinished_header(&mut self) -> Option<Bytes> {
+        let octets = self.header.as_ref()?.seen;
+        self.show(octets).await
+    }
+
+    /// The first octets of the message.
+    async fn show(&mut self, octets: usize) -> Option<Bytes> {
+        self.header = None;
+        let State::Spooling(spool) = &mut self.state else {
+            return None;
+        };
+        match spool.head(octets).await {
+            Ok(section) => Some(section),
+            Err(error) => {
+                self.refuse(Refusal::Storage(error));
+                None
+            }
+        }
     }
 
     /// The message whole, or why it is not.
@@ -92,18 +97,29 @@ impl Intake {
     }
 }
 
-/// Collects octets up to the first empty line. Each octet is looked at once, however small the pieces.
+/// Finds the first empty line, and keeps nothing: the octets are in the spool. Each is looked at once, however small
+/// the pieces.
 #[derive(Debug)]
 struct HeaderWatch {
     limit: usize,
-    section: BytesMut,
-    /// where the line under way starts
-    line: usize,
+    /// octets so far
+    seen: usize,
+    line: Line,
 }
 
+/// What the line under way has so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Nothing,
+    Cr,
+    Text,
+}
+
+#[derive(Debug, PartialEq, Eq)]
 enum Watched {
     More,
-    Complete(Bytes),
+    /// octets of the section, its empty line included
+    Complete(usize),
     TooLarge(usize),
 }
 
@@ -111,8 +127,8 @@ impl HeaderWatch {
     fn new(limit: usize) -> Self {
         Self {
             limit,
-            section: BytesMut::new(),
-            line: 0,
+            seen: 0,
+            line: Line::Nothing,
         }
     }
 
@@ -120,15 +136,23 @@ impl HeaderWatch {
         let mut rest = octets;
         while let Some(lf) = memchr::memchr(b'\n', rest) {
             let (line, behind) = rest.split_at(lf + 1);
-            self.section.extend_from_slice(line);
-            rest = behind;
-            if self.section[self.line..] == *b"\r\n" {
-                return Watched::Complete(self.section.split().freeze());
+            self.seen += line.len();
+            if matches!(
+                (self.line, line),
+                (Line::Nothing, b"\r\n") | (Line::Cr, b"\n")
+            ) {
+                return Watched::Complete(self.seen);
             }
-            self.line = self.section.len();
+            self.line = Line::Nothing;
+            rest = behind;
         }
-        self.section.extend_from_slice(rest);
-        match self.section.len() > self.limit {
+        self.seen += rest.len();
+        self.line = match (self.line, rest) {
+            (line, []) => line,
+            (Line::Nothing, b"\r") => Line::Cr,
+            _ => Line::Text,
+        };
+        match self.seen > self.limit {
             true => Watched::TooLarge(self.limit),
             false => Watched::More,
         }
@@ -139,18 +163,12 @@ impl HeaderWatch {
 mod tests {
     use super::*;
 
-    fn watch(limit: usize, pieces: &[&[u8]]) -> String {
+    fn watch(limit: usize, pieces: &[&[u8]]) -> Watched {
         let mut watch = HeaderWatch::new(limit);
-        for piece in pieces {
-            match watch.push(piece) {
-                Watched::More => {}
-                Watched::Complete(section) => {
-                    return String::from_utf8_lossy(&section).into_owned();
-                }
-                Watched::TooLarge(_) => return "too large".into(),
-            }
-        }
-        "more".into()
+        let mut watched = pieces.iter().map(|piece| watch.push(piece));
+        watched
+            .find(|watched| *watched != Watched::More)
+            .unwrap_or(Watched::More)
     }
 
     #[test]
@@ -158,15 +176,18 @@ mod tests {
         let message = b"A: 1\r\n b\r\n\r\nbody\r\n\r\n";
         for size in 1..message.len() {
             let pieces: Vec<&[u8]> = message.chunks(size).collect();
-            assert_eq!(watch(99, &pieces), "A: 1\r\n b\r\n\r\n", "pieces of {size}");
+            assert_eq!(
+                watch(99, &pieces),
+                Watched::Complete(12),
+                "pieces of {size}"
+            );
         }
-        assert_eq!(watch(99, &[b"\r\nbody"]), "\r\n");
-        assert_eq!(watch(99, &[b"A: 1\r\n"]), "more");
+        assert_eq!(watch(99, &[b"\r\nbody"]), Watched::Complete(2));
+        assert_eq!(watch(99, &[b"A: 1\r\n"]), Watched::More);
     }
 
     #[test]
     fn a_section_over_the_limit_is_noticed_without_an_empty_line() {
-        assert_eq!(watch(5, &[b"A: 12", b"3"]), "too large");
-        assert_eq!(watch(4, &[b"A: 12345\r\n\r\n"]), "A: 12345\r\n\r\n");
+        assert_eq!(watch(5, &[b"A: 12", b"3"]), Watched::TooLarge(5));
     }
 }

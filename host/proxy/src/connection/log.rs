@@ -1,9 +1,9 @@
 //! What the log says of a transaction: one line with all facts. Everything a client, a backend or a filter wrote is
 //! escaped, so that no octet of theirs ends a line or steers a terminal.
 
-use std::fmt::Write;
+use std::collections::HashMap;
 
-use lazaret_mail::{Decision, Envelope, Message, Session};
+use lazaret_mail::{Decision, Envelope, Field, Message, Session, Stage};
 use lazaret_smtp::{Path, Reply};
 
 /// How a transaction ended.
@@ -45,11 +45,37 @@ pub(super) fn ended(ended: &Ended<'_>) {
     );
 }
 
-/// One line for each filter that refused, failed or edited.
+/// One line for each filter that was asked.
 pub(super) fn records(session: &Session, decision: &Decision) {
     for record in &decision.records {
-        tracing::debug!(session = %session.id, record = %escape(&format!("{record:?}")), "filter");
+        tracing::debug!(
+            session = %session.id,
+            filter = %record.filter,
+            stage = record.stage.name(),
+            said = record.word(),
+            weight = %record.weight,
+            cpu_us = u64::try_from(record.cpu.as_micros()).unwrap_or(u64::MAX),
+            memory = record.memory,
+            dropped = record.dropped,
+            record = %escape(&record.to_string()),
+            "filter"
+        );
     }
+}
+
+/// One line for a refusal before the end of data; `of` is what was refused.
+pub(super) fn refused(session: &Session, stage: Stage, of: &str, answer: &Reply, by: Option<&str>) {
+    tracing::info!(
+        session = %session.id,
+        listener = %session.listener,
+        client = %session.client.address,
+        helo = %escape(session.hello.as_deref().unwrap_or_default()),
+        stage = stage.name(),
+        of = %escape(of),
+        reply = %reply(answer),
+        by = by.unwrap_or("-"),
+        "refused"
+    );
 }
 
 /// A reply in one line.
@@ -68,27 +94,28 @@ pub(super) fn reply(reply: &Reply) -> String {
 /// The fields that are in `after` and not in `before`, with their octets, and the other way round:
 /// `+Received:210 -X-Spam:14`. Nothing else differs between what came and what went.
 pub(super) fn edits(before: &Message, after: &Message) -> String {
-    let mut text = String::new();
-    let mut list = |sign: char, of: &Message, without: &Message| {
-        let mut others: Vec<_> = without.fields().iter().map(|f| f.raw()).collect();
-        for field in of.fields() {
-            match others.iter().position(|raw| *raw == field.raw()) {
-                Some(same) => drop(others.swap_remove(same)),
-                None => {
-                    let gap = if text.is_empty() { "" } else { " " };
-                    drop(write!(
-                        text,
-                        "{gap}{sign}{}:{}",
-                        escape(field.name()),
-                        field.raw().len()
-                    ));
-                }
-            }
+    let added = without(after, before).into_iter().map(|field| ('+', field));
+    let removed = without(before, after).into_iter().map(|field| ('-', field));
+    let words = added
+        .chain(removed)
+        .map(|(sign, field)| format!("{sign}{}:{}", escape(field.name()), field.raw().len()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The fields of one message that the other has not, each as often as it is there more.
+fn without<'m>(of: &'m Message, other: &Message) -> Vec<&'m Field> {
+    let mut others: HashMap<&[u8], usize> = HashMap::new();
+    for field in other.fields() {
+        *others.entry(field.raw()).or_default() += 1;
+    }
+    let is_new = |field: &&Field| match others.get_mut(&field.raw()[..]) {
+        Some(count @ 1..) => {
+            *count -= 1;
+            false
         }
+        _ => true,
     };
-    list('+', after, before);
-    list('-', before, after);
-    text
+    of.fields().iter().filter(is_new).collect()
 }
 
 fn mailbox(path: &Path) -> &str {
@@ -118,7 +145,7 @@ pub(super) fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use lazaret_mail::{Content, Field};
+    use lazaret_mail::Content;
 
     #[test]
     fn no_octet_of_theirs_steers_the_log() {

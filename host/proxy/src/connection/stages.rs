@@ -7,13 +7,13 @@ use lazaret_smtp::{Extensions, Hello, HelloVerb, Keyword, Path, Reply};
 
 use super::intake::{Intake, Refusal};
 use super::transaction::Transaction;
-use super::{Connection, own, pace, replies};
+use super::{Connection, log, own, pace, replies};
 use crate::config::names_another_host;
 
 /// Before the greeting.
 pub(super) async fn connect(c: &mut Connection) {
     let decision = c.judge.connect(&c.session).await;
-    c.heed(&decision).await;
+    c.obey(Stage::Connect, "", &decision).await;
     match decision.action {
         Action::Pass | Action::Keep(_) => c.server.greet(),
         Action::Refuse(reply) => c.server.refuse_greeting(reply),
@@ -34,7 +34,7 @@ pub(super) async fn hello(c: &mut Connection, hello: Hello) {
     };
     Arc::make_mut(&mut c.session).hello = Some(hello.name.clone());
     let decision = c.judge.hello(&c.session, &hello.name).await;
-    c.heed(&decision).await;
+    c.obey(Stage::Hello, &hello.name, &decision).await;
     match decision.action {
         Action::Pass | Action::Keep(_) => {
             let offer = offer(c).await;
@@ -57,7 +57,7 @@ async fn offer(c: &mut Connection) -> Extensions {
 pub(super) async fn mail(c: &mut Connection, path: Path) {
     let chain = c.chain();
     let decision = c.judge.mail(chain, &c.session, &path).await;
-    c.heed(&decision).await;
+    c.obey(Stage::Mail, path.address.mailbox(), &decision).await;
     match decision.action {
         Action::Pass | Action::Keep(_) => ask_mail(c, path).await,
         Action::Refuse(reply) => {
@@ -87,6 +87,13 @@ async fn ask_mail(c: &mut Connection, path: Path) {
 /// RCPT.
 pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     if let Some(reply) = refuse_recipient(c, &path) {
+        log::refused(
+            &c.session,
+            Stage::Rcpt,
+            path.address.mailbox(),
+            &reply,
+            None,
+        );
         c.server.answer(reply);
         return c.pace.restart();
     }
@@ -96,7 +103,7 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     let envelope = Arc::clone(&transaction.envelope);
     let judging = c.judge.rcpt(&c.session, &envelope, &path);
     let decision = pace::holding(&mut c.delivery, judging).await;
-    c.heed(&decision).await;
+    c.obey(Stage::Rcpt, path.address.mailbox(), &decision).await;
     match decision.action {
         Action::Pass => ask_rcpt(c, path).await,
         Action::Refuse(reply) => c.server.answer(reply),
@@ -172,7 +179,7 @@ pub(super) async fn headers(c: &mut Connection, section: bytes::Bytes) {
             let decision = pace::holding(&mut c.delivery, judging).await;
             match &decision.action {
                 Action::Pass | Action::Keep(_) => {
-                    super::log::records(&c.session, &decision);
+                    log::records(&c.session, &decision);
                     None
                 }
                 Action::Refuse(_) | Action::Close(_) => Some(Refusal::Judged(decision)),

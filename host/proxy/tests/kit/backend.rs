@@ -46,10 +46,24 @@ impl Backend {
     pub async fn honest() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let ehlo = vec!["PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"];
-        let state = Arc::new(Mutex::new(State { ehlo, ..State::default() }));
+        let ehlo = vec![
+            "PIPELINING",
+            "SIZE 10000000",
+            "8BITMIME",
+            "SMTPUTF8",
+            "DSN",
+            "ENHANCEDSTATUSCODES",
+        ];
+        let state = Arc::new(Mutex::new(State {
+            ehlo,
+            ..State::default()
+        }));
         let task = Some(tokio::spawn(serve(listener, Arc::clone(&state))));
-        Self { address, state, task }
+        Self {
+            address,
+            state,
+            task,
+        }
     }
 
     /// Honest but for one thing.
@@ -79,12 +93,20 @@ impl Backend {
 
     pub fn messages(&self) -> Vec<String> {
         let messages = self.state().messages.clone();
-        messages.into_iter().map(|octets| String::from_utf8_lossy(&octets).into_owned()).collect()
+        messages
+            .into_iter()
+            .map(|octets| String::from_utf8_lossy(&octets).into_owned())
+            .collect()
     }
 
     /// The commands that begin with this.
     pub fn heard(&self, verb: &str) -> Vec<String> {
-        self.state().log.iter().filter(|line| line.starts_with(verb)).cloned().collect()
+        self.state()
+            .log
+            .iter()
+            .filter(|line| line.starts_with(verb))
+            .cloned()
+            .collect()
     }
 }
 
@@ -106,7 +128,14 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
 
 async fn session(tcp: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let mut wire = BufReader::new(tcp);
-    if !answer(&mut wire, state, "GREETING", "220 backend.example.org ESMTP").await? {
+    if !answer(
+        &mut wire,
+        state,
+        "GREETING",
+        "220 backend.example.org ESMTP",
+    )
+    .await?
+    {
         return Ok(());
     }
     loop {
@@ -138,12 +167,19 @@ async fn session(tcp: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
 fn ehlo(state: &Mutex<State>) -> String {
     let keywords = state.lock().unwrap().ehlo.clone();
     let mut text = "250-backend.example.org".to_owned();
-    keywords.iter().for_each(|keyword| text.push_str(&format!("\r\n250-{keyword}")));
+    keywords
+        .iter()
+        .for_each(|keyword| text.push_str(&format!("\r\n250-{keyword}")));
     text + "\r\n250 HELP"
 }
 
 /// False: the connection is over.
-async fn answer(wire: &mut BufReader<TcpStream>, state: &Mutex<State>, verb: &str, usual: &str) -> std::io::Result<bool> {
+async fn answer(
+    wire: &mut BufReader<TcpStream>,
+    state: &Mutex<State>,
+    verb: &str,
+    usual: &str,
+) -> std::io::Result<bool> {
     let act = state.lock().unwrap().acts.get(verb).cloned();
     match act {
         None => {}

@@ -29,14 +29,27 @@ impl Client {
     /// `C:` lines are sent, `S:` lines must begin the next reply; `S: 250 2.1.0 ...` leaves its end open anyway.
     /// `S: closed` wants the connection closed.
     pub async fn play(&mut self, transcript: &str) {
-        for line in transcript.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            match line.split_once(':').unwrap_or_else(|| panic!("no C: or S: in `{line}`")) {
-                ("C", said) => self.send(format!("{}\r\n", said.strip_prefix(' ').unwrap_or(said)).as_bytes()).await,
+        for line in transcript
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
+            match line
+                .split_once(':')
+                .unwrap_or_else(|| panic!("no C: or S: in `{line}`"))
+            {
+                ("C", said) => {
+                    self.send(format!("{}\r\n", said.strip_prefix(' ').unwrap_or(said)).as_bytes())
+                        .await
+                }
                 ("S", " closed") => assert_eq!(self.reply().await, "", "in {transcript}"),
                 ("S", wanted) => {
                     let reply = self.reply().await;
                     let wanted = wanted.trim();
-                    assert!(reply.starts_with(wanted), "wanted `{wanted}`, got `{reply}` in {transcript}");
+                    assert!(
+                        reply.starts_with(wanted),
+                        "wanted `{wanted}`, got `{reply}` in {transcript}"
+                    );
                 }
                 (who, _) => panic!("who is {who}?"),
             }
@@ -59,7 +72,9 @@ impl Client {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
-            let read = timeout(PATIENCE, self.0.read_line(&mut line)).await.expect("a reply in time");
+            let read = timeout(PATIENCE, self.0.read_line(&mut line))
+                .await
+                .expect("a reply in time");
             if read.unwrap_or(0) == 0 {
                 return lines;
             }
@@ -73,7 +88,11 @@ impl Client {
     /// Everything until the connection is closed.
     pub async fn rest(&mut self) -> String {
         let mut rest = Vec::new();
-        drop(timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.expect("closed in time"));
+        drop(
+            timeout(PATIENCE, self.0.read_to_end(&mut rest))
+                .await
+                .expect("closed in time"),
+        );
         String::from_utf8(rest).unwrap()
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lazaret_mail::{
-    Answer, Ask, Effects, Failure, Filter, LoadError, Loader, Policy, Question, ReplyHint, Sandbox, Stage, StageSet,
-    Verdict,
+    Answer, Ask, Effects, Failure, Filter, LoadError, Loader, Policy, Question, ReplyHint, Sandbox,
+    Stage, StageSet, Verdict,
 };
 
 type Judgement = Arc<dyn Fn(&Question) -> Answer + Send + Sync>;
@@ -29,14 +29,19 @@ impl Filters {
         toml: &str,
         judge: impl Fn(&Question) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        self.0.insert(file.to_owned(), (stages.to_vec(), toml.to_owned(), Some(Arc::new(judge))));
+        self.0.insert(
+            file.to_owned(),
+            (stages.to_vec(), toml.to_owned(), Some(Arc::new(judge))),
+        );
         self
     }
 
     /// One that cannot be loaded.
     pub fn broken(toml: &str) -> Self {
         let mut filters = Self::default();
-        filters.0.insert("10-test".to_owned(), (Vec::new(), toml.to_owned(), None));
+        filters
+            .0
+            .insert("10-test".to_owned(), (Vec::new(), toml.to_owned(), None));
         filters
     }
 
@@ -49,17 +54,22 @@ impl Filters {
     }
 }
 
-pub const ALL_VERDICTS: &str =
-    "grant = [\"edit-headers\", \"pace\"]\nverdicts = [\"accept\", \"reject\", \"defer\", \"discard\", \"quarantine\", \"disconnect\"]\n";
+pub const ALL_VERDICTS: &str = "grant = [\"edit-headers\", \"pace\"]\nverdicts = [\"accept\", \"reject\", \"defer\", \"discard\", \"quarantine\", \"disconnect\"]\n";
 
 /// An answer without effects.
 pub fn say(verdict: Verdict) -> Answer {
-    Answer { verdict, effects: Effects::default() }
+    Answer {
+        verdict,
+        effects: Effects::default(),
+    }
 }
 
 /// A verdict's words.
 pub fn hint(text: &str) -> ReplyHint {
-    ReplyHint { text: text.to_owned(), ..ReplyHint::default() }
+    ReplyHint {
+        text: text.to_owned(),
+        ..ReplyHint::default()
+    }
 }
 
 /// Only about this recipient.
@@ -69,14 +79,33 @@ pub fn is_rcpt(question: &Question, mailbox: &str) -> bool {
 
 #[async_trait]
 impl Loader for Filters {
-    async fn load(&self, name: &str, wasm: &Path, policy: Policy) -> Result<Arc<dyn Filter>, LoadError> {
-        let entry = self.0.iter().find(|(file, _)| file.ends_with(name)).expect("the test has it").1;
+    async fn load(
+        &self,
+        name: &str,
+        wasm: &Path,
+        policy: Policy,
+    ) -> Result<Arc<dyn Filter>, LoadError> {
+        let entry = self
+            .0
+            .iter()
+            .find(|(file, _)| file.ends_with(name))
+            .expect("the test has it")
+            .1;
         let Some(judge) = &entry.2 else {
             let (problem, cure) = ("is broken".to_owned(), "mend it".to_owned());
-            return Err(LoadError { file: wasm.display().to_string(), problem, cure });
+            return Err(LoadError {
+                file: wasm.display().to_string(),
+                problem,
+                cure,
+            });
         };
         let stages = policy.narrow(entry.0.iter().copied().collect());
-        Ok(Arc::new(Native { name: name.to_owned(), stages, policy, judge: Arc::clone(judge) }))
+        Ok(Arc::new(Native {
+            name: name.to_owned(),
+            stages,
+            policy,
+            judge: Arc::clone(judge),
+        }))
     }
 }
 

@@ -50,14 +50,20 @@ impl Running {
         std::fs::create_dir(dir.path().join("quarantine")).unwrap();
         setup.filters.write(&dir.path().join("filters.d"));
         let text = config(&setup, backend.address);
-        let config = Config::parse(&dir.path().join("lazaret.toml"), &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let config = Config::parse(&dir.path().join("lazaret.toml"), &text)
+            .unwrap_or_else(|e| panic!("{e}\n{text}"));
         let proxy = Proxy::bind(config, Arc::new(setup.filters)).await.unwrap();
         let address = proxy.addresses()[0].1;
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(proxy.run(async move {
             drop(stopped.await);
         }));
-        Self { address, dir, stop: Some(stop), done }
+        Self {
+            address,
+            dir,
+            stop: Some(stop),
+            done,
+        }
     }
 
     pub async fn client(&self) -> Client {
@@ -84,7 +90,10 @@ impl Running {
     pub fn quarantined(&self, ending: &str) -> Vec<String> {
         let files = std::fs::read_dir(self.dir.path().join("quarantine")).unwrap();
         let files = files.map(|file| file.unwrap().path());
-        files.filter(|path| path.extension().is_some_and(|e| e == ending)).map(read).collect()
+        files
+            .filter(|path| path.extension().is_some_and(|e| e == ending))
+            .map(read)
+            .collect()
     }
 }
 
@@ -93,7 +102,11 @@ fn read(path: impl AsRef<Path>) -> String {
 }
 
 fn config(setup: &Setup, backend: SocketAddr) -> String {
-    let recipients = if setup.listener.contains("recipients") { "" } else { "recipients = [\"example.org\"]" };
+    let recipients = if setup.listener.contains("recipients") {
+        ""
+    } else {
+        "recipients = [\"example.org\"]"
+    };
     format!(
         "hostname = \"mx.example.org\"\nfilters = \"filters.d\"\nquarantine = \"quarantine\"\n{}\n\
          [[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:0\"]\n{recipients}\n{}\n\
