@@ -71,7 +71,7 @@ impl fmt::Display for ConfigError {
 
 /// The word most like `word`, if any is like it at all.
 pub fn nearest<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
-    const LIKE: f64 = 0.7;
+    const LIKE: f64 = 0.8;
     words
         .into_iter()
         .map(|known| (strsim::jaro_winkler(word, known), known))

@@ -249,6 +249,21 @@ fn received_goes_on_top() {
     assert_eq!(octets(&after), expected);
 }
 
+#[test]
+fn the_largest_values_are_folded_quickly() {
+    for word in ["a ", "\u{fc} ", "a\u{fc}", "=? "] {
+        let value = word.repeat(EDIT_OCTETS_LIMIT / word.len());
+        let started = std::time::Instant::now();
+        let field = Field::compose("X", &value).unwrap();
+        assert_eq!(field.text(), value.trim_end());
+        assert!(
+            started.elapsed().as_secs() < 5,
+            "{word:?} {:?}",
+            started.elapsed()
+        );
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Wish {
     Add(String, String),

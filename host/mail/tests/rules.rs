@@ -605,8 +605,8 @@ async fn nobody_subscribed_nobody_asked() {
     ] {
         assert!(!connection.judge.asks(stage));
     }
-    connection.connect().await;
-    connection.hello().await;
+    assert_eq!(connection.connect().await.records.capacity(), 0);
+    assert_eq!(connection.hello().await.records.capacity(), 0);
     let before = connection.message.clone();
     assert_eq!(told(&connection.transaction().await), "pass");
     assert!(Arc::ptr_eq(&before, &connection.message));

@@ -173,7 +173,7 @@ impl Traveller {
     fn passes(&mut self, stage: Stage, decision: Decision) -> bool {
         for record in decision.records {
             let (lines, after) = diff(&self.view, &record.edits);
-            if record.weight == Weight::Counted && record.edit_fault.is_none() {
+            if record.took_effect() && record.edit_fault.is_none() {
                 self.view = after;
             }
             self.journey.steps.push(Step {

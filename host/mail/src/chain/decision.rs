@@ -117,6 +117,12 @@ impl Decision {
 }
 
 impl Record {
+    /// Did its effects (score, notes, pace, and edits without an `edit_fault`) count? A verdict that was not granted
+    /// takes nothing from them.
+    pub fn took_effect(&self) -> bool {
+        matches!(self.said, Said::Verdict(_)) && self.weight != Weight::Observed
+    }
+
     /// One word for the log: a verdict, `failed` or `unscanned`.
     pub fn word(&self) -> &'static str {
         match &self.said {

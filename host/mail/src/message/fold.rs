@@ -37,6 +37,7 @@ struct Run<'v> {
 
 /// Takes a value apart. Blanks between encoded words vanish when they are decoded, so such neighbours make one run.
 fn runs(value: &str) -> Vec<Run<'_>> {
+    let plain = value.is_ascii();
     let mut runs: Vec<Run<'_>> = Vec::new();
     let mut start = 0;
     while start < value.len() {
@@ -45,7 +46,7 @@ fn runs(value: &str) -> Vec<Run<'_>> {
             + value[word..]
                 .find([' ', '\t'])
                 .unwrap_or(value.len() - word);
-        let encode = must_encode(value, &value[word..end], word - start);
+        let encode = must_encode(plain, &value[word..end], word - start);
         match runs.last_mut() {
             Some(before) if before.encode && encode => {
                 let from = start - before.words.len();
@@ -66,12 +67,10 @@ fn blanks(text: &str) -> usize {
     text.find(|c| c != ' ' && c != '\t').unwrap_or(text.len())
 }
 
-/// A plain word beside an encoded one must not look like one.
-fn must_encode(value: &str, word: &str, blanks: usize) -> bool {
-    !word.is_ascii()
-        || word.len() > RUN
-        || blanks > BLANKS
-        || (!value.is_ascii() && word.contains("=?"))
+/// A plain word beside an encoded one must not look like one; a value of plain words says what it means.
+fn must_encode(plain: bool, word: &str, blanks: usize) -> bool {
+    let misleading = !plain && word.contains("=?");
+    !word.is_ascii() || word.len() > RUN || blanks > BLANKS || misleading
 }
 
 struct Lines {

@@ -150,6 +150,13 @@ impl Policy {
         read::policy(&Source::new(path, text))
     }
 
+    /// May this filter send mail into the quarantine, by verdict or by failing?
+    pub fn may_quarantine(&self) -> bool {
+        self.mode != Mode::Off
+            && (self.on_failure == OnFailure::Quarantine
+                || self.verdicts.allow(VerdictKind::Quarantine))
+    }
+
     /// Is the filter asked on this listener?
     pub fn listens_on(&self, listener: &str) -> bool {
         let only = self.listeners.as_ref();
