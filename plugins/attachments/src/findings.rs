@@ -79,7 +79,10 @@ impl Findings {
             };
             let symbol = finding.symbol();
             if let Err(error) = score::add(symbol, points, why) {
-                log::warn(format!("cannot score {symbol} ({error:?}): grant `score`"));
+                log::warn(format!(
+                    "cannot score {symbol} ({word}): grant `score`",
+                    word = error.name()
+                ));
             }
             reasons.push_str(&format!("{symbol}={points:.1} "));
         }
@@ -101,7 +104,8 @@ impl Findings {
 fn note(reasons: &str) {
     if let Err(error) = notes::set(notes::Scope::Transaction, "reasons", reasons) {
         log::warn(format!(
-            "cannot note the reasons ({error:?}): grant `notes`"
+            "cannot note the reasons ({word}): grant `notes`",
+            word = error.name()
         ));
     }
 }

@@ -54,7 +54,10 @@ fn answer(findings: &Findings, answers: &Answers) -> Verdict {
 }
 
 fn unreadable(error: Error) -> Verdict {
-    log::error(format!("cannot read the parts of a message ({error:?})"));
+    log::error(format!(
+        "cannot read the parts of a message ({word})",
+        word = error.name()
+    ));
     Verdict::defer("the attachments could not be examined").enhanced("4.7.1")
 }
 

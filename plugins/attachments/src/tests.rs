@@ -273,3 +273,12 @@ fn a_message_that_cannot_be_examined_is_deferred() {
         "defer 4.7.1 the attachments could not be examined"
     );
 }
+
+#[test]
+fn a_message_beyond_the_limits_of_the_host_is_refused() {
+    let report = Transaction::new()
+        .too_many_parts()
+        .message("Subject: hi\n\nhello\n")
+        .run::<Attachments>("");
+    refused(&report, "it has too many parts, or too deep");
+}

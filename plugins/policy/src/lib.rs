@@ -26,7 +26,10 @@ impl Filter for Policy {
         let total = match score::total() {
             Ok(total) => total,
             Err(error) => {
-                log::error(format!("no score ({error:?}): grant `score`"));
+                log::error(format!(
+                    "no score ({word}): grant `score`",
+                    word = error.name()
+                ));
                 return Verdict::Continue;
             }
         };

@@ -46,7 +46,8 @@ fn add(name: &str, value: &str) {
 fn done(name: &str, result: Result<(), Error>) {
     if let Err(error) = result {
         log::warn(format!(
-            "cannot edit {name} ({error:?}): grant `edit-headers:X-Spam-*`"
+            "cannot edit {name} ({word}): grant `edit-headers:X-Spam-*`",
+            word = error.name()
         ));
     }
 }

@@ -117,6 +117,9 @@ pub mod parts {
     }
     fn leaves() -> Result<Vec<Leaf>, Error> {
         permitted("parts", Stage::Message, |world| {
+            if let Some(fault) = world.facts.parts_fault {
+                return Err(fault);
+            }
             let message = world.message.as_ref().ok_or(Error::NotNow)?;
             Ok(mime::parts(&message.octets()))
         })

@@ -102,6 +102,14 @@ impl Transaction {
         self
     }
 
+    /// The message has more parts, or deeper ones, than the host takes apart: [`parts`](crate::parts) answers
+    /// [`Error::Limit`](crate::Error::Limit).
+    #[must_use]
+    pub fn too_many_parts(mut self) -> Self {
+        self.facts.parts_fault = Some(crate::Error::Limit);
+        self
+    }
+
     /// A permission that the operator denies, e.g. `"score"`.
     #[must_use]
     pub fn deny(mut self, permission: &str) -> Self {

@@ -1,0 +1,323 @@
+//! Messages that the rules as shipped must catch, look-alikes that they must not, and each kind of rule.
+
+use lazaret_filter::testing::{Report, Transaction, configure};
+
+use crate::Rules;
+
+const POLICY: &str = include_str!("../20-rules.toml");
+
+/// `[config]` of the policy as shipped.
+fn shipped() -> String {
+    let policy: toml::Table = POLICY.parse().unwrap();
+    toml::to_string(&policy["config"]).unwrap()
+}
+
+fn judged(message: &str) -> Report {
+    transaction(message).run::<Rules>(&shipped())
+}
+
+fn transaction(message: &str) -> Transaction {
+    Transaction::new()
+        .helo("mx1.mailer.example")
+        .to("anna@example.org")
+        .message(message)
+}
+
+fn points(report: &Report) -> f64 {
+    report.scores().iter().map(|score| score.points).sum()
+}
+
+/// The usual fields around a From and a Subject.
+fn mail(from: &str, subject: &str) -> String {
+    format!(
+        "Date: Mon, 02 Mar 2026 10:00:00 +0000\nMessage-ID: <1@mailer.example>\nFrom: {from}\nTo: anna@example.org\n\
+         Subject: {subject}\n\nHello.\n"
+    )
+}
+
+/// Phishing with a borrowed name and a threat: 6.0 points, flagged by the policy.
+#[test]
+fn catches_a_borrowed_name_with_a_threat() {
+    let report = judged(&mail(
+        "\"PayPal Service\" <notice@parcel-7781.example>",
+        "Your account has been limited",
+    ));
+    assert_eq!(
+        report.symbols(),
+        ["BORROWED_NAME", "SUBJECT_ACCOUNT_THREAT"]
+    );
+    assert_eq!(points(&report), 6.0);
+    assert_eq!(
+        report.note("reasons"),
+        Some("BORROWED_NAME=3.5 SUBJECT_ACCOUNT_THREAT=2.5")
+    );
+}
+
+/// The chief's address as a name, the answer to somewhere else.
+#[test]
+fn catches_the_chief_who_is_not() {
+    let message = mail(
+        "\"chief@example.org\" <x81@cheap.example>",
+        "Are you at your desk?",
+    )
+    .replace("Subject:", "Reply-To: chief.private@gmail.com\nSubject:");
+    let report = judged(&message);
+    assert_eq!(
+        report.symbols(),
+        ["NAME_SHOWS_OTHER_ADDRESS", "REPLY_TO_FREE_MAIL"]
+    );
+    assert!(points(&report) >= 5.0);
+}
+
+/// A home-made bulk mailer: no date, no Message-ID, a fortune and a serial number behind a gap.
+#[test]
+fn catches_bulk_mail_of_a_home_made_program() {
+    let report = judged(
+        "From: claims@fund.example\nTo: undisclosed-recipients:;\nSubject: You have won the lottery            xq7731\n\n\
+         Write to the barrister.\n",
+    );
+    assert_eq!(
+        report.symbols(),
+        [
+            "NO_DATE",
+            "NO_MESSAGE_ID",
+            "SUBJECT_SERIAL",
+            "SUBJECT_FORTUNE"
+        ]
+    );
+}
+
+#[test]
+fn catches_two_senders_in_one_message() {
+    let message =
+        mail("bank@bank.example", "Statement").replace("To:", "From: evil@example.net\nTo:");
+    assert_eq!(judged(&message).symbols(), ["REPEATED_FIELD"]);
+}
+
+#[test]
+fn catches_unseen_characters() {
+    let subject = "=?utf-8?Q?Ver=E2=80=8Bify_the_pay=C2=ADment?=";
+    assert_eq!(
+        judged(&mail("a@b.example", subject)).symbols(),
+        ["UNSEEN_CHARACTERS"]
+    );
+}
+
+#[test]
+fn catches_the_recipient_in_the_subject() {
+    let report = judged(&mail(
+        "Win <w@b.example>",
+        "Anna@example.org, your reward waits",
+    ));
+    assert_eq!(report.symbols(), ["SHOWS_RECIPIENT"]);
+}
+
+/// The company itself writes about an account.
+#[test]
+fn spares_the_true_owner_of_the_name() {
+    let report = judged(&mail(
+        "\"PayPal\" <service@intl.paypal.com>",
+        "Your receipt",
+    ));
+    assert_eq!(report.symbols(), [""; 0]);
+}
+
+/// A mailing list that writes the author's address into the name (as DMARC makes lists do).
+#[test]
+fn spares_a_mailing_list() {
+    let message = mail(
+        "\"jo@example.com via Gardeners\" <gardeners@lists.example>",
+        "[gardeners] how I restore your mailbox post",
+    )
+    .replace(
+        "Subject:",
+        "List-Id: <gardeners.lists.example>\nReply-To: jo.private@gmail.com\nSubject:",
+    );
+    assert_eq!(judged(&message).symbols(), [""; 0]);
+}
+
+/// People write about money, pills and accounts too.
+#[test]
+fn spares_people_who_talk_about_such_things() {
+    for subject in [
+        "Re: account numbers for the new suppliers",
+        "lottery tickets: shall we pool at work?"
+            .replace("lottery", "tombola")
+            .as_str(),
+        "I lost my password again, can you help?",
+        "mortgage meeting on Tuesday",
+        "Paper on bitcoin energy use",
+        "Fwd: million dollar homepage",
+        "Verification of the bridge calculations",
+        "Re: C code, 2    spaces or four",
+    ] {
+        let report = judged(&mail("Jo Doe <jo@example.com>", subject));
+        assert_eq!(report.symbols(), [""; 0], "{subject}");
+    }
+}
+
+/// A name that holds a company's as a part of another word, and a reply to one's own other domain.
+#[test]
+fn spares_names_that_only_look_borrowed() {
+    for from in [
+        "Ledgerwood & Sons <office@ledgerwood.example>",
+        "Dhlamini, Thabo <thabo@example.com>",
+        "\"jo@mail.example.com\" <jo@example.com>",
+    ] {
+        assert_eq!(judged(&mail(from, "Lunch")).symbols(), [""; 0], "{from}");
+    }
+}
+
+const EVERY_KIND: &str = r#"
+[[rule]]
+name = "INSIDE"
+when = { client = ["192.0.2.0/24", "2001:db8::/32"], listener = "mx", not = { is = "encrypted" } }
+score = -1.0
+
+[[rule]]
+name = "MAILER"
+when = { header = { name = "X-Mailer", like = "bulk?r *" }, all = [{ sender = { ends = "@bulk.example" } }, { recipient = "anna@" }] }
+reject = "no bulk mail"
+
+[[rule]]
+name = "LATER"
+when = { hello = { equals = "impatient.example" } }
+defer = "try again in an hour"
+
+[[rule]]
+name = "OUTSIDE"
+when = { not = { from = { ends = "@example.org" } } }
+edit = [
+    { prefix = "Subject", value = "[outside] " },
+    { add = "X-Origin", value = "outside" },
+    { remove = "X-Internal" },
+    { replace = "X-Class", value = "2" },
+]
+"#;
+
+#[test]
+fn every_kind_of_condition_and_consequence() {
+    let message = "From: a@bulk.example\nSubject: hi\nX-Internal: yes\nX-Class: 1\n\nx\n";
+    let report = transaction(message).run::<Rules>(EVERY_KIND);
+    assert_eq!(report.symbols(), ["INSIDE"]);
+    assert_eq!(
+        report.edits(),
+        [
+            "replace Subject 0: [outside] hi",
+            "add X-Origin: outside",
+            "remove X-Internal",
+            "replace X-Class 0: 2",
+        ]
+    );
+}
+
+#[test]
+fn replies_end_the_rules() {
+    let bulk = format!("X-Mailer: Bulker 3\n{}", mail("a@bulk.example", "x"));
+    let report = transaction(&bulk)
+        .from("a@bulk.example")
+        .run::<Rules>(EVERY_KIND);
+    assert_eq!(report.verdict().to_string(), "reject 5.7.1 no bulk mail");
+    assert_eq!(report.edits(), [""; 0]);
+    let report = transaction(&mail("a@b.example", "x"))
+        .helo("Impatient.example")
+        .run::<Rules>(EVERY_KIND);
+    assert_eq!(
+        report.verdict().to_string(),
+        "defer 4.7.1 try again in an hour"
+    );
+}
+
+#[test]
+fn a_prefix_is_put_once() {
+    let report = transaction(&mail("a@b.example", "[outside] x")).run::<Rules>(EVERY_KIND);
+    assert!(report.message().contains("Subject: [outside] x\r\n"));
+}
+
+#[test]
+fn rights_that_miss_are_named_with_the_rule() {
+    let report = transaction(&mail("a@b.example", "x"))
+        .deny("edit-headers")
+        .run::<Rules>(EVERY_KIND);
+    assert!(report.verdict().passes());
+    assert_eq!(
+        report.log()[0],
+        "warn: rule OUTSIDE: cannot edit Subject (not-granted): grant `edit-headers:Subject`"
+    );
+}
+
+#[test]
+fn a_mistake_is_told_with_its_rule_and_the_cure() {
+    let problem = |rule: &str| {
+        configure::<Rules>(&format!("[[rule]]\n{rule}"))
+            .err()
+            .unwrap()
+    };
+    let named = |rest: &str| problem(&format!("name = 'A'\n{rest}"));
+    for (problem, expected) in [
+        (
+            problem("when = { missing = 'Date' }"),
+            "rule number 1: missing field `name`",
+        ),
+        (
+            problem("name = 'A B'\nscore = 1\nwhen = { missing = 'Date' }"),
+            "rule A B: a name has letters",
+        ),
+        (
+            named("when = { missing = 'Date' }"),
+            "rule A: nothing follows from it; give it `score`",
+        ),
+        (
+            named("score = 1\nwhen = {}"),
+            "rule A: a condition is empty; say e.g. { missing",
+        ),
+        (
+            named("score = 1\nwhen = { any = [] }"),
+            "rule A: `any` is empty",
+        ),
+        (
+            named("score = 1\nwhen = { subjct = 'x' }"),
+            "rule A: unknown field `subjct`, expected one of",
+        ),
+        (
+            named("score = 1\nwhen = { subject = { has = 'x' } }"),
+            "rule A: unknown field `has`",
+        ),
+        (
+            named("score = 1\nwhen = { subject = {} }"),
+            "rule A: a text is not tested; say one of",
+        ),
+        (
+            named("score = 1\nwhen = { subject = [] }"),
+            "rule A: an array of texts is empty",
+        ),
+        (
+            named("score = 1\nwhen = { subject = { regex = '(' } }"),
+            "rule A: regex '(':",
+        ),
+        (
+            named("score = 1\nwhen = { is = 'odd' }"),
+            "rule A: unknown variant `odd`",
+        ),
+        (
+            named("score = 1\nwhen = { client = '10/8' }"),
+            "rule A: client: network `10/8` is no IP address",
+        ),
+        (
+            named("reject = 'x'\ndefer = 'y'\nwhen = { missing = 'A' }"),
+            "rule A: it has both",
+        ),
+        (
+            named("edit = [{ add = 'X' }]\nwhen = { missing = 'A' }"),
+            "rule A: an edit is one of",
+        ),
+        (
+            named("edit = [{ remove = 'X:' }]\nwhen = { missing = 'A' }"),
+            "rule A: `X:` is no field name",
+        ),
+    ] {
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+    let twice = "name = 'A'\nscore = 1\nwhen = { missing = 'B' }\n[[rule]]\nname = 'A'\nscore = 1\nwhen = { missing = 'B' }";
+    assert!(problem(twice).starts_with("rule A: another rule has this name"));
+}
