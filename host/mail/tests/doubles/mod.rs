@@ -146,6 +146,10 @@ pub fn plain(kind: VerdictKind) -> Verdict {
     }
 }
 
+pub fn quarantine(reason: &str) -> Verdict {
+    Verdict::Quarantine(reason.into())
+}
+
 /// Edits that add one field to what the filter sees.
 pub fn adding(question: &Question, name: &str, value: &str) -> Vec<Edit> {
     editing(question, |editor| editor.add(name, value).unwrap())
