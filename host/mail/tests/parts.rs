@@ -231,13 +231,13 @@ fn parameters_and_comments_without_end_are_a_fault() {
         let octets = format!("Content-Type: text/plain{field}\r\n\r\nx");
         assert_eq!(fault(octets), PartsFault::Header, "{filler}");
         // What is just short enough must be cheap, in as many parts as there may be.
-        let field = filler.repeat(8_000 / filler.len());
+        let field = filler.repeat(4_000 / filler.len());
         let part = format!("--b\r\nContent-Type: text/plain{field}\r\n\r\nx\r\n");
         let head = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
         let started = Instant::now();
         let _ = parts(format!("{head}{}", part.repeat(PART_LIMIT - 1)));
         assert!(
-            started.elapsed() < Duration::from_secs(60),
+            started.elapsed() < Duration::from_secs(20),
             "{filler} {:?}",
             started.elapsed()
         );

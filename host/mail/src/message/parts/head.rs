@@ -5,7 +5,7 @@ use super::decode::Encoding;
 use super::{Field, PartsFault};
 
 /// A longer MIME field makes the message unparsed: parsing its parameters must stay cheap.
-const FIELD_OCTETS: usize = 8 << 10;
+const FIELD_OCTETS: usize = 4 << 10;
 
 const NAMES: [&str; 3] = [
     "Content-Type",
@@ -27,6 +27,7 @@ pub(super) struct Head {
     pub(super) name: Option<String>,
     pub(super) disposition: Option<String>,
     pub(super) charset: Option<String>,
+    /// of a multipart
     pub(super) boundary: Option<Vec<u8>>,
     pub(super) encoding: Encoding,
 }
@@ -49,18 +50,16 @@ impl Head {
                 .and_then(|value| value.attribute(name))
                 .map(str::to_owned)
         };
+        let content_type = parsed_kind.as_ref().map_or(default.to_owned(), essence);
+        let multipart = content_type.starts_with("multipart/");
         Ok(Self {
-            content_type: parsed_kind.as_ref().map_or(default.to_owned(), essence),
+            content_type,
             name: attribute(&parsed_disposition, "filename").or(attribute(&parsed_kind, "name")),
             disposition: parsed_disposition.map(|value| value.ctype().to_owned()),
             charset: attribute(&parsed_kind, "charset"),
-            boundary: kind.and_then(boundary),
+            boundary: kind.filter(|_| multipart).and_then(boundary),
             encoding: encoding.map_or(Encoding::Identity, transfer_encoding),
         })
-    }
-
-    pub(super) fn is_multipart(&self) -> bool {
-        self.content_type.starts_with("multipart/")
     }
 
     pub(super) fn is_message(&self) -> bool {

@@ -66,7 +66,7 @@ pub enum PartsFault {
     /// more parts than [`PART_LIMIT`]
     #[error("more than {PART_LIMIT} parts")]
     TooMany,
-    /// a header section of a part over [`PART_HEADER_LIMIT`], or a MIME field of it over 8 KiB
+    /// a header section of a part over [`PART_HEADER_LIMIT`], or a MIME field of it over 4 KiB
     #[error("header of a part too large")]
     Header,
     /// the body is over [`PARSE_LIMIT`]

@@ -47,7 +47,7 @@ impl Walk {
             return Err(PartsFault::TooDeep);
         }
         self.spend(body.len())?;
-        let boundary = head.boundary.as_ref().filter(|_| head.is_multipart());
+        let boundary = head.boundary.as_deref();
         if let Some(bodies) = boundary.and_then(|boundary| split(&body, boundary)) {
             let inside = head.default_inside();
             let here = self.push(place, head, Bytes::new())?;
