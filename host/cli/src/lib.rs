@@ -16,8 +16,30 @@ pub mod signals;
 pub mod trial;
 pub mod wire;
 
+use std::process::ExitCode;
+
 use arguments::{Arguments, Command};
+use clap::Parser;
 use exit::{Exit, Failure};
+
+/// The program: reads the command line, runs the command, says what went wrong on standard error.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&format!("cannot start threads: {error}"));
+            return ExitCode::from(75);
+        }
+    };
+    match runtime.block_on(perform(&arguments)) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::complain(&failure.to_string());
+            failure.exit.into()
+        }
+    }
+}
 
 /// Runs one command.
 pub async fn perform(arguments: &Arguments) -> Result<Exit, Failure> {
