@@ -66,6 +66,12 @@ impl Address {
         self.mailbox.is_ascii()
     }
 
+    /// Does the local part hold `%`, `!` or `@`? Old servers take it for a route to another domain,
+    /// so a recipient that looks like ours may be somebody else's (RFC 5321 appendix F.2).
+    pub fn looks_routed(&self) -> bool {
+        self.local_part().contains(['%', '!', '@'])
+    }
+
     /// `local@domain` as written, empty for the null path.
     pub fn mailbox(&self) -> &str {
         &self.mailbox

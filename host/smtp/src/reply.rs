@@ -1,6 +1,6 @@
 //! Replies (RFC 5321 section 4.2): what they are and how they are printed.
 //!
-//! Named replies are in [`crate::replies`], parsing is in [`crate::reply_parser`].
+//! Named replies are in `replies.rs`, parsing is in [`crate::reply_parser`].
 
 use std::borrow::Cow;
 use std::fmt;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::mem;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::address::Path;
 use crate::argument::Argument;
@@ -14,38 +14,12 @@ use crate::extension::{Extensions, Keyword};
 use crate::line::{Item, Lines};
 use crate::reply::{Code, Reply};
 
-/// The shortest limit for a command line that is taken: RFC 5321 section 4.5.3.1.4.
-const MIN_COMMAND: usize = 512;
+mod config;
+mod state;
 
-/// What a [`Server`] must know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerConfig {
-    /// Our name, for the greeting and the answers to HELO and EHLO.
-    pub hostname: String,
-    /// The largest message in octets; a smaller SIZE in the offer counts.
-    pub max_message: u64,
-    /// Recipients asked for in one transaction; each one over it gets 452.
-    pub max_recipients: usize,
-    /// The longest command line in octets, CRLF included; 512 at least.
-    pub max_command: usize,
-    /// Errors between two messages; the next one gets 421 and the session ends.
-    pub max_errors: u32,
-    /// Refuse MAIL outside TLS?
-    pub require_tls: bool,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            hostname: "localhost".to_owned(),
-            max_message: 50 * 1024 * 1024,
-            max_recipients: 1000,
-            max_command: 4096,
-            max_errors: 20,
-            require_tls: false,
-        }
-    }
-}
+use config::MIN_COMMAND;
+pub use config::ServerConfig;
+use state::{Content, Question, Session, State, Transaction};
 
 /// One SMTP session, seen from the server. See the crate's page for how to drive it.
 #[derive(Debug)]
@@ -56,69 +30,6 @@ pub struct Server {
     state: State,
     session: Session,
     question: Question,
-}
-
-/// What outlives a transaction.
-#[derive(Debug)]
-struct Session {
-    offer: Extensions,
-    /// The largest message in octets, as offered.
-    limit: u64,
-    /// Set once by `refuse_hello`, for good.
-    refusal: Option<Reply>,
-    errors: u32,
-    inside_tls: bool,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Nothing was said yet.
-    Silent,
-    /// The greeting refused all service.
-    Rejecting,
-    /// No HELO or EHLO was accepted yet.
-    Fresh,
-    /// Between transactions.
-    Idle,
-    /// MAIL was accepted.
-    Open(Transaction),
-    /// Behind 354.
-    Content(Content),
-    /// Behind the 220 to STARTTLS.
-    Handshake,
-    Closed(CloseReason),
-}
-
-#[derive(Debug)]
-struct Transaction {
-    utf8: bool,
-    asked: usize,
-    accepted: usize,
-}
-
-#[derive(Debug)]
-struct Content {
-    decoder: Decoder,
-    octets: u64,
-}
-
-impl Content {
-    /// Counts all, passes what is within the limit, swallows the rest.
-    fn fitting(&mut self, mut octets: Bytes, limit: u64) -> Option<Event> {
-        let room = usize::try_from(limit.saturating_sub(self.octets)).unwrap_or(usize::MAX);
-        self.octets = self.octets.saturating_add(octets.len() as u64);
-        octets.truncate(room);
-        (!octets.is_empty()).then_some(Event::Content(octets))
-    }
-}
-
-/// What the caller has to answer.
-#[derive(Debug)]
-enum Question {
-    None,
-    /// Not told to the caller yet: another event came first.
-    Coming(Event),
-    Asked(Event),
 }
 
 impl Server {
@@ -157,6 +68,15 @@ impl Server {
     /// Has the client sent octets that are not used yet? Before the greeting: early talk.
     pub fn has_input(&self) -> bool {
         self.lines.len() > 0
+    }
+
+    /// Gives back the memory of empty buffers: for a session about to wait.
+    pub fn release(&mut self) {
+        for buffer in [self.lines.buffer(), &mut self.output] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
     }
 
     /// Replies that wait to be written; take them with `split()`.

@@ -269,3 +269,13 @@ fn no_paths_in_commands() {
         );
     }
 }
+
+#[test]
+fn local_parts_that_look_like_routes() {
+    for routed in ["a%b@example.org", "b!a@example.org", "\"a@b\"@example.org"] {
+        assert!(Address::parse(routed).unwrap().looks_routed(), "{routed}");
+    }
+    for plain in ["a@example.org", "\"a b\"@example.org", "postmaster", ""] {
+        assert!(!Address::parse(plain).unwrap().looks_routed(), "{plain}");
+    }
+}

@@ -156,3 +156,23 @@ fn attributes_are_encoded() {
     assert_eq!(Attribute::new("NAME", ""), None);
     assert_eq!(Attribute::new("NA ME", "x"), None);
 }
+
+/// Two replies at once: the second is there before the dot, so it cannot be about the message.
+#[test]
+fn a_reply_before_its_command_is_an_error() {
+    for (early, error) in [
+        ("250 taken\r\n", ClientError::Unasked(Code::OK)),
+        ("250 tak", ClientError::Early),
+        ("250-taken\r\n", ClientError::Early),
+    ] {
+        let mut client = greeted();
+        client.send(&Command::Data);
+        client.receive(b"354 go on\r\n");
+        client.receive(early.as_bytes());
+        assert_eq!(client.next().unwrap().unwrap().code(), Code::START_CONTENT);
+        client.content(b"text\r\n");
+        client.end_content();
+        assert!(!client.output().ends_with(b".\r\n"), "nobody can take it");
+        assert_eq!(client.next(), Err(error));
+    }
+}

@@ -171,6 +171,17 @@ fn nothing_is_hoarded() {
     }
 }
 
+/// So that a message of nothing but dots costs no more than another.
+#[test]
+fn dots_do_not_multiply_the_pieces() {
+    let mut input = BytesMut::from(&b"..\r\n".repeat(1000)[..]);
+    match Decoder::new().decode(&mut input) {
+        Decoded::Octets(octets) => assert_eq!(octets, b".\r\n".repeat(1000)),
+        other => panic!("{other:?}"),
+    }
+    assert!(input.is_empty());
+}
+
 #[test]
 fn a_run_of_text_is_not_copied() {
     let mut input = BytesMut::from(&b"one\r\ntwo\r\n.\r\n"[..]);
@@ -243,6 +254,23 @@ proptest! {
     #[test]
     fn the_decoder_agrees_with_the_oracle(stream in stream(), chunk in 1usize..8) {
         prop_assert_eq!(decode(&stream, chunk), oracle::judge(&stream));
+    }
+
+    /// Long streams, which are looked at by blocks, with one odd thing somewhere.
+    #[test]
+    fn long_streams(lines in prop::collection::vec(0usize..120, 10..40), odd in 0usize..2000,
+                    what in prop::sample::select(&b"\r\n.\0x"[..]), chunk in 1usize..1500) {
+        let mut stream: Vec<u8> = lines.iter().flat_map(|n| [vec![b'x'; *n], b"\r\n".to_vec()].concat()).collect();
+        let place = odd % stream.len();
+        stream[place] = what;
+        let message = stream.clone();
+        stream.extend_from_slice(b".\r\n");
+        prop_assert_eq!(decode(&stream, chunk), oracle::judge(&stream));
+        let encoded = encode(&message, chunk);
+        prop_assert_eq!(encoded.is_err(), oracle::judge(&stream) == Verdict::Fault);
+        if let Ok(stuffed) = encoded {
+            prop_assert_eq!(decode(&stuffed, chunk), end(&message, b""));
+        }
     }
 
     #[test]

@@ -119,7 +119,8 @@ fn enhanced_codes() {
     assert_eq!(Enhanced::parse("5.7.1"), Enhanced::new(5, 7, 1));
     assert_eq!(Enhanced::parse("2.999.0"), Enhanced::new(2, 999, 0));
     for bad in [
-        "", "5", "5.7", "5.7.1.1", "3.0.0", "5.7.x", "5.07.1", "5.7.1000", "+5.7.1", "5..1",
+        "", "5", "261.7.1", "5.7", "5.7.1.1", "3.0.0", "5.7.x", "5.07.1", "5.7.1000", "+5.7.1",
+        "5..1",
     ] {
         assert_eq!(Enhanced::parse(bad), None, "{bad}");
     }

@@ -396,6 +396,26 @@ fn nothing_is_answered_before_the_greeting() {
 }
 
 #[test]
+fn an_idle_session_gives_its_memory_back() {
+    let mut server = Server::new(config());
+    server.greet();
+    server.receive(b"NOOP\r\nNOO");
+    assert_eq!(server.next(), Event::NeedInput);
+    server.output().clear();
+    server.release();
+    assert_eq!(server.output().capacity(), 0);
+    server.receive(b"P\r\n");
+    assert_eq!(
+        server.next(),
+        Event::NeedInput,
+        "what is not used yet is kept"
+    );
+    assert_eq!(&server.output()[..], b"250 2.0.0 Ok\r\n");
+    server.release();
+    assert_eq!(server.buffer().capacity(), 0);
+}
+
+#[test]
 fn the_caller_closes_between_commands() {
     let play = Play {
         judge: |event| match event {

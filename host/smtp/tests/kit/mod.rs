@@ -9,7 +9,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use lazaret_smtp::{
-    CloseReason, Event, Extensions, Keyword, Own, Path, Reply, Server, ServerConfig,
+    CloseReason, Enhanced, Event, Extensions, Keyword, Own, Path, Reply, Server, ServerConfig,
 };
 
 /// How the session is set up, and who judges it.
@@ -275,6 +275,24 @@ fn compare(sent: &[u8], expected: &[String], heard: &str) {
         lines.iter().all(|line| line.len() + 2 <= 512),
         "reply line too long"
     );
+    let sent = sent.to_ascii_uppercase();
+    let hello = |line: &[u8]| line == b"EHLO" || line == b"HELO";
+    let hello = sent.windows(4).any(hello);
+    assert!(
+        hello || lines.iter().all(|line| has_its_enhanced_code(line)),
+        "no enhanced code, or of another class: {heard}"
+    );
+}
+
+/// RFC 2034 section 4: on every 2yz, 4yz and 5yz, of the same class; 220 may be a greeting.
+fn has_its_enhanced_code(line: &str) -> bool {
+    let (code, text) = line.split_at(4);
+    let word = text.split(' ').next().unwrap_or_default();
+    let code = &code[..3];
+    match Enhanced::parse(word) {
+        Some(enhanced) => code.starts_with(&enhanced.class.to_string()),
+        None => matches!(code, "220" | "354"),
+    }
 }
 
 fn matches(line: &str, pattern: &str) -> bool {

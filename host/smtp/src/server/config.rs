@@ -1,0 +1,34 @@
+//! The server machine's settings.
+
+/// The shortest limit for a command line that is taken: RFC 5321 section 4.5.3.1.4.
+pub(super) const MIN_COMMAND: usize = 512;
+
+/// What a [`crate::Server`] must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Our name, for the greeting and the answers to HELO and EHLO.
+    pub hostname: String,
+    /// The largest message in octets; a smaller SIZE in the offer counts.
+    pub max_message: u64,
+    /// Recipients asked for in one transaction; each one over it gets 452.
+    pub max_recipients: usize,
+    /// The longest command line in octets, CRLF included; 512 at least.
+    pub max_command: usize,
+    /// Errors between two messages; the next one gets 421 and the session ends.
+    pub max_errors: u32,
+    /// Refuse MAIL outside TLS?
+    pub require_tls: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            hostname: "localhost".to_owned(),
+            max_message: 50 * 1024 * 1024,
+            max_recipients: 1000,
+            max_command: 4096,
+            max_errors: 20,
+            require_tls: false,
+        }
+    }
+}
