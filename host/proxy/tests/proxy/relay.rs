@@ -1,8 +1,8 @@
 //! A message's whole way: what reaches the backend, what the client hears.
 
-mod kit;
+use crate::kit;
 
-use kit::{Backend, Running, Setup};
+use crate::kit::{Backend, Running, Setup};
 
 const HELLO: &str = "S: 220 mx.example.org\nC: EHLO client.example.com\nS: 250";
 

@@ -1,0 +1,239 @@
+//! What a mistake in `lazaret.toml` gets: file, line, what is wrong, what would be right.
+
+use std::sync::Arc;
+
+use lazaret_proxy::{Config, Proxy, StartError};
+use rcgen::generate_simple_self_signed;
+
+use crate::kit::filter::{ALL_VERDICTS, Filters, say};
+
+/// Line 1 is the hostname, the listener starts at line 2 and the backend after it.
+fn text(listener: &str, backend: &str) -> String {
+    format!(
+        "hostname = \"mx.example.org\"\n[[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:0\"]\n{listener}\n\
+         [backend]\naddress = [\"127.0.0.1:10025\"]\n{backend}\n"
+    )
+}
+
+const OURS: &str = "recipients = [\"example.org\"]";
+
+/// The directory holds cert.pem with key.pem, and other.pem that fits neither.
+fn complaint(text: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] =
+        [(); 2].map(|()| generate_simple_self_signed(["mx.example.org".to_owned()]).unwrap());
+    std::fs::write(dir.path().join("cert.pem"), one.cert.pem()).unwrap();
+    std::fs::write(dir.path().join("key.pem"), one.signing_key.serialize_pem()).unwrap();
+    std::fs::write(
+        dir.path().join("other.pem"),
+        two.signing_key.serialize_pem(),
+    )
+    .unwrap();
+    let path = dir.path().join("lazaret.toml");
+    match Config::parse(&path, text) {
+        Ok(_) => "no complaint".to_owned(),
+        Err(error) => error
+            .to_string()
+            .replace(&format!("{}/", dir.path().display()), ""),
+    }
+}
+
+fn check(text: &str, wanted: &str) {
+    let said = complaint(text);
+    assert!(
+        said.starts_with(wanted),
+        "wanted: {wanted}\n   got: {said}\n{text}"
+    );
+}
+
+#[test]
+fn a_complete_configuration_is_taken() {
+    let listener = "tls = \"starttls\"\nrequire-tls = true\ncertificate = \"cert.pem\"\nprivate-key = \"key.pem\"\n\
+                    recipients = [\"example.org\", \"*.example.org\"]\ntrusted = [\"10.0.0.0/8\", \"192.0.2.1\"]\nnewline-exempt = []";
+    let tables = "identity = \"xclient\"\nconnections = 40\nhold = \"20s\"\n[limits]\nconnections = 10000\n\
+                  connections-per-client = 100\nmessage-size = \"50 MiB\"\n[deadlines]\ncommand = \"5m\"\n\
+                  [admin]\nlisten = [\"127.0.0.1:8025\"]";
+    check(&text(listener, tables), "no complaint");
+}
+
+#[test]
+fn each_mistake_is_cited_with_its_line_and_cure() {
+    let tls = |rest: &str| format!("{OURS}\ntls = \"starttls\"\n{rest}");
+    for (text, wanted) in [
+        (
+            text("", ""),
+            "lazaret.toml:2: listener `mx` has no `recipients`, say whose mail it takes",
+        ),
+        (
+            text("recipients = []", ""),
+            "lazaret.toml:5: `recipients` is empty",
+        ),
+        (
+            text("recipients = \"example.org\"", ""),
+            "lazaret.toml:5: `example.org` is neither a list nor \"any\", write recipients = [\"example.org\"]",
+        ),
+        (
+            text("recipients = [\"exa mple\"]", ""),
+            "lazaret.toml:5: `exa mple` is not a domain",
+        ),
+        (
+            text("recipients = { lines = \"no.txt\" }", ""),
+            "no.txt: cannot be read",
+        ),
+        (
+            text("recipient = []", ""),
+            "lazaret.toml:5: unknown key `recipient`, did you mean `recipients`?",
+        ),
+        (
+            text(&format!("{OURS}\ntls = \"startls\""), ""),
+            "lazaret.toml:6: unknown word `startls`, did you mean `starttls`?",
+        ),
+        (
+            text(&tls(""), ""),
+            "lazaret.toml:2: listener `mx` speaks TLS but has no `certificate`",
+        ),
+        (
+            text(
+                &tls("certificate = \"no.pem\"\nprivate-key = \"key.pem\""),
+                "",
+            ),
+            "lazaret.toml:7: no.pem cannot be read",
+        ),
+        (
+            text(
+                &tls("certificate = \"cert.pem\"\nprivate-key = \"other.pem\""),
+                "",
+            ),
+            "lazaret.toml:7: the key other.pem does not fit the certificate cert.pem",
+        ),
+        (
+            text(
+                &tls("certificate = \"key.pem\"\nprivate-key = \"key.pem\""),
+                "",
+            ),
+            "lazaret.toml:7: no certificate can be read from key.pem: there is none in it",
+        ),
+        (
+            text(
+                &tls("certificate = \"cert.pem\"\nprivate-key = \"cert.pem\""),
+                "",
+            ),
+            "lazaret.toml:7: no private key can be read from cert.pem",
+        ),
+        (
+            text(&format!("{OURS}\nrequire-tls = true"), ""),
+            "lazaret.toml:6: `require-tls` has no effect",
+        ),
+        (
+            text(&format!("{OURS}\ntrusted = [\"10.0.0.0/99\"]"), ""),
+            "lazaret.toml:6: `10.0.0.0/99` is not a network",
+        ),
+        (
+            text(&format!("{OURS}\nproxy-protocol = {{ from = [] }}"), ""),
+            "lazaret.toml:6: `proxy-protocol` is not supported in this version",
+        ),
+        (
+            text(&format!("{OURS}\nnewline-exempt = [\"10.0.0.1\"]"), ""),
+            "lazaret.toml:6: `newline-exempt` is not supported in this version",
+        ),
+        (
+            text(OURS, "tls = \"verify\"\nca = \"no.pem\""),
+            "lazaret.toml:9: no certificate can be read from no.pem",
+        ),
+        (
+            text(OURS, "tls = \"require\"\nname = \"x\""),
+            "lazaret.toml:9: `name` has no effect",
+        ),
+        (
+            text(OURS, "connections = 0"),
+            "lazaret.toml:8: `connections` must be from 1 to 10000",
+        ),
+        (
+            text(OURS, "hold = \"10m\""),
+            "lazaret.toml:8: `hold` is longer than backends wait",
+        ),
+        (
+            text(OURS, "hold = 20"),
+            "lazaret.toml:8: invalid type: integer `20`",
+        ),
+        (
+            text(OURS, "[limits]\nmessage-size = \"1 B\""),
+            "lazaret.toml:9: `message-size` is too small",
+        ),
+        (
+            text(OURS, "[deadlines]\ncomand = \"5m\""),
+            "lazaret.toml:9: unknown key `comand`, did you mean `command`?",
+        ),
+        (
+            text(OURS, "[admin]\nlisten = [\"0.0.0.0:8025\"]"),
+            "lazaret.toml:9: the admin port would listen on 0.0.0.0:8025",
+        ),
+        (
+            text(OURS, "").replace("127.0.0.1:10025", "127.0.0.1"),
+            "lazaret.toml:7: `127.0.0.1` is not a host with a port",
+        ),
+        (
+            text(OURS, "").replace("127.0.0.1:0", "localhost"),
+            "lazaret.toml:4: `localhost` is not an address with a port",
+        ),
+        (
+            text(OURS, "").replace("mx.example.org", "mx example"),
+            "lazaret.toml:1: `mx example` is not a host name",
+        ),
+        (
+            text(OURS, "").replace("[backend]", "[backends]"),
+            "lazaret.toml:6: unknown key `backends`, did you mean `backend`?",
+        ),
+        (
+            format!("filters = \"no.d\"\n{}", text(OURS, "")),
+            "lazaret.toml:1: the directory no.d does not exist, create it",
+        ),
+        (
+            "hostname = \"mx.example.org\"\n[backend]\naddress = [\"b:25\"]\n".to_owned(),
+            "lazaret.toml: there is no [[listener]]",
+        ),
+        (
+            text(
+                &format!("{OURS}\n[[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:1\"]\n{OURS}"),
+                "",
+            ),
+            "lazaret.toml:7: two listeners are named `mx`",
+        ),
+    ] {
+        check(&text, wanted);
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let text = text(OURS, "").replace("127.0.0.1:0", &address);
+    let config = Config::parse("lazaret.toml".as_ref(), &text).unwrap();
+    let error = Proxy::bind(config, Arc::new(Filters::default()))
+        .await
+        .err()
+        .unwrap();
+    assert!(matches!(error, StartError::Listen { .. }));
+    assert!(
+        error.to_string().contains(&address)
+            && error.to_string().contains("another process listens there"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_filter_that_may_quarantine_needs_a_quarantine() {
+    let dir = tempfile::tempdir().unwrap();
+    let judge = |_: &lazaret_mail::Question| say(lazaret_mail::Verdict::Continue);
+    let filters =
+        Filters::default().and("10-test", &[lazaret_mail::Stage::Mail], ALL_VERDICTS, judge);
+    filters.write(&dir.path().join("filters.d"));
+    let text = format!("filters = \"filters.d\"\n{}", text(OURS, ""));
+    let config = Config::parse(&dir.path().join("lazaret.toml"), &text).unwrap();
+    let error = Proxy::bind(config, Arc::new(filters)).await.err().unwrap();
+    assert!(
+        matches!(&error, StartError::NoQuarantine(name) if name == "test"),
+        "{error}"
+    );
+}

@@ -1,0 +1,124 @@
+//! Slow clients keep no backend connection busy.
+
+use std::time::{Duration, Instant};
+
+use crate::kit::{Backend, Client, Running, Setup};
+
+const DATA: &str = "S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354";
+
+#[tokio::test]
+async fn a_connection_held_too_long_is_given_back_and_the_journal_played_again() {
+    let backend = Backend::honest().await;
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            backend: "hold = \"200ms\"",
+            ..Setup::default()
+        },
+    )
+    .await;
+    let mut client = proxy
+        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<a@example.com> RET=HDRS\nS: 250")
+        .await;
+    client
+        .play("C: RCPT TO:<b@example.org> NOTIFY=NEVER\nS: 250")
+        .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(
+        backend.heard("QUIT").len(),
+        2,
+        "one for EHLO, one given back"
+    );
+    client
+        .play("C: RCPT TO:<c@example.org>\nS: 250\nC: DATA\nS: 354\nC: text\nC: .\nS: 250")
+        .await;
+    assert_eq!(backend.messages().len(), 1);
+    assert_eq!(
+        backend.heard("MAIL"),
+        ["MAIL FROM:<a@example.com> RET=HDRS"; 2]
+    );
+    let [b, c] = [
+        "RCPT TO:<b@example.org> NOTIFY=NEVER",
+        "RCPT TO:<c@example.org>",
+    ];
+    assert_eq!(backend.heard("RCPT"), [b, b, c]);
+}
+
+#[tokio::test]
+async fn two_hundred_stalled_clients_do_not_keep_the_next_from_delivering() {
+    let backend = Backend::honest().await;
+    let tables = "[limits]\nconnections-per-client = 1000";
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            tables,
+            ..Setup::default()
+        },
+    )
+    .await;
+    let mut stalled: Vec<Client> = Vec::new();
+    let mut opening = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let address = proxy.address;
+        opening.spawn(async move {
+            let mut client = Client::connect(address).await;
+            client.play(DATA).await;
+            client.send(b"Subject: stalled\r\n").await;
+            client
+        });
+    }
+    let began = Instant::now();
+    while let Some(client) = opening.join_next().await {
+        stalled.push(client.unwrap());
+    }
+    println!("200 clients at DATA after {:?}", began.elapsed());
+    let began = Instant::now();
+    proxy
+        .play(DATA)
+        .await
+        .play("C: Subject: through\nC: .\nS: 250")
+        .await;
+    println!("the next delivered in {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(
+        backend.state().peak <= 40,
+        "{} connections",
+        backend.state().peak
+    );
+    // And the stalled ones lose nothing when they go on.
+    for client in &mut stalled[..50] {
+        client.play("C: .\nS: 250").await;
+    }
+    assert_eq!(backend.messages().len(), 51);
+    assert!(
+        backend.state().peak <= 40,
+        "{} connections",
+        backend.state().peak
+    );
+}
+
+#[tokio::test]
+async fn waiting_for_a_connection_ends_with_451() {
+    let backend = Backend::honest().await;
+    backend
+        .state()
+        .acts
+        .insert("RCPT", crate::kit::Act::Silence);
+    let limits = "connections = 1\nwait = \"300ms\"\noffer-age = \"1h\"";
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            backend: limits,
+            ..Setup::default()
+        },
+    )
+    .await;
+    let mut first = proxy
+        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250")
+        .await;
+    // The backend is thinking about this one: nobody can take its connection.
+    first.play("C: RCPT TO:<b@example.org>").await;
+    proxy
+        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 451 4.3.2")
+        .await;
+}

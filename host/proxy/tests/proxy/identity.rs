@@ -1,0 +1,124 @@
+//! The backend learns who the client is, or gets no mail.
+
+use lazaret_proxy::{Config, probe};
+
+use crate::kit::{Act, Backend, Running, Setup};
+
+const SESSION: &str = "S: 220\nC: EHLO client.example.com\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: a\nC: .\nS: 250";
+
+#[tokio::test]
+async fn xclient_comes_first_and_ehlo_in_the_clients_name_after_it() {
+    let backend = Backend::honest().await;
+    backend
+        .state()
+        .ehlo
+        .push("XCLIENT NAME ADDR PORT PROTO HELO LOGIN");
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            backend: "identity = \"xclient\"",
+            ..Setup::default()
+        },
+    )
+    .await;
+    proxy.play(SESSION).await;
+    let xclient = backend.heard("XCLIENT").remove(0);
+    assert!(
+        xclient.starts_with("XCLIENT NAME=[UNAVAILABLE] PORT="),
+        "{xclient}"
+    );
+    assert!(
+        xclient.ends_with("PROTO=ESMTP HELO=client.example.com ADDR=127.0.0.1"),
+        "{xclient}"
+    );
+    assert_eq!(
+        backend.heard("EHLO").last().unwrap(),
+        "EHLO client.example.com"
+    );
+    // The backend writes the true Received field itself.
+    assert_eq!(backend.messages(), ["a\r\n"]);
+}
+
+#[tokio::test]
+async fn xforward_is_told_for_each_transaction() {
+    let backend = Backend::honest().await;
+    backend.state().ehlo.push("XFORWARD NAME ADDR PROTO HELO");
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            backend: "identity = \"xforward\"",
+            ..Setup::default()
+        },
+    )
+    .await;
+    proxy
+        .play(SESSION)
+        .await
+        .play("C: MAIL FROM:<>\nS: 250")
+        .await;
+    let told = "XFORWARD NAME=[UNAVAILABLE] PROTO=ESMTP HELO=client.example.com ADDR=127.0.0.1";
+    assert_eq!(backend.heard("XFORWARD"), [told, told]);
+    assert!(backend.messages()[0].starts_with("Received: from client.example.com"));
+}
+
+#[tokio::test]
+async fn without_the_identity_that_is_configured_there_is_no_mail() {
+    for identity in ["identity = \"xclient\"", "identity = \"xforward\""] {
+        let backend = Backend::honest().await;
+        let proxy = Running::start(
+            &backend,
+            Setup {
+                backend: identity,
+                ..Setup::default()
+            },
+        )
+        .await;
+        proxy
+            .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 451 4.3.5")
+            .await;
+        assert_eq!(backend.heard("MAIL").len(), 0);
+    }
+}
+
+async fn probed(backend: &Backend, identity: &str) -> lazaret_proxy::ProbeReport {
+    let text = format!(
+        "hostname = \"mx.example.org\"\n[[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:0\"]\nrecipients = \"any\"\n\
+         [backend]\naddress = [\"{}\"]\nidentity = \"{identity}\"\n",
+        backend.address
+    );
+    probe(&Config::parse("lazaret.toml".as_ref(), &text).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_probe_sees_a_relay_and_a_backend_that_is_none() {
+    let open = Backend::honest().await;
+    let report = probed(&open, "none").await;
+    assert!(
+        !report.is_good() && report.to_string().contains("RELAYS"),
+        "{report}"
+    );
+    assert_eq!(open.heard("DATA").len(), 0);
+
+    let closed = Backend::with(
+        "RCPT",
+        Act::Say(b"554 5.7.1 Relay access denied\r\n".to_vec()),
+    )
+    .await;
+    closed
+        .state()
+        .ehlo
+        .push("XCLIENT NAME ADDR PORT PROTO HELO");
+    let report = probed(&closed, "xclient").await;
+    assert!(report.is_good(), "{report}");
+    assert!(closed.heard("XCLIENT")[0].contains("ADDR=192.0.2.1"));
+
+    let unprepared = Backend::honest().await;
+    let report = probed(&unprepared, "xclient").await;
+    assert!(
+        !report.is_good()
+            && report
+                .to_string()
+                .contains("smtpd_authorized_xclient_hosts"),
+        "{report}"
+    );
+}

@@ -1,0 +1,11 @@
+//! The proxy through its sockets, against a scripted backend. One program, so that it is linked once.
+
+mod backends;
+mod config;
+mod directory;
+mod hold;
+mod identity;
+mod kit;
+mod relay;
+mod tls;
+mod verdicts;

@@ -1,0 +1,260 @@
+//! TLS towards clients and towards the backend.
+
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rustls::crypto::ring;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::kit::{Act, Backend, Client, Filters, Running, Setup};
+
+/// A certificate for a name, written where the configuration of these tests looks for it.
+fn certificate(name: &str) -> CertifiedKey<KeyPair> {
+    generate_simple_self_signed([name.to_owned()]).unwrap()
+}
+
+fn connector(certificate: &CertifiedKey<KeyPair>) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.cert.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+/// A proxy with this TLS line and a certificate for mx.example.org, which is returned.
+async fn proxy(
+    backend: &Backend,
+    listener: &str,
+    filters: Filters,
+) -> (Running, CertifiedKey<KeyPair>, tempfile::TempDir) {
+    let certificate = certificate("mx.example.org");
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&cert, certificate.cert.pem()).unwrap();
+    std::fs::write(&key, certificate.signing_key.serialize_pem()).unwrap();
+    let listener = format!(
+        "{listener}\ncertificate = \"{}\"\nprivate-key = \"{}\"",
+        cert.display(),
+        key.display()
+    );
+    // Leaked: a test's few octets, and the setup wants what lives for ever.
+    let setup = Setup {
+        listener: listener.leak(),
+        filters,
+        ..Setup::default()
+    };
+    (Running::start(backend, setup).await, certificate, dir)
+}
+
+async fn handshake(tcp: TcpStream, certificate: &CertifiedKey<KeyPair>) -> Client {
+    let name = ServerName::try_from("mx.example.org").unwrap();
+    Client::over(Box::new(
+        connector(certificate).connect(name, tcp).await.unwrap(),
+    ))
+}
+
+const MESSAGE: &str = "C: EHLO client.example.com\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: a\nC: .\nS: 250";
+
+#[tokio::test]
+async fn implicit_tls_carries_a_session_and_received_says_so() {
+    let backend = Backend::honest().await;
+    let (proxy, certificate, _dir) =
+        proxy(&backend, "tls = \"implicit\"", Filters::default()).await;
+    let mut client = handshake(
+        TcpStream::connect(proxy.address).await.unwrap(),
+        &certificate,
+    )
+    .await;
+    client.play("S: 220\nC: EHLO a").await;
+    assert!(!client.lines().await.join(" ").contains("STARTTLS"));
+    client.play(MESSAGE).await;
+    let message = backend.messages().remove(0);
+    assert!(
+        message
+            .replace("\r\n", "")
+            .contains("with ESMTPS (using TLSv1.3 with cipher TLS_"),
+        "{message}"
+    );
+}
+
+/// STARTTLS by hand, on the bare socket.
+async fn start_tls(proxy: &Running, injected: &str) -> TcpStream {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let mut wire = BufReader::new(TcpStream::connect(proxy.address).await.unwrap());
+    let mut line = String::new();
+    wire.read_line(&mut line).await.unwrap();
+    wire.write_all(b"EHLO a\r\n").await.unwrap();
+    while !line.starts_with("250 ") {
+        line.clear();
+        wire.read_line(&mut line).await.unwrap();
+    }
+    wire.write_all(format!("STARTTLS\r\n{injected}").as_bytes())
+        .await
+        .unwrap();
+    line.clear();
+    wire.read_line(&mut line).await.unwrap();
+    assert!(line.starts_with("220 "), "{line}");
+    assert!(wire.buffer().is_empty());
+    wire.into_inner()
+}
+
+#[tokio::test]
+async fn what_comes_in_the_clear_behind_starttls_is_dropped() {
+    let backend = Backend::honest().await;
+    let (proxy, certificate, _dir) =
+        proxy(&backend, "tls = \"starttls\"", Filters::default()).await;
+    let tcp = start_tls(
+        &proxy,
+        "MAIL FROM:<evil@example.com>\r\nRCPT TO:<b@example.org>\r\n",
+    )
+    .await;
+    let mut client = handshake(tcp, &certificate).await;
+    // HELO is forgotten too; nothing injected is answered.
+    client.play("C: MAIL FROM:<>\nS: 503").await;
+    client.play(MESSAGE).await;
+    assert_eq!(backend.heard("MAIL"), ["MAIL FROM:<>"]);
+}
+
+#[tokio::test]
+async fn require_tls_refuses_mail_in_the_clear() {
+    let backend = Backend::honest().await;
+    let (proxy, _certificate, _dir) = proxy(
+        &backend,
+        "tls = \"starttls\"\nrequire-tls = true",
+        Filters::default(),
+    )
+    .await;
+    proxy
+        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 530 5.7.0")
+        .await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_none_ends_alone() {
+    let backend = Backend::honest().await;
+    let (proxy, certificate, _dir) =
+        proxy(&backend, "tls = \"implicit\"", Filters::default()).await;
+    let mut garbage = proxy.client().await;
+    garbage.send(b"EHLO not tls\r\n").await;
+    let other = handshake(
+        TcpStream::connect(proxy.address).await.unwrap(),
+        &certificate,
+    );
+    other.await.play("S: 220").await;
+}
+
+/// A backend behind TLS: STARTTLS is answered, the rest of the session runs to an honest one.
+async fn tls_backend(
+    certificate: &CertifiedKey<KeyPair>,
+    honest: &Backend,
+    behind: &'static str,
+) -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let key = PrivateKeyDer::try_from(certificate.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, honest) = (listener.local_addr().unwrap(), honest.address);
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut said = [0; 512];
+                tcp.write_all(b"220 backend\r\n").await.unwrap();
+                drop(tcp.read(&mut said).await);
+                tcp.write_all(b"250-backend\r\n250 STARTTLS\r\n")
+                    .await
+                    .unwrap();
+                drop(tcp.read(&mut said).await);
+                tcp.write_all(format!("220 go\r\n{behind}").as_bytes())
+                    .await
+                    .unwrap();
+                let Ok(mut tls) = acceptor.accept(tcp).await else {
+                    return;
+                };
+                let mut inner = TcpStream::connect(honest).await.unwrap();
+                // Its greeting belongs to a connection without STARTTLS.
+                drop(inner.read(&mut said).await);
+                drop(tokio::io::copy_bidirectional(&mut tls, &mut inner).await);
+            });
+        }
+    });
+    address
+}
+
+/// What MAIL gets with this `[backend]`, in front of a TLS backend with this certificate.
+async fn mail_gets(backend: std::net::SocketAddr, lines: &str) -> String {
+    let text = format!(
+        "hostname = \"mx.example.org\"\n[[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:0\"]\nrecipients = \"any\"\n\
+         [backend]\naddress = [\"{backend}\"]\n{lines}\n"
+    );
+    let config = lazaret_proxy::Config::parse("lazaret.toml".as_ref(), &text).unwrap();
+    let proxy = lazaret_proxy::Proxy::bind(config, Arc::new(Filters::default()))
+        .await
+        .unwrap();
+    let address = proxy.addresses()[0].1;
+    tokio::spawn(proxy.run(std::future::pending()));
+    let mut client = Client::connect(address).await;
+    client
+        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>")
+        .await;
+    client.reply().await
+}
+
+#[tokio::test]
+async fn the_policy_towards_the_backend_never_falls_back() {
+    let honest = Backend::honest().await;
+    let good = certificate("backend.example.org");
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, good.cert.pem()).unwrap();
+    let verify = |name: &str| {
+        format!(
+            "tls = \"verify\"\nname = \"{name}\"\nca = \"{}\"",
+            ca.display()
+        )
+    };
+    let tls = tls_backend(&good, &honest, "").await;
+
+    for (backend, lines, wanted) in [
+        (tls, "tls = \"require\"".to_owned(), "250"),
+        (tls, "tls = \"opportunistic\"".to_owned(), "250"),
+        (tls, verify("backend.example.org"), "250"),
+        (tls, verify("other.example.org"), "451 4.7.5"),
+        (
+            tls,
+            "tls = \"verify\"\nname = \"backend.example.org\"".to_owned(),
+            "451 4.7.5",
+        ),
+        (honest.address, "tls = \"require\"".to_owned(), "451 4.7.5"),
+        (honest.address, verify("backend.example.org"), "451 4.7.5"),
+        (honest.address, "tls = \"opportunistic\"".to_owned(), "250"),
+    ] {
+        let reply = mail_gets(backend, &lines).await;
+        assert!(
+            reply.starts_with(wanted),
+            "{lines}: wanted {wanted}, got {reply}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn replies_injected_behind_the_backends_starttls_are_an_error() {
+    let honest = Backend::honest().await;
+    let good = certificate("backend.example.org");
+    let injecting = tls_backend(&good, &honest, "250-evil\r\n250 AUTH PLAIN\r\n").await;
+    let reply = mail_gets(injecting, "tls = \"require\"").await;
+    assert!(reply.starts_with("451 4.3.0"), "{reply}");
+    drop(Act::Close);
+}
