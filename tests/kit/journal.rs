@@ -5,16 +5,19 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 static LINES: LazyLock<Mutex<Vec<String>>> = LazyLock::new(Mutex::default);
 static STARTED: LazyLock<()> = LazyLock::new(|| {
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::INFO)
-        .with_writer(Keeper)
-        .finish();
+    let ours = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target("lazaret_proxy", LevelFilter::DEBUG);
+    let lines = tracing_subscriber::fmt::layer().json().with_writer(Keeper);
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(ours));
     // Another subscriber in this process would be a test's own, and then its log is its own too.
     let _ = subscriber.try_init();
 });

@@ -1,0 +1,300 @@
+//! Backends that are down, change, lie or fall silent: the client hears 4xx, nothing is lost, nothing sent twice.
+
+use std::time::{Duration, Instant};
+
+use lazaret_tests::backend::say;
+use lazaret_tests::peers::free_port;
+use lazaret_tests::{BackendDouble, Client, Proxy, Step};
+
+const MESSAGE: &[u8] = b"Subject: hello\r\n\r\nA line.\r\n";
+
+fn deliver(client: &mut Client) -> u16 {
+    client
+        .deliver("alice@example.com", &["bob@example.org"], MESSAGE)
+        .code
+}
+
+#[test]
+fn down_at_start_is_451_at_mail_and_recovers_by_itself() {
+    let address = free_port();
+    let proxy = Proxy::before(address).start();
+    let mut client = Client::greeted(proxy.plain());
+    client.ask("MAIL FROM:<alice@example.com>", "451 4.*");
+    let backend = BackendDouble::start_at(address);
+    assert_eq!(deliver(&mut client), 250);
+    assert_eq!(backend.deliveries().len(), 1);
+}
+
+#[test]
+fn going_down_and_coming_back_in_one_session() {
+    let backend = BackendDouble::start();
+    let address = backend.address();
+    let proxy = Proxy::before(address).start();
+    let mut client = Client::greeted(proxy.plain());
+    assert_eq!(deliver(&mut client), 250);
+    drop(backend);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // A connection that was open when it went down may serve one more message.
+    while deliver(&mut client) == 250 {
+        assert!(Instant::now() < deadline, "the backend is gone");
+    }
+    let backend = BackendDouble::start_at(address);
+    assert_eq!(deliver(&mut client), 250);
+    assert_eq!(backend.deliveries().len(), 1);
+}
+
+#[test]
+fn the_next_client_sees_what_the_backend_offers_now() {
+    let backend = BackendDouble::start();
+    backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME"]);
+    let proxy = Proxy::before(backend.address())
+        .set("[backend]\noffer-age = \"50ms\"\n")
+        .start();
+    let offers_dsn = || {
+        let mut client = Client::connect(proxy.plain());
+        client.expect("220 *");
+        client
+            .ask("EHLO client.example.com", "250 *")
+            .text()
+            .contains("DSN")
+    };
+    assert!(!offers_dsn());
+    backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME", "DSN"]);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !offers_dsn() {
+        assert!(Instant::now() < deadline, "the new offer is seen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn silence_is_a_451_at_the_deadline() {
+    let backend = BackendDouble::start();
+    let proxy = Proxy::before(backend.address())
+        .set("[backend]\nconnect = \"300ms\"\nreply = \"300ms\"\naccept = \"300ms\"\n")
+        .start();
+    for (pattern, deliveries) in [("MAIL *", 0), ("RCPT *", 0), ("DATA", 0), (".", 0)] {
+        backend.forget();
+        backend.once(pattern, [Step::Silence]);
+        let mut client = Client::greeted(proxy.plain());
+        let begun = Instant::now();
+        assert_eq!(deliver(&mut client), 451, "silent at {pattern}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "silent at {pattern}"
+        );
+        assert_eq!(backend.deliveries().len(), deliveries);
+        backend.forget();
+        client.ask("RSET", "250 *");
+        assert_eq!(deliver(&mut client), 250, "after silence at {pattern}");
+    }
+}
+
+#[test]
+fn a_slow_backend_is_waited_for() {
+    let backend = BackendDouble::start();
+    backend.always(
+        ".",
+        [Step::Wait(Duration::from_millis(700)), Step::Ordinary],
+    );
+    backend.always(
+        "RCPT *",
+        [Step::Wait(Duration::from_millis(300)), Step::Ordinary],
+    );
+    let proxy = Proxy::before(backend.address()).start();
+    assert_eq!(deliver(&mut Client::greeted(proxy.plain())), 250);
+}
+
+#[test]
+fn a_commit_without_a_reply_is_a_451_and_not_tried_again() {
+    let backend = BackendDouble::start();
+    backend.once(".", [Step::Close]);
+    let proxy = Proxy::before(backend.address()).start();
+    assert_eq!(deliver(&mut Client::greeted(proxy.plain())), 451);
+    std::thread::sleep(Duration::from_millis(300));
+    let dots = backend
+        .heard()
+        .iter()
+        .flat_map(|it| it.lines.clone())
+        .filter(|line| line == ".")
+        .count();
+    assert_eq!(dots, 1, "one attempt, whose outcome is unknown");
+}
+
+#[test]
+fn a_hundred_megabytes_of_reply_are_not_kept() {
+    let backend = BackendDouble::start();
+    backend.once("MAIL *", [Step::Flood(b'x', 100_000_000)]);
+    let proxy = Proxy::before(backend.address()).start();
+    let mut client = Client::greeted(proxy.plain());
+    client.ask("MAIL FROM:<alice@example.com>", "451 4.*");
+    assert_eq!(deliver(&mut client), 250);
+}
+
+#[test]
+fn a_greeting_that_refuses_is_a_451_at_mail() {
+    let backend = BackendDouble::start();
+    backend.always("<connect>", [say("554 5.3.2 no service"), Step::Close]);
+    let proxy = Proxy::before(backend.address()).start();
+    let mut client = Client::greeted(proxy.plain());
+    client.ask("MAIL FROM:<alice@example.com>", "451 4.*");
+    backend.forget();
+    assert_eq!(deliver(&mut client), 250);
+}
+
+#[test]
+fn after_hold_the_journal_is_played_again() {
+    let backend = BackendDouble::start();
+    let proxy = Proxy::before(backend.address())
+        .set("[backend]\nhold = \"1s\"\n")
+        .start();
+    let mut client = Client::greeted(proxy.plain());
+    client.ask("MAIL FROM:<alice@example.com>", "250 *");
+    client.ask("RCPT TO:<bob@example.org>", "250 *");
+    client.ask("DATA", "354 *");
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(backend.deliveries().len(), 0);
+    client.content(MESSAGE);
+    client.expect("250 *");
+    let heard: Vec<String> = backend
+        .heard()
+        .into_iter()
+        .flat_map(|it| it.lines)
+        .collect();
+    let mails = heard
+        .iter()
+        .filter(|line| line.starts_with("MAIL "))
+        .count();
+    assert_eq!(mails, 2, "{heard:?}");
+    assert_eq!(backend.deliveries().len(), 1);
+}
+
+#[test]
+fn a_backend_that_changed_its_mind_after_hold_gets_nothing() {
+    let backend = BackendDouble::start();
+    let proxy = Proxy::before(backend.address())
+        .set("[backend]\nhold = \"1s\"\n")
+        .start();
+    for later in ["550 5.1.1 gone", "451 4.2.0 busy"] {
+        let mut client = Client::greeted(proxy.plain());
+        client.ask("MAIL FROM:<alice@example.com>", "250 *");
+        client.ask("RCPT TO:<bob@example.org>", "250 *");
+        client.ask("DATA", "354 *");
+        backend.once("RCPT *", [say(later)]);
+        std::thread::sleep(Duration::from_millis(2500));
+        client.content(MESSAGE);
+        client.expect("451 4.*");
+    }
+    assert_eq!(backend.deliveries().len(), 0);
+}
+
+#[test]
+fn identity_by_xclient_starts_with_the_client() {
+    let backend = BackendDouble::start();
+    backend.offer([
+        "PIPELINING",
+        "SIZE 1000000",
+        "8BITMIME",
+        "XCLIENT NAME ADDR PORT PROTO HELO LOGIN",
+    ]);
+    let proxy = Proxy::before(backend.address())
+        .set("[backend]\nidentity = \"xclient\"\n")
+        .start();
+    assert_eq!(deliver(&mut Client::greeted(proxy.plain())), 250);
+    let heard: Vec<String> = backend
+        .heard()
+        .into_iter()
+        .flat_map(|it| it.lines)
+        .collect();
+    let told = heard
+        .iter()
+        .position(|line| line.starts_with("XCLIENT ") && line.contains("ADDR=127.0.0.1"));
+    let mail = heard.iter().position(|line| line.starts_with("MAIL "));
+    assert!(told.is_some() && told < mail, "{heard:?}");
+    assert!(
+        heard.iter().any(|line| line == "EHLO client.example.com"),
+        "{heard:?}"
+    );
+}
+
+#[test]
+fn identity_that_the_backend_does_not_offer_is_a_451() {
+    let backend = BackendDouble::start();
+    for identity in ["xclient", "xforward"] {
+        let proxy = Proxy::before(backend.address())
+            .set(&format!("[backend]\nidentity = \"{identity}\"\n"))
+            .start();
+        let mut client = Client::greeted(proxy.plain());
+        client.ask("MAIL FROM:<alice@example.com>", "451 4.3.5 *");
+    }
+    assert_eq!(backend.deliveries().len(), 0);
+}
+
+#[test]
+fn identity_by_xforward_names_the_client() {
+    let backend = BackendDouble::start();
+    backend.offer([
+        "PIPELINING",
+        "SIZE 1000000",
+        "8BITMIME",
+        "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE",
+    ]);
+    let proxy = Proxy::before(backend.address())
+        .set("[backend]\nidentity = \"xforward\"\n")
+        .start();
+    assert_eq!(deliver(&mut Client::greeted(proxy.plain())), 250);
+    let heard: Vec<String> = backend
+        .heard()
+        .into_iter()
+        .flat_map(|it| it.lines)
+        .collect();
+    let told: String = heard
+        .iter()
+        .filter(|line| line.starts_with("XFORWARD "))
+        .cloned()
+        .collect();
+    assert!(
+        told.contains("ADDR=127.0.0.1") && told.contains("HELO=client.example.com"),
+        "{heard:?}"
+    );
+}
+
+/// What the client hears at MAIL, with the backend's TLS policy and what the backend does at STARTTLS.
+fn with_tls(policy: &str, offers: bool, steps: Option<Step>) -> u16 {
+    let backend = BackendDouble::start();
+    let mut offer = vec!["PIPELINING", "SIZE 1000000", "8BITMIME"];
+    if offers {
+        offer.push("STARTTLS");
+    }
+    backend.offer(offer);
+    if let Some(step) = steps {
+        backend.always("STARTTLS", [step]);
+    }
+    let proxy = Proxy::before(backend.address())
+        .set(&format!(
+            "[backend]\nreply = \"2s\"\nconnect = \"2s\"\n{policy}\n"
+        ))
+        .start();
+    deliver(&mut Client::greeted(proxy.plain()))
+}
+
+#[test]
+fn tls_to_the_backend_never_falls_back() {
+    let verify = "tls = \"verify\"\nname = \"mx.example.org\"\nca = \"cert.pem\"";
+    assert_eq!(with_tls("tls = \"opportunistic\"", true, None), 250);
+    assert_eq!(with_tls("tls = \"opportunistic\"", false, None), 250);
+    assert_eq!(with_tls("tls = \"require\"", true, None), 250);
+    assert_eq!(with_tls("tls = \"require\"", false, None), 451);
+    assert_eq!(with_tls(verify, true, None), 250);
+    assert_eq!(with_tls(verify, false, None), 451);
+    let other = "tls = \"verify\"\nname = \"other.example.org\"\nca = \"cert.pem\"";
+    assert_eq!(with_tls(other, true, None), 451);
+    let refused = say("454 4.7.0 no TLS now");
+    assert_eq!(with_tls("tls = \"require\"", true, Some(refused)), 451);
+}
+
+#[test]
+fn octets_behind_the_backends_220_are_not_taken_for_replies() {
+    let injected = Step::Say(b"220 2.0.0 go ahead\r\n250 injected\r\n".to_vec());
+    assert_eq!(with_tls("tls = \"require\"", true, Some(injected)), 451);
+}

@@ -1,0 +1,240 @@
+//! A filter can hurt only the transaction it judges: hostile guests at every stage, and what others notice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use lazaret_tests::guests::Guest;
+use lazaret_tests::quantile::quantile;
+use lazaret_tests::{BackendDouble, Client, Proxy, journal};
+
+/// CPU that a stage of a hostile filter is given.
+const TIME: Duration = Duration::from_millis(100);
+/// CPU that it may take on top before it is stopped.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// What the filter does, in the words of the puppet.
+const MISDEEDS: [(&str, &str); 5] = [
+    ("loop", "{ loop = true }"),
+    ("bomb", "{ grow = 1000 }"),
+    ("trap", "{ unreachable = true }"),
+    ("flood", "{ flood = 1000000 }"),
+    ("calls", "{ calls = 10000000 }"),
+];
+
+const STAGES: [&str; 6] = ["connect", "hello", "mail", "rcpt", "headers", "message"];
+
+const MESSAGE: &[u8] = b"From: a@example.com\r\nSubject: hello\r\n\r\nA line.\r\n";
+
+/// A proxy whose filter misbehaves at one stage on the listener `starttls`, and is not asked on `plain`.
+fn hostile(backend: &BackendDouble, name: &str, stage: &str, deeds: &str) -> Proxy {
+    let policy = format!(
+        "listeners = [\"starttls\"]\nmemory = \"16 MiB\"\ntime = \"{}ms\"\n[config]\n{stage} = {{ {deeds} }}\n",
+        TIME.as_millis()
+    );
+    Proxy::before(backend.address())
+        .filter(&format!("10-{name}-{stage}"), Guest::Puppet, &policy)
+        .start()
+}
+
+/// Goes through a session up to `stage` and returns what the hostile filter's answer is to the client.
+fn answer_at(proxy: &Proxy, stage: &str) -> u16 {
+    let mut client = Client::connect(proxy.address("starttls"));
+    let reply = client.hear().expect("a greeting");
+    if stage == "connect" {
+        return reply.code;
+    }
+    client.say("EHLO client.example.com");
+    let reply = client.hear().expect("a reply to EHLO");
+    if stage == "hello" {
+        return reply.code;
+    }
+    let reply = client.deliver("alice@example.com", &["bob@example.org"], MESSAGE);
+    client.ask("QUIT", "221 *");
+    reply.code
+}
+
+/// What the client hears of a filter that failed at this stage, whose `on-failure` is defer.
+fn deferred(stage: &str) -> u16 {
+    match stage {
+        "connect" => 421,
+        "hello" => 450,
+        _ => 451,
+    }
+}
+
+/// The CPU that the filter of that name used, from its last record in the log.
+fn cpu_used(filter: &str) -> Duration {
+    let lines = journal::wait_for(&[&format!("\"filter\":\"{filter}\""), "cpu_us"]);
+    let last = lines.last().expect("a record in the log");
+    let used = last["fields"]["cpu_us"].as_u64();
+    Duration::from_micros(used.expect("a number of microseconds"))
+}
+
+/// Delivers a message every 20 ms until told to end; the time each took.
+struct Neighbour {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Duration>>,
+}
+
+impl Neighbour {
+    fn start(proxy: &Proxy) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (address, told) = (proxy.plain(), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            let mut client = Client::greeted(address);
+            let mut took = Vec::new();
+            while !told.load(Ordering::SeqCst) {
+                let begun = Instant::now();
+                let reply = client.deliver("carol@example.com", &["dave@example.org"], MESSAGE);
+                assert_eq!(reply.code, 250, "{reply:?}");
+                took.push(begun.elapsed());
+                std::thread::sleep(Duration::from_millis(20).saturating_sub(begun.elapsed()));
+            }
+            client.ask("QUIT", "221 *");
+            took
+        });
+        Self { stop, thread }
+    }
+
+    fn finish(self) -> Vec<Duration> {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread
+            .join()
+            .expect("the neighbour was served all the time")
+    }
+}
+
+#[test]
+fn a_hostile_filter_is_stopped_at_every_stage_and_nobody_else_notices() {
+    let backend = BackendDouble::start();
+    for (name, deed) in MISDEEDS {
+        let proxies = STAGES.map(|stage| {
+            (
+                stage,
+                hostile(&backend, name, stage, &format!("do = [{deed}]")),
+            )
+        });
+        let calm = quiet(&proxies[0].1);
+        let (mut during, mut most) = (Vec::new(), Duration::ZERO);
+        for (stage, proxy) in &proxies {
+            let neighbour = Neighbour::start(proxy);
+            std::thread::sleep(Duration::from_millis(60));
+            let code = answer_at(proxy, stage);
+            // A flood of log lines is dropped, and does no harm: the filter may live through it.
+            let harmless = name == "flood" && code != deferred(stage);
+            assert!(
+                harmless || code == deferred(stage),
+                "{name} at {stage}: {code}"
+            );
+            let used = cpu_used(&format!("{name}-{stage}"));
+            assert!(
+                used <= TIME + GRACE,
+                "{name} at {stage} used {used:?} of CPU"
+            );
+            most = most.max(used);
+            during.extend(neighbour.finish());
+        }
+        let (calm, during) = (quantile(&calm, 0.99), quantile(&during, 0.99));
+        println!("{name}: CPU at most {most:?}; neighbour's p99 {during:?}, quiet {calm:?}");
+        // Generous: machines that run tests are busy. What must not be is waiting for the filter to end.
+        assert!(
+            during < Duration::from_secs(2),
+            "{name} held up a neighbour for {during:?}"
+        );
+    }
+}
+
+fn quiet(proxy: &Proxy) -> Vec<Duration> {
+    let neighbour = Neighbour::start(proxy);
+    std::thread::sleep(Duration::from_millis(500));
+    neighbour.finish()
+}
+
+#[test]
+fn a_huge_reply_at_every_stage_gets_the_configured_answer() {
+    let backend = BackendDouble::start();
+    for stage in STAGES {
+        let proxy = hostile(&backend, "huge", stage, "reject = \"{huge:50000000}\"");
+        let code = answer_at(&proxy, stage);
+        assert_eq!(
+            code,
+            deferred(stage),
+            "at {stage}: 50 MB do not fit into 16 MiB"
+        );
+        let proxy = hostile(&backend, "long", stage, "reject = \"{huge:1000000}\"");
+        let code = answer_at(&proxy, stage);
+        let refused = if stage == "connect" { 554 } else { 550 };
+        assert!(
+            code == refused || code == deferred(stage),
+            "at {stage}: {code}"
+        );
+    }
+}
+
+#[test]
+fn a_filter_that_sleeps_does_not_hold_a_neighbour_up() {
+    let backend = BackendDouble::start();
+    let policy = "listeners = [\"starttls\"]\nwall = \"500ms\"\n[config]\nmail = { do = [{ sleep = 60000 }] }\n";
+    let proxy = Proxy::before(backend.address())
+        .filter("10-sleeper", Guest::Puppet, policy)
+        .start();
+    let neighbour = Neighbour::start(&proxy);
+    let begun = Instant::now();
+    assert_eq!(answer_at(&proxy, "mail"), 451);
+    let took = begun.elapsed();
+    assert!(
+        took >= Duration::from_millis(500),
+        "answered after {took:?}"
+    );
+    assert!(took < Duration::from_secs(5), "answered after {took:?}");
+    let p99 = quantile(&neighbour.finish(), 0.99);
+    println!("sleep: answered after {took:?}; neighbour's p99 {p99:?}");
+}
+
+#[test]
+fn pace_holds_the_reply_back_and_nobody_elses() {
+    let backend = BackendDouble::start();
+    let policy = "listeners = [\"starttls\"]\n[config]\nrcpt = { do = [{ hold = 300 }] }\n";
+    let proxy = Proxy::before(backend.address())
+        .filter("10-slow", Guest::Puppet, policy)
+        .start();
+    let neighbour = Neighbour::start(&proxy);
+    let begun = Instant::now();
+    assert_eq!(answer_at(&proxy, "rcpt"), 250);
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    let p50 = quantile(&neighbour.finish(), 0.5);
+    assert!(
+        p50 < Duration::from_millis(300),
+        "a neighbour waited {p50:?}"
+    );
+}
+
+#[test]
+fn many_sessions_judged_at_once_each_have_their_own_sandbox() {
+    let backend = BackendDouble::start();
+    let policy = "[config]\n\
+        mail = { do = [{ remember = \"{sender}\" }] }\n\
+        message = { reject = \"{count} {remembered} {recipients}\" }\n";
+    let proxy = Proxy::before(backend.address())
+        .filter("10-memory", Guest::Puppet, policy)
+        .start();
+    let clients: Vec<_> = (0..30)
+        .map(|n| {
+            let address = proxy.plain();
+            std::thread::spawn(move || {
+                let mut client = Client::greeted(address);
+                let (from, to) = (format!("a{n}@example.com"), format!("b{n}@example.org"));
+                for _ in 0..3 {
+                    let reply = client.deliver(&from, &[&to], MESSAGE);
+                    let expected = format!("550 5.7.1 2 {from} {to} (");
+                    assert!(reply.text().starts_with(&expected), "{reply:?}");
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.join().expect("every session heard its own filter");
+    }
+}
