@@ -1,5 +1,7 @@
 //! What a component asks for and what its policy grants are the same: no right too many, none missing.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::BTreeSet;
 
 use lazaret_bundled::{ALL, Bundled};
