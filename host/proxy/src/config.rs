@@ -19,7 +19,7 @@ pub use backend::{BackendConfig, BackendTls, Identity};
 pub use certificate::Certificates;
 pub use limits::{Deadlines, Limits};
 pub use listener::{ListenerConfig, ListenerTls};
-pub use recipients::{DomainPattern, Recipients, names_another_host};
+pub use recipients::{DomainPattern, Recipients};
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]

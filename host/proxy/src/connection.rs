@@ -15,7 +15,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::{Buf, BytesMut};
+use bytes::Buf;
 use lazaret_mail::{Action, Chain, Decision, Judge, Party, Session, Stage, Tls};
 use lazaret_smtp::{CloseReason, Event, Own, Reply, Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -247,11 +247,12 @@ impl Connection {
             .transaction
             .as_ref()
             .is_some_and(|transaction| transaction.intake.is_some());
-        let buffer = self.server.buffer();
-        if buffer.is_empty() && buffer.capacity() > CONTENT / 2 && !receiving {
-            *buffer = BytesMut::new();
+        if !receiving {
+            self.server.release();
         }
-        buffer.reserve(if receiving { CONTENT } else { COMMANDS });
+        self.server
+            .buffer()
+            .reserve(if receiving { CONTENT } else { COMMANDS });
     }
 
     /// One write for all replies that wait.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lazaret_mail::{Filter, LoadError, Loader, OnFailure, Policy, Unloadable, VerdictKind};
+use lazaret_mail::{Filter, LoadError, Loader, Policy, Unloadable};
 
 /// Largest `.wasm` that is handed to the loader, in octets.
 pub const WASM_LIMIT: u64 = 64 << 20;
@@ -36,12 +36,6 @@ pub async fn load_directory(
         }));
     }
     (filters, errors)
-}
-
-/// A filter that may quarantine needs a place for it.
-pub fn needs_quarantine(policy: &Policy) -> bool {
-    policy.on_failure == OnFailure::Quarantine
-        || policy.verdicts.0.contains(&VerdictKind::Quarantine)
 }
 
 /// The files of one filter.

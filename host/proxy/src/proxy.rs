@@ -64,7 +64,7 @@ impl Proxy {
         }
         let greedy = filters
             .iter()
-            .find(|filter| filters::needs_quarantine(filter.policy()));
+            .find(|filter| filter.policy().may_quarantine());
         if let (Some(filter), None) = (greedy, &config.quarantine) {
             return Err(StartError::NoQuarantine(filter.name().to_owned()));
         }

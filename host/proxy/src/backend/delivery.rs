@@ -2,16 +2,21 @@
 //! process busy.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lazaret_mail::{Content, Message, Segment};
 use lazaret_smtp::{Command, Extensions, Keyword, Path, Reply};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Backend, Error, Introduction, Link, Step};
 
 /// A spooled message is read and sent in blocks of this size.
 const BLOCK: usize = 256 << 10;
+
+/// All of a message must have been taken by then: the client waits ten minutes for an answer (RFC 5321 section
+/// 4.5.3.2.6), and most wait less.
+const CONTENT_TIME: Duration = Duration::from_secs(300);
 
 /// One client's way to the backend. [`mail`](Self::mail) opens a transaction, [`rcpt`](Self::rcpt) asks live,
 /// [`message`](Self::message) hands the message over; between them the connection may be given back.
@@ -85,7 +90,8 @@ impl Delivery {
             self.journal = None;
             return Ok(reply);
         }
-        send(&mut link, message).await?;
+        let sent = timeout(CONTENT_TIME, send(&mut link, message)).await;
+        sent.map_err(|_| Error::Silent(Step::Content, CONTENT_TIME))??;
         let reply = link.end_content().await?;
         if reply.code().is_intermediate() {
             return Err(Error::InDoubt(Box::new(Error::Unexpected(

@@ -90,10 +90,11 @@ fn ask(backend: &Arc<Backend>) -> bool {
         if let Err(error) = &opened {
             tracing::warn!(%error, "the backend's EHLO is not known");
         }
+        // First, so that whoever hears of this and wants to know more finds nobody asking.
+        backend.offer.asking.store(false, Ordering::Release);
         backend
             .offer
             .learn(opened.as_ref().ok().map(|link| link.extensions().clone()));
-        backend.offer.asking.store(false, Ordering::Release);
         opened.map(Link::quit).unwrap_or_default();
     });
     true

@@ -8,7 +8,6 @@ use lazaret_smtp::{Extensions, Hello, HelloVerb, Keyword, Path, Reply};
 use super::intake::{Intake, Refusal};
 use super::transaction::Transaction;
 use super::{Connection, log, own, pace, replies};
-use crate::config::names_another_host;
 
 /// Before the greeting.
 pub(super) async fn connect(c: &mut Connection) {
@@ -118,13 +117,15 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     c.pace.restart();
 }
 
-/// Whether we are the ones to take mail for it is asked before any filter and before the backend.
+/// Whether we are the ones to take mail for it is asked before any filter and before the backend. The percent hack, the
+/// bang path and an address inside an address (`user%other.example@ours`) ask a backend that rewrites them to relay for
+/// anybody: refused on listeners that serve domains, whatever the backend would say.
 fn refuse_recipient(c: &Connection, path: &Path) -> Option<Reply> {
     let recipients = &c.door.recipients;
     if !recipients.serves(&path.address) {
         return Some(replies::not_ours(&c.session.id));
     }
-    let relays = recipients.are_named() && names_another_host(&path.address);
+    let relays = recipients.are_named() && path.address.looks_routed();
     relays.then(|| replies::names_another_host(&c.session.id))
 }
 

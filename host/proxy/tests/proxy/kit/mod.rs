@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 pub use backend::{Act, Backend};
 pub use client::Client;
-pub use filter::{Filters, say};
+pub use filter::Filters;
 
 /// A proxy that runs until this is dropped.
 pub struct Running {
