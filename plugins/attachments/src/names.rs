@@ -22,6 +22,9 @@ const BAITS: &str = "pdf doc docx xls xlsx ppt pptx odt ods rtf txt csv jpg jpeg
 /// Files in an archive up to which its sources are taken for programs.
 pub const FEW: usize = 5;
 
+/// Octets of a name that is told to the sender; two of them and some words fit into a reason for points.
+const LONGEST_SHOWN: usize = 60;
+
 /// The extensions of programs.
 #[derive(Debug)]
 pub struct Extensions(HashSet<String>);
@@ -88,7 +91,7 @@ pub fn extension(name: &str) -> String {
 
 /// For a reply: printable, short, and only if it is plain.
 pub fn shown(name: &str) -> String {
-    let plain = name.bytes().all(|b| (b' '..=b'~').contains(&b)) && name.len() <= 80;
+    let plain = name.bytes().all(|b| (b' '..=b'~').contains(&b)) && name.len() <= LONGEST_SHOWN;
     if plain {
         format!("\"{name}\"")
     } else {
@@ -161,6 +164,6 @@ mod tests {
     fn shows_only_plain_names() {
         assert_eq!(shown("a b.exe"), "\"a b.exe\"");
         assert_eq!(shown("a\r\n250 ok.exe"), "an attachment");
-        assert_eq!(shown(&"x".repeat(81)), "an attachment");
+        assert_eq!(shown(&"x".repeat(61)), "an attachment");
     }
 }

@@ -10,6 +10,9 @@ use crate::facts::Facts;
 /// Octets of a rule's name.
 const LONGEST_NAME: usize = 40;
 
+/// Octets of the words for the points.
+const LONGEST_WHY: usize = 200;
+
 /// A `[[config.rule]]` as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -46,9 +49,7 @@ impl Rule {
             .collect::<Result<_, _>>()?;
         let rule = Self {
             when: Condition::new(table.when)?,
-            why: table
-                .why
-                .unwrap_or_else(|| table.name.to_lowercase().replace('_', " ")),
+            why: why(table.why, &table.name)?,
             name: name(table.name)?,
             score: table.score,
             reply: reply(table.reject, table.defer)?,
@@ -103,6 +104,16 @@ fn name(name: String) -> Result<String, String> {
     Err(format!(
         "a name has letters, digits, `_` and `-`, at most {LONGEST_NAME}; write e.g. \"NO_DATE\""
     ))
+}
+
+fn why(why: Option<String>, name: &str) -> Result<String, String> {
+    let why = why.unwrap_or_else(|| name.to_lowercase().replace('_', " "));
+    if why.len() > LONGEST_WHY || why.chars().any(char::is_control) {
+        return Err(format!(
+            "`why` is one line of at most {LONGEST_WHY} octets; make it shorter"
+        ));
+    }
+    Ok(why)
 }
 
 fn reply(reject: Option<String>, defer: Option<String>) -> Result<Verdict, String> {

@@ -9,6 +9,12 @@ use crate::{Address, Error};
 /// The host's cap a call.
 const CHUNK: usize = 64 * 1024;
 
+/// Octets of a reason for points.
+const MAX_WHY: usize = 200;
+
+/// Octets of a note's value.
+const MAX_NOTE: usize = 1024;
+
 pub mod session {
     use super::*;
     use crate::session::{ClientInfo, TlsInfo};
@@ -174,8 +180,8 @@ pub mod score {
 
     pub fn add(symbol: &str, points: f64, why: &str) -> Result<(), Error> {
         permitted("score", Stage::Mail, |world| {
-            let is_symbol = !symbol.is_empty() && symbol.bytes().all(|b| b.is_ascii_graphic());
-            if !is_symbol || !points.is_finite() {
+            let is_reason = why.len() <= MAX_WHY && !why.chars().any(char::is_control);
+            if !is_word(symbol) || !points.is_finite() || !is_reason {
                 return Err(Error::Invalid);
             }
             world.scores.push(Score {
@@ -187,7 +193,7 @@ pub mod score {
         })
     }
     pub fn total() -> Result<f64, Error> {
-        permitted("score", Stage::Mail, |world| {
+        permitted("score", Stage::Connect, |world| {
             let own: f64 = world.scores.iter().map(|score| score.points).sum();
             Ok(world.facts.earlier_score + own)
         })
@@ -204,7 +210,7 @@ pub mod notes {
             Scope::Transaction => Stage::Mail,
         };
         permitted("notes", earliest, |world| {
-            if key.is_empty() || key.chars().any(char::is_control) {
+            if !is_word(key) || value.len() > MAX_NOTE {
                 return Err(Error::Invalid);
             }
             let note = Note::transaction(THIS_FILTER, key, value);
@@ -259,6 +265,11 @@ pub mod entropy {
             .map(|place| RandomState::new().hash_one(place).to_le_bytes()[0])
             .collect()
     }
+}
+
+/// Symbols and keys.
+fn is_word(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 fn slice(octets: &[u8], offset: u32, length: u32) -> Vec<u8> {
