@@ -204,7 +204,7 @@ async fn ehlo_is_what_the_backend_offers_now() {
     let proxy = Running::start(
         &backend,
         Setup {
-            backend: "offer-age = \"1ms\"",
+            backend: "offer-age = \"0s\"",
             ..Setup::default()
         },
     )
