@@ -1,8 +1,11 @@
 //! Certificates and private keys: read, matched, and put in order of server names.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -10,36 +13,103 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-/// The certificates of a listener. The first answers clients that name no server or one we have no certificate for.
+/// How often the files are looked at, at most, and only when a client shakes hands.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The certificates of a listener, read again when their files change. The first answers clients that name no server or
+/// one we have no certificate for.
 #[derive(Clone, Debug)]
-pub struct Certificates {
+pub struct Certificates(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// chain and key
+    files: Vec<(PathBuf, PathBuf)>,
     /// never empty
-    entries: Vec<(Vec<String>, Arc<CertifiedKey>)>,
+    entries: ArcSwap<Vec<Entry>>,
+    looked: Mutex<Looked>,
 }
+
+/// The names a certificate is for, and what is shown.
+type Entry = (Vec<String>, Arc<CertifiedKey>);
+
+#[derive(Debug)]
+struct Looked {
+    at: Instant,
+    stamps: Vec<Stamp>,
+}
+
+/// Differs if a file was written or replaced.
+type Stamp = Option<(SystemTime, u64, u64)>;
 
 impl Certificates {
     /// Reads pairs of a PEM chain (own certificate first) and its PEM key. The error says which file, why, and what
     /// to do.
-    pub(super) fn read(pairs: &[(PathBuf, PathBuf)]) -> Result<Self, (String, String)> {
-        let entries = pairs.iter().map(|(chain, key)| read_pair(chain, key));
-        Ok(Self {
-            entries: entries.collect::<Result<_, _>>()?,
-        })
+    pub(super) fn read(files: Vec<(PathBuf, PathBuf)>) -> Result<Self, (String, String)> {
+        // Before they are read: a change meanwhile is seen as one.
+        let looked = Looked {
+            at: Instant::now(),
+            stamps: stamps(&files),
+        };
+        let entries = ArcSwap::from_pointee(read_all(&files)?);
+        Ok(Self(Arc::new(Shared {
+            files,
+            entries,
+            looked: Mutex::new(looked),
+        })))
+    }
+
+    /// Reads the files again if they changed. Whatever is wrong with the new ones, the old ones serve on.
+    fn look(&self, every: Duration) {
+        let mut looked = self.0.looked.lock().expect("no holder of this lock panics");
+        if looked.at.elapsed() < every {
+            return;
+        }
+        looked.at = Instant::now();
+        let now = stamps(&self.0.files);
+        if now == looked.stamps {
+            return;
+        }
+        looked.stamps = now;
+        match read_all(&self.0.files) {
+            Ok(entries) => {
+                self.0.entries.store(Arc::new(entries));
+                tracing::info!("certificates changed and were read again");
+            }
+            Err((problem, cure)) => {
+                tracing::error!(problem, cure, "certificates changed; the old ones serve on")
+            }
+        }
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.look(LOOK_EVERY);
         let wanted = hello.server_name().map(str::to_ascii_lowercase);
-        let named = wanted.and_then(|name| {
-            self.entries
-                .iter()
-                .find(|(own, _)| own.iter().any(|own| covers(own, &name)))
-        });
-        named
-            .or(self.entries.first())
-            .map(|(_, key)| Arc::clone(key))
+        let entries = self.0.entries.load();
+        let is_for = |(own, _): &&Entry, name: &str| own.iter().any(|own| covers(own, name));
+        let named = wanted.and_then(|name| entries.iter().find(|entry| is_for(entry, &name)));
+        named.or(entries.first()).map(|(_, key)| Arc::clone(key))
     }
+}
+
+fn stamps(files: &[(PathBuf, PathBuf)]) -> Vec<Stamp> {
+    let stamp = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+    };
+    files
+        .iter()
+        .flat_map(|(chain, key)| [stamp(chain), stamp(key)])
+        .collect()
+}
+
+fn read_all(files: &[(PathBuf, PathBuf)]) -> Result<Vec<Entry>, (String, String)> {
+    files
+        .iter()
+        .map(|(chain, key)| read_pair(chain, key))
+        .collect()
 }
 
 /// A certificate's `*.example.org` stands for one label (RFC 6125 section 6.4.3).
@@ -50,10 +120,7 @@ fn covers(own: &str, name: &str) -> bool {
     }
 }
 
-fn read_pair(
-    chain: &Path,
-    key: &Path,
-) -> Result<(Vec<String>, Arc<CertifiedKey>), (String, String)> {
+fn read_pair(chain: &Path, key: &Path) -> Result<Entry, (String, String)> {
     let certificates = read_chain(chain)?;
     let key_der = PrivateKeyDer::from_pem_file(key).map_err(|e| {
         (
@@ -107,7 +174,20 @@ fn dns_names(certificate: &CertificateDer<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::covers;
+    use super::*;
+
+    fn write(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let files = (dir.join("cert.pem"), dir.join("key.pem"));
+        std::fs::write(&files.0, made.cert.pem()).unwrap();
+        std::fs::write(&files.1, made.signing_key.serialize_pem()).unwrap();
+        files
+    }
+
+    fn names(certificates: &Certificates) -> Vec<String> {
+        certificates.look(Duration::ZERO);
+        certificates.0.entries.load()[0].0.clone()
+    }
 
     #[test]
     fn a_wildcard_covers_one_label() {
@@ -115,5 +195,21 @@ mod tests {
         assert!(!covers("*.example.org", "a.mx.example.org"));
         assert!(!covers("*.example.org", "example.org"));
         assert!(covers("mx.example.org", "mx.example.org"));
+    }
+
+    #[test]
+    fn changed_files_are_read_again_and_broken_ones_change_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = write(dir.path(), "one.example.org");
+        let certificates = Certificates::read(vec![files.clone()]).unwrap();
+        assert_eq!(names(&certificates), ["one.example.org"]);
+        write(dir.path(), "second.example.org");
+        assert_eq!(names(&certificates), ["second.example.org"]);
+        std::fs::write(&files.1, "half a key").unwrap();
+        assert_eq!(names(&certificates), ["second.example.org"]);
+        std::fs::remove_file(&files.0).unwrap();
+        assert_eq!(names(&certificates), ["second.example.org"]);
+        write(dir.path(), "third.example.org");
+        assert_eq!(names(&certificates), ["third.example.org"]);
     }
 }

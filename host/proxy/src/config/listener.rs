@@ -281,7 +281,7 @@ fn certificates(
         .iter()
         .map(|(c, k)| (base.join(c.get_ref()), base.join(k.get_ref())))
         .collect();
-    Certificates::read(&paths)
+    Certificates::read(paths)
         .map_err(|(problem, cure)| source.error(certificate.span(), problem).cure(cure))
 }
 

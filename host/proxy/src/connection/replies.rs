@@ -130,3 +130,33 @@ fn reply(code: Code, (class, subject, detail): (u8, u16, u16), text: &str, id: &
         &format!("{text} ({id})"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_452_and_a_broken_one_451() {
+        for (kind, code) in [
+            (io::ErrorKind::StorageFull, 452),
+            (io::ErrorKind::QuotaExceeded, 452),
+            (io::ErrorKind::PermissionDenied, 451),
+        ] {
+            assert_eq!(storage(&kind.into(), "ID").code().get(), code);
+            assert_eq!(backend(&Error::Spool(kind.into()), "ID").code().get(), code);
+        }
+    }
+
+    #[test]
+    fn the_client_learns_the_id_and_nothing_of_the_source() {
+        let error = Error::Unreachable {
+            address: "10.9.8.7:25".into(),
+            source: io::ErrorKind::TimedOut.into(),
+        };
+        let reply = backend(&error, "4KQ7").to_string();
+        assert_eq!(
+            reply,
+            "451 4.3.2 The mail server is not available now, try later (4KQ7)\r\n"
+        );
+    }
+}

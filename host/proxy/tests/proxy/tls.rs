@@ -122,6 +122,45 @@ async fn what_comes_in_the_clear_behind_starttls_is_dropped() {
 }
 
 #[tokio::test]
+async fn each_server_name_gets_its_certificate() {
+    let backend = Backend::honest().await;
+    let other = certificate("other.example.org");
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&cert, other.cert.pem()).unwrap();
+    std::fs::write(&key, other.signing_key.serialize_pem()).unwrap();
+    let more = format!(
+        "tls = \"implicit\"\ncertificates = [{{ certificate = \"{}\", private-key = \"{}\" }}]",
+        cert.display(),
+        key.display()
+    );
+    let (proxy, first, _dir) = proxy(&backend, &more, Filters::default()).await;
+    for (name, shown) in [
+        ("mx.example.org", &first),
+        ("other.example.org", &other),
+        ("unknown.example.org", &first),
+    ] {
+        let tcp = TcpStream::connect(proxy.address).await.unwrap();
+        let connected = connector(shown)
+            .connect(ServerName::try_from(name).unwrap(), tcp)
+            .await;
+        match connected {
+            Ok(tls) => assert_eq!(
+                tls.get_ref().1.peer_certificates().unwrap()[0],
+                *shown.cert.der()
+            ),
+            Err(error) => assert!(
+                name.starts_with("unknown")
+                    && error
+                        .to_string()
+                        .contains("only valid for DnsName(\"mx.example.org\")"),
+                "{error}"
+            ),
+        }
+    }
+}
+
+#[tokio::test]
 async fn require_tls_refuses_mail_in_the_clear() {
     let backend = Backend::honest().await;
     let (proxy, _certificate, _dir) = proxy(
