@@ -312,7 +312,7 @@ impl Server {
         event
     }
 
-    /// Puts a reply into the output, with an enhanced code unless it is an answer to a hello.
+    /// Puts a reply into the output.
     fn say(&mut self, reply: &Reply) -> Option<Event> {
         reply
             .print(&mut self.output)

@@ -8,15 +8,15 @@ pub(super) const MIN_COMMAND: usize = 512;
 pub struct ServerConfig {
     /// Our name, for the greeting and the answers to HELO and EHLO.
     pub hostname: String,
-    /// The largest message in octets; a smaller SIZE in the offer counts.
+    /// The largest message in octets; a smaller SIZE in the offer counts. Default 50 MiB.
     pub max_message: u64,
-    /// Recipients asked for in one transaction; each one over it gets 452.
+    /// Recipients asked for in one transaction; each one over it gets 452. Default 1000.
     pub max_recipients: usize,
-    /// The longest command line in octets, CRLF included; 512 at least.
+    /// The longest command line in octets, CRLF included; 512 at least. Default 4096.
     pub max_command: usize,
-    /// Errors between two messages; the next one gets 421 and the session ends.
+    /// Errors between two messages; the next one gets 421 and the session ends. Default 20.
     pub max_errors: u32,
-    /// Refuse MAIL outside TLS?
+    /// Refuse MAIL outside TLS? Default no.
     pub require_tls: bool,
 }
 
