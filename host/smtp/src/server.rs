@@ -472,16 +472,18 @@ impl Server {
     }
 
     /// From now on TLS protects the session, and all that was said before is forgotten (RFC 3207
-    /// section 4.2) but refusals and the count of errors. On implicit TLS call it before greeting.
+    /// section 4.2) but refusals and the count of errors. On implicit TLS call it before greeting;
+    /// at any other time it does nothing.
     pub fn tls_established(&mut self) {
+        self.state = match self.state {
+            State::Silent => State::Silent,
+            State::Handshake => State::Fresh,
+            _ => return,
+        };
         self.lines.clear();
-        self.question = Question::None;
         self.session.inside_tls = true;
         self.session.offer = Extensions::new();
         self.session.limit = self.config.max_message;
-        if !matches!(self.state, State::Silent | State::Closed(_)) {
-            self.state = State::Fresh;
-        }
     }
 
     /// Says `reply` and ends the session, whatever it is at: [`Event::Close`] comes next.

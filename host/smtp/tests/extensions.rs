@@ -424,6 +424,22 @@ fn tls_first_where_it_is_required() {
     );
 }
 
+/// A caller that calls it by mistake loses nobody's transaction.
+#[test]
+fn tls_in_the_middle_of_a_session_does_nothing() {
+    let mut server = Server::new(config());
+    server.greet();
+    server.receive(b"EHLO client.example.net\r\n");
+    assert!(matches!(server.next(), Event::Hello(_)));
+    server.tls_established();
+    assert!(server.awaits_answer());
+    server.accept_hello(&offer());
+    assert!(server.output().ends_with(b"250 HELP\r\n"));
+    server.receive(b"STARTTLS\r\n");
+    server.tls_established();
+    assert_eq!(server.next(), Event::StartTls);
+}
+
 /// RFC 8314: inside TLS from the first octet on.
 #[test]
 fn implicit_tls() {
