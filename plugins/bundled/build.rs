@@ -115,8 +115,6 @@ fn is_of_this_build(name: &OsString) -> bool {
         "RUSTDOC",
         "RUSTFLAGS",
         "LLVM_PROFILE_FILE",
-        "TARGET",
-        "HOST",
     ];
     ours.iter().any(|start| name.starts_with(start))
         && !kept.iter().any(|start| name.starts_with(start))

@@ -20,6 +20,12 @@ pub fn look(part: &Part, extensions: &Extensions, findings: &mut Findings) {
         return;
     }
     let name = part.name.as_deref().unwrap_or_default();
+    if matches!(
+        part.content_type.as_str(),
+        "message/partial" | "message/external-body"
+    ) {
+        findings.add(Finding::Unlisted, "a part of it is elsewhere");
+    }
     let head = parts::read(part.index, 0, HEAD).unwrap_or_default();
     let kind = kinds::kind(&head);
     by_name(name, &head, extensions, findings);
@@ -64,6 +70,10 @@ fn by_kind(part: &Part, name: &str, kind: Kind, extensions: &Extensions, finding
     match kind {
         Kind::Program(what) => findings.add(Finding::Program, format!("{shown} is {what}")),
         Kind::Zip => archive(part, &shown, extensions, findings),
+        // octets before an archive do not keep unpackers from it
+        Kind::Unknown if names::extension(name) == "zip" => {
+            archive(part, &shown, extensions, findings)
+        }
         Kind::Compound => compound(part, &shown, findings),
         Kind::OtherArchive if !is_open_archive(name) => {
             findings.add(
@@ -129,9 +139,12 @@ fn archive(part: &Part, shown: &str, extensions: &Extensions, findings: &mut Fin
 fn listed(part: &Part) -> Option<Vec<Member>> {
     let length = part.size.min(zip::TAIL);
     let tail = parts::read_all(part.index, part.size - length, length).ok()?;
-    let Directory { offset, size } = zip::directory(&tail, part.size)?;
-    let directory = parts::read_all(part.index, offset, size).ok()?;
-    zip::members(&directory)
+    let mut members = Vec::new();
+    for Directory { offset, size } in zip::directories(&tail, part.size) {
+        let directory = parts::read_all(part.index, offset, size).ok()?;
+        members.extend(zip::members(&directory).unwrap_or_default());
+    }
+    (!members.is_empty()).then_some(members)
 }
 
 /// Names of streams in a compound file are UTF-16 (MS-CFB 2.6.1).

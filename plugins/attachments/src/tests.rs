@@ -118,6 +118,19 @@ fn catches_java_in_an_archive_of_any_name() {
     );
 }
 
+/// A second end record in the comment, or octets in front, hide nothing.
+#[test]
+fn catches_a_program_in_an_archive_that_is_tampered_with() {
+    let why = "\"a.exe\" in \"a.zip\" is a program";
+    let hidden = archive(&["a.exe"], false);
+    let decoy = archive(&["readme.txt"], false);
+    refused(&judged("a.zip", &[hidden.clone(), decoy].concat()), why);
+    refused(
+        &judged("a.zip", &[b"nothing to see".to_vec(), hidden].concat()),
+        why,
+    );
+}
+
 #[test]
 fn catches_a_uuencoded_program_in_the_text() {
     let message = "Subject: look\n\nHi!\n\nbegin 644 photos.exe\nM35J0``,````$````\n`\nend\n";

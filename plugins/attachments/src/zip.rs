@@ -6,6 +6,9 @@ pub const TAIL: u32 = 22 + 0xffff;
 /// Octets of directory that are read.
 pub const MOST_DIRECTORY: u32 = 1024 * 1024;
 
+/// End records that are looked at.
+const MOST_DIRECTORIES: usize = 4;
+
 const END: &[u8; 4] = b"PK\x05\x06";
 const ENTRY: &[u8; 4] = b"PK\x01\x02";
 const ENTRY_SIZE: usize = 46;
@@ -26,14 +29,26 @@ pub struct Member {
     pub encrypted: bool,
 }
 
-/// Finds the directory in the last octets of an archive of `size` octets. It ends where its end record begins, whatever
-/// the record says: so do unpackers that allow for octets before the archive.
-pub fn directory(tail: &[u8], size: u32) -> Option<Directory> {
-    let at = tail.windows(4).rposition(|window| window == END)?;
+/// Finds directories in the last octets of an archive of `size` octets, the last one first. There should be one; a
+/// comment may hold the mark of another, and unpackers do not agree which counts, so all are looked at. A directory ends
+/// where its end record begins, whatever the record says: so do unpackers that allow for octets before the archive.
+pub fn directories(tail: &[u8], size: u32) -> Vec<Directory> {
+    let marks = tail
+        .windows(4)
+        .enumerate()
+        .rev()
+        .filter(|(_, window)| window == END);
+    marks
+        .take(MOST_DIRECTORIES)
+        .filter_map(|(at, _)| directory(tail, at, size))
+        .collect()
+}
+
+fn directory(tail: &[u8], at: usize, size: u32) -> Option<Directory> {
     let length = number(tail.get(at + 12..at + 16)?);
     let end = size.checked_sub(tail.len() as u32)? + at as u32;
     let offset = end.checked_sub(length)?;
-    (length <= MOST_DIRECTORY).then_some(Directory {
+    (1..=MOST_DIRECTORY).contains(&length).then_some(Directory {
         offset,
         size: length,
     })
@@ -106,7 +121,7 @@ mod tests {
     use super::*;
 
     fn listed(archive: &[u8]) -> Option<Vec<Member>> {
-        let Directory { offset, size } = directory(archive, archive.len() as u32)?;
+        let Directory { offset, size } = *directories(archive, archive.len() as u32).first()?;
         members(&archive[offset as usize..(offset + size) as usize])
     }
 
