@@ -9,22 +9,41 @@ use wasmparser::{Parser, Payload};
 
 const ALWAYS_GRANTED: [&str; 3] = ["types", "log", "entropy"];
 
-fn imports(filter: &Bundled) -> BTreeSet<String> {
+/// Names in the outermost import or export sections.
+fn outer_names(filter: &Bundled, wanted: fn(Payload) -> Vec<String>) -> Vec<String> {
     let mut depth = 0;
-    let mut found = BTreeSet::new();
+    let mut found = Vec::new();
     for payload in Parser::new(0).parse_all(filter.wasm) {
         match payload.expect("cargo builds valid components") {
             Payload::ComponentSection { .. } | Payload::ModuleSection { .. } => depth += 1,
             Payload::End(_) => depth -= 1,
-            Payload::ComponentImportSection(section) if depth == 0 => {
-                for import in section {
-                    found.extend(permission(import.unwrap().name.name));
-                }
-            }
+            payload if depth == 0 => found.extend(wanted(payload)),
             _ => {}
         }
     }
     found
+}
+
+fn imports(filter: &Bundled) -> BTreeSet<String> {
+    let names = outer_names(filter, |payload| match payload {
+        Payload::ComponentImportSection(section) => section
+            .into_iter()
+            .map(|import| import.unwrap().name.name.to_owned())
+            .collect(),
+        _ => Vec::new(),
+    });
+    names.iter().filter_map(|name| permission(name)).collect()
+}
+
+fn exports(filter: &Bundled) -> BTreeSet<String> {
+    let names = outer_names(filter, |payload| match payload {
+        Payload::ComponentExportSection(section) => section
+            .into_iter()
+            .map(|export| export.unwrap().name.name.to_owned())
+            .collect(),
+        _ => Vec::new(),
+    });
+    names.into_iter().collect()
 }
 
 /// `lazaret:filter/score@0.1.0` is `score`.
@@ -51,6 +70,23 @@ fn policies_name_exactly_the_rights_that_are_asked_for() {
         let policy: toml::Table = filter.policy.parse().unwrap();
         let named: BTreeSet<_> = &named(&policy, "grant") | &named(&policy, "deny");
         assert_eq!(named, imports(filter), "{}", filter.file);
+    }
+}
+
+#[test]
+fn components_export_the_stages_that_are_written_and_configure() {
+    let stages: [&[&str]; 4] = [
+        &["connect", "hello", "mail", "rcpt"],
+        &["message"],
+        &["message"],
+        &["message"],
+    ];
+    for (filter, stages) in ALL.iter().zip(stages) {
+        let stages = stages
+            .iter()
+            .map(|stage| format!("lazaret:filter/on-{stage}@0.1.0"));
+        let expected: BTreeSet<_> = stages.chain(["configure".to_owned()]).collect();
+        assert_eq!(exports(filter), expected, "{}", filter.file);
     }
 }
 
