@@ -80,6 +80,11 @@ impl Engine {
         self.shared.slots.available_permits()
     }
 
+    /// Components that are kept compiled.
+    pub fn compiled(&self) -> usize {
+        self.shared.compiled.lock().expect("no holder of the cache panics").len()
+    }
+
     pub(crate) fn wasm(&self) -> &wasmtime::Engine {
         &self.shared.wasm
     }
