@@ -5,7 +5,6 @@ use std::sync::Arc;
 use lazaret_config::ByteSize;
 use lazaret_mail::{Filter, Grant, Mode, OnFailure, Policy};
 use lazaret_proxy::Config;
-use lazaret_proxy::filters::needs_quarantine;
 use serde_json::{Value, json};
 
 use super::settings::span;
@@ -79,7 +78,7 @@ pub fn misfits(config: &Config, filters: &[Arc<dyn Filter>]) -> Vec<String> {
                 filter.name()
             ));
         }
-        if config.quarantine.is_none() && needs_quarantine(policy) {
+        if config.quarantine.is_none() && policy.may_quarantine() {
             misfits.push(format!(
                 "{}: may quarantine, but there is no quarantine; add quarantine = \"DIR\" to {}",
                 filter.name(),

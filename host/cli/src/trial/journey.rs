@@ -24,6 +24,8 @@ pub struct Letter {
     pub sender: Path,
     /// RCPT, in order
     pub recipients: Vec<Path>,
+    /// its header section alone, as the stage headers sees it
+    pub header: Arc<Message>,
     /// the message
     pub message: Arc<Message>,
 }
@@ -135,7 +137,7 @@ impl Traveller {
         let envelope = Arc::new(self.envelope.clone());
         let decision = self
             .judge
-            .headers(&self.session, &envelope, &letter.message)
+            .headers(&self.session, &envelope, &letter.header)
             .await;
         if self.passes(Stage::Headers, decision) {
             let message = letter.message.clone();

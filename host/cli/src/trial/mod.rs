@@ -65,8 +65,9 @@ async fn load(arguments: &Try) -> Result<Loaded, Failure> {
 }
 
 fn letter(arguments: &Try, octets: bytes::Bytes) -> Result<Letter, Failure> {
-    let message = Message::parse(Content::Memory(octets), HEADER_LIMIT)
-        .map_err(|e| Failure::bad(format!("{}: {e}", arguments.mail.display())))?;
+    let too_long = |e| Failure::bad(format!("{}: {e}", arguments.mail.display()));
+    let header = Message::header_only(octets.clone(), HEADER_LIMIT).map_err(too_long)?;
+    let message = Message::parse(Content::Memory(octets), HEADER_LIMIT).map_err(too_long)?;
     let recipients = arguments.rcpt.iter().map(|text| path("--rcpt", text));
     Ok(Letter {
         client: SocketAddr::new(arguments.ip, PORT),
@@ -74,6 +75,7 @@ fn letter(arguments: &Try, octets: bytes::Bytes) -> Result<Letter, Failure> {
         hello: arguments.helo.clone(),
         sender: path("--from", &arguments.from)?,
         recipients: recipients.collect::<Result<_, _>>()?,
+        header: Arc::new(header),
         message: Arc::new(message),
     })
 }
