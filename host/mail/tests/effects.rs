@@ -142,6 +142,39 @@ async fn the_score_adds_up_within_a_transaction() {
     }
 }
 
+/// A client that starts TLS says EHLO twice; one that hopes for more says it fifty times.
+#[tokio::test]
+async fn points_of_a_hello_count_once_however_often_it_is_said() {
+    let mut connection = connection([
+        Double::new("listed", &[Stage::Connect], |_, _| Ok(does(scores(0.5)))),
+        Double::new("known", &[Stage::Hello], |_, _| Ok(does(scores(-2.0)))),
+    ]);
+    connection.connect().await;
+    for _ in 0..50 {
+        connection.hello().await;
+    }
+    assert!((connection.judge.score() + 1.5).abs() < 1e-9);
+    connection.mail().await;
+    assert!((connection.judge.score() + 1.5).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn a_header_section_that_nobody_edited_is_not_kept() {
+    let mut connection = connection([Double::says(
+        "calm",
+        HEADERS,
+        lazaret_mail::Verdict::Continue,
+    )]);
+    connection.mail().await;
+    let message = connection.message.clone();
+    connection
+        .judge
+        .headers(&connection.session, &connection.envelope, &message)
+        .await;
+    drop(connection.message);
+    assert_eq!(Arc::strong_count(&message), 1);
+}
+
 #[tokio::test]
 async fn the_score_stays_finite() {
     let mut connection = connection([

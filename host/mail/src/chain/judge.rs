@@ -29,8 +29,10 @@ pub struct Judge {
     pub(super) accepted: StageSet,
     pub(super) mark: Mark,
     pub(super) book: Book,
-    /// points given before any MAIL
+    /// points given at connect and auth
     pub(super) score: f64,
+    /// points given at the last hello: a client that starts TLS says it twice, and one that hopes to gain by it often
+    pub(super) hello_score: f64,
     pub(super) pace_limit: Duration,
     pub(super) pace_left: Duration,
     pub(super) transaction: Option<Transaction>,
@@ -63,7 +65,7 @@ pub(super) enum Seat {
 /// Edits made at the stage headers, to be made again on the whole message.
 #[derive(Default)]
 pub(super) struct Journal {
-    /// the section they were made on
+    /// the section they were made on; none without edits, for it may be large
     pub(super) seen: Option<Arc<Message>>,
     pub(super) edits: Vec<Edit>,
 }
@@ -78,6 +80,7 @@ impl Judge {
             mark: Mark::default(),
             book: Book::default(),
             score: 0.0,
+            hello_score: 0.0,
             pace_limit: PACE_LIMIT,
             pace_left: PACE_SESSION_LIMIT,
             transaction: None,
@@ -109,9 +112,10 @@ impl Judge {
 
     /// Points of this transaction so far, or of the connection before one.
     pub fn score(&self) -> f64 {
-        self.transaction
-            .as_ref()
-            .map_or(self.score, |transaction| transaction.score)
+        match &self.transaction {
+            Some(transaction) => transaction.score,
+            None => (self.score + self.hello_score).clamp(-SCORE_LIMIT, SCORE_LIMIT),
+        }
     }
 
     /// Before the greeting. `Refuse`: greet with it and take nothing but QUIT; `Close`: say it and close.
@@ -123,6 +127,7 @@ impl Judge {
     pub async fn hello(&mut self, session: &Arc<Session>, name: &str) -> Decision {
         // The client chooses the name: what it won with another one is gone, what it lost is not.
         self.accepted.remove(Stage::Hello);
+        self.hello_score = 0.0;
         if !self.is_asked(Stage::Hello) {
             return Decision::pass();
         }
@@ -160,7 +165,7 @@ impl Judge {
             chain,
             accepted: false,
             mark: Mark::default(),
-            score: self.score,
+            score: self.score(),
             seats: Vec::new(),
             journal: Journal::default(),
         });
@@ -203,9 +208,6 @@ impl Judge {
     ) -> Decision {
         if !self.is_asked(Stage::Headers) {
             return Decision::pass();
-        }
-        if let Some(transaction) = &mut self.transaction {
-            transaction.journal.seen = Some(message.clone());
         }
         let facts = Facts::of_transaction(session, envelope, Some(message.clone()));
         Round::new(self, Ask::Headers, facts).run().await
@@ -263,7 +265,7 @@ impl Judge {
         let facts = Facts::of_connection(session);
         let question = facts.question(
             Ask::Disconnect(reason.to_owned()),
-            self.score,
+            self.score(),
             self.book.view(),
         );
         observe::disconnect(&self.chain, question)

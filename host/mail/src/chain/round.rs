@@ -250,9 +250,10 @@ impl<'j> Round<'j> {
     }
 
     fn add_points(&mut self, points: f64) {
-        let score = match self.transaction() {
-            Some(transaction) => &mut transaction.score,
-            None => &mut self.judge.score,
+        let score = match (self.stage, &mut self.judge.transaction) {
+            (Stage::Hello, _) => &mut self.judge.hello_score,
+            (Stage::Connect | Stage::Auth, _) | (_, None) => &mut self.judge.score,
+            (_, Some(transaction)) => &mut transaction.score,
         };
         if points.is_finite() {
             *score = (*score + points).clamp(-SCORE_LIMIT, SCORE_LIMIT);
@@ -264,13 +265,14 @@ impl<'j> Round<'j> {
         if edits.is_empty() {
             return Ok(());
         }
-        let edited = self.facts.message.as_ref().ok_or(EditFault)?.apply(edits);
-        let edited = edited.inspect_err(|fault| {
+        let seen = self.facts.message.clone().ok_or(EditFault)?;
+        let edited = seen.apply(edits).inspect_err(|fault| {
             tracing::warn!(filter = %member.name, stage = %self.stage, "{fault}: dropped");
         })?;
         self.facts.message = Some(Arc::new(edited));
         let headers = self.stage == Stage::Headers;
         if let Some(transaction) = self.transaction().filter(|_| headers) {
+            transaction.journal.seen.get_or_insert(seen);
             transaction.journal.edits.extend_from_slice(edits);
         }
         Ok(())
