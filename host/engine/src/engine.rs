@@ -22,6 +22,9 @@ const TABLES_PER_SLOT: u32 = 8;
 /// See [`TABLES_PER_SLOT`].
 const INSTANCES_PER_SLOT: u32 = 16;
 
+/// Tables that one core module may define; toolchains use one or two.
+const MAX_TABLES_PER_MODULE: u32 = 8;
+
 /// Runs filters. One for each process; cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
@@ -82,7 +85,11 @@ impl Engine {
 
     /// Components that are kept compiled.
     pub fn compiled(&self) -> usize {
-        self.shared.compiled.lock().expect("no holder of the cache panics").len()
+        self.shared
+            .compiled
+            .lock()
+            .expect("no holder of the cache panics")
+            .len()
     }
 
     pub(crate) fn wasm(&self) -> &wasmtime::Engine {
@@ -191,6 +198,8 @@ fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {
         .max_core_instances_per_component(MAX_INSTANCES as u32)
         .max_memories_per_component(MAX_MEMORIES as u32)
         .max_tables_per_component(MAX_TABLES as u32)
+        .max_memories_per_module(MAX_MEMORIES as u32)
+        .max_tables_per_module(MAX_TABLES_PER_MODULE)
         .max_memory_size(usize::try_from(settings.max_memory).unwrap_or(usize::MAX))
         .table_elements(settings.table_elements)
         .linear_memory_keep_resident(0)

@@ -65,13 +65,13 @@ impl Account {
     }
 
     fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool {
-        // Past its own declared maximum a growth fails anyway: not our refusal, and nothing to count.
-        if maximum.is_some_and(|max| desired > max) {
-            return false;
-        }
         let used = self.used.saturating_add(desired.saturating_sub(current));
         if used > self.limit {
             self.refused = true;
+            return false;
+        }
+        // Past its own declared maximum a growth fails anyway: not our refusal, and nothing to count.
+        if maximum.is_some_and(|max| desired > max) {
             return false;
         }
         self.used = used;

@@ -23,6 +23,8 @@ use crate::text::{clip, printable};
 
 /// Octets of what `configure` says that leave the engine.
 const MAX_COMPLAINT: usize = 1000;
+/// Octets of a page of linear memory.
+const PAGE: u64 = 65536;
 /// Forks may take this many times the CPU that the first `configure` took.
 const FORK_SLACK: u32 = 8;
 
@@ -188,10 +190,11 @@ impl Template {
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(self.limits.argument);
         let meter = meter.clone();
+        // Tokio's own yield lets its driver run: with a plain one, a loop would keep its worker from sockets for long.
         store.epoch_deadline_callback(move |_| {
             Ok(match meter.is_exhausted() {
                 true => UpdateDeadline::Interrupt,
-                false => UpdateDeadline::Yield(1),
+                false => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
             })
         });
         store.set_epoch_deadline(1);

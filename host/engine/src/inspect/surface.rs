@@ -32,12 +32,7 @@ impl Surface {
         parser.set_features(wasmparser::WasmFeatures::all());
         for payload in parser.parse_all(wasm) {
             match payload? {
-                Payload::ModuleSection { .. } => depth += 1,
-                Payload::ComponentSection { .. } => {
-                    depth += 1;
-                    // Nested components may be instantiated more than once: reckon with the most that is allowed.
-                    surface.core_instances = MAX_INSTANCES as u32;
-                }
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth -= 1,
                 payload => surface.section(&payload, depth == 0)?,
             }
@@ -50,8 +45,9 @@ impl Surface {
             Payload::CustomSection(custom) => self.mark(custom),
             Payload::InstanceSection(instances) => {
                 for instance in instances.clone() {
-                    let made = matches!(instance?, Instance::Instantiate { .. });
-                    self.core_instances = self.core_instances.saturating_add(u32::from(made));
+                    if matches!(instance?, Instance::Instantiate { .. }) {
+                        self.count_instance(outermost);
+                    }
                 }
             }
             Payload::ComponentImportSection(imports) if outermost => {
@@ -67,6 +63,12 @@ impl Surface {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Nested components may be instantiated more than once: where they hold instances, reckon with the most allowed.
+    fn count_instance(&mut self, outermost: bool) {
+        let more = if outermost { 1 } else { MAX_INSTANCES as u32 };
+        self.core_instances = self.core_instances.saturating_add(more);
     }
 
     /// Marks are for people: broken ones are passed over.

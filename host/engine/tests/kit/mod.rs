@@ -44,7 +44,12 @@ pub fn bare_component(world: &str, module: &str) -> Vec<u8> {
     let package = resolve.push_str("guest.wit", &text).unwrap();
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
     embed_component_metadata(&mut core, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().module(&core).unwrap().validate(false).encode().unwrap()
+    ComponentEncoder::default()
+        .module(&core)
+        .unwrap()
+        .validate(false)
+        .encode()
+        .unwrap()
 }
 
 /// What tests need of WASI 0.2.
