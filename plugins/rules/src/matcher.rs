@@ -21,6 +21,8 @@ pub struct Test {
     starts: Option<Words>,
     ends: Option<Words>,
     like: Option<Words>,
+    word: Option<Words>,
+    within: Option<Words>,
     regex: Option<Words>,
 }
 
@@ -36,6 +38,10 @@ enum Pattern {
     Ends(String),
     /// `*` any characters, `?` one
     Like(Vec<char>),
+    /// whole words
+    Word(String),
+    /// an address in a domain or below it; `example.*` in any land's
+    Within(String),
     Regex(Regex),
 }
 
@@ -53,11 +59,13 @@ impl Matcher {
         each(test.starts, Pattern::Starts);
         each(test.ends, Pattern::Ends);
         each(test.like, |word| Pattern::Like(word.chars().collect()));
+        each(test.word, Pattern::Word);
+        each(test.within, Pattern::Within);
         for word in test.regex.into_iter().flat_map(|words| words.0) {
             patterns.push(Pattern::Regex(regex(&word)?));
         }
         if patterns.is_empty() {
-            return Err("a text is not tested; say one of `contains`, `equals`, `starts`, `ends`, `like`, `regex`".into());
+            return Err("a text is not tested; say one of `contains`, `equals`, `starts`, `ends`, `like`, `word`, `within`, `regex`".into());
         }
         Ok(Self(patterns))
     }
@@ -78,8 +86,40 @@ impl Pattern {
             Self::Starts(word) => lower.starts_with(word),
             Self::Ends(word) => lower.ends_with(word),
             Self::Like(pattern) => is_like(pattern, lower),
+            Self::Word(word) => has_word(lower, word),
+            Self::Within(domain) => is_within(lower, domain),
             Self::Regex(regex) => regex.is_match(text),
         }
+    }
+}
+
+/// Between characters that are no part of a word.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_free = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+    let mut found = text.match_indices(word);
+    found.any(|(at, _)| {
+        is_free(text[..at].chars().next_back()) && is_free(text[at + word.len()..].chars().next())
+    })
+}
+
+fn is_within(address: &str, domain: &str) -> bool {
+    let host = address.rsplit('@').next().unwrap_or_default();
+    let (host, domain) = match domain.strip_suffix(".*") {
+        Some(stem) => (without_land(host), stem),
+        None => (host, domain),
+    };
+    let below = host.strip_suffix(domain);
+    below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+}
+
+/// Without `.de`, `.com`, `.co.uk` or `.com.br`.
+fn without_land(host: &str) -> &str {
+    let Some((stem, top)) = host.rsplit_once('.').filter(|(_, top)| top.len() <= 4) else {
+        return host;
+    };
+    match stem.rsplit_once('.') {
+        Some((stem, "co" | "com")) if top.len() == 2 => stem,
+        _ => stem,
     }
 }
 
@@ -154,6 +194,8 @@ impl<'de> Deserialize<'de> for Test {
             starts: Option<Words>,
             ends: Option<Words>,
             like: Option<Words>,
+            word: Option<Words>,
+            within: Option<Words>,
             regex: Option<Words>,
         }
         let value = serde_json::Value::deserialize(deserializer)?;
@@ -171,6 +213,8 @@ impl<'de> Deserialize<'de> for Test {
             starts,
             ends,
             like,
+            word,
+            within,
             regex,
         } = table;
         Ok(Self {
@@ -179,6 +223,8 @@ impl<'de> Deserialize<'de> for Test {
             starts,
             ends,
             like,
+            word,
+            within,
             regex,
         })
     }
@@ -207,6 +253,15 @@ mod tests {
             (r#"{"like": "??"}"#, "abc", false),
             (r#"{"like": "a*b*c"}"#, "aXXbYYbc", true),
             (r#"{"like": "*"}"#, "", true),
+            (r#"{"word": "pay pal"}"#, "PAY PAL!", true),
+            (r#"{"word": "dhl"}"#, "Dhlamini, DHL", true),
+            (r#"{"word": "dhl"}"#, "Dhlamini", false),
+            (r#"{"within": "bank.example"}"#, "a@Mail.Bank.example", true),
+            (r#"{"within": "bank.example"}"#, "a@mybank.example", false),
+            (r#"{"within": "bank.*"}"#, "a@bank.co.uk", true),
+            (r#"{"within": "bank.*"}"#, "a@mail.bank.de", true),
+            (r#"{"within": "bank.*"}"#, "a@bank.de.evil.example", false),
+            (r#"{"within": "bank.*"}"#, "a@bank-login.de", false),
             (r#"{"regex": "^win \\d+"}"#, "WIN 100", true),
             (r#"{"regex": "^win \\d+"}"#, "you win 100", false),
         ] {

@@ -147,6 +147,7 @@ fn spares_people_who_talk_about_such_things() {
         "I lost my password again, can you help?",
         "mortgage meeting on Tuesday",
         "Paper on bitcoin energy use",
+        "An appointment with the specialist",
         "Fwd: million dollar homepage",
         "Verification of the bridge calculations",
         "Re: C code, 2    spaces or four",
