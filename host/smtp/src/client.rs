@@ -30,7 +30,7 @@ pub enum ClientError {
     #[error("backend: octets before the command they would answer")]
     Early,
     /// 421 to nothing: it closes the connection, as it may at any time (RFC 5321 section 3.8).
-    #[error("backend: closes the connection: {}", .0.text())]
+    #[error("backend: closes the connection: {}", .0.text().replace('\n', " / "))]
     Closing(Reply),
     /// Octets behind the 220 to STARTTLS, put there by it or by somebody in between.
     #[error("backend: octets in clear behind the answer to STARTTLS")]

@@ -184,10 +184,21 @@ fn is_envid(value: &str) -> bool {
     value.len() <= MAX_ENVID && is_printable_xtext(value)
 }
 
-/// `"NEVER" / 1#( "SUCCESS" / "FAILURE" / "DELAY" )` (RFC 3461 section 4.1)
+/// `"NEVER" / 1#( "SUCCESS" / "FAILURE" / "DELAY" )` (RFC 3461 section 4.1), each once: a list
+/// without end would make a recipient as long as a line may be.
 fn is_notify(value: &str) -> bool {
-    let event = |word| is_one_of(word, &["SUCCESS", "FAILURE", "DELAY"]);
-    value.eq_ignore_ascii_case("NEVER") || value.split(',').all(event)
+    const EVENTS: [&str; 3] = ["SUCCESS", "FAILURE", "DELAY"];
+    let event = |word| is_one_of(word, &EVENTS);
+    let few = value.split(',').count() <= EVENTS.len();
+    let once = |name| {
+        value
+            .split(',')
+            .filter(|word| is_one_of(word, &[name]))
+            .count()
+            <= 1
+    };
+    let list = few && value.split(',').all(event) && EVENTS.into_iter().all(once);
+    value.eq_ignore_ascii_case("NEVER") || list
 }
 
 /// `addr-type ";" xtext` of at most 500 octets (RFC 3461 section 4.2); behind `utf-8;` there may

@@ -176,3 +176,15 @@ fn a_reply_before_its_command_is_an_error() {
         assert_eq!(client.next(), Err(error));
     }
 }
+
+/// What the backend says on its way out goes into the log, in one line.
+#[test]
+fn a_farewell_of_many_lines_is_told_in_one() {
+    let mut client = greeted();
+    client.receive(b"421-going down\r\n421 12:00:00 INFO delivered\r\n");
+    let error = client.next().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "backend: closes the connection: going down / 12:00:00 INFO delivered"
+    );
+}

@@ -188,6 +188,7 @@ fn parameters_of_rcpt() {
     }
     let bad = [
         "NOTIFY=NEVER,DELAY",
+        "NOTIFY=DELAY,FAILURE,delay",
         "NOTIFY=",
         "NOTIFY",
         "NOTIFY=SOMETIMES",
