@@ -287,9 +287,8 @@ fn refuse_memory(
         ));
     }
     let needs = component.resources_required();
-    let least = needs
-        .and_then(|needs| needs.max_initial_memory_size)
-        .unwrap_or(0);
+    let pages = needs.and_then(|needs| needs.max_initial_memory_size);
+    let least = pages.unwrap_or(0).saturating_mul(PAGE);
     if least > policy.memory {
         return Err(fault(
             format!(
