@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+
 use crate::glob;
 use crate::stream::{Lines, Stream};
 
@@ -11,7 +13,8 @@ use crate::stream::{Lines, Stream};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How octets are handed to the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
 pub enum Segments {
     /// as many as were given at once
     Whole,

@@ -64,6 +64,8 @@ struct Setup {
     offer: Option<Vec<String>>,
     /// the ways it is played; all by default
     ways: Option<Vec<Way>>,
+    /// how octets are handed to the network; whole and single by default
+    segments: Option<Vec<Segments>>,
     /// what must be there afterwards
     #[serde(default)]
     after: After,
@@ -142,8 +144,8 @@ impl Transcript {
         }
         let proxy = self.proxy(backend.address());
         for way in self.ways() {
-            for segments in [Segments::Whole, Segments::Single] {
-                play::play(self, &proxy, &backend, *way, segments)
+            for segments in self.segments() {
+                play::play(self, &proxy, &backend, *way, *segments)
                     .map_err(|problem| format!("{way:?}, {segments:?}: {problem}"))?;
             }
         }
@@ -153,6 +155,11 @@ impl Transcript {
     fn ways(&self) -> &[Way] {
         let all = &[Way::Plain, Way::Starttls, Way::Implicit];
         self.setup.ways.as_deref().unwrap_or(all)
+    }
+
+    fn segments(&self) -> &[Segments] {
+        let all = &[Segments::Whole, Segments::Single];
+        self.setup.segments.as_deref().unwrap_or(all)
     }
 
     fn proxy(&self, backend: std::net::SocketAddr) -> Proxy {

@@ -31,23 +31,9 @@ pub(super) fn play(
         client: connect(proxy, way),
         heard: Vec::new(),
     };
-    let mut greeted = way != Way::Starttls;
     play.client.segments(segments);
-    let mut lines = transcript.lines.iter().peekable();
-    while let Some(line) = lines.next() {
-        if !greeted && matches!(line, Line::Client(_)) {
-            greeted = true;
-            play.go_tls()?;
-        }
-        let mut line = line.clone();
-        // Lines in a row are sent at once.
-        while let (Line::Client(octets), Some(Line::Client(more))) = (&mut line, lines.peek()) {
-            octets.extend_from_slice(more);
-            lines.next();
-        }
-        play.step(line, lines.peek().copied())?;
-    }
-    play.nothing_more(&transcript.lines)?;
+    play.dialogue(&transcript.lines, way)
+        .map_err(|problem| format!("{problem}\nheard so far: {:#?}", play.heard))?;
     drop(play.client);
     check_backend(transcript, backend)?;
     check_quarantine(transcript, proxy, before)?;
@@ -84,6 +70,25 @@ fn instruct(backend: &BackendDouble, lines: &[Line]) {
 }
 
 impl Play {
+    fn dialogue(&mut self, lines: &[Line], way: Way) -> Result<(), String> {
+        let mut greeted = way != Way::Starttls;
+        let mut rest = lines.iter().peekable();
+        while let Some(line) = rest.next() {
+            if !greeted && matches!(line, Line::Client(_)) {
+                greeted = true;
+                self.go_tls()?;
+            }
+            let mut line = line.clone();
+            // Lines in a row are sent at once.
+            while let (Line::Client(octets), Some(Line::Client(more))) = (&mut line, rest.peek()) {
+                octets.extend_from_slice(more);
+                rest.next();
+            }
+            self.step(line, rest.peek().copied())?;
+        }
+        self.nothing_more(lines)
+    }
+
     /// STARTTLS before the first line of the client, where the transcript is played that way.
     fn go_tls(&mut self) -> Result<(), String> {
         self.client.say("EHLO starttls.example.com");
@@ -91,6 +96,9 @@ impl Play {
             let line = self.line()?.ok_or("closed after EHLO")?;
             if line.starts_with("250 ") {
                 break;
+            }
+            if !line.starts_with("250-") {
+                return Err(format!("EHLO was answered {line:?}"));
             }
         }
         self.client.say("STARTTLS");
