@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use lazaret_config::ByteSize;
 use lazaret_engine::{Configure, Inspection};
 use lazaret_mail::LoadError;
 use serde_json::json;
@@ -51,7 +50,7 @@ fn as_text(path: &Path, seen: &Inspection) -> String {
     let language = seen.language.as_deref().unwrap_or("language unknown");
     line(
         "filter",
-        format!("{}, {}, {language}", path.display(), ByteSize(seen.size)),
+        format!("{}, {}, {language}", path.display(), kib(seen.size)),
     );
     line("asked at", or_nothing(stages(seen)));
     line("configure", configure(seen).to_owned());
@@ -103,4 +102,8 @@ fn or_nothing(words: Vec<&str>) -> String {
         true => "nothing".to_owned(),
         false => words.join(", "),
     }
+}
+
+fn kib(octets: u64) -> String {
+    format!("{} KiB", octets.div_ceil(1024))
 }

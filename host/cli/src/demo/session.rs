@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::identity::Identity;
 use super::maildir::{Delivery, Maildir};
+use super::site::DOMAIN;
 use super::words;
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -84,13 +85,7 @@ impl Session {
                 self.transaction = Some(Transaction::new(sender));
                 self.server.answer(words::reply(250, "2.1.0", "sender ok"));
             }
-            Event::Rcpt(recipient) => {
-                if let Some(transaction) = &mut self.transaction {
-                    transaction.recipients.push(recipient);
-                }
-                self.server
-                    .answer(words::reply(250, "2.1.5", "recipient ok"));
-            }
+            Event::Rcpt(recipient) => self.recipient(recipient),
             Event::Data => self.begin().await,
             Event::Content(octets) => self.write(&octets).await,
             Event::End(end) => self.end(end.fault.is_some()).await,
@@ -108,6 +103,20 @@ impl Session {
             Event::Reset => self.transaction = None,
             Event::NeedInput | Event::Quit | Event::Close(_) => {}
         }
+    }
+
+    /// Mail for the demo's domain only: even a demo is no open relay.
+    fn recipient(&mut self, recipient: Path) {
+        let domain = recipient.address.domain();
+        if !domain.is_empty() && !domain.eq_ignore_ascii_case(DOMAIN) {
+            let refusal = words::reply(550, "5.7.1", "no mailbox of this demo");
+            return self.server.answer(refusal);
+        }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.recipients.push(recipient);
+        }
+        self.server
+            .answer(words::reply(250, "2.1.5", "recipient ok"));
     }
 
     async fn begin(&mut self) {

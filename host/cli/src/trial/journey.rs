@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use lazaret_mail::chain::Weight;
 use lazaret_mail::{
     Action, Chain, Decision, Envelope, Judge, Keep, Message, Outcome, Party, Path, Record, Session,
     Stage,
@@ -211,13 +210,10 @@ fn session(letter: &Letter) -> Session {
 }
 
 fn points(steps: &[Step]) -> f64 {
-    let counted = steps
-        .iter()
-        .filter(|step| step.record.weight == Weight::Counted);
-    counted
-        .flat_map(|step| &step.record.scores)
-        .map(|(_, points, _)| points)
-        .sum()
+    let counted = steps.iter().filter(|step| step.record.took_effect());
+    let scores = counted.flat_map(|step| &step.record.scores);
+    // From 0.0: the sum of nothing is -0.0.
+    scores.fold(0.0, |sum, (_, points, _)| sum + points)
 }
 
 impl Heard {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lazaret_engine::{Inspection, Permission};
 use lazaret_mail::{Filter, Grant, Loader, Policy, VerdictGrants, VerdictKind};
 
 use crate::exit::Failure;
@@ -31,10 +32,10 @@ impl Loaded {
             Policy::read(&toml)?
         } else {
             self.notes.push(format!(
-                "{} does not exist: every permission and every verdict is granted",
+                "{} does not exist: all it asks for and every verdict is granted",
                 toml.display()
             ));
-            generous()
+            generous(wasm)
         };
         let filter = loader.load(&name(wasm), wasm, policy).await?;
         self.filters.push(filter);
@@ -52,23 +53,35 @@ fn name(wasm: &Path) -> String {
     }
 }
 
-fn generous() -> Policy {
+/// All that the component asks for, and every verdict. One that cannot be inspected is granted nothing; loading it will
+/// say what is wrong with it.
+fn generous(wasm: &Path) -> Policy {
+    let asked = std::fs::read(wasm)
+        .ok()
+        .and_then(|octets| lazaret_engine::inspect(&octets).ok());
+    let requests = asked.iter().flat_map(Inspection::requests);
     Policy {
-        grant: vec![
-            Grant::Session,
-            Grant::Envelope,
-            Grant::Headers,
-            Grant::Body,
-            Grant::Parts,
-            Grant::EditHeaders(Vec::new()),
-            Grant::Score(f64::MIN, f64::MAX),
-            Grant::Notes,
-            Grant::Pace,
-        ],
+        grant: requests.filter_map(grant).collect(),
         verdicts: VerdictGrants(VerdictKind::ALL.to_vec()),
         max_message: u64::MAX,
         ..Policy::default()
     }
+}
+
+/// As wide as it can be granted.
+fn grant(permission: Permission) -> Option<Grant> {
+    Some(match permission {
+        Permission::Session => Grant::Session,
+        Permission::Envelope => Grant::Envelope,
+        Permission::Headers => Grant::Headers,
+        Permission::Body => Grant::Body,
+        Permission::Parts => Grant::Parts,
+        Permission::EditHeaders => Grant::EditHeaders(Vec::new()),
+        Permission::Score => Grant::Score(f64::MIN, f64::MAX),
+        Permission::Notes => Grant::Notes,
+        Permission::Pace => Grant::Pace,
+        Permission::Log | Permission::Entropy => return None,
+    })
 }
 
 #[cfg(test)]
