@@ -1,7 +1,10 @@
 //! Runs a guest's code under its limits, and says in the host's words why it failed.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use lazaret_mail::FailureKind;
@@ -15,49 +18,54 @@ use crate::limiter::Limiter;
 use crate::meter::{Meter, metered};
 use crate::text::{clip, printable};
 
-/// CPU and real time of one call.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// thread CPU time
-    pub cpu: Duration,
-    /// real time, host calls included
-    pub wall: Duration,
-}
-
 /// Why a call did not come to its end.
 #[derive(Debug)]
 pub enum Stopped {
-    /// the real time is over; the future was dropped
-    Wall(Duration),
+    /// our own code panicked while it served the guest
+    Panicked,
     /// what wasmtime said
     Failed(wasmtime::Error),
 }
 
-/// Runs `call` until it is done or a limit is reached. Whoever gets `Stopped` drops the store: nothing may enter it
-/// again.
+/// Runs `call` until it is done or has used `cpu`. Whoever gets `Stopped`, or drops this future, drops the store:
+/// nothing may enter it again.
 pub async fn contained<T>(
     meter: &Arc<Meter>,
-    limits: Limits,
+    cpu: Duration,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<T, Stopped> {
-    meter.begin(limits.cpu);
-    let call = metered(meter.clone(), call);
-    match tokio::time::timeout(limits.wall, call).await {
-        Ok(done) => done.map_err(Stopped::Failed),
-        Err(_) => Err(Stopped::Wall(limits.wall)),
+    meter.allow(cpu);
+    match metered(meter.clone(), caught(call)).await {
+        Some(done) => done.map_err(Stopped::Failed),
+        None => Err(Stopped::Panicked),
     }
 }
 
-/// The reason in words. `argument` is the cap of what a guest hands over at once, in octets.
+/// None if a poll panics. What an import works on comes from a stranger: a fault of ours in it must not take the
+/// connection down.
+async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let poll = AssertUnwindSafe(|| future.as_mut().poll(context));
+        match catch_unwind(poll) {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+/// The reason in words. `cpu` is what the call could use, `argument` the cap of what a guest hands over at once, in
+/// octets.
 pub fn explain(
     stopped: Stopped,
-    limits: Limits,
+    cpu: Duration,
     store: &Store<Guest>,
     journal: &Journal,
     argument: usize,
 ) -> FailureKind {
     let error = match stopped {
-        Stopped::Wall(wall) => return FailureKind::Wall(wall),
+        Stopped::Panicked => return FailureKind::Internal("a panic in the host".into()),
         Stopped::Failed(error) => error,
     };
     if let Some(breach) = error.downcast_ref::<Breach>() {
@@ -65,7 +73,7 @@ pub fn explain(
     }
     let trap = error.downcast_ref::<Trap>().copied();
     if trap == Some(Trap::Interrupt) {
-        return FailureKind::Time(limits.cpu);
+        return FailureKind::Time(cpu);
     }
     if let Some(kind) = refused_growth(&store.data().limiter) {
         return kind;
@@ -109,5 +117,21 @@ fn words(error: &wasmtime::Error, trap: Option<Trap>, last_words: Option<&str>) 
     match last_words {
         Some(last_words) => format!("{what}: {last_words}"),
         None => what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_ours_is_an_answer() {
+        let meter = Arc::default();
+        let call = async {
+            tokio::task::yield_now().await;
+            panic!("a fault of ours")
+        };
+        let stopped = contained::<()>(&meter, Duration::from_secs(1), call).await;
+        assert!(matches!(stopped, Err(Stopped::Panicked)));
     }
 }

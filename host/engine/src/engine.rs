@@ -22,6 +22,8 @@ const TABLES_PER_SLOT: u32 = 8;
 /// See [`TABLES_PER_SLOT`].
 const INSTANCES_PER_SLOT: u32 = 16;
 
+/// A shorter tick would only burn CPU.
+const LEAST_TICK: Duration = Duration::from_millis(1);
 /// Tables that one core module may define; toolchains use one or two.
 const MAX_TABLES_PER_MODULE: u32 = 8;
 
@@ -54,6 +56,11 @@ impl Engine {
     /// Reserves the slots and starts the ticker. Where the address space does not suffice for the slots, sandboxes are
     /// made on demand, and the log says so.
     pub fn new(settings: EngineSettings) -> Result<Arc<Self>, EngineError> {
+        let settings = EngineSettings {
+            sandboxes: settings.sandboxes.max(1),
+            tick: settings.tick.max(LEAST_TICK),
+            ..settings
+        };
         let (wasm, allocation) = allocate(&settings)?;
         start_ticker(wasm.weak(), settings.tick)?;
         let slots = Arc::new(Semaphore::new(settings.sandboxes as usize));

@@ -10,23 +10,28 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What one call has used, and what it may use.
+/// What the answer to one question has used so far, and what it may use.
 #[derive(Debug, Default)]
 pub struct Meter {
     /// nanoseconds used in polls that are over
     spent: AtomicU64,
     /// the thread's clock at the start of the poll that is running, nanoseconds
     since: AtomicU64,
-    /// nanoseconds
-    budget: AtomicU64,
+    /// nanoseconds that may be spent
+    limit: AtomicU64,
 }
 
 impl Meter {
-    /// Starts a new account.
-    pub fn begin(&self, budget: Duration) {
+    /// A new question: nothing is spent.
+    pub fn reset(&self) {
         self.spent.store(0, Relaxed);
+    }
+
+    /// From now on this much more may be spent.
+    pub fn allow(&self, budget: Duration) {
+        let limit = self.spent.load(Relaxed).saturating_add(nanos(budget));
         self.since.store(thread_nanos(), Relaxed);
-        self.budget.store(nanos(budget), Relaxed);
+        self.limit.store(limit, Relaxed);
     }
 
     /// Used by polls that are over.
@@ -37,7 +42,7 @@ impl Meter {
     /// Is the budget used up? Asked while the guest runs, on its thread.
     pub fn is_exhausted(&self) -> bool {
         let running = thread_nanos().saturating_sub(self.since.load(Relaxed));
-        self.spent.load(Relaxed).saturating_add(running) >= self.budget.load(Relaxed)
+        self.spent.load(Relaxed).saturating_add(running) >= self.limit.load(Relaxed)
     }
 
     fn enter(&self) {
@@ -79,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn sleeping_costs_nothing_and_spinning_does() {
         let meter = Arc::new(Meter::default());
-        meter.begin(Duration::from_millis(20));
+        meter.allow(Duration::from_millis(20));
         metered(meter.clone(), tokio::time::sleep(Duration::from_millis(60))).await;
         assert!(meter.spent() < Duration::from_millis(20), "{meter:?}");
         metered(meter.clone(), async { while !meter.is_exhausted() {} }).await;

@@ -1,15 +1,13 @@
 //! A loaded filter and its sandboxes, as the chain sees them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use lazaret_mail::{
-    Answer, Failure, FailureKind, Filter, Policy, Question, Sandbox, Stage, StageSet,
-};
+use lazaret_mail::{Answer, Failure, FailureKind, Filter, Policy, Question, Sandbox, StageSet};
 
 use crate::contain::{contained, explain};
 use crate::contract::stage_of;
+use crate::meter::Meter;
 use crate::template::{BootFault, Live, Template};
 
 /// A filter that was loaded.
@@ -42,6 +40,7 @@ impl Filter for WasmFilter {
     fn fork(&self) -> Box<dyn Sandbox> {
         Box::new(Fork {
             template: self.template.clone(),
+            meter: Arc::default(),
             state: State::Unborn,
         })
     }
@@ -50,6 +49,8 @@ impl Filter for WasmFilter {
 /// One sandbox; it costs nothing before its first question.
 struct Fork {
     template: Arc<Template>,
+    /// CPU of the question under way
+    meter: Arc<Meter>,
     state: State,
 }
 
@@ -60,78 +61,57 @@ enum State {
     Spent,
 }
 
-/// Why a question has no answer, and the CPU it took.
-struct Fault {
-    kind: FailureKind,
-    cpu: Duration,
-}
-
 #[async_trait]
 impl Sandbox for Fork {
     async fn ask(&mut self, question: Question) -> Result<Answer, Failure> {
         let stage = stage_of(&question.ask);
+        self.meter.reset();
         // Whatever ends this future early, by error or by being dropped, takes the store with it.
         let state = std::mem::replace(&mut self.state, State::Spent);
-        let template = self.template.clone();
-        match answer(template, state, stage, question).await {
+        let (template, meter) = (self.template.clone(), self.meter.clone());
+        let wall = template.policy().wall;
+        let answered = tokio::time::timeout(wall, answer(template, meter, state, question)).await;
+        match answered.unwrap_or(Err(FailureKind::Wall(wall))) {
             Ok((answer, live)) => {
                 self.state = State::Live(live);
                 Ok(answer)
             }
-            Err(fault) => Err(self.failure(stage, fault)),
-        }
-    }
-}
-
-impl Fork {
-    fn failure(&self, stage: Stage, fault: Fault) -> Failure {
-        Failure {
-            filter: self.template.name().to_string(),
-            stage,
-            kind: fault.kind,
-            cpu: fault.cpu,
+            Err(kind) => Err(Failure {
+                filter: self.template.name().to_string(),
+                stage,
+                kind,
+                cpu: self.meter.spent(),
+            }),
         }
     }
 }
 
 async fn answer(
     template: Arc<Template>,
+    meter: Arc<Meter>,
     state: State,
-    stage: Stage,
     question: Question,
-) -> Result<(Answer, Box<Live>), Fault> {
-    let (mut live, booted) = match state {
-        State::Live(live) => (live, Duration::ZERO),
-        State::Unborn => boot(&template).await?,
-        State::Spent => return Err(spent()),
-    };
-    match ask_live(&template, &mut live, stage, question).await {
-        Ok(mut answer) => {
-            answer.effects.cpu += booted;
-            Ok((answer, live))
+) -> Result<(Answer, Box<Live>), FailureKind> {
+    let mut live = match state {
+        State::Live(live) => live,
+        State::Unborn => Box::new(template.fork(&meter).await.map_err(in_a_fork)?),
+        State::Spent => {
+            let why = "asked again after a failure".to_owned();
+            return Err(FailureKind::Internal(why));
         }
-        Err(kind) => Err(Fault {
-            kind,
-            cpu: booted + live.meter.spent(),
-        }),
-    }
-}
-
-/// A sandbox for its first question, and the CPU that took.
-async fn boot(template: &Template) -> Result<(Box<Live>, Duration), Fault> {
-    let live = template.fork().await.map_err(boot_failure)?;
-    let booted = live.meter.spent();
-    Ok((Box::new(live), booted))
+    };
+    let answer = ask_live(&template, &meter, &mut live, question).await?;
+    Ok((answer, live))
 }
 
 async fn ask_live(
     template: &Template,
+    meter: &Arc<Meter>,
     live: &mut Live,
-    stage: Stage,
     question: Question,
 ) -> Result<Answer, FailureKind> {
     let message = question.message.as_ref().map(|message| message.size());
-    let limits = template.limits_at(stage, message);
+    let cpu = template.cpu_at(stage_of(&question.ask), message);
     let ask = question.ask.clone();
     let guest = live.store.data_mut();
     guest.limiter.begin();
@@ -139,41 +119,28 @@ async fn ask_live(
     let call = template
         .exports()
         .call(&mut live.store, &live.instance, &ask);
-    match contained(&live.meter, limits, call).await {
+    let called = contained(meter, cpu, call).await;
+    match called {
         Ok(verdict) => {
             let guest = live.store.data_mut();
             let mut effects = guest.ctx.end();
-            effects.cpu = live.meter.spent();
+            effects.cpu = meter.spent();
             effects.memory = guest.limiter.memory();
             Ok(Answer { verdict, effects })
         }
         Err(stopped) => {
             live.journal.end();
             let argument = template.call_limits().argument;
-            Err(explain(
-                stopped,
-                limits,
-                &live.store,
-                &live.journal,
-                argument,
-            ))
+            Err(explain(stopped, cpu, &live.store, &live.journal, argument))
         }
     }
 }
 
-fn boot_failure((fault, cpu): (BootFault, Duration)) -> Fault {
-    let kind = match fault {
+fn in_a_fork(fault: BootFault) -> FailureKind {
+    match fault {
         BootFault::Failed(kind) => kind,
         BootFault::Complaint(words) => {
             FailureKind::Trap(format!("configure failed in a fork: {words}"))
         }
-    };
-    Fault { kind, cpu }
-}
-
-fn spent() -> Fault {
-    Fault {
-        kind: FailureKind::Internal("asked again after a failure".into()),
-        cpu: Duration::ZERO,
     }
 }

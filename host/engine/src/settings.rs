@@ -5,7 +5,9 @@ use std::time::Duration;
 /// Limits of the process, all with defaults that hold under attack.
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
-    /// live sandboxes of all filters together; a further one waits for at most its filter's `wall`. Default 4000.
+    /// live sandboxes of all filters together, at least 1; a further one waits for at most half of its filter's `wall`.
+    /// A transaction holds one for each filter it has asked. They cost address space (4 GiB each) and, alive, some
+    /// 100 KiB of memory. Default 10,000.
     pub sandboxes: u32,
     /// octets of a `.wasm`. Default 64 MiB.
     pub max_wasm: u64,
@@ -13,7 +15,8 @@ pub struct EngineSettings {
     pub max_memory: u64,
     /// elements of all tables of a sandbox. Default 50,000.
     pub table_elements: usize,
-    /// how often running guests are looked at; a guest holds its thread about this long at once. Default 5 ms.
+    /// how often running guests are looked at, at least 1 ms; a guest holds its thread about this long at once.
+    /// Default 5 ms.
     pub tick: Duration,
     /// CPU time of `configure` (and of instantiation) while a filter is loaded. Default 20 s.
     pub configure_time: Duration,
@@ -63,7 +66,7 @@ pub struct CallLimits {
 impl Default for EngineSettings {
     fn default() -> Self {
         Self {
-            sandboxes: 4000,
+            sandboxes: 10_000,
             max_wasm: 64 << 20,
             max_memory: 256 << 20,
             table_elements: 50_000,

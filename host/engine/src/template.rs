@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker};
 use wasmtime::{Store, UpdateDeadline};
 
-use crate::contain::{Limits, contained, explain};
+use crate::contain::{contained, explain};
 use crate::engine::Engine;
 use crate::grants::Rights;
 use crate::guest::Guest;
@@ -25,6 +25,10 @@ use crate::text::{clip, printable};
 const MAX_COMPLAINT: usize = 1000;
 /// Octets of a page of linear memory.
 const PAGE: u64 = 65536;
+/// CPU that a fork may use in any case.
+const LEAST_BOOT: Duration = Duration::from_millis(50);
+/// Seconds of CPU that a message's size can add.
+const MOST_BY_SIZE: f64 = 3600.0;
 /// Forks may take this many times the CPU that the first `configure` took.
 const FORK_SLACK: u32 = 8;
 
@@ -42,7 +46,7 @@ pub struct Template {
     policy: Policy,
     rights: Arc<Rights>,
     limits: Arc<CallLimits>,
-    boot: Limits,
+    boot_cpu: Duration,
     slots: u32,
 }
 
@@ -52,8 +56,6 @@ pub struct Live {
     pub store: Store<Guest>,
     /// the component in it
     pub instance: Instance,
-    /// CPU of the call under way
-    pub meter: Arc<Meter>,
     /// its log
     pub journal: Arc<Journal>,
     _slots: OwnedSemaphorePermit,
@@ -101,58 +103,49 @@ impl Template {
             policy,
             rights: Arc::new(rights),
             limits: Arc::new(settings.call.clone()),
-            boot: Limits {
-                cpu: settings.configure_time,
-                wall: settings.configure_wall,
-            },
+            boot_cpu: settings.configure_time,
         })
     }
 
     /// Instantiates and configures one sandbox to see whether it can be done, and takes the measure of all later ones.
     pub async fn tried(mut self) -> Result<Self, LoadError> {
-        let live = self
-            .fork()
-            .await
-            .map_err(|(fault, _)| self.not_bootable(fault))?;
-        let took = live.meter.spent();
-        self.boot = Limits {
-            cpu: (took * FORK_SLACK)
-                .max(self.policy.time)
-                .max(Duration::from_millis(50)),
-            wall: self.policy.wall.max(took * FORK_SLACK),
-        };
+        let meter = Arc::default();
+        let wall = self.engine.settings().configure_wall;
+        let tried = tokio::time::timeout(wall, self.fork(&meter)).await;
+        let tried = tried.unwrap_or(Err(BootFault::Failed(FailureKind::Wall(wall))));
+        tried.map_err(|fault| self.not_bootable(fault))?;
+        let took = meter.spent();
+        self.boot_cpu = (took * FORK_SLACK).max(self.policy.time).max(LEAST_BOOT);
         tracing::debug!(filter = &*self.name, ?took, "tried one sandbox");
         Ok(self)
     }
 
-    /// A fresh sandbox, configured: no memory of it was ever another's. With a fault comes the CPU it took.
-    pub async fn fork(&self) -> Result<Live, (BootFault, Duration)> {
-        let wait = tokio::time::timeout(self.boot.wall, self.engine.slots(self.slots));
-        let slots = wait.await.map_err(|_| (no_slot(), Duration::ZERO))?;
-        let (meter, journal) = (Arc::default(), self.journal());
-        let mut store = self.store(&meter, &journal);
+    /// A fresh sandbox, configured: no memory of it was ever another's. Waits for slots for at most half of `wall`.
+    pub async fn fork(&self, meter: &Arc<Meter>) -> Result<Live, BootFault> {
+        let wait = tokio::time::timeout(self.policy.wall / 2, self.engine.slots(self.slots));
+        let slots = wait.await.map_err(|_| no_slot())?;
+        let journal = Arc::new(Journal::new(self.name.clone(), &self.limits));
+        let mut store = self.store(meter, &journal);
         store.data_mut().ctx.begin(None);
-        let booted = contained(&meter, self.boot, self.boot(&mut store)).await;
+        let booted = contained(meter, self.boot_cpu, self.boot(&mut store)).await;
         journal.end();
-        let fault = match booted {
-            Ok((instance, Ok(()))) => {
-                return Ok(Live {
-                    store,
-                    instance,
-                    meter,
-                    journal,
-                    _slots: slots,
-                });
-            }
+        match booted {
+            Ok((instance, Ok(()))) => Ok(Live {
+                store,
+                instance,
+                journal,
+                _slots: slots,
+            }),
             Ok((_, Err(complaint))) => {
-                BootFault::Complaint(printable(clip(&complaint, MAX_COMPLAINT)))
+                let complaint = printable(clip(&complaint, MAX_COMPLAINT));
+                Err(BootFault::Complaint(complaint))
             }
             Err(stopped) => {
                 let argument = self.limits.argument;
-                BootFault::Failed(explain(stopped, self.boot, &store, &journal, argument))
+                let kind = explain(stopped, self.boot_cpu, &store, &journal, argument);
+                Err(BootFault::Failed(kind))
             }
-        };
-        Err((fault, meter.spent()))
+        }
     }
 
     /// Instantiates, which runs the guest's start functions, and configures.
@@ -170,10 +163,6 @@ impl Template {
             .call_async(&mut *store, (&self.policy.config,))
             .await?;
         Ok((instance, done))
-    }
-
-    fn journal(&self) -> Arc<Journal> {
-        Arc::new(Journal::new(self.name.clone(), &self.limits))
     }
 
     /// A store with all its limits set: whoever forgets one of them has a guest that never yields.
@@ -226,18 +215,15 @@ impl Template {
         }
     }
 
-    /// CPU and real time of a stage. At the stages that look at a message its size counts (octets).
-    pub fn limits_at(&self, stage: Stage, message: Option<u64>) -> Limits {
+    /// CPU that a stage may use. Where a message is looked at, its size counts (octets).
+    pub fn cpu_at(&self, stage: Stage, message: Option<u64>) -> Duration {
         let octets = match stage {
             Stage::Headers | Stage::Message | Stage::Outcome => message.unwrap_or(0),
             _ => 0,
         };
         let mib = octets as f64 / (1 << 20) as f64;
         let by_size = self.policy.time_per_mib.as_secs_f64() * mib;
-        Limits {
-            cpu: self.policy.time + Duration::from_secs_f64(by_size.min(3600.0)),
-            wall: self.policy.wall,
-        }
+        self.policy.time + Duration::from_secs_f64(by_size.min(MOST_BY_SIZE))
     }
 
     /// The filter's name.

@@ -432,6 +432,60 @@ async fn each_sandbox_is_fresh() {
 }
 
 #[tokio::test]
+async fn each_sandbox_is_configured_and_the_first_answer_pays_for_it() {
+    let module = r#"(global $configured (mut i32) (i32.const 0)) (data (i32.const 256) "\04")
+        (func (export "configure") (param i32 i32) (result i32)
+            (local $i i32)
+            (loop $l (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (br_if $l (i32.lt_u (local.get $i) (i32.const 30000000))))
+            (global.set $configured (local.get 1)) (i32.const 32))
+        (func (export "lazaret:filter/on-connect@0.1.0#connect") (result i32)
+            (if (i32.eq (global.get $configured) (i32.const 7)) (then (return (i32.const 256))))
+            (i32.const 16))"#;
+    let world = "export lazaret:filter/on-connect@0.1.0; export configure: func(config: string) -> result<_, string>;";
+    let policy = Policy {
+        config: r#"{"a":1}"#.into(),
+        ..all_granted()
+    };
+    let engine = engine();
+    let filter = load(&engine, &component(world, module), policy)
+        .await
+        .unwrap();
+    let mut sandbox = filter.fork();
+    let first = sandbox.ask(question(Ask::Connect)).await.unwrap();
+    let second = sandbox.ask(question(Ask::Connect)).await.unwrap();
+    assert_eq!(
+        (first.verdict, second.verdict),
+        (Verdict::Discard, Verdict::Discard)
+    );
+    assert!(
+        first.effects.cpu > 10 * second.effects.cpu,
+        "{:?} {:?}",
+        first.effects.cpu,
+        second.effects.cpu
+    );
+}
+
+#[tokio::test]
+async fn a_size_buys_cpu_time_at_message_only() {
+    let policy = Policy {
+        time_per_mib: Duration::from_secs(10_000),
+        ..short()
+    };
+    // 25 octets at 10,000 s a MiB buy about 240 ms.
+    let wasm = kit::at_message("", "", LOOP);
+    let engine = engine();
+    let filter = load(&engine, &wasm, policy.clone()).await.unwrap();
+    let failure = filter.fork().ask(question(Ask::Message)).await.unwrap_err();
+    assert!(
+        matches!(failure.kind, FailureKind::Time(time) if time > Duration::from_millis(200)),
+        "{failure}"
+    );
+    let failure = fails(&at_connect("", "", LOOP), policy).await;
+    assert_eq!(failure.kind, FailureKind::Time(Duration::from_millis(50)));
+}
+
+#[tokio::test]
 async fn forks_beyond_the_slots_wait_for_one() {
     let engine = engine();
     let filter = load(&engine, &at_connect("", "", ""), short())
