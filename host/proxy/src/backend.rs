@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lazaret_smtp::Extensions;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, interval_at, sleep};
+use tokio::time::{Instant, interval_at, sleep_until};
 use tokio_rustls::TlsConnector;
 
 use crate::config::{BackendConfig, BackendTls, Identity};
@@ -66,12 +66,8 @@ impl Backend {
 
     /// What to add where, if it does not offer the identity that is configured.
     pub(crate) fn missing_identity(&self, offer: &Extensions) -> Option<String> {
-        let offered = match self.config.identity {
-            Identity::Xclient => offer.xclient_attributes().is_some(),
-            Identity::Xforward => offer.xforward_attributes().is_some(),
-            Identity::None => true,
-        };
-        (!offered).then(|| Error::NoIdentity(self.config.identity).to_string())
+        let offered = identity::offered(self.config.identity, offer);
+        offered.err().map(|error| error.to_string())
     }
 
     /// What it offers now, asked anew if what we know is older than `offer-age`. Waits at most half a second: a backend
@@ -91,7 +87,7 @@ impl Backend {
             tokio::select! {
                 biased;
                 permit = &mut acquire => return Ok(permit.expect("the semaphore is never closed")),
-                () = tokio::time::sleep_until(end) => return Err(Error::Busy(self.config.connections)),
+                () = sleep_until(end) => return Err(Error::Busy(self.config.connections)),
                 _ = again.tick() => self.recall.notify_one(),
             }
         }
@@ -113,10 +109,11 @@ impl Backend {
         Arc::clone(&self.permits).try_acquire_owned().ok()
     }
 
-    /// Resolves when somebody waits for a connection and this one's client has been silent for a while.
-    async fn recalled(&self) {
+    /// Resolves when somebody waits for a connection and this one was last `used` a while ago: a client that trickles
+    /// octets does not use it.
+    async fn recalled(&self, used: Instant) {
         const PATIENCE: Duration = Duration::from_millis(250);
-        sleep(PATIENCE).await;
+        sleep_until(used + PATIENCE).await;
         self.recall.notified().await;
     }
 }

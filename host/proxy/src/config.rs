@@ -88,7 +88,7 @@ impl Config {
             listeners: listener::check_all(source, base, written.listener)?,
             backend: written.backend.check(source)?,
             limits: written.limits.check(source)?,
-            deadlines: written.deadlines,
+            deadlines: written.deadlines.check(source)?,
             admin: written.admin.check(source)?,
         };
         Ok(config)
@@ -114,7 +114,7 @@ struct Written {
     #[serde(default)]
     limits: limits::Written,
     #[serde(default)]
-    deadlines: Deadlines,
+    deadlines: limits::WrittenDeadlines,
     #[serde(default)]
     admin: Admin,
 }

@@ -17,10 +17,20 @@ pub async fn load_directory(
     directory: &Path,
     loader: &dyn Loader,
 ) -> (Vec<Arc<dyn Filter>>, Vec<LoadError>) {
-    let (mut filters, mut errors) = (Vec::new(), Vec::new());
+    let mut filters: Vec<Arc<dyn Filter>> = Vec::new();
+    let mut errors = Vec::new();
     let entries = match survey(directory) {
         Ok(entries) => entries,
-        Err(error) => return (filters, vec![unreadable(directory, &error)]),
+        Err(error) => {
+            // No chain at all would let everything in: mail waits until somebody has looked.
+            let error = unreadable(directory, &error);
+            filters.push(Arc::new(Unloadable::new(
+                "filters",
+                Policy::default(),
+                &error.problem,
+            )));
+            return (filters, vec![error]);
+        }
     };
     let names = twice(&entries);
     for (stem, entry) in &entries {

@@ -82,29 +82,29 @@ fn write(directory: &Path, id: &str, facts: &[u8], message: &Message) -> io::Res
         directory.join(format!("{id}.eml")),
         directory.join(format!("{id}.json")),
     ];
-    let written = write_file(&files[0], |file| write_message(file, message))
-        .and_then(|()| write_file(&files[1], |file| file.write_all(facts)))
+    write_file(&files[0], |file| write_message(file, message))?;
+    let written = write_file(&files[1], |file| file.write_all(facts))
         .and_then(|()| File::open(directory)?.sync_all());
-    match written {
-        Ok(()) => Ok(Stored { files }),
-        Err(error) => {
-            // Half a message helps nobody, and the client will send it again.
-            files
-                .iter()
-                .for_each(|file| drop(std::fs::remove_file(file)));
-            Err(error)
-        }
+    if written.is_err() {
+        // Without its facts a message is of no use, and the client will send it again.
+        drop(std::fs::remove_file(&files[0]));
     }
+    written.map(|()| Stored { files })
 }
 
+/// Creates a file or leaves none. One that exists belongs to another message, for which somebody heard 250: it is
+/// neither overwritten nor removed.
 fn write_file(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    fill(&mut file)?;
-    file.sync_all()
+    let written = fill(&mut file).and_then(|()| file.sync_all());
+    if written.is_err() {
+        drop(std::fs::remove_file(path));
+    }
+    written
 }
 
 fn write_message(file: &mut File, message: &Message) -> io::Result<()> {
@@ -124,4 +124,28 @@ fn copy(file: &mut File, content: &Content, mut offset: u64) -> io::Result<()> {
         file.write_all(&octets)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn an_older_message_of_the_same_id_is_kept_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let message = Message::parse(
+            Content::Memory(Bytes::from_static(b"A: 1\r\n\r\nnew\r\n")),
+            999,
+        )
+        .unwrap();
+        for older in ["ID.eml", "ID.json"] {
+            std::fs::write(dir.path().join(older), "older").unwrap();
+            assert!(write(dir.path(), "ID", b"{}", &message).is_err());
+            assert_eq!(std::fs::read(dir.path().join(older)).unwrap(), b"older");
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+            std::fs::remove_file(dir.path().join(older)).unwrap();
+        }
+        assert!(write(dir.path(), "ID", b"{}", &message).is_ok());
+    }
 }

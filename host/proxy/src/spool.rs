@@ -11,8 +11,8 @@ use bytes::{Bytes, BytesMut};
 use lazaret_mail::Content;
 use tokio::task::spawn_blocking;
 
-/// Octets are handed to the disk in blocks of this size.
-const BLOCK: usize = 256 << 10;
+/// Octets are handed to the disk in blocks of this size; a message in a file keeps no more in memory.
+const BLOCK: usize = 32 << 10;
 
 /// Where messages are spooled, and how much of all of them may be in memory.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 //! process busy.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lazaret_mail::{Content, Message, Segment};
 use lazaret_smtp::{Command, Extensions, Keyword, Path, Reply};
@@ -14,10 +13,6 @@ use super::{Backend, Error, Introduction, Link, Step};
 /// A spooled message is read and sent in blocks of this size.
 const BLOCK: usize = 256 << 10;
 
-/// All of a message must have been taken by then: the client waits ten minutes for an answer (RFC 5321 section
-/// 4.5.3.2.6), and most wait less.
-const CONTENT_TIME: Duration = Duration::from_secs(300);
-
 /// One client's way to the backend. [`mail`](Self::mail) opens a transaction, [`rcpt`](Self::rcpt) asks live,
 /// [`message`](Self::message) hands the message over; between them the connection may be given back.
 pub(crate) struct Delivery {
@@ -25,6 +20,8 @@ pub(crate) struct Delivery {
     link: Option<Link>,
     /// since when the client keeps `link`
     since: Instant,
+    /// when the client last had something to ask over it
+    used: Instant,
     journal: Option<Journal>,
 }
 
@@ -42,6 +39,7 @@ impl Delivery {
             backend,
             link: None,
             since: Instant::now(),
+            used: Instant::now(),
             journal: None,
         }
     }
@@ -83,15 +81,14 @@ impl Delivery {
     /// Hands the message over and gives the backend's reply to the end of data. An error before the dot means that
     /// nothing was taken; [`Error::InDoubt`] that it may have been.
     pub(crate) async fn message(&mut self, message: &Message) -> Result<Reply, Error> {
-        let (mut link, reply) = self.data(message.size()).await?;
-        if !reply.code().is_intermediate() {
-            self.since = Instant::now();
-            self.link = Some(link);
-            self.journal = None;
+        let handover = self.backend.config.handover;
+        let handed = timeout(handover, self.hand_over(message)).await;
+        let late = |_| Error::Silent(Step::Content, handover);
+        let (mut link, refusal) = handed.map_err(late)??;
+        if let Some(reply) = refusal {
+            self.done(link);
             return Ok(reply);
         }
-        let sent = timeout(CONTENT_TIME, send(&mut link, message)).await;
-        sent.map_err(|_| Error::Silent(Step::Content, CONTENT_TIME))??;
         let reply = link.end_content().await?;
         if reply.code().is_intermediate() {
             return Err(Error::InDoubt(Box::new(Error::Unexpected(
@@ -99,10 +96,27 @@ impl Delivery {
                 reply,
             ))));
         }
+        self.done(link);
+        Ok(reply)
+    }
+
+    /// Everything but the dot: DATA, on a fresh connection with the journal played again if need be, and the content.
+    /// A reply if the backend does not want it.
+    async fn hand_over(&mut self, message: &Message) -> Result<(Link, Option<Reply>), Error> {
+        let (mut link, reply) = self.data(message.size()).await?;
+        if !reply.code().is_intermediate() {
+            return Ok((link, Some(reply)));
+        }
+        send(&mut link, message).await?;
+        Ok((link, None))
+    }
+
+    /// The transaction is over; the connection is kept for the client's next one.
+    fn done(&mut self, link: Link) {
         self.since = Instant::now();
+        self.used = self.since;
         self.link = Some(link);
         self.journal = None;
-        Ok(reply)
     }
 
     /// The transaction is over without a message; the connection is kept for the next one.
@@ -118,7 +132,7 @@ impl Delivery {
         }
         tokio::select! {
             () = sleep_until(self.since + self.backend.config.hold) => {}
-            () = self.backend.recalled() => {}
+            () = self.backend.recalled(self.used) => {}
         }
     }
 
@@ -131,12 +145,14 @@ impl Delivery {
 
     fn opened(&mut self, link: Link, journal: Journal, reply: Reply) -> Reply {
         self.since = Instant::now();
+        self.used = self.since;
         self.link = Some(link);
         self.journal = Some(journal).filter(|_| reply.code().is_positive());
         reply
     }
 
     fn asked(&mut self, link: Link, recipient: &Path, reply: Reply) -> Reply {
+        self.used = Instant::now();
         self.link = Some(link);
         if let Some(journal) = self.journal.as_mut().filter(|_| reply.code().is_positive()) {
             journal.recipients.push(recipient.clone());
@@ -174,6 +190,12 @@ impl Delivery {
     /// Plays the journal again on a fresh connection. An answer that differs from what the client was told is an
     /// error: the message must not go to some of its recipients only.
     async fn replay(&mut self) -> Result<Link, Error> {
+        let handover = self.backend.config.handover;
+        let replayed = timeout(handover, self.play_again()).await;
+        replayed.map_err(|_| Error::Silent(Step::Rcpt, handover))?
+    }
+
+    async fn play_again(&mut self) -> Result<Link, Error> {
         let journal = self
             .journal
             .clone()

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use lazaret_mail::Session;
-use lazaret_smtp::{Attribute, Command, Reply};
+use lazaret_smtp::{Attribute, Command, Extensions, Reply};
 
 use super::{Error, Link, Step};
 use crate::config::Identity;
@@ -52,11 +52,8 @@ impl Introduction {
         if identity != Identity::Xclient {
             return Ok(());
         }
-        let offered = link
-            .extensions()
-            .xclient_attributes()
-            .ok_or(Error::NoIdentity(identity))?;
-        for attributes in groups("XCLIENT", known(self.attributes(), offered)) {
+        let takes = offered(identity, link.extensions())?;
+        for attributes in groups("XCLIENT", known(self.attributes(), takes)) {
             let reply = link
                 .ask(Step::Identity, &Command::XClient(attributes))
                 .await?;
@@ -74,11 +71,8 @@ impl Introduction {
         if identity != Identity::Xforward {
             return Ok(());
         }
-        let offered = link
-            .extensions()
-            .xforward_attributes()
-            .ok_or(Error::NoIdentity(identity))?;
-        for attributes in groups("XFORWARD", known(self.attributes(), offered)) {
+        let takes = offered(identity, link.extensions())?;
+        for attributes in groups("XFORWARD", known(self.attributes(), takes)) {
             let reply = link
                 .ask(Step::Identity, &Command::XForward(attributes))
                 .await?;
@@ -86,6 +80,20 @@ impl Introduction {
         }
         Ok(())
     }
+}
+
+/// The attributes the backend takes. Without ADDR it would act on our own address: then it does not offer what is
+/// configured.
+pub(super) fn offered(identity: Identity, extensions: &Extensions) -> Result<&[String], Error> {
+    let attributes = match identity {
+        Identity::Xclient => extensions.xclient_attributes(),
+        Identity::Xforward => extensions.xforward_attributes(),
+        Identity::None => Some([].as_slice()),
+    };
+    let tells = |attributes: &&[String]| {
+        identity == Identity::None || attributes.iter().any(|name| name == "ADDR")
+    };
+    attributes.filter(tells).ok_or(Error::NoIdentity(identity))
 }
 
 fn expect(reply: Reply, code: u16) -> Result<(), Error> {

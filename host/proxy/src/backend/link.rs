@@ -152,17 +152,18 @@ impl Link {
     }
 
     async fn flush(&mut self, step: Step) -> Result<(), Error> {
-        let output = self.client.output();
-        while output.has_remaining() {
-            let written = timeout(self.reply, self.wire.write_buf(output)).await;
-            match written.map_err(|_| Error::Silent(step, self.reply))? {
-                Ok(0) | Err(_) => return Err(Error::Closed(step)),
-                Ok(_) => {}
+        let write = async {
+            let output = self.client.output();
+            while output.has_remaining() {
+                if self.wire.write_buf(output).await? == 0 {
+                    return Err(std::io::ErrorKind::WriteZero.into());
+                }
             }
-        }
-        // TLS keeps records back until it is flushed.
-        let flushed = timeout(self.reply, self.wire.flush()).await;
-        flushed
+            // TLS keeps records back until it is flushed.
+            self.wire.flush().await
+        };
+        let written = timeout(self.reply, write).await;
+        written
             .map_err(|_| Error::Silent(step, self.reply))?
             .map_err(|_| Error::Closed(step))
     }

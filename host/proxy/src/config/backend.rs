@@ -10,6 +10,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde::Deserialize;
 
+use super::limits::at_least_time as at_least;
+
 /// The mail server behind us.
 #[derive(Clone, Debug)]
 pub struct BackendConfig {
@@ -29,7 +31,11 @@ pub struct BackendConfig {
     pub connect: Duration,
     /// for the greeting and each reply before the end of data, and for taking each block of it. Default 30 s
     pub reply: Duration,
-    /// for the reply to the end of data. Default 60 s
+    /// for all that precedes the end of data once the client's has come: the journal played again, DATA, the content.
+    /// Default 2 min
+    pub handover: Duration,
+    /// for the reply to the end of data; if that is too short for the backend, mail it accepts is sent again by the
+    /// client and doubled. Default 60 s
     pub accept: Duration,
     /// how old what we know of its EHLO may be when a client says EHLO. Default 2 s
     pub offer_age: Duration,
@@ -88,10 +94,11 @@ pub(super) struct Written {
     identity: Identity,
     connections: Option<Spanned<usize>>,
     wait: Option<Span>,
+    handover: Option<Spanned<Span>>,
     hold: Option<Spanned<Span>>,
-    connect: Option<Span>,
-    reply: Option<Span>,
-    accept: Option<Span>,
+    connect: Option<Spanned<Span>>,
+    reply: Option<Spanned<Span>>,
+    accept: Option<Spanned<Span>>,
     offer_age: Option<Span>,
 }
 
@@ -106,9 +113,10 @@ impl Written {
             connections: connections(source, self.connections)?,
             wait: or(self.wait, 10),
             hold: hold(source, self.hold)?,
-            connect: or(self.connect, 10),
-            reply: or(self.reply, 30),
-            accept: or(self.accept, 60),
+            connect: at_least(source, "connect", self.connect, 10)?,
+            reply: at_least(source, "reply", self.reply, 30)?,
+            handover: at_least(source, "handover", self.handover, 120)?,
+            accept: at_least(source, "accept", self.accept, 60)?,
             offer_age: or(self.offer_age, 2),
         })
     }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned};
 use serde::Deserialize;
 
+/// More tasks than this are no help to anybody.
+const MOST_OBSERVERS: usize = 100_000;
+
 /// Sizes and counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -51,13 +54,7 @@ impl Default for Limits {
 }
 
 /// How long a phase may take in whole, however busily the peer trickles octets.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    default,
-    from = "WrittenDeadlines"
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// for a client to complete a command (RFC 5321 section 4.5.3.2). Default 5 min
     pub command: Duration,
@@ -73,34 +70,46 @@ pub struct Deadlines {
     pub greet_delay: Duration,
 }
 
-impl Default for Deadlines {
-    fn default() -> Self {
-        WrittenDeadlines::default().into()
-    }
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct WrittenDeadlines {
-    command: Option<Span>,
-    block: Option<Span>,
-    handshake: Option<Span>,
-    session: Option<Span>,
-    write: Option<Span>,
+pub(super) struct WrittenDeadlines {
+    command: Option<Spanned<Span>>,
+    block: Option<Spanned<Span>>,
+    handshake: Option<Spanned<Span>>,
+    session: Option<Spanned<Span>>,
+    write: Option<Spanned<Span>>,
     greet_delay: Option<Span>,
 }
 
-impl From<WrittenDeadlines> for Deadlines {
-    fn from(written: WrittenDeadlines) -> Self {
-        let or = |span: Option<Span>, seconds| span.map_or(Duration::from_secs(seconds), |s| s.0);
-        Self {
-            command: or(written.command, 300),
-            block: or(written.block, 180),
-            handshake: or(written.handshake, 10),
-            session: or(written.session, 4 * 3600),
-            write: or(written.write, 60),
-            greet_delay: or(written.greet_delay, 0),
-        }
+impl WrittenDeadlines {
+    pub(super) fn check(self, source: &Source) -> Result<Deadlines, ConfigError> {
+        Ok(Deadlines {
+            command: at_least_time(source, "command", self.command, 300)?,
+            block: at_least_time(source, "block", self.block, 180)?,
+            handshake: at_least_time(source, "handshake", self.handshake, 10)?,
+            session: at_least_time(source, "session", self.session, 4 * 3600)?,
+            write: at_least_time(source, "write", self.write, 60)?,
+            greet_delay: self.greet_delay.map_or(Duration::ZERO, |span| span.0),
+        })
+    }
+}
+
+/// Nobody answers in no time: 0 would refuse everybody.
+pub(super) fn at_least_time(
+    source: &Source,
+    name: &str,
+    written: Option<Spanned<Span>>,
+    seconds: u64,
+) -> Result<Duration, ConfigError> {
+    const LEAST: Span = Span(Duration::from_millis(100));
+    match written {
+        None => Ok(Duration::from_secs(seconds)),
+        Some(written) if *written.get_ref() >= LEAST => Ok(written.get_ref().0),
+        Some(written) => Err(source
+            .error(written.span(), format!("`{name}` is too short"))
+            .cure(format!(
+                "the least that works is \"{LEAST}\", the default \"{seconds}s\""
+            ))),
     }
 }
 
@@ -155,7 +164,10 @@ impl Written {
                 .spool_memory_total
                 .map_or(default.spool_memory_total, |s| octets(&s)),
             received: self.received.unwrap_or(default.received),
-            observers: self.observers.unwrap_or(default.observers),
+            observers: self
+                .observers
+                .unwrap_or(default.observers)
+                .min(MOST_OBSERVERS),
         })
     }
 }

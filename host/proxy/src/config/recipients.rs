@@ -57,7 +57,10 @@ impl DomainPattern {
     }
 
     fn matches(&self, domain: &str) -> bool {
-        let domain = domain.strip_suffix('.').unwrap_or(domain).to_lowercase();
+        let domain = domain
+            .strip_suffix('.')
+            .unwrap_or(domain)
+            .to_ascii_lowercase();
         match self {
             Self::Exact(own) => *own == domain,
             Self::Below(suffix) => domain.len() > suffix.len() && domain.ends_with(suffix.as_str()),
@@ -155,6 +158,8 @@ mod tests {
             ("example.org", "a@[192.0.2.1]", false),
             ("[192.0.2.1]", "a@[192.0.2.1]", true),
             ("example.org", "postmaster", true),
+            // The Kelvin sign is no k.
+            ("kk.example", "a@\u{212a}k.example", false),
         ] {
             assert_eq!(serves(&[pattern], address), served, "{pattern} {address}");
         }

@@ -155,26 +155,10 @@ async fn deliver(
     received: &Message,
     edited: &Message,
 ) -> Ending {
-    let (recipients, reason) = transaction.quarantined();
-    let mut copy = None;
-    if !recipients.is_empty() {
-        let envelope = Envelope {
-            recipients,
-            ..(*transaction.envelope).clone()
-        };
-        match store(
-            c,
-            &transaction.id,
-            &envelope,
-            edited,
-            reason.unwrap_or_default(),
-        )
-        .await
-        {
-            Ok(stored) => copy = Some(stored),
-            Err(error) => return Ending::new("failed", replies::storage(&error, &c.session.id)),
-        }
-    }
+    let copy = match store_promised(c, transaction, edited).await {
+        Ok(copy) => copy,
+        Err(error) => return Ending::new("failed", replies::storage(&error, &c.session.id)),
+    };
     if !transaction.has_live_recipients() {
         let fate = if copy.is_some() {
             "quarantined"
@@ -239,7 +223,7 @@ async fn keep_message(
 ) -> Ending {
     let edits = log::edits(received, edited);
     let ending = match keep {
-        Keep::Discard => Ending::new("discarded", replies::taken(&transaction.id)),
+        Keep::Discard => discard(c, transaction, edited).await,
         Keep::Quarantine(reason) => {
             match store(c, &transaction.id, &transaction.envelope, edited, &reason).await {
                 Ok(_) => Ending::new("quarantined", replies::taken(&transaction.id)),
@@ -248,6 +232,35 @@ async fn keep_message(
         }
     };
     Ending { edits, ..ending }
+}
+
+/// Quarantine goes before discard: recipients whose copy was promised to the quarantine at RCPT get it.
+async fn discard(c: &mut Connection, transaction: &Transaction, edited: &Message) -> Ending {
+    match store_promised(c, transaction, edited).await {
+        Ok(None) => Ending::new("discarded", replies::taken(&transaction.id)),
+        Ok(Some(_)) => Ending::new("quarantined", replies::taken(&transaction.id)),
+        Err(error) => Ending::new("failed", replies::storage(&error, &c.session.id)),
+    }
+}
+
+/// The copy of the recipients that go to the quarantine, if there are any.
+async fn store_promised(
+    c: &mut Connection,
+    transaction: &Transaction,
+    edited: &Message,
+) -> io::Result<Option<quarantine::Stored>> {
+    let (recipients, reason) = transaction.quarantined();
+    if recipients.is_empty() {
+        return Ok(None);
+    }
+    let envelope = Envelope {
+        recipients,
+        ..(*transaction.envelope).clone()
+    };
+    let reason = reason.unwrap_or_default();
+    store(c, &transaction.id, &envelope, edited, reason)
+        .await
+        .map(Some)
 }
 
 /// A held message always shows its way (esmtp: a released one has passed here).

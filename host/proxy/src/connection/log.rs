@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use lazaret_mail::{Decision, Envelope, Field, Message, Session, Stage};
+use lazaret_mail::{Decision, Envelope, Field, Keep, Message, Session, Stage};
 use lazaret_smtp::{Path, Reply};
 
 /// How a transaction ended.
@@ -78,6 +78,21 @@ pub(super) fn refused(session: &Session, stage: Stage, of: &str, answer: &Reply,
     );
 }
 
+/// One line for a recipient that was told yes and that the backend never hears of.
+pub(super) fn kept(session: &Session, recipient: &str, keep: &Keep, by: Option<&str>) {
+    let (fate, reason) = match keep {
+        Keep::Quarantine(reason) => ("recipient goes to the quarantine", reason.as_str()),
+        Keep::Discard => ("recipient is discarded", ""),
+    };
+    tracing::info!(
+        session = %session.id,
+        to = %escape(recipient),
+        reason = %escape(reason),
+        by = by.unwrap_or("-"),
+        "{fate}"
+    );
+}
+
 /// A reply in one line.
 pub(super) fn reply(reply: &Reply) -> String {
     let enhanced = reply
@@ -94,12 +109,18 @@ pub(super) fn reply(reply: &Reply) -> String {
 /// The fields that are in `after` and not in `before`, with their octets, and the other way round:
 /// `+Received:210 -X-Spam:14`. Nothing else differs between what came and what went.
 pub(super) fn edits(before: &Message, after: &Message) -> String {
+    const MOST: usize = 100;
+    let word = |(sign, field): (char, &Field)| {
+        format!("{sign}{}:{}", escape(field.name()), field.raw().len())
+    };
     let added = without(after, before).into_iter().map(|field| ('+', field));
     let removed = without(before, after).into_iter().map(|field| ('-', field));
-    let words = added
-        .chain(removed)
-        .map(|(sign, field)| format!("{sign}{}:{}", escape(field.name()), field.raw().len()));
-    words.collect::<Vec<_>>().join(" ")
+    let mut words: Vec<String> = added.chain(removed).map(word).collect();
+    if words.len() > MOST {
+        let more = words.split_off(MOST).len();
+        words.push(format!("and {more} more"));
+    }
+    words.join(" ")
 }
 
 /// The fields of one message that the other has not, each as often as it is there more.

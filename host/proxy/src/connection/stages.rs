@@ -102,12 +102,20 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     let envelope = Arc::clone(&transaction.envelope);
     let judging = c.judge.rcpt(&c.session, &envelope, &path);
     let decision = pace::holding(&mut c.delivery, judging).await;
+    // Or the list of recipients would be copied when this one joins it.
+    drop(envelope);
     c.obey(Stage::Rcpt, path.address.mailbox(), &decision).await;
     match decision.action {
         Action::Pass => ask_rcpt(c, path).await,
         Action::Refuse(reply) => c.server.answer(reply),
         Action::Close(reply) => c.server.close(reply),
         Action::Keep(keep) => {
+            log::kept(
+                &c.session,
+                path.address.mailbox(),
+                &keep,
+                decision.by.as_deref(),
+            );
             if let Some(transaction) = &mut c.transaction {
                 transaction.keep(path, keep);
             }

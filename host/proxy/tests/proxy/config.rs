@@ -161,6 +161,14 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
             "lazaret.toml:9: `message-size` is too small",
         ),
         (
+            text(OURS, "accept = \"0s\""),
+            "lazaret.toml:8: `accept` is too short, the least that works is \"100ms\", the default \"60s\"",
+        ),
+        (
+            text(OURS, "[deadlines]\nsession = \"0s\""),
+            "lazaret.toml:9: `session` is too short",
+        ),
+        (
             text(OURS, "[deadlines]\ncomand = \"5m\""),
             "lazaret.toml:9: unknown key `comand`, did you mean `command`?",
         ),

@@ -122,3 +122,38 @@ async fn waiting_for_a_connection_ends_with_451() {
         .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 451 4.3.2")
         .await;
 }
+
+#[tokio::test]
+async fn a_client_that_trickles_octets_does_not_keep_what_others_wait_for() {
+    let backend = Backend::honest().await;
+    let limits = "connections = 1\noffer-age = \"1h\"";
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            backend: limits,
+            ..Setup::default()
+        },
+    )
+    .await;
+    let mut slow = proxy.play(DATA).await;
+    let trickle = tokio::spawn(async move {
+        for _ in 0..40 {
+            slow.send(b"a").await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        slow.play("C:\nC: .\nS: 250").await;
+    });
+    let began = Instant::now();
+    proxy
+        .play(DATA)
+        .await
+        .play("C: Subject: through\nC: .\nS: 250")
+        .await;
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    trickle.await.unwrap();
+    assert_eq!(backend.messages().len(), 2);
+}

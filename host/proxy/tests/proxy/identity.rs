@@ -63,8 +63,15 @@ async fn xforward_is_told_for_each_transaction() {
 
 #[tokio::test]
 async fn without_the_identity_that_is_configured_there_is_no_mail() {
-    for identity in ["identity = \"xclient\"", "identity = \"xforward\""] {
+    // Without ADDR the backend would act on our own address.
+    for (identity, offered) in [
+        ("identity = \"xclient\"", "HELP"),
+        ("identity = \"xforward\"", "HELP"),
+        ("identity = \"xclient\"", "XCLIENT NAME PROTO HELO"),
+        ("identity = \"xforward\"", "XFORWARD"),
+    ] {
         let backend = Backend::honest().await;
+        backend.state().ehlo.push(offered);
         let proxy = Running::start(
             &backend,
             Setup {

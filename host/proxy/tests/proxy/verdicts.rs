@@ -219,6 +219,43 @@ async fn a_recipient_that_is_kept_is_never_told_to_the_backend() {
     assert_eq!(proxy.quarantined("eml").len(), 1);
 }
 
+#[tokio::test]
+async fn quarantine_promised_at_rcpt_goes_before_a_later_discard() {
+    let backend = Backend::honest().await;
+    let judge = |question: &Question| match &question.ask {
+        Ask::Rcpt(path) if path.address.mailbox() == "kept@example.org" => {
+            say(Verdict::Quarantine("trap".into()))
+        }
+        Ask::Message => say(Verdict::Discard),
+        _ => say(Verdict::Continue),
+    };
+    let filters = Filters::default().and(
+        "10-test",
+        &[Stage::Rcpt, Stage::Message],
+        ALL_VERDICTS,
+        judge,
+    );
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            filters,
+            ..Setup::default()
+        },
+    )
+    .await;
+    let mut client = proxy.play(HELLO).await;
+    client.play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<kept@example.org>\nS: 250\nC: RCPT TO:<bob@example.org>\nS: 250").await;
+    client
+        .play("C: DATA\nS: 354\nC: Subject: x\nC: .\nS: 250")
+        .await;
+    assert_eq!(backend.messages().len(), 0);
+    let facts = proxy.quarantined("json").remove(0);
+    assert!(
+        facts.contains("kept@") && !facts.contains("bob@"),
+        "{facts}"
+    );
+}
+
 fn add_header(question: &Question) -> lazaret_mail::Answer {
     let message = question.message.as_ref().unwrap();
     let mut editor = HeaderEditor::new(message, &EditScope::of(&[Grant::EditHeaders(Vec::new())]));
