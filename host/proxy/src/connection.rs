@@ -225,8 +225,9 @@ impl Connection {
             tokio::select! {
                 biased;
                 _ = shutdown.wait_for(|asked| *asked), if idle => Heard::Shutdown,
-                read = wire.read_buf(self.server.buffer()) => Heard::Read(read),
+                // Before the octets: a flood of them is always there.
                 () = sleep_until(due) => Heard::Late,
+                read = wire.read_buf(self.server.buffer()) => Heard::Read(read),
             }
         };
         match pace::holding(&mut self.delivery, work).await {

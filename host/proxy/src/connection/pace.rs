@@ -78,8 +78,9 @@ pub(super) async fn holding<T>(delivery: &mut Delivery, work: impl Future<Output
     loop {
         tokio::select! {
             biased;
-            done = &mut work => return done,
+            // Before the work: that of a client who floods us is always done at once.
             () = delivery.due() => delivery.let_go(),
+            done = &mut work => return done,
         }
     }
 }
