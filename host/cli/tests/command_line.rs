@@ -155,7 +155,7 @@ fn what_is_not_a_filter_is_1_with_a_cure() {
     let cases: [(&str, &[u8], &str); 3] = [
         ("text.wasm", b"hello", "not WebAssembly"),
         ("core.wasm", core_module, "component"),
-        ("empty.wasm", b"", "not WebAssembly"),
+        ("empty.wasm", b"", "empty"),
     ];
     for (name, octets, words) in cases {
         std::fs::write(dir.path().join(name), octets).unwrap();
