@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,16 @@ pub enum StartError {
         /// the system's words
         source: io::Error,
     },
+    /// the spool or the quarantine cannot be written
+    #[error(
+        "files cannot be written to {directory}: {source}; choose another directory or give this user the right to"
+    )]
+    Unwritable {
+        /// where
+        directory: PathBuf,
+        /// the system's words
+        source: io::Error,
+    },
     /// a filter may quarantine, and there is no place for it
     #[error(
         "filter `{0}` may quarantine, but there is no quarantine: add `quarantine = \"DIRECTORY\"`, or take the verdict from the filter"
@@ -55,6 +66,9 @@ impl Proxy {
     /// Binds every listener and loads every filter. Nothing is accepted before all of that went well; a filter that
     /// cannot be loaded takes part with its `on-failure` answer, see [`Self::load_errors`].
     pub async fn bind(config: Config, loader: Arc<dyn Loader>) -> Result<Self, StartError> {
+        for directory in [Some(&config.spool), config.quarantine.as_ref()] {
+            directory.map_or(Ok(()), |directory| check_writable(directory))?;
+        }
         let (filters, load_errors) = match &config.filters {
             Some(directory) => filters::load_directory(directory, &*loader).await,
             None => Default::default(),
@@ -117,6 +131,15 @@ impl Proxy {
         self.shutdown.send_replace(true);
         while running.join_next().await.is_some() {}
     }
+}
+
+/// Found out now, not when the first large message comes.
+fn check_writable(directory: &Path) -> Result<(), StartError> {
+    let written = tempfile::tempfile_in(directory);
+    written.map(drop).map_err(|source| StartError::Unwritable {
+        directory: directory.to_owned(),
+        source,
+    })
 }
 
 fn listen(configs: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {

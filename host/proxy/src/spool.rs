@@ -209,6 +209,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_message_in_a_file_takes_little_memory() {
+        let mut spool = spooler(1, 1).open();
+        for _ in 0..64 {
+            spool.push(&[b'x'; 4096]).await.unwrap();
+            assert!(spool.waiting.len() <= 2 * BLOCK);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_head_is_read_from_memory_and_from_a_file() {
+        for each in [1, 99] {
+            let mut spool = spooler(each, 99).open();
+            spool.push(b"A: 1\r\n\r\nbo").await.unwrap();
+            assert_eq!(&spool.head(8).await.unwrap()[..], b"A: 1\r\n\r\n");
+            spool.push(b"dy").await.unwrap();
+            let whole = spool.finish().await.unwrap();
+            assert_eq!(
+                &whole.content.read_at(0, 99).unwrap()[..],
+                b"A: 1\r\n\r\nbody"
+            );
+        }
+    }
+
+    #[tokio::test]
     async fn blocks_are_filed_in_order() {
         let spooler = spooler(1, 1);
         let block: Vec<u8> = (0..BLOCK + 7).map(|n| (n % 251) as u8).collect();

@@ -107,9 +107,9 @@ pub(super) fn reply(reply: &Reply) -> String {
 }
 
 /// The fields that are in `after` and not in `before`, with their octets, and the other way round:
-/// `+Received:210 -X-Spam:14`. Nothing else differs between what came and what went.
+/// `+Received:210 -X-Spam:14`. Nothing else differs between what came and what went. Forty of them, and how many more.
 pub(super) fn edits(before: &Message, after: &Message) -> String {
-    const MOST: usize = 100;
+    const MOST: usize = 40;
     let word = |(sign, field): (char, &Field)| {
         format!("{sign}{}:{}", escape(field.name()), field.raw().len())
     };
@@ -184,5 +184,15 @@ mod tests {
         assert_eq!(edits(&before, &after), "+X:6");
         assert_eq!(edits(&after, &before), "-X:6");
         assert_eq!(edits(&before, &before), "");
+    }
+
+    #[test]
+    fn a_thousand_edits_are_one_short_line() {
+        let octets = Bytes::from("X-Spam: YES\r\n".repeat(1000) + "\r\n");
+        let before = Message::parse(Content::Memory(octets), 99_999).unwrap();
+        let removal = [lazaret_mail::Edit::RemoveAll("X-Spam".into())];
+        let after = before.apply(&removal).unwrap();
+        let words = edits(&before, &after);
+        assert!(words.ends_with("-X-Spam:13 and 960 more"), "{words}");
     }
 }

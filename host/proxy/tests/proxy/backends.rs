@@ -205,3 +205,31 @@ async fn a_message_that_grew_over_the_backends_limit_is_refused_before_data() {
     assert!(deliver(&mut client).await.starts_with("552 5.3.4"));
     assert_eq!(backend.heard("DATA").len(), 0);
 }
+
+#[tokio::test]
+async fn the_handover_as_a_whole_has_its_time() {
+    let backend = Backend::honest().await;
+    let slow = "handover = \"300ms\"\nhold = \"50ms\"";
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            backend: slow,
+            ..Setup::default()
+        },
+    )
+    .await;
+    let mut client = proxy.play(HELLO).await;
+    client.play("C: MAIL FROM:<>\nS: 250").await;
+    for _ in 0..5 {
+        client.play("C: RCPT TO:<b@example.org>\nS: 250").await;
+    }
+    client.play("C: DATA\nS: 354").await;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    // Each answer comes in time, all of them together do not.
+    backend
+        .state()
+        .acts
+        .insert("RCPT", Act::Wait(Duration::from_millis(100)));
+    client.play("C: a\nC: .\nS: 451 4.3.0").await;
+    assert_eq!(backend.heard("DATA").len(), 0);
+}

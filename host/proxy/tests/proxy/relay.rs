@@ -372,3 +372,32 @@ async fn slow_clients_meet_total_deadlines() {
     client.play("S: 421 4.4.2\nS: closed").await;
     assert_eq!(backend.messages().len(), 0);
 }
+
+#[tokio::test]
+async fn a_spool_that_cannot_be_written_is_told_after_the_dot_and_recovers() {
+    let backend = Backend::honest().await;
+    let spool = tempfile::tempdir().unwrap();
+    let root = format!("spool = \"{}\"", spool.path().display());
+    let tables = "[limits]\nspool-memory = \"1 KiB\"";
+    let setup = Setup {
+        root: root.leak(),
+        tables,
+        ..Setup::default()
+    };
+    let proxy = Running::start(&backend, setup).await;
+    let path = spool.keep();
+    std::fs::remove_dir(&path).unwrap();
+    let mut client = proxy.play(HELLO).await;
+    for (wanted, messages) in [("451 4.3.0", 0), ("250", 1)] {
+        client
+            .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354")
+            .await;
+        client
+            .send("0123456789\r\n".repeat(10_000).as_bytes())
+            .await;
+        client.play(&format!("C: .\nS: {wanted}")).await;
+        assert_eq!(backend.messages().len(), messages);
+        std::fs::create_dir_all(&path).unwrap();
+    }
+    std::fs::remove_dir(&path).unwrap();
+}
