@@ -20,7 +20,7 @@ pub struct Journal {
     filter: Arc<str>,
     line_limit: usize,
     lines: u32,
-    pages: Mutex<Page>,
+    page: Mutex<Page>,
 }
 
 /// The state of the log in one call.
@@ -29,6 +29,8 @@ struct Page {
     session: Arc<str>,
     stage: &'static str,
     left: u32,
+    /// of the sandbox's whole life
+    left_for_life: u32,
     dropped: u32,
     out: Vec<u8>,
     err: Vec<u8>,
@@ -49,7 +51,10 @@ impl Journal {
             filter,
             line_limit: limits.log_line,
             lines: limits.log_lines,
-            pages: Mutex::default(),
+            page: Mutex::new(Page {
+                left_for_life: limits.log_lines_for_life,
+                ..Page::default()
+            }),
         }
     }
 
@@ -60,6 +65,7 @@ impl Journal {
             session,
             stage,
             left: self.lines,
+            left_for_life: page.left_for_life,
             ..Page::default()
         };
     }
@@ -85,15 +91,16 @@ impl Journal {
     }
 
     fn page(&self) -> MutexGuard<'_, Page> {
-        self.pages.lock().expect("no holder of the log panics")
+        self.page.lock().expect("no holder of the log panics")
     }
 
     fn line(&self, page: &mut Page, level: Level, message: &str) {
-        if page.left == 0 {
+        if page.left == 0 || page.left_for_life == 0 {
             page.dropped = page.dropped.saturating_add(1);
             return;
         }
         page.left -= 1;
+        page.left_for_life -= 1;
         let message = printable(clip(message, self.line_limit));
         self.emit(page, level, &message);
     }
@@ -128,7 +135,8 @@ impl Journal {
         if line.is_empty() {
             return;
         }
-        if source == Source::Err {
+        // Where Rust's panic says how to see more, it has said why in the line before.
+        if source == Source::Err && !line.starts_with("note: run with") {
             page.last_words = Some(printable(line));
         }
         let level = if source == Source::Err {
@@ -219,6 +227,7 @@ mod tests {
         let limits = CallLimits {
             log_lines: 3,
             log_line: 10,
+            log_lines_for_life: 5,
             ..CallLimits::default()
         };
         let journal = Journal::new("f".into(), &limits);
@@ -233,6 +242,17 @@ mod tests {
         assert_eq!(journal.end(), 7);
         journal.begin("s".into(), "rcpt");
         assert_eq!(journal.end(), 0, "each call starts anew");
+    }
+
+    #[test]
+    fn a_flood_over_many_calls_is_dropped_too() {
+        let journal = journal();
+        let lines = |_| {
+            journal.begin("s".into(), "rcpt");
+            journal.write(Level::Info, "again");
+            journal.end()
+        };
+        assert_eq!((0..10).map(lines).sum::<u32>(), 5);
     }
 
     #[test]
