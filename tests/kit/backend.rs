@@ -1,7 +1,7 @@
 //! A mail server for tests: accepts everything, records everything, misbehaves where told.
 
 use std::collections::VecDeque;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -66,6 +66,7 @@ struct Shared {
     heard: Mutex<Vec<Heard>>,
     deliveries: Mutex<Vec<Delivery>>,
     closing: AtomicBool,
+    sockets: Mutex<Vec<TcpStream>>,
     open: AtomicUsize,
     most: AtomicUsize,
 }
@@ -86,7 +87,7 @@ impl Shared {
     }
 }
 
-/// The double. It listens until it is dropped; connections under way then end by themselves.
+/// The double. It listens until it is dropped; then it is gone, connections under way and all.
 #[derive(Debug)]
 pub struct BackendDouble {
     address: SocketAddr,
@@ -202,12 +203,16 @@ impl Drop for BackendDouble {
         // Wakes the listening thread, which then closes the port.
         self.shared.closing.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        for socket in lock(&self.shared.sockets).drain(..) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 }
 
 fn serve(socket: TcpStream, shared: &Arc<Shared>) {
     let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
     shared.most.fetch_max(open, Ordering::SeqCst);
+    lock(&shared.sockets).extend(socket.try_clone());
     // The other side going away in the middle is its right.
     let _ = Dialogue::new(socket, shared).run();
     shared.open.fetch_sub(1, Ordering::SeqCst);

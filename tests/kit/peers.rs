@@ -7,7 +7,7 @@ use std::process::Command;
 
 mod postfix;
 
-pub use postfix::{Arrived, Postfix, Service};
+pub use postfix::{Arrived, Postfix, Service, free_port};
 
 /// The program of that name, if it is installed; says so if it is not.
 pub fn find(name: &str) -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lazaret_tests::{BackendDouble, Client, Proxy};
+use lazaret_tests::{BackendDouble, Client, Proxy, Step};
 
 const MESSAGE: &[u8] = b"Subject: hello\r\n\r\nA line.\r\n";
 
@@ -45,17 +45,42 @@ fn two_hundred_that_stop_after_data_do_not_keep_the_next_from_delivering() {
     assert_eq!(backend.wait_for(51).len(), 51);
 }
 
-#[test]
-fn a_backend_that_is_used_up_is_a_451_at_mail_and_recovers() {
-    let backend = BackendDouble::start();
-    let proxy = Proxy::before(backend.address())
+/// A proxy that may have one connection to its backend, and waits a short time for it.
+fn narrow(backend: &BackendDouble) -> Proxy {
+    Proxy::before(backend.address())
         .set("[backend]\nconnections = 1\nhold = \"20s\"\nwait = \"300ms\"\n")
-        .start();
+        .start()
+}
+
+#[test]
+fn who_says_nothing_gives_the_only_connection_back() {
+    let backend = BackendDouble::start();
+    let proxy = narrow(&backend);
     let mut first = Client::greeted(proxy.plain());
     first.ask("MAIL FROM:<alice@example.com>", "250 *");
     let mut second = Client::greeted(proxy.plain());
+    second.ask("MAIL FROM:<carol@example.com>", "250 *");
+    // The first one does not notice.
+    first.ask("RCPT TO:<bob@example.org>", "250 *");
+    first.ask("DATA", "354 *");
+    first.content(MESSAGE);
+    first.expect("250 *");
+    assert_eq!(backend.most_connections(), 1);
+}
+
+#[test]
+fn a_backend_that_is_used_up_is_a_451_at_mail_and_recovers() {
+    let backend = BackendDouble::start();
+    let proxy = narrow(&backend);
+    backend.once(".", [Step::Wait(Duration::from_secs(2)), Step::Ordinary]);
+    let address = proxy.plain();
+    let busy = std::thread::spawn(move || {
+        Client::greeted(address).deliver("alice@example.com", &["bob@example.org"], MESSAGE)
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    let mut second = Client::greeted(proxy.plain());
     second.ask("MAIL FROM:<carol@example.com>", "451 4.3.2 *");
-    first.ask("QUIT", "221 *");
+    assert_eq!(busy.join().expect("it is answered").code, 250);
     second.ask("MAIL FROM:<carol@example.com>", "250 *");
 }
 

@@ -28,7 +28,8 @@ fn added(queue_id: &str) -> usize {
         .last()
         .expect("the log has a line for the transaction");
     let edits = line["fields"]["edits"].as_str().expect("a list of edits");
-    assert!(!edits.contains('-'), "nothing was removed: {edits}");
+    let only_added = edits.split_whitespace().all(|edit| edit.starts_with('+'));
+    assert!(only_added, "nothing was removed: {edits}");
     let lengths = edits.split_whitespace().map(|edit| {
         let (_, length) = edit.rsplit_once(':').expect("NAME:LENGTH");
         length.parse::<usize>().expect("a length")
