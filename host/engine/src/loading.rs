@@ -35,14 +35,6 @@ impl Loader for Engine {
 }
 
 impl Engine {
-    /// Reads a component from a file, with the engine's cap on its size, and inspects it. Blocks.
-    pub fn inspect_file(&self, wasm: &Path) -> Result<Inspection, LoadError> {
-        let octets = read(wasm, self.settings().max_wasm);
-        octets
-            .and_then(|octets| inspect(&octets))
-            .map_err(|error| at_file(error, wasm))
-    }
-
     /// Everything that takes long, on a thread of its own.
     async fn prepare(
         &self,
@@ -79,7 +71,15 @@ impl Engine {
     }
 }
 
-/// Reads at most `limit` octets; one more is a fault.
+/// Reads a component of at most `limit` octets from a file and inspects it. Blocks.
+pub fn inspect_file(wasm: &Path, limit: u64) -> Result<Inspection, LoadError> {
+    let octets = read(wasm, limit);
+    octets
+        .and_then(|octets| inspect(&octets))
+        .map_err(|error| at_file(error, wasm))
+}
+
+/// Reads at most `limit` octets; one more is a fault. What is no file, a pipe for example, is not even opened.
 fn read(wasm: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     let unreadable = |error: std::io::Error| {
         fault(
@@ -87,6 +87,9 @@ fn read(wasm: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
             "check its name and permissions",
         )
     };
+    if !std::fs::metadata(wasm).map_err(unreadable)?.is_file() {
+        return Err(fault("it is not a file", "put the .wasm itself there"));
+    }
     let file = File::open(wasm).map_err(unreadable)?;
     let mut octets = Vec::new();
     file.take(limit + 1)

@@ -51,6 +51,8 @@ pub struct CallLimits {
     pub part_text: usize,
     /// log lines, stdout and stderr included; further ones are dropped and counted. Default 100.
     pub log_lines: u32,
+    /// log lines of a sandbox in all its calls. Default 1000.
+    pub log_lines_for_life: u32,
     /// octets of one log line; the rest is cut. Default 1024.
     pub log_line: usize,
     /// entries of the score. Default 100.
@@ -87,6 +89,7 @@ impl Default for CallLimits {
             read: 1 << 30,
             part_text: 8 << 20,
             log_lines: 100,
+            log_lines_for_life: 1000,
             log_line: 1024,
             scores: 100,
             notes: 32,

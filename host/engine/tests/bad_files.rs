@@ -347,6 +347,20 @@ async fn a_file_that_is_too_large_or_not_there() {
 }
 
 #[tokio::test]
+async fn a_directory_instead_of_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = engine();
+    let loaded =
+        lazaret_mail::Loader::load(&*engine, "guest", directory.path(), Policy::default());
+    says(
+        &loaded.await.err().unwrap().to_string(),
+        &["it is not a file"],
+    );
+    let error = lazaret_engine::inspect_file(directory.path(), 1000).unwrap_err();
+    says(&error.to_string(), &["it is not a file"]);
+}
+
+#[tokio::test]
 async fn rights_that_are_not_settled() {
     let import = r#"(import "lazaret:filter/body@0.1.0" "size" (func $f (result i32)))"#;
     let wasm = at_connect(

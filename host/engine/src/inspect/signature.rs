@@ -43,13 +43,13 @@ impl Checked {
     /// Every function of ours that the component imports or exports must fit the contract.
     pub fn refuse_other_signatures(&self, surface: &Surface) -> Result<(), LoadError> {
         let component = self.component.as_ref();
-        for name in surface.imports.iter().filter(|name| is_checked(name)) {
+        for name in surface.imports.iter().filter(is_checked) {
             let wanted = component
                 .component_item_for_import(name)
                 .map(|item| item.ty);
             self.check(name, Side::Import, wanted)?;
         }
-        for name in surface.exports.iter().filter(|name| is_checked(name)) {
+        for name in surface.exports.iter().filter(is_checked) {
             let given = component
                 .component_item_for_export(name)
                 .map(|item| item.ty);
