@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use lazaret_mail::{Chain, LoadError, Loader};
+use lazaret_mail::{Chain, Filter, LoadError, Loader};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -60,6 +60,16 @@ pub enum StartError {
         "filter `{0}` may quarantine, but there is no quarantine: add `quarantine = \"DIRECTORY\"`, or take the verdict from the filter"
     )]
     NoQuarantine(String),
+    /// a filter is meant for a listener that does not exist, and would never be asked
+    #[error(
+        "filter `{filter}` has `listeners = [\"{listener}\"]`, but no [[listener]] has that name: correct one of them"
+    )]
+    NoListener {
+        /// its name
+        filter: String,
+        /// the name it gives
+        listener: String,
+    },
 }
 
 impl Proxy {
@@ -76,11 +86,8 @@ impl Proxy {
         for error in &load_errors {
             tracing::error!(%error, "filter not loaded");
         }
-        let greedy = filters
-            .iter()
-            .find(|filter| filter.policy().may_quarantine());
-        if let (Some(filter), None) = (greedy, &config.quarantine) {
-            return Err(StartError::NoQuarantine(filter.name().to_owned()));
+        for filter in &filters {
+            check_filter(&**filter, &config)?;
         }
         let listeners = listen(&config.listeners)?;
         let (shutdown, asked) = watch::channel(false);
@@ -140,6 +147,32 @@ fn check_writable(directory: &Path) -> Result<(), StartError> {
         directory: directory.to_owned(),
         source,
     })
+}
+
+/// What a filter wants of the configuration must be there.
+fn check_filter(filter: &dyn Filter, config: &Config) -> Result<(), StartError> {
+    let policy = filter.policy();
+    if policy.may_quarantine() && config.quarantine.is_none() {
+        return Err(StartError::NoQuarantine(filter.name().to_owned()));
+    }
+    let is_known = |name: &&String| {
+        config
+            .listeners
+            .iter()
+            .any(|listener| listener.name == **name)
+    };
+    match policy
+        .listeners
+        .iter()
+        .flatten()
+        .find(|name| !is_known(name))
+    {
+        None => Ok(()),
+        Some(listener) => Err(StartError::NoListener {
+            filter: filter.name().to_owned(),
+            listener: listener.clone(),
+        }),
+    }
 }
 
 fn listen(configs: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {

@@ -83,11 +83,15 @@ fn write(directory: &Path, id: &str, facts: &[u8], message: &Message) -> io::Res
         directory.join(format!("{id}.json")),
     ];
     write_file(&files[0], |file| write_message(file, message))?;
-    let written = write_file(&files[1], |file| file.write_all(facts))
-        .and_then(|()| File::open(directory)?.sync_all());
+    let mut ours = vec![&files[0]];
+    let written = write_file(&files[1], |file| file.write_all(facts)).and_then(|()| {
+        ours.push(&files[1]);
+        File::open(directory)?.sync_all()
+    });
     if written.is_err() {
-        // Without its facts a message is of no use, and the client will send it again.
-        drop(std::fs::remove_file(&files[0]));
+        // One without the other is of no use, and the client will send the message again.
+        ours.into_iter()
+            .for_each(|file| drop(std::fs::remove_file(file)));
     }
     written.map(|()| Stored { files })
 }

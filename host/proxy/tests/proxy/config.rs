@@ -230,18 +230,27 @@ async fn a_port_in_use_is_named() {
     );
 }
 
-#[tokio::test]
-async fn a_filter_that_may_quarantine_needs_a_quarantine() {
+/// Why a proxy with this filter TOML, and no quarantine, does not start.
+async fn refusal(toml: &str) -> StartError {
     let dir = tempfile::tempdir().unwrap();
     let judge = |_: &lazaret_mail::Question| say(lazaret_mail::Verdict::Continue);
-    let filters =
-        Filters::default().and("10-test", &[lazaret_mail::Stage::Mail], ALL_VERDICTS, judge);
+    let filters = Filters::default().and("10-test", &[lazaret_mail::Stage::Mail], toml, judge);
     filters.write(&dir.path().join("filters.d"));
     let text = format!("filters = \"filters.d\"\n{}", text(OURS, ""));
     let config = Config::parse(&dir.path().join("lazaret.toml"), &text).unwrap();
-    let error = Proxy::bind(config, Arc::new(filters)).await.err().unwrap();
+    Proxy::bind(config, Arc::new(filters)).await.err().unwrap()
+}
+
+#[tokio::test]
+async fn a_filter_gets_what_it_needs_or_nothing_starts() {
+    let error = refusal(ALL_VERDICTS).await;
     assert!(
         matches!(&error, StartError::NoQuarantine(name) if name == "test"),
+        "{error}"
+    );
+    let error = refusal("listeners = [\"mx\", \"mxx\"]").await;
+    assert!(
+        matches!(&error, StartError::NoListener { listener, .. } if listener == "mxx"),
         "{error}"
     );
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncWriteExt;
+
 use crate::kit::{Backend, Client, Running, Setup};
 
 const DATA: &str = "S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354";
@@ -156,4 +158,44 @@ async fn a_client_that_trickles_octets_does_not_keep_what_others_wait_for() {
     );
     trickle.await.unwrap();
     assert_eq!(backend.messages().len(), 2);
+}
+
+#[tokio::test]
+async fn a_client_that_floods_meets_its_deadlines_and_keeps_no_connection() {
+    let backend = Backend::honest().await;
+    let limits = "connections = 1\nwait = \"5s\"\noffer-age = \"1h\"";
+    let tables =
+        "[limits]\nmessage-size = \"64 KiB\"\n[deadlines]\nblock = \"1s\"\nsession = \"3s\"";
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            backend: limits,
+            tables,
+            ..Setup::default()
+        },
+    )
+    .await;
+    let contents = ("x".repeat(998) + "\r\n").repeat(64);
+    let commands = "NOOP\r\n".repeat(1000);
+    for (opening, flood) in [
+        (DATA, contents),
+        (DATA.split("C: RCPT").next().unwrap(), commands),
+    ] {
+        let client = proxy.play(opening).await;
+        let (mut reading, mut writing) = tokio::io::split(client.0.into_inner());
+        let replies =
+            tokio::spawn(
+                async move { tokio::io::copy(&mut reading, &mut tokio::io::sink()).await },
+            );
+        let flooding =
+            tokio::spawn(async move { while writing.write_all(flood.as_bytes()).await.is_ok() {} });
+        proxy
+            .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250")
+            .await;
+        tokio::time::timeout(Duration::from_secs(10), flooding)
+            .await
+            .expect("closed by us")
+            .unwrap();
+        drop(replies.await);
+    }
 }
