@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use lazaret_mail::{Filter, LoadError, Loader, Policy, Unloadable};
 
+use crate::{Config, StartError};
+
 /// Largest `.wasm` that is handed to the loader, in octets.
 pub const WASM_LIMIT: u64 = 64 << 20;
 
@@ -46,6 +48,33 @@ pub async fn load_directory(
         }));
     }
     (filters, errors)
+}
+
+/// What a filter's TOML takes for granted must be there: a quarantine if it may quarantine, each of its `listeners`.
+/// [`Proxy::bind`](crate::Proxy::bind) asks this of every filter.
+pub fn fits(filter: &dyn Filter, config: &Config) -> Result<(), StartError> {
+    let policy = filter.policy();
+    if policy.may_quarantine() && config.quarantine.is_none() {
+        return Err(StartError::NoQuarantine(filter.name().to_owned()));
+    }
+    let is_known = |name: &&String| {
+        config
+            .listeners
+            .iter()
+            .any(|listener| listener.name == **name)
+    };
+    match policy
+        .listeners
+        .iter()
+        .flatten()
+        .find(|name| !is_known(name))
+    {
+        None => Ok(()),
+        Some(listener) => Err(StartError::NoListener {
+            filter: filter.name().to_owned(),
+            listener: listener.clone(),
+        }),
+    }
 }
 
 /// The files of one filter.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use lazaret_mail::{Chain, Filter, LoadError, Loader};
+use lazaret_mail::{Chain, LoadError, Loader};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -87,7 +87,7 @@ impl Proxy {
             tracing::error!(%error, "filter not loaded");
         }
         for filter in &filters {
-            check_filter(&**filter, &config)?;
+            filters::fits(&**filter, &config)?;
         }
         let listeners = listen(&config.listeners)?;
         let (shutdown, asked) = watch::channel(false);
@@ -147,32 +147,6 @@ fn check_writable(directory: &Path) -> Result<(), StartError> {
         directory: directory.to_owned(),
         source,
     })
-}
-
-/// What a filter wants of the configuration must be there.
-fn check_filter(filter: &dyn Filter, config: &Config) -> Result<(), StartError> {
-    let policy = filter.policy();
-    if policy.may_quarantine() && config.quarantine.is_none() {
-        return Err(StartError::NoQuarantine(filter.name().to_owned()));
-    }
-    let is_known = |name: &&String| {
-        config
-            .listeners
-            .iter()
-            .any(|listener| listener.name == **name)
-    };
-    match policy
-        .listeners
-        .iter()
-        .flatten()
-        .find(|name| !is_known(name))
-    {
-        None => Ok(()),
-        Some(listener) => Err(StartError::NoListener {
-            filter: filter.name().to_owned(),
-            listener: listener.clone(),
-        }),
-    }
 }
 
 fn listen(configs: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
