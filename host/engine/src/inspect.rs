@@ -56,7 +56,7 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspection, LoadError> {
     let checked = signature::validate(wasm)?;
     let mut seen = Inspection {
         size: wasm.len() as u64,
-        language: language::guess(&surface.producers),
+        language: language::guess(&surface.producers, wasm),
         core_instances: surface.core_instances,
         ..Inspection::default()
     };

@@ -350,8 +350,7 @@ async fn a_file_that_is_too_large_or_not_there() {
 async fn a_directory_instead_of_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let engine = engine();
-    let loaded =
-        lazaret_mail::Loader::load(&*engine, "guest", directory.path(), Policy::default());
+    let loaded = lazaret_mail::Loader::load(&*engine, "guest", directory.path(), Policy::default());
     says(
         &loaded.await.err().unwrap().to_string(),
         &["it is not a file"],

@@ -10,8 +10,26 @@ const TOOLS: [(&str, &str); 6] = [
     ("componentize-go", "Go"),
 ];
 
-/// The language, from the (field, value) marks of the `producers` sections.
-pub fn guess(producers: &[(String, String)]) -> Option<String> {
+/// Words that the libraries of a language leave in data, where marks were stripped; interpreters first.
+const TRACES: [(&str, &str); 4] = [
+    ("PYTHONHOME", "Python"),
+    ("QuickJS", "JavaScript"),
+    ("SpiderMonkey", "JavaScript"),
+    ("/rustc/", "Rust"),
+];
+
+/// The language, from the (field, value) marks of the `producers` sections, or else from traces in the octets.
+pub fn guess(producers: &[(String, String)], wasm: &[u8]) -> Option<String> {
+    by_marks(producers).or_else(|| by_traces(wasm))
+}
+
+fn by_traces(wasm: &[u8]) -> Option<String> {
+    let left = |trace: &str| memchr::memmem::find(wasm, trace.as_bytes()).is_some();
+    let found = TRACES.iter().find(|(trace, _)| left(trace));
+    found.map(|(_, language)| (*language).to_owned())
+}
+
+fn by_marks(producers: &[(String, String)]) -> Option<String> {
     let tool = producers.iter().find_map(|(_, value)| {
         let value = value.to_ascii_lowercase();
         TOOLS.iter().find(|(tool, _)| value.contains(tool))
@@ -46,17 +64,23 @@ mod tests {
             ("language", "Rust"),
             ("processed-by", "rustc"),
         ]);
-        assert_eq!(guess(&marks).as_deref(), Some("Rust"));
+        assert_eq!(guess(&marks, b"").as_deref(), Some("Rust"));
     }
 
     #[test]
     fn an_interpreter_is_known_by_its_tool() {
         let marks = marks(&[("language", "Rust"), ("processed-by", "componentize-py")]);
-        assert_eq!(guess(&marks).as_deref(), Some("Python"));
+        assert_eq!(guess(&marks, b"").as_deref(), Some("Python"));
     }
 
     #[test]
-    fn without_marks_nothing_is_guessed() {
-        assert_eq!(guess(&[]), None);
+    fn a_stripped_component_is_known_by_its_library() {
+        let wasm = b"\0asm .. /rustc/59807616/library/std/src/rt.rs ..";
+        assert_eq!(guess(&[], wasm).as_deref(), Some("Rust"));
+    }
+
+    #[test]
+    fn without_marks_and_traces_nothing_is_guessed() {
+        assert_eq!(guess(&[], b"\0asm"), None);
     }
 }
