@@ -3,8 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use lazaret_engine::{Configure, Inspection};
-use lazaret_mail::LoadError;
+use lazaret_engine::{Configure, EngineSettings, Inspection};
 use serde_json::json;
 
 use crate::arguments::Inspect;
@@ -14,12 +13,13 @@ use crate::output;
 /// Reads the component and prints what it exports and imports.
 pub fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
     let path = &arguments.wasm;
-    let wasm =
-        std::fs::read(path).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
-    let seen = lazaret_engine::inspect(&wasm).map_err(|e| LoadError {
-        file: path.display().to_string(),
-        ..e
-    })?;
+    if !path.exists() {
+        return Err(Failure::usage(format!(
+            "{}: there is no such file",
+            path.display()
+        )));
+    }
+    let seen = lazaret_engine::inspect_file(path, EngineSettings::default().max_wasm)?;
     output::say(&match arguments.print.json {
         true => format!("{:#}\n", as_json(path, &seen)),
         false => as_text(path, &seen),

@@ -1,4 +1,5 @@
 //! What people meet: exit codes and messages of the program itself.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,5 +1,6 @@
 //! `lazaret demo`, end to end: mail lands, an executable in disguise does not, the printed lines work as printed, and
 //! Ctrl-C ends it with 0.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -130,7 +131,7 @@ fn reply(replies: &mut impl BufRead) -> String {
             replies.read_line(&mut text).unwrap() > 0,
             "closed after: {text}"
         );
-        if text[start..].as_bytes().get(3) == Some(&b' ') {
+        if text.as_bytes()[start..].get(3) == Some(&b' ') {
             return text;
         }
     }

@@ -128,7 +128,7 @@ mod tests {
         assert!(names(&dir.path().join("new")).is_empty());
         delivery.write(b"body\r\n").await.unwrap();
         let name = delivery.commit().await.unwrap();
-        assert_eq!(names(&dir.path().join("new")), [name.clone()]);
+        assert_eq!(names(&dir.path().join("new")), std::slice::from_ref(&name));
         assert!(names(&dir.path().join("tmp")).is_empty());
         let octets = std::fs::read(dir.path().join("new").join(name)).unwrap();
         assert_eq!(octets, b"Subject: one\r\n\r\nbody\r\n");

@@ -51,6 +51,13 @@ async fn load(arguments: &Try) -> Result<Loaded, Failure> {
     let engine = wire::engine()?;
     let mut loaded = Loaded::default();
     if let Some(directory) = &arguments.filters {
+        if !directory.is_dir() {
+            let problem = format!(
+                "--filters {}: there is no such directory",
+                directory.display()
+            );
+            return Err(Failure::usage(problem));
+        }
         loaded.directory(directory, &*engine).await;
     }
     for wasm in &arguments.filter {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lazaret_engine::{Inspection, Permission};
+use lazaret_engine::{EngineSettings, Inspection, Permission};
 use lazaret_mail::{Filter, Grant, Loader, Policy, VerdictGrants, VerdictKind};
 
 use crate::exit::Failure;
@@ -56,9 +56,7 @@ fn name(wasm: &Path) -> String {
 /// All that the component asks for, and every verdict. One that cannot be inspected is granted nothing; loading it will
 /// say what is wrong with it.
 fn generous(wasm: &Path) -> Policy {
-    let asked = std::fs::read(wasm)
-        .ok()
-        .and_then(|octets| lazaret_engine::inspect(&octets).ok());
+    let asked = lazaret_engine::inspect_file(wasm, EngineSettings::default().max_wasm);
     let requests = asked.iter().flat_map(Inspection::requests);
     Policy {
         grant: requests.filter_map(grant).collect(),
