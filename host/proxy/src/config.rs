@@ -144,7 +144,7 @@ impl Admin {
 /// A name other hosts may see: letters, digits, hyphens, dots (RFC 5321 section 2.3.5).
 fn check_hostname(source: &Source, written: &Spanned<String>) -> Result<String, ConfigError> {
     let name = written.get_ref();
-    if recipients::is_domain(name) {
+    if name.is_ascii() && recipients::is_domain(name) {
         return Ok(name.clone());
     }
     Err(source

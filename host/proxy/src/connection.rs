@@ -89,7 +89,7 @@ impl Connection {
             protocol: "SMTP",
             transaction: None,
             transactions: 0,
-            pace: Pace::new(&site.deadlines),
+            pace: Pace::new(&site.deadlines, site.limits.message_size),
             trust,
             site,
             door,
@@ -175,9 +175,7 @@ impl Connection {
     /// One event after another until the wire changes or ends.
     async fn converse(&mut self, wire: &mut Wire) -> Turn {
         loop {
-            let event = self.server.next();
-            self.pace.event(&event);
-            match event {
+            match self.server.next() {
                 Event::NeedInput => {
                     if let Err(reason) = self.listen(wire).await {
                         return Turn::Over(reason);
@@ -216,6 +214,10 @@ impl Connection {
 
     /// Writes what waits and reads what comes. A deadline or a shutdown queues a reply; an error is the end.
     async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
+        // Whatever was answered was a command: NOOP and RSET are no events.
+        if !self.server.output().is_empty() && !self.is_receiving() {
+            self.pace.restart();
+        }
         self.flush(wire).await?;
         let idle = self.transaction.is_none();
         self.make_room();
@@ -233,7 +235,11 @@ impl Connection {
         match pace::holding(&mut self.delivery, work).await {
             Heard::Read(Ok(0)) => return Err("client closed"),
             Heard::Read(Err(_)) => return Err("client lost"),
+            Heard::Read(Ok(octets)) if self.is_receiving() => self.pace.read(octets),
             Heard::Read(Ok(_)) => {}
+            Heard::Late if self.is_receiving() && self.pace.is_over_size() => {
+                self.server.close(Reply::too_big())
+            }
             Heard::Late => self.server.close(replies::too_slow(&self.session.id)),
             Heard::Shutdown => self.server.close(replies::shutting_down(&self.session.id)),
         }
@@ -244,16 +250,19 @@ impl Connection {
     fn make_room(&mut self) {
         const COMMANDS: usize = 4 << 10;
         const CONTENT: usize = 64 << 10;
-        let receiving = self
-            .transaction
-            .as_ref()
-            .is_some_and(|transaction| transaction.intake.is_some());
+        let receiving = self.is_receiving();
         if !receiving {
             self.server.release();
         }
         self.server
             .buffer()
             .reserve(if receiving { CONTENT } else { COMMANDS });
+    }
+
+    /// Between 354 and the dot?
+    fn is_receiving(&self) -> bool {
+        let transaction = self.transaction.as_ref();
+        transaction.is_some_and(|transaction| transaction.intake.is_some())
     }
 
     /// One write for all replies that wait.
@@ -290,6 +299,7 @@ impl Connection {
         self.drop_transaction();
         self.delivery.let_go();
         self.note_tls(facts);
+        self.pace.restart();
         Ok(wire)
     }
 

@@ -4,10 +4,10 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Path as FilePath, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lazaret_mail::{Content, Envelope, Message, Segment, Session};
+use lazaret_mail::{Content, Envelope, Message, Path, Segment, Session};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
@@ -32,7 +32,7 @@ impl Stored {
 
 /// Writes a message and its facts, files and directory synced. An existing id is never overwritten.
 pub(crate) async fn store(
-    directory: &Path,
+    directory: &FilePath,
     id: &str,
     session: &Session,
     envelope: &Envelope,
@@ -62,6 +62,12 @@ fn facts(
         .iter()
         .map(|path| path.address.mailbox())
         .collect();
+    let parameters = |path: &Path| {
+        path.parameters
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
     let facts = json!({
         "id": id,
         "time": seconds,
@@ -71,13 +77,15 @@ fn facts(
         "hello": session.hello,
         "tls": session.tls.as_ref().map(|tls| &tls.version),
         "sender": sender,
+        "sender-parameters": envelope.sender.as_ref().map(parameters),
         "recipients": recipients,
+        "recipient-parameters": envelope.recipients.iter().map(parameters).collect::<Vec<_>>(),
         "size": message.size(),
     });
     format!("{facts:#}\n").into_bytes()
 }
 
-fn write(directory: &Path, id: &str, facts: &[u8], message: &Message) -> io::Result<Stored> {
+fn write(directory: &FilePath, id: &str, facts: &[u8], message: &Message) -> io::Result<Stored> {
     let files = [
         directory.join(format!("{id}.eml")),
         directory.join(format!("{id}.json")),
@@ -98,7 +106,7 @@ fn write(directory: &Path, id: &str, facts: &[u8], message: &Message) -> io::Res
 
 /// Creates a file or leaves none. One that exists belongs to another message, for which somebody heard 250: it is
 /// neither overwritten nor removed.
-fn write_file(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+fn write_file(path: &FilePath, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

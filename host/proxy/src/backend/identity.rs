@@ -22,9 +22,10 @@ pub(crate) struct Introduction {
 }
 
 impl Introduction {
-    /// What the client said in HELO or EHLO; our own name would be a lie.
+    /// What the client said in HELO or EHLO; our own name would be a lie. Backends take no UTF-8 there.
     fn hello(&self) -> &str {
-        self.session.hello.as_deref().unwrap_or("unknown")
+        let said = self.session.hello.as_deref();
+        said.filter(|name| name.is_ascii()).unwrap_or("unknown")
     }
 
     /// In the order they are sent; ADDR last, because Postfix then judges our right to say XCLIENT by it.
@@ -39,10 +40,7 @@ impl Introduction {
             ("NAME", client.name.clone().unwrap_or_else(unavailable)),
             ("PORT", client.address.port().to_string()),
             ("PROTO", self.protocol.to_owned()),
-            (
-                "HELO",
-                self.session.hello.clone().unwrap_or_else(unavailable),
-            ),
+            ("HELO", self.hello().to_owned()),
             ("ADDR", address),
         ]
     }

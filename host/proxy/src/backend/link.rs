@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 use lazaret_smtp::{Argument, Client, ClientLimits, Command, Extensions, Keyword, Reply};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -103,7 +103,7 @@ impl Link {
             {
                 return Ok(reply);
             }
-            match self.wire.read_buf(self.client.buffer()).await {
+            match self.wire.read_buf(room(&mut self.client)).await {
                 Ok(0) | Err(_) => return Err(Error::Closed(step)),
                 Ok(_) => {}
             }
@@ -138,7 +138,7 @@ impl Link {
     /// would bring the dialogue out of step, and a 250 to RCPT would pass for one to the dot.
     async fn look(&mut self, step: Step) -> Result<(), Error> {
         let read = {
-            let mut read = pin!(self.wire.read_buf(self.client.buffer()));
+            let mut read = pin!(self.wire.read_buf(room(&mut self.client)));
             poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await
         };
         if matches!(read, Poll::Ready(Ok(0) | Err(_))) {
@@ -208,6 +208,14 @@ impl Link {
             drop(timeout(PATIENCE, farewell).await);
         });
     }
+}
+
+/// Where replies are read to: without room a read takes 64 octets.
+fn room(client: &mut Client) -> &mut BytesMut {
+    const REPLY: usize = 4 << 10;
+    let buffer = client.buffer();
+    buffer.reserve(REPLY);
+    buffer
 }
 
 async fn connect(backend: &Backend) -> Result<(Wire, String), Error> {

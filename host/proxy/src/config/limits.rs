@@ -5,6 +5,8 @@ use std::time::Duration;
 use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned};
 use serde::Deserialize;
 
+/// A client's buffer grows to this.
+const MOST_COMMAND: usize = 1 << 20;
 /// More tasks than this are no help to anybody.
 const MOST_OBSERVERS: usize = 100_000;
 
@@ -62,7 +64,7 @@ pub struct Deadlines {
     pub block: Duration,
     /// for a TLS handshake. Default 10 s
     pub handshake: Duration,
-    /// for a whole session; it ends with 421 at the next command. Default 4 h
+    /// for a whole session; it ends with 421 wherever it is. Default 4 h
     pub session: Duration,
     /// for a client to take our replies. Default 1 min
     pub write: Duration,
@@ -155,15 +157,15 @@ impl Written {
             // RFC 5321 section 4.5.3.1.8: at least 100 recipients.
             recipients: count(self.recipients, "recipients", 100, default.recipients)?,
             // RFC 5321 section 4.5.3.1.4 with room for ESMTP parameters.
-            command: size(self.command, "command", 1024, default.command)?,
-            errors: self.errors.unwrap_or(default.errors),
+            command: size(self.command, "command", 1024, default.command)?.min(MOST_COMMAND),
+            errors: self.errors.unwrap_or(default.errors).max(1),
             spool_memory: self
                 .spool_memory
                 .map_or(default.spool_memory, |s| octets(&s)),
             spool_memory_total: self
                 .spool_memory_total
                 .map_or(default.spool_memory_total, |s| octets(&s)),
-            received: self.received.unwrap_or(default.received),
+            received: self.received.unwrap_or(default.received).max(1),
             observers: self
                 .observers
                 .unwrap_or(default.observers)

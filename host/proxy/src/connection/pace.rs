@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::time::Duration;
 
-use lazaret_smtp::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
@@ -13,9 +12,11 @@ use crate::wire::Wire;
 
 /// A message must come at least at this many octets for each `block` of time: one octet every two seconds is an
 /// attack, 16 KiB in three minutes an honest modem.
-const BLOCK: usize = 16 << 10;
+const BLOCK: u64 = 16 << 10;
+/// A message over the size limit is read on, so that the client hears 552 and does not try again; but not for ever.
+const PATIENCE_OVER_SIZE: u64 = 4;
 
-/// Until when the client must have done what it is doing. Progress in octets alone moves nothing.
+/// Until when the client must have done what it is doing. Octets of a command move nothing.
 #[derive(Debug)]
 pub(super) struct Pace {
     command: Duration,
@@ -25,11 +26,15 @@ pub(super) struct Pace {
     /// of the session
     end: Instant,
     /// octets of the block under way
-    octets: usize,
+    octets: u64,
+    /// octets of the message under way
+    message: u64,
+    /// the size limit
+    most: u64,
 }
 
 impl Pace {
-    pub(super) fn new(deadlines: &Deadlines) -> Self {
+    pub(super) fn new(deadlines: &Deadlines, message_size: u64) -> Self {
         let now = Instant::now();
         Self {
             command: deadlines.command,
@@ -37,33 +42,38 @@ impl Pace {
             due: now + deadlines.command,
             end: now + deadlines.session,
             octets: 0,
+            message: 0,
+            most: message_size,
         }
     }
 
-    /// A complete command starts the next clock; content does at each full block.
-    pub(super) fn event(&mut self, event: &Event) {
-        match event {
-            Event::NeedInput => {}
-            Event::Content(octets) => self.content(octets.len()),
-            Event::Data => self.start(self.block),
-            _ => self.start(self.command),
-        }
-    }
-
-    /// After a stage that took its own time, the client's time starts.
+    /// A command was answered, or a stage took its own time: the client's time starts.
     pub(super) fn restart(&mut self) {
         self.start(self.command);
     }
 
-    pub(super) fn due(&self) -> Instant {
-        self.due.min(self.end)
+    /// A message begins.
+    pub(super) fn begin_message(&mut self) {
+        self.message = 0;
+        self.start(self.block);
     }
 
-    fn content(&mut self, octets: usize) {
-        self.octets += octets;
-        if self.octets >= BLOCK {
+    /// Octets of a message came.
+    pub(super) fn read(&mut self, octets: usize) {
+        self.message += octets as u64;
+        self.octets += octets as u64;
+        if self.octets >= BLOCK && self.message <= self.most.saturating_mul(PATIENCE_OVER_SIZE) {
             self.start(self.block);
         }
+    }
+
+    /// Is the message under way larger than it may be?
+    pub(super) fn is_over_size(&self) -> bool {
+        self.message > self.most
+    }
+
+    pub(super) fn due(&self) -> Instant {
+        self.due.min(self.end)
     }
 
     fn start(&mut self, patience: Duration) {

@@ -162,6 +162,7 @@ pub(super) fn data(c: &mut Connection) {
         .asks(Stage::Headers)
         .then_some(c.site.limits.header_size);
     transaction.intake = Some(Intake::new(c.site.spooler.open(), watch));
+    c.pace.begin_message();
     c.server.go_ahead();
 }
 

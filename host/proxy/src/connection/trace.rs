@@ -46,7 +46,7 @@ pub(super) fn received(
         .as_deref()
         .map(|name| format!("{} ", plain(name)))
         .unwrap_or_default();
-    let secured = if session.tls.is_some() { "S" } else { "" };
+    let protocol = with_protocol(session, envelope, protocol);
     let tls = session
         .tls
         .as_ref()
@@ -57,10 +57,25 @@ pub(super) fn received(
     };
     let date = httpdate::fmt_http_date(SystemTime::now()).replace("GMT", "+0000");
     let value = format!(
-        "from {hello} ({name}{literal}) by {hostname} (Lazaret) with {protocol}{secured}{} id {id}{recipient}; {date}",
+        "from {hello} ({name}{literal}) by {hostname} (Lazaret) with {protocol}{} id {id}{recipient}; {date}",
         tls.unwrap_or_default(),
     );
     Field::compose("Received", &value).ok()
+}
+
+/// RFC 3848 and RFC 6531 section 3.7.3; for HELO inside TLS nothing is registered.
+fn with_protocol(session: &Session, envelope: &Envelope, protocol: &str) -> String {
+    let sender = envelope.sender.as_ref();
+    let utf8 = sender.is_some_and(|path| {
+        path.parameters
+            .iter()
+            .any(|parameter| parameter.is("SMTPUTF8"))
+    });
+    let name = if utf8 { "UTF8SMTP" } else { protocol };
+    match name != "SMTP" && session.tls.is_some() {
+        true => format!("{name}S"),
+        false => name.to_owned(),
+    }
 }
 
 /// Nothing the client said may end a comment or a field.

@@ -401,3 +401,34 @@ async fn a_spool_that_cannot_be_written_is_told_after_the_dot_and_recovers() {
     }
     std::fs::remove_dir(&path).unwrap();
 }
+
+#[tokio::test]
+async fn a_client_that_says_only_noop_is_not_too_slow() {
+    let backend = Backend::honest().await;
+    let tables = "[deadlines]\ncommand = \"300ms\"\nsession = \"900ms\"";
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            tables,
+            ..Setup::default()
+        },
+    )
+    .await;
+    let mut client = proxy.play(HELLO).await;
+    for _ in 0..4 {
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        client.play("C: NOOP\nS: 250").await;
+    }
+    client.play("S: 421 4.4.2\nS: closed").await;
+}
+
+#[tokio::test]
+async fn smtputf8_is_named_in_received() {
+    let backend = Backend::honest().await;
+    let proxy = Running::before(&backend).await;
+    let mut client = proxy.play(HELLO).await;
+    client.play("C: MAIL FROM:<j\u{f6}rg@example.com> SMTPUTF8\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250").await;
+    client.play("C: DATA\nS: 354\nC: a: b\nC: .\nS: 250").await;
+    let message = backend.messages().remove(0).replace("\r\n", "");
+    assert!(message.contains("with UTF8SMTP id "), "{message}");
+}
