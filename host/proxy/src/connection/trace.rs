@@ -89,3 +89,88 @@ fn plain(text: &str) -> String {
     };
     text.chars().take(255).map(safe).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lazaret_mail::{Party, Tls};
+    use lazaret_smtp::{Address, Parameter, Path};
+    use std::sync::Arc;
+
+    fn with(protocol: &str, tls: bool, parameter: Option<&str>) -> String {
+        let tls = tls.then(|| {
+            Arc::new(Tls {
+                version: "TLSv1.3".into(),
+                cipher: "TLS_AES_128_GCM_SHA256".into(),
+                server_name: None,
+                client_certificate: None,
+            })
+        });
+        let session = Session {
+            id: "ID".into(),
+            listener: "mx".into(),
+            client: Party {
+                address: ([192, 0, 2, 1], 25).into(),
+                name: None,
+            },
+            hello: Some("a) by b; (".into()),
+            tls,
+            user: None,
+            early_talker: false,
+        };
+        let parameters = parameter.and_then(|keyword| Parameter::new(keyword, None));
+        let sender = Path {
+            address: Address::null(),
+            parameters: parameters.into_iter().collect(),
+        };
+        let envelope = Envelope {
+            sender: Some(sender),
+            recipients: Vec::new(),
+        };
+        let field = received("mx.example.org", &session, &envelope, protocol, "ID-1").unwrap();
+        let text = field.text();
+        assert!(
+            text.starts_with("from a??by?b??? ([192.0.2.1]) by mx.example.org (Lazaret) with "),
+            "{text}"
+        );
+        text.split_once(" with ")
+            .unwrap()
+            .1
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[test]
+    fn the_protocol_is_a_registered_one() {
+        for (protocol, tls, parameter, registered) in [
+            ("SMTP", false, None, "SMTP"),
+            ("SMTP", true, None, "SMTP"),
+            ("ESMTP", false, None, "ESMTP"),
+            ("ESMTP", true, None, "ESMTPS"),
+            ("ESMTP", false, Some("SMTPUTF8"), "UTF8SMTP"),
+            ("ESMTP", true, Some("SMTPUTF8"), "UTF8SMTPS"),
+        ] {
+            assert_eq!(with(protocol, tls, parameter), registered);
+        }
+    }
+
+    #[test]
+    fn ours_is_added_where_it_tells_something_new() {
+        for (trace, identity, edited, added) in [
+            (Trace::Auto, Identity::Xclient, false, false),
+            (Trace::Auto, Identity::Xclient, true, true),
+            (Trace::Auto, Identity::Xforward, false, true),
+            (Trace::Auto, Identity::None, false, true),
+            (Trace::Always, Identity::Xclient, false, true),
+            (Trace::Never, Identity::None, true, false),
+        ] {
+            assert_eq!(
+                wanted(trace, identity, edited),
+                added,
+                "{trace:?} {identity:?} {edited}"
+            );
+        }
+    }
+}

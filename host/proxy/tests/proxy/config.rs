@@ -185,6 +185,10 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
             "lazaret.toml:4: `localhost` is not an address with a port",
         ),
         (
+            text(OURS, "").replace("mx.example.org", "m\u{fc}x.example.org"),
+            "lazaret.toml:1: `m\u{fc}x.example.org` is not a host name",
+        ),
+        (
             text(OURS, "").replace("mx.example.org", "mx example"),
             "lazaret.toml:1: `mx example` is not a host name",
         ),

@@ -129,3 +129,25 @@ async fn the_probe_sees_a_relay_and_a_backend_that_is_none() {
         "{report}"
     );
 }
+
+#[tokio::test]
+async fn a_hello_name_that_backends_refuse_is_unknown_to_them() {
+    let backend = Backend::honest().await;
+    backend
+        .state()
+        .ehlo
+        .push("XCLIENT NAME ADDR PORT PROTO HELO");
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            backend: "identity = \"xclient\"",
+            ..Setup::default()
+        },
+    )
+    .await;
+    proxy
+        .play("S: 220\nC: EHLO j\u{f6}rg.example.com\nS: 250\nC: MAIL FROM:<>\nS: 250")
+        .await;
+    assert_eq!(backend.heard("EHLO").last().unwrap(), "EHLO unknown");
+    assert!(backend.heard("XCLIENT")[0].contains("HELO=unknown "));
+}

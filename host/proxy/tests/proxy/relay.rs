@@ -432,3 +432,27 @@ async fn smtputf8_is_named_in_received() {
     let message = backend.messages().remove(0).replace("\r\n", "");
     assert!(message.contains("with UTF8SMTP id "), "{message}");
 }
+
+#[tokio::test]
+async fn a_message_that_never_ends_is_told_that_it_is_too_large() {
+    let backend = Backend::honest().await;
+    let tables = "[limits]\nmessage-size = \"64 KiB\"\n[deadlines]\nblock = \"500ms\"";
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            tables,
+            ..Setup::default()
+        },
+    )
+    .await;
+    let mut client = proxy.play(HELLO).await;
+    client
+        .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354")
+        .await;
+    // Slower than the deadline in whole, but coming: the size decides.
+    for _ in 0..5 {
+        client.send("0123456789\r\n".repeat(4_000).as_bytes()).await;
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    }
+    client.play("S: 552 5.3.4\nS: closed").await;
+}

@@ -220,6 +220,24 @@ async fn a_recipient_that_is_kept_is_never_told_to_the_backend() {
 }
 
 #[tokio::test]
+async fn the_quarantine_keeps_what_a_release_needs() {
+    let transcript = format!(
+        "{HELLO}\nC: MAIL FROM:<ann@example.com> BODY=8BITMIME RET=HDRS\nS: 250\n\
+         C: RCPT TO:<bob@example.org> NOTIFY=NEVER\nS: 250\nC: DATA\nS: 354\nC: a: b\nC: .\nS: 250"
+    );
+    let (_backend, proxy) = play(
+        Stage::Message,
+        Verdict::Quarantine("odd".into()),
+        &transcript,
+    )
+    .await;
+    let facts = proxy.quarantined("json").remove(0);
+    for parameter in ["BODY=8BITMIME", "RET=HDRS", "NOTIFY=NEVER"] {
+        assert!(facts.contains(parameter), "{facts}");
+    }
+}
+
+#[tokio::test]
 async fn quarantine_promised_at_rcpt_goes_before_a_later_discard() {
     let backend = Backend::honest().await;
     let judge = |question: &Question| match &question.ask {
