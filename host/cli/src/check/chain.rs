@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lazaret_config::ByteSize;
 use lazaret_mail::{Filter, Grant, Mode, OnFailure, Policy};
 use lazaret_proxy::Config;
+use lazaret_proxy::filters::fits;
 use serde_json::{Value, json};
 
 use super::settings::span;
@@ -65,28 +66,11 @@ fn limits(filters: &[Arc<dyn Filter>]) -> Table {
     table
 }
 
-/// Rights that this configuration cannot give.
+/// What a filter takes for granted and this configuration does not have: `run` would not start.
 pub fn misfits(config: &Config, filters: &[Arc<dyn Filter>]) -> Vec<String> {
-    let known = |name: &String| config.listeners.iter().any(|l| l.name == *name);
-    let mut misfits = Vec::new();
-    for filter in filters {
-        let policy = filter.policy();
-        let listeners = policy.listeners.iter().flatten();
-        for unknown in listeners.filter(|name| !known(name)) {
-            misfits.push(format!(
-                "{}: `listeners` names `{unknown}`, but there is no such [[listener]]",
-                filter.name()
-            ));
-        }
-        if config.quarantine.is_none() && policy.may_quarantine() {
-            misfits.push(format!(
-                "{}: may quarantine, but there is no quarantine; add quarantine = \"DIR\" to {}",
-                filter.name(),
-                config.path.display()
-            ));
-        }
-    }
-    misfits
+    let misfit = |filter: &Arc<dyn Filter>| fits(filter.as_ref(), config).err();
+    let misfits = filters.iter().filter_map(misfit);
+    misfits.map(|misfit| misfit.to_string()).collect()
 }
 
 /// The filters for programs.
