@@ -23,9 +23,9 @@ pub struct Inspection {
     pub configure: Configure,
     /// permissions it asks for, in the order of the contract
     pub permissions: Vec<Permission>,
-    /// WASI interfaces it imports, linked without any power
+    /// WASI interfaces it imports, linked without any power; the first hundred
     pub inert: Vec<String>,
-    /// exports that are no part of the contract and are ignored
+    /// exports that are no part of the contract and are ignored; the first hundred
     pub extra: Vec<String>,
     /// a guess from what its tools left, e.g. `Rust`
     pub language: Option<String>,
@@ -82,7 +82,7 @@ impl Inspection {
     fn add_import(&mut self, import: &str) -> Result<(), LoadError> {
         let name = Name::parse(import);
         match Permission::named(name.interface) {
-            _ if name.is_inert() => self.inert.push(import.to_owned()),
+            _ if name.is_inert() => remember(&mut self.inert, import),
             Some(permission) if name.is_ours() => self.permissions.push(permission),
             None if name.is_ours() && name.interface == "types" => {}
             _ => return Err(faults::unknown_import(import)),
@@ -95,8 +95,16 @@ impl Inspection {
         match interface_stage(name.interface) {
             Some(stage) if name.is_ours() => self.stages.insert(stage),
             _ if export == "configure" => self.configure = Configure::InEachFork,
-            _ => self.extra.push(export.to_owned()),
+            _ => remember(&mut self.extra, export),
         }
+    }
+}
+
+/// Names that are shown to people only: a component may have a million of them.
+fn remember(names: &mut Vec<String>, name: &str) {
+    const SHOWN: usize = 100;
+    if names.len() < SHOWN {
+        names.push(name.to_owned());
     }
 }
 

@@ -9,11 +9,10 @@ pub const ALLOWED: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::FLOATS)
     .union(WasmFeatures::COMPONENT_MODEL)
-    // Not a proposal: lets the validator speak of `funcref` and `externref`, which WASM2 has.
-    .union(WasmFeatures::GC_TYPES);
+    .difference(WasmFeatures::GC_TYPES);
 
 /// What is switched off, in words for people.
-pub const SWITCHED_OFF: [(WasmFeatures, &str); 17] = [
+pub const SWITCHED_OFF: [(WasmFeatures, &str); 18] = [
     (WasmFeatures::CM_ASYNC, "component-model async"),
     (
         WasmFeatures::CM_ASYNC_STACKFUL,
@@ -41,6 +40,7 @@ pub const SWITCHED_OFF: [(WasmFeatures, &str); 17] = [
         "shared-everything threads",
     ),
     (WasmFeatures::GC, "garbage collection"),
+    (WasmFeatures::GC_TYPES, "references to the host (externref)"),
     (
         WasmFeatures::FUNCTION_REFERENCES,
         "typed function references",
