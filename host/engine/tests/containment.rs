@@ -198,6 +198,35 @@ async fn a_trap_says_which() {
     );
 }
 
+const STDERR: &str = r#"
+    (import "wasi:cli/stderr@0.2.6" "get-stderr" (func $stderr (result i32)))
+    (import "wasi:io/streams@0.2.6" "[method]output-stream.blocking-write-and-flush"
+        (func $write (param i32 i32 i32 i32)))
+    (data (i32.const 512) "panicked at src/lib.rs:\0aindex out of \1b[31mbounds\0a")"#;
+
+#[tokio::test]
+async fn a_trap_tells_the_last_words() {
+    let imports = "import wasi:cli/stderr@0.2.6; import wasi:io/streams@0.2.6;";
+    let body =
+        "(call $write (call $stderr) (i32.const 512) (i32.const 48) (i32.const 32)) unreachable";
+    let failure = fails(&at_connect(imports, STDERR, body), all_granted()).await;
+    let expected = "wasm `unreachable` instruction executed: index out of \\u{1b}[31mbounds";
+    assert_eq!(failure.kind, FailureKind::Trap(expected.into()));
+}
+
+#[tokio::test]
+async fn a_flood_on_stderr_is_dropped_and_counted() {
+    let imports = "import wasi:cli/stderr@0.2.6; import wasi:io/streams@0.2.6;";
+    let body = "(local $i i32) (local $stream i32) (local.set $stream (call $stderr))
+        (loop $l (call $write (local.get $stream) (i32.const 512) (i32.const 49) (i32.const 32))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.lt_u (local.get $i) (i32.const 1000))))";
+    let answer = ask_connect(&at_connect(imports, STDERR, body), all_granted())
+        .await
+        .unwrap();
+    assert_eq!(answer.effects.dropped, 1900);
+}
+
 #[tokio::test]
 async fn after_a_failure_it_is_not_asked_again() {
     let engine = engine();

@@ -54,9 +54,25 @@ pub fn bare_component(world: &str, module: &str) -> Vec<u8> {
 
 /// What tests need of WASI 0.2.
 const WASI: &str = "
-    package wasi:cli@0.2.6 { interface exit { exit: func(status: result); } }
+    package wasi:cli@0.2.6 {
+        interface exit { exit: func(status: result); }
+        interface stderr {
+            use wasi:io/streams@0.2.6.{output-stream};
+            get-stderr: func() -> output-stream;
+        }
+    }
     package wasi:random@0.2.6 { interface random { get-random-bytes: func(len: u64) -> list<u8>; } }
-    package wasi:io@0.2.6 { interface poll { resource pollable { block: func(); } } }
+    package wasi:io@0.2.6 {
+        interface poll { resource pollable { block: func(); } }
+        interface error { resource error; }
+        interface streams {
+            use error.{error};
+            variant stream-error { last-operation-failed(error), closed }
+            resource output-stream {
+                blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
+            }
+        }
+    }
     package wasi:clocks@0.2.6 { interface monotonic-clock {
         use wasi:io/poll@0.2.6.{pollable};
         subscribe-duration: func(when: u64) -> pollable;
