@@ -25,6 +25,8 @@ pub enum Step {
     Wait(Duration),
     /// nothing until the other side closes
     Silence,
+    /// after the dot: takes the message, and has not said so yet
+    Commit,
     /// close the connection
     Close,
 }

@@ -27,6 +27,16 @@ pub fn keep() {
     LazyLock::force(&STARTED);
 }
 
+/// How many lines there are by now.
+pub fn length() -> usize {
+    lock().len()
+}
+
+/// The lines after the first `skipped` ones, as they are.
+pub fn after(skipped: usize) -> Vec<String> {
+    lock().get(skipped..).unwrap_or_default().to_vec()
+}
+
 /// The lines so far in which all of `words` occur.
 pub fn lines(words: &[&str]) -> Vec<Value> {
     lock()

@@ -78,7 +78,7 @@ struct After {
     /// messages in the quarantine, in order
     #[serde(default)]
     quarantine: Vec<Kept>,
-    /// patterns, each of which a line of the log must fit that names this session
+    /// patterns, each of which a line of the log must fit that was written meanwhile
     #[serde(default)]
     log: Vec<String>,
 }

@@ -108,7 +108,7 @@ fn a_slow_backend_is_waited_for() {
 #[test]
 fn a_commit_without_a_reply_is_a_451_and_not_tried_again() {
     let backend = BackendDouble::start();
-    backend.once(".", [Step::Close]);
+    backend.once(".", [Step::Commit, Step::Close]);
     let proxy = Proxy::before(backend.address()).start();
     assert_eq!(deliver(&mut Client::greeted(proxy.plain())), 451);
     std::thread::sleep(Duration::from_millis(300));
@@ -119,6 +119,7 @@ fn a_commit_without_a_reply_is_a_451_and_not_tried_again() {
         .filter(|line| line == ".")
         .count();
     assert_eq!(dots, 1, "one attempt, whose outcome is unknown");
+    assert_eq!(backend.deliveries().len(), 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lazaret_tests::guests::Guest;
+use lazaret_tests::guests::{self, Guest};
 use lazaret_tests::quantile::quantile;
 use lazaret_tests::{BackendDouble, Client, Proxy, journal};
 
@@ -236,5 +236,49 @@ fn many_sessions_judged_at_once_each_have_their_own_sandbox() {
         .collect();
     for client in clients {
         client.join().expect("every session heard its own filter");
+    }
+}
+
+#[test]
+fn observers_delay_nobody_however_long_they_take() {
+    let backend = BackendDouble::start();
+    let policy = "time = \"1s\"\n[config]\noutcome = { do = [{ loop = true }] }\ndisconnect = { do = [{ sleep = 60000 }] }\n";
+    let proxy = Proxy::before(backend.address())
+        .filter("10-watcher", Guest::Puppet, policy)
+        .start();
+    let begun = Instant::now();
+    let mut client = Client::greeted(proxy.plain());
+    for _ in 0..3 {
+        let reply = client.deliver("alice@example.com", &["bob@example.org"], MESSAGE);
+        assert_eq!(reply.code, 250, "{reply:?}");
+    }
+    client.ask("QUIT", "221 *");
+    client.ended();
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn a_table_that_grows_without_end_is_stopped() {
+    let backend = BackendDouble::start();
+    let growing = guests::observer_with(
+        "(table $t 1 funcref)
+         (func $grow (export \"grow\")
+            (loop $again
+                (br_if $again (i32.ge_s (table.grow $t (ref.null func) (i32.const 10000)) (i32.const 0)))))
+         (start $grow)",
+    );
+    let proxy = Proxy::before(backend.address())
+        .file("filters.d/10-table.wasm", &guests::assemble(&growing))
+        .file("filters.d/10-table.toml", b"")
+        .start();
+    for _ in 0..3 {
+        let mut client = Client::greeted(proxy.plain());
+        let reply = client.deliver("alice@example.com", &["bob@example.org"], MESSAGE);
+        assert_eq!(reply.code, 250, "{reply:?}");
+        client.ask("QUIT", "221 *");
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Dialogue<'a> {
     /// its place in the record, once it has said something
     place: Option<usize>,
     envelope: Vec<String>,
+    /// after the dot, until it is taken or refused
+    received: Option<Vec<u8>>,
 }
 
 /// Does the connection go on?
@@ -29,6 +31,7 @@ impl<'a> Dialogue<'a> {
             shared,
             place: None,
             envelope: Vec::new(),
+            received: None,
         }
     }
 
@@ -121,12 +124,21 @@ impl<'a> Dialogue<'a> {
         let Some(octets) = self.content()? else {
             return Ok(false);
         };
+        self.received = Some(octets);
         let said = self.answer(".", "250 2.0.0 Ok: queued as 4TEST1DOUBLE")?;
         if said.as_ref().is_some_and(|said| said.starts_with(b"2")) {
+            self.commit();
+        }
+        self.received = None;
+        Ok(said.is_some())
+    }
+
+    /// The message is taken, once.
+    fn commit(&mut self) {
+        if let Some(octets) = self.received.take() {
             let envelope = std::mem::take(&mut self.envelope);
             lock(&self.shared.deliveries).push(Delivery { envelope, octets });
         }
-        Ok(said.is_some())
     }
 
     /// The message up to the dot; `None` if it was not wanted to the end.
@@ -165,6 +177,10 @@ impl<'a> Dialogue<'a> {
                 Step::Flood(octet, count) => vec![octet; count],
                 Step::Wait(span) => {
                     std::thread::sleep(span);
+                    continue;
+                }
+                Step::Commit => {
+                    self.commit();
                     continue;
                 }
                 Step::Silence => return self.until_closed(),

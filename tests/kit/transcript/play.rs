@@ -27,6 +27,7 @@ pub(super) fn play(
     backend.forget();
     instruct(backend, &transcript.lines);
     let before = proxy.quarantine("eml").len();
+    let begun = journal::length();
     let mut play = Play {
         client: connect(proxy, way),
         heard: Vec::new(),
@@ -37,7 +38,7 @@ pub(super) fn play(
     drop(play.client);
     check_backend(transcript, backend)?;
     check_quarantine(transcript, proxy, before)?;
-    check_log(transcript, &play.heard)
+    check_log(transcript, begun)
 }
 
 fn connect(proxy: &Proxy, way: Way) -> Client {
@@ -261,25 +262,18 @@ fn check_quarantine(transcript: &Transcript, proxy: &Proxy, before: usize) -> Re
     Ok(())
 }
 
-fn check_log(transcript: &Transcript, heard: &[String]) -> Result<(), String> {
+/// Other transcripts may write into the same log meanwhile: a pattern should name what only this one has.
+fn check_log(transcript: &Transcript, begun: usize) -> Result<(), String> {
     let patterns = &transcript.setup.after.log;
-    if patterns.is_empty() {
-        return Ok(());
-    }
-    let session = heard
-        .iter()
-        .rev()
-        .find_map(|line| Some(line.strip_suffix(')')?.rsplit_once('(')?.1.to_owned()))
-        .ok_or("no reply shows the session's id, so its log cannot be found")?;
     let deadline = Instant::now() + Duration::from_secs(3);
     loop {
-        let lines = journal::lines(&[&session]);
-        let missing = patterns.iter().find(|pattern| {
+        let lines = journal::after(begun);
+        let fits = |pattern: &&String| {
             !lines
                 .iter()
-                .any(|line| glob::fits(pattern, &line.to_string()))
-        });
-        match missing {
+                .any(|line| glob::fits(pattern, line.trim_end()))
+        };
+        match patterns.iter().find(fits) {
             None => return Ok(()),
             Some(pattern) if Instant::now() >= deadline => {
                 return Err(format!("no line of the log fits {pattern:?}: {lines:#?}"));

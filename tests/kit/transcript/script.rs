@@ -40,6 +40,7 @@ fn backend(text: &str) -> Result<Step, String> {
     Ok(match directive(text).as_slice() {
         ["close"] => Step::Close,
         ["silence"] => Step::Silence,
+        ["commit"] => Step::Commit,
         ["ordinary"] => Step::Ordinary,
         ["wait", span] => Step::Wait(Duration::from_millis(number(span)?)),
         ["octets", count, octet] => {

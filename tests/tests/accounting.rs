@@ -1,0 +1,117 @@
+//! Nothing is lost and nothing is delivered twice, whatever the backend does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use lazaret_tests::backend::say;
+use lazaret_tests::{BackendDouble, Client, Proxy, Step};
+
+const CLIENTS: usize = 12;
+const MESSAGES: usize = 15;
+
+/// What the backend does wrong, and at which command. Only `Commit` takes a message without saying so.
+fn faults() -> Vec<(&'static str, Vec<Step>)> {
+    let half = Step::Say(b"25".to_vec());
+    vec![
+        ("MAIL *", vec![Step::Close]),
+        ("MAIL *", vec![say("421 4.3.2 going down"), Step::Close]),
+        ("RCPT *", vec![half.clone(), Step::Close]),
+        ("RCPT *", vec![say("451 4.3.0 busy")]),
+        ("DATA", vec![say("999 what")]),
+        ("DATA", vec![Step::Close]),
+        ("<content>", vec![Step::Close]),
+        (".", vec![Step::Close]),
+        (".", vec![say("452 4.3.1 full")]),
+        (".", vec![say("554 5.7.1 no")]),
+        (".", vec![half, Step::Close]),
+        (".", vec![Step::Commit, Step::Close]),
+        (
+            ".",
+            vec![Step::Wait(Duration::from_millis(100)), Step::Ordinary],
+        ),
+        ("EHLO *", vec![Step::Close]),
+        ("<connect>", vec![Step::Close]),
+    ]
+}
+
+/// What one client was told about each of its messages.
+fn client(address: std::net::SocketAddr, number: usize) -> Vec<(String, u16)> {
+    let mut client = Client::greeted(address);
+    let send = |message: usize| {
+        let token = format!("token-{number}-{message}");
+        let text = format!("Subject: {token}\r\n\r\n{token}\r\n");
+        let reply = client.deliver("alice@example.com", &["bob@example.org"], text.as_bytes());
+        if reply.code != 250 {
+            client.ask("RSET", "250 *");
+        }
+        (token, reply.code)
+    };
+    (0..MESSAGES).map(send).collect()
+}
+
+#[test]
+fn accepted_is_delivered_once_and_refused_is_not() {
+    let backend = BackendDouble::start();
+    let all = faults();
+    let silent = 3 * all
+        .iter()
+        .filter(|(_, steps)| steps.contains(&Step::Commit))
+        .count();
+    for (pattern, steps) in all.iter().cycle().take(3 * all.len()) {
+        backend.once(pattern, steps.clone());
+    }
+    let proxy = Proxy::before(backend.address())
+        .set("[backend]\nconnections = 5\nreply = \"5s\"\naccept = \"10s\"\n")
+        .start();
+    let address = proxy.plain();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| std::thread::spawn(move || client(address, number)))
+        .collect();
+    let told: Vec<(String, u16)> = clients
+        .into_iter()
+        .flat_map(|client| client.join().expect("every client was answered to its end"))
+        .collect();
+
+    let mut delivered: BTreeMap<String, usize> = BTreeMap::new();
+    for delivery in backend.deliveries() {
+        let text = String::from_utf8_lossy(&delivery.octets).into_owned();
+        let token = text.lines().last().expect("a body").to_owned();
+        *delivered.entry(token).or_default() += 1;
+    }
+    let told_yes = |yes: bool| -> BTreeSet<String> {
+        let those = told.iter().filter(|(_, code)| (*code == 250) == yes);
+        those.map(|(token, _)| token.clone()).collect()
+    };
+    let (accepted, refused) = (told_yes(true), told_yes(false));
+    assert_eq!(told.len(), CLIENTS * MESSAGES);
+    let lost: Vec<_> = accepted
+        .iter()
+        .filter(|token| !delivered.contains_key(*token))
+        .collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+    let doubled: Vec<_> = delivered.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(doubled.is_empty(), "delivered twice: {doubled:?}");
+    let ghosts = refused
+        .iter()
+        .filter(|token| delivered.contains_key(*token))
+        .count();
+    assert_eq!(
+        ghosts, silent,
+        "only what the backend took without saying so"
+    );
+    assert!(
+        refused.len() >= all.len(),
+        "the faults happened: {}",
+        refused.len()
+    );
+    println!(
+        "{} accepted, {} refused, {ghosts} taken in silence",
+        accepted.len(),
+        refused.len()
+    );
+    let codes: BTreeSet<u16> = told.iter().map(|(_, code)| *code).collect();
+    assert!(
+        codes.is_subset(&BTreeSet::from([250, 451, 452, 554])),
+        "{codes:?}"
+    );
+}
