@@ -38,9 +38,27 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Cargo, the same one that started this task.
+/// Cargo, the same one that started this task. What it told us about our own package is taken away: build scripts such as
+/// ring's look at these variables, and would compile anew at each change between `cargo xtask test` and `cargo test`.
 pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut cargo = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if is_about_us(&name.to_string_lossy()) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
+fn is_about_us(variable: &str) -> bool {
+    let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+    let names = [
+        "CARGO_BIN_NAME",
+        "CARGO_CRATE_NAME",
+        "CARGO_PRIMARY_PACKAGE",
+    ];
+    names.contains(&variable) || prefixes.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// Prints to standard output; a closed pipe is nobody's problem.
@@ -75,4 +93,24 @@ pub fn run(mut command: Command) -> Outcome {
 pub fn not_started(command: &Command, error: &std::io::Error) -> Problem {
     let program = command.get_program().to_string_lossy();
     Problem::failed(format!("cannot start {program}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_about_us;
+
+    #[test]
+    fn what_the_user_set_stays() {
+        for (variable, ours) in [
+            ("CARGO_PKG_NAME", true),
+            ("CARGO_MANIFEST_DIR", true),
+            ("CARGO_BIN_NAME", true),
+            ("CARGO_TARGET_DIR", false),
+            ("CARGO_HOME", false),
+            ("CARGO_NET_OFFLINE", false),
+            ("CARGO", false),
+        ] {
+            assert_eq!(is_about_us(variable), ours, "{variable}");
+        }
+    }
 }
