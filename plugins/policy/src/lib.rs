@@ -22,7 +22,11 @@ impl Filter for Policy {
     }
 
     fn message(&mut self) -> Verdict {
-        tags::remove_forged();
+        if !tags::remove_forged() {
+            return Verdict::reject("too many X-Spam fields that are not ours")
+                .code(550)
+                .enhanced("5.7.1");
+        }
         let total = match score::total() {
             Ok(total) => total,
             Err(error) => {

@@ -5,11 +5,16 @@ use lazaret_filter::{Error, edit_headers, headers, log};
 /// Every field of ours starts like this.
 const PREFIX: &str = "x-spam-";
 
+/// Names of forged fields that are removed. The host allows 256 edits: with more, none would be left for our own.
+const MOST_FORGED: usize = 100;
+
 /// Octets of reasons in a header field.
 const MOST_REASONS: usize = 600;
 
-/// Only we say what is spam: fields that a sender wrote to please or to fool a reader's rules go.
-pub fn remove_forged() {
+/// Only we say what is spam: fields that a sender wrote to please or to fool a reader's rules go. False, and nothing is
+/// done, if they have so many names that they are there to keep us from it.
+#[must_use]
+pub fn remove_forged() -> bool {
     let mut names: Vec<_> = headers::all()
         .into_iter()
         .map(|field| field.name.trim().to_ascii_lowercase())
@@ -17,9 +22,13 @@ pub fn remove_forged() {
         .collect();
     names.sort();
     names.dedup();
+    if names.len() > MOST_FORGED {
+        return false;
+    }
     for name in names {
         done(&name, edit_headers::remove_all(&name).map(|_| ()));
     }
+    true
 }
 
 /// Fields are added on top, so the last one written here comes first.

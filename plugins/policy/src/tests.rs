@@ -64,6 +64,17 @@ fn tags_spam_and_removes_what_the_sender_forged() {
     assert!(!report.message().contains("-20"));
 }
 
+/// 300 forged names would use up every edit that the host allows, and spam would go through without its mark.
+#[test]
+fn refuses_a_flood_of_forged_fields() {
+    let forged: String = (0..300).map(|n| format!("X-Spam-{n}: No\n")).collect();
+    let report = judged(&format!("{forged}{PLAIN}"), 6.5, "");
+    assert_eq!(
+        report.verdict().to_string(),
+        "reject 550 5.7.1 too many X-Spam fields that are not ours"
+    );
+}
+
 #[test]
 fn spares_a_message_just_below_the_mark() {
     let report = judged(PLAIN, 4.9, "");
