@@ -142,7 +142,7 @@ fn listed(part: &Part) -> Option<Vec<Member>> {
     let mut members = Vec::new();
     for Directory { offset, size } in zip::directories(&tail, part.size) {
         let directory = parts::read_all(part.index, offset, size).ok()?;
-        members.extend(zip::members(&directory).unwrap_or_default());
+        members.extend(zip::members(&directory));
     }
     (!members.is_empty()).then_some(members)
 }

@@ -6,7 +6,7 @@ pub const TAIL: u32 = 22 + 0xffff;
 /// Octets of directory that are read.
 pub const MOST_DIRECTORY: u32 = 1024 * 1024;
 
-/// End records that are looked at.
+/// End records that are looked at, of those that end the archive and of the others.
 const MOST_DIRECTORIES: usize = 4;
 
 const END: &[u8; 4] = b"PK\x05\x06";
@@ -29,48 +29,68 @@ pub struct Member {
     pub encrypted: bool,
 }
 
-/// Finds directories in the last octets of an archive of `size` octets, the last one first. There should be one; a
-/// comment may hold the mark of another, and unpackers do not agree which counts, so all are looked at. A directory ends
-/// where its end record begins, whatever the record says: so do unpackers that allow for octets before the archive.
+/// Finds directories in the last octets of an archive of `size` octets. There should be one; a comment may hold the mark
+/// of another, and unpackers do not agree which counts, so several are looked at, first those whose comment ends where
+/// the archive does: most unpackers know no others.
 pub fn directories(tail: &[u8], size: u32) -> Vec<Directory> {
-    let marks = tail
-        .windows(4)
-        .enumerate()
-        .rev()
-        .filter(|(_, window)| window == END);
-    marks
+    let marks = tail.windows(4).enumerate().rev();
+    let marks = marks.filter(|(_, window)| window == END).map(|(at, _)| at);
+    let (sound, odd): (Vec<_>, Vec<_>) = marks.partition(|at| ends_the_archive(tail, *at));
+    let marks = sound
+        .into_iter()
         .take(MOST_DIRECTORIES)
-        .filter_map(|(at, _)| directory(tail, at, size))
+        .chain(odd.into_iter().take(MOST_DIRECTORIES));
+    marks
+        .flat_map(|at| directories_of(tail, at, size).unwrap_or_default())
+        .flatten()
         .collect()
 }
 
-fn directory(tail: &[u8], at: usize, size: u32) -> Option<Directory> {
-    let length = number(tail.get(at + 12..at + 16)?);
-    let end = size.checked_sub(tail.len() as u32)? + at as u32;
-    let offset = end.checked_sub(length)?;
-    (1..=MOST_DIRECTORY).contains(&length).then_some(Directory {
-        offset,
-        size: length,
-    })
+fn ends_the_archive(tail: &[u8], at: usize) -> bool {
+    let comment = tail.get(at + 20..at + 22).map(short);
+    comment.is_some_and(|comment| at + 22 + usize::from(comment) == tail.len())
 }
 
-/// The members; `None` when the directory is not one.
-pub fn members(mut directory: &[u8]) -> Option<Vec<Member>> {
+/// A directory ends where its end record begins. Where it begins, some unpackers take from the length that the record
+/// says, which allows for octets before the archive, and some from the offset: both, where they differ.
+fn directories_of(tail: &[u8], at: usize, size: u32) -> Option<[Option<Directory>; 2]> {
+    let said = |at: usize| tail.get(at..at + 4).map(number);
+    let (length, offset) = (said(at + 12)?, said(at + 16)?);
+    let end = size.checked_sub(tail.len() as u32)? + at as u32;
+    let between = |offset: u32| {
+        let size = end.checked_sub(offset)?;
+        (1..=MOST_DIRECTORY)
+            .contains(&size)
+            .then_some(Directory { offset, size })
+    };
+    let by_length = end.checked_sub(length).and_then(between);
+    let by_offset = between(offset).filter(|other| Some(*other) != by_length);
+    Some([by_length, by_offset])
+}
+
+/// The members up to where the directory is none any more; unpackers read them, whatever follows.
+pub fn members(mut directory: &[u8]) -> Vec<Member> {
     let mut members = Vec::new();
-    while !directory.is_empty() {
-        let header = directory
-            .get(..ENTRY_SIZE)
-            .filter(|h| h.starts_with(ENTRY))?;
-        let lengths = [28, 30, 32].map(|at| usize::from(short(&header[at..at + 2])));
-        let whole = ENTRY_SIZE + lengths.iter().sum::<usize>();
-        let name = directory.get(ENTRY_SIZE..ENTRY_SIZE + lengths[0])?;
-        members.push(Member {
-            name: String::from_utf8_lossy(name).into_owned(),
-            encrypted: header[8] & 1 != 0,
-        });
-        directory = directory.get(whole..)?;
+    while let Some((member, rest)) = member(directory) {
+        members.push(member);
+        directory = rest;
     }
-    Some(members)
+    members
+}
+
+/// The first member, and what follows it.
+fn member(directory: &[u8]) -> Option<(Member, &[u8])> {
+    let header = directory
+        .get(..ENTRY_SIZE)
+        .filter(|header| header.starts_with(ENTRY))?;
+    let lengths = [28, 30, 32].map(|at| usize::from(short(&header[at..at + 2])));
+    let whole = ENTRY_SIZE + lengths.iter().sum::<usize>();
+    let name = directory.get(ENTRY_SIZE..ENTRY_SIZE + lengths[0])?;
+    let member = Member {
+        name: String::from_utf8_lossy(name).into_owned(),
+        encrypted: header[8] & 1 != 0,
+    };
+    Some((member, directory.get(whole..).unwrap_or_default()))
 }
 
 fn short(octets: &[u8]) -> u16 {
@@ -122,7 +142,50 @@ mod tests {
 
     fn listed(archive: &[u8]) -> Option<Vec<Member>> {
         let Directory { offset, size } = *directories(archive, archive.len() as u32).first()?;
-        members(&archive[offset as usize..(offset + size) as usize])
+        let members = members(&archive[offset as usize..(offset + size) as usize]);
+        (!members.is_empty()).then_some(members)
+    }
+
+    /// Names in all directories that are found.
+    fn names(archive: &[u8]) -> Vec<String> {
+        let directories = directories(archive, archive.len() as u32);
+        let all = directories.iter().flat_map(|directory| {
+            let start = directory.offset as usize;
+            members(&archive[start..start + directory.size as usize])
+        });
+        all.map(|member| member.name).collect()
+    }
+
+    /// Sets the length of the archive's comment.
+    fn with_comment(mut archive: Vec<u8>, comment: &[u8]) -> Vec<u8> {
+        let at = archive.len() - 2;
+        archive[at..].copy_from_slice(&(comment.len() as u16).to_le_bytes());
+        [archive, comment.to_vec()].concat()
+    }
+
+    #[test]
+    fn a_comment_full_of_marks_hides_nothing() {
+        let marks = b"PK\x05\x06 and some octets more ".repeat(20);
+        let archive = with_comment(archive(&["a.exe"], false), &marks);
+        assert!(names(&archive).contains(&"a.exe".to_owned()));
+    }
+
+    #[test]
+    fn a_length_that_leaves_out_the_first_names_hides_nothing() {
+        let mut archive = archive(&["a.exe", "b.txt"], false);
+        let length = archive.len() - 22 + 12;
+        let only_the_last = (ENTRY_SIZE + 5) as u32;
+        archive[length..length + 4].copy_from_slice(&only_the_last.to_le_bytes());
+        assert!(names(&archive).contains(&"a.exe".to_owned()));
+    }
+
+    #[test]
+    fn octets_after_the_last_name_hide_nothing() {
+        let mut octets = archive(&["a.exe"], false);
+        let end = octets.len() - 22;
+        octets[end + 12] += 3;
+        octets.splice(end..end, *b"bad");
+        assert_eq!(names(&octets), ["a.exe"]);
     }
 
     #[test]
