@@ -21,7 +21,7 @@ fn until_closed(socket: &mut TcpStream) -> Duration {
     let begun = Instant::now();
     socket
         .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+        .expect("a socket option");
     let mut octets = [0; 4096];
     loop {
         match socket.read(&mut octets) {

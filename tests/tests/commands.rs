@@ -4,6 +4,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
 use lazaret_tests::guests::{self, Guest, assemble, observer_with, padded};
 use lazaret_tests::peers::free_port;
 use lazaret_tests::{BackendDouble, Proxy, certificate::Certificate};
@@ -41,9 +44,9 @@ address = ["127.0.0.1:1"]
 /// A directory with a good configuration, its certificate and an empty filter directory.
 fn directory(config: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    std::fs::create_dir(dir.path().join("filters.d")).unwrap();
+    std::fs::create_dir(dir.path().join("filters.d")).expect("our directory");
     Certificate::make().write(dir.path());
-    std::fs::write(dir.path().join("lazaret.toml"), config).unwrap();
+    std::fs::write(dir.path().join("lazaret.toml"), config).expect("our directory");
     dir
 }
 
@@ -51,7 +54,7 @@ fn check(dir: &Path) -> Output {
     lazaret(&[
         "check",
         "--config",
-        dir.join("lazaret.toml").to_str().unwrap(),
+        dir.join("lazaret.toml").to_str().expect("an ASCII path"),
     ])
 }
 
@@ -62,83 +65,33 @@ fn a_good_configuration_is_good() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
 
+/// The entries of a file in `mistakes/`.
+fn mistakes<T: DeserializeOwned>(file: &str) -> Vec<T> {
+    #[derive(Deserialize)]
+    struct Mistakes<T> {
+        mistake: Vec<T>,
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("mistakes")
+        .join(file);
+    let text = std::fs::read_to_string(path).expect("a file of mistakes");
+    let all: Mistakes<T> = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    all.mistake
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct InConfiguration {
+    instead_of: String,
+    write: String,
+    at: String,
+    says: Vec<String>,
+}
+
 #[test]
 fn a_bad_configuration_is_exit_code_2_with_file_line_and_cure() {
-    // What is replaced by what, the line, and words of the message.
-    let cases: &[(&str, &str, &str, &[&str])] = &[
-        (
-            "hostname",
-            "hostnam",
-            "lazaret.toml:1",
-            &["hostnam", "hostname"],
-        ),
-        (
-            "listen =",
-            "listn =",
-            "lazaret.toml:6",
-            &["listn", "listen"],
-        ),
-        (
-            "tls = \"starttls\"",
-            "tls = \"startls\"",
-            "lazaret.toml:7",
-            &["startls", "starttls"],
-        ),
-        ("[\"127.0.0.1:0\"]", "25", "lazaret.toml:6", &["25"]),
-        (
-            "[\"127.0.0.1:0\"]",
-            "[\"everywhere\"]",
-            "lazaret.toml:6",
-            &["everywhere"],
-        ),
-        (
-            "recipients = [\"example.org\"]\n",
-            "",
-            "lazaret.toml:4",
-            &["recipients"],
-        ),
-        ("cert.pem", "none.pem", "lazaret.toml:8", &["none.pem"]),
-        (
-            "cert.pem",
-            "lazaret.toml",
-            "lazaret.toml:8",
-            &["certificate"],
-        ),
-        (
-            "key.pem",
-            "other.pem",
-            "lazaret.toml:8",
-            &["other.pem", "certificate"],
-        ),
-        (
-            "\"filters.d\"",
-            "\"filter.d\"",
-            "lazaret.toml:2",
-            &["filter.d"],
-        ),
-        (
-            "[backend]\naddress = [\"127.0.0.1:1\"]\n",
-            "",
-            "lazaret.toml",
-            &["backend"],
-        ),
-        ("[\"127.0.0.1:1\"]", "[]", "lazaret.toml:13", &["address"]),
-        (
-            "[backend]",
-            "[backend]\nidentity = \"xclint\"",
-            "lazaret.toml:13",
-            &["xclint", "xclient"],
-        ),
-        (
-            "[backend]",
-            "[limits]\nmessage-size = 10\n[backend]",
-            "lazaret.toml:13",
-            &["MiB"],
-        ),
-        ("[backend]", "[backend", "lazaret.toml:12", &[]),
-    ];
-    for (good, bad, place, words) in cases {
-        let dir = directory(&GOOD.replacen(good, bad, 1));
+    for mistake in mistakes::<InConfiguration>("configuration.toml") {
+        let dir = directory(&GOOD.replacen(&mistake.instead_of, &mistake.write, 1));
         let other = tempfile::tempdir().unwrap();
         Certificate::make().write(other.path());
         std::fs::copy(other.path().join("key.pem"), dir.path().join("other.pem")).unwrap();
@@ -146,14 +99,12 @@ fn a_bad_configuration_is_exit_code_2_with_file_line_and_cure() {
             let config = dir.path().join("lazaret.toml");
             let output = lazaret(&[command, "--config", config.to_str().unwrap()]);
             let said = said(&output);
-            assert_eq!(output.status.code(), Some(2), "{command}: {bad:?}: {said}");
-            assert!(
-                said.contains(place),
-                "{command}: {bad:?} is at {place}: {said}"
-            );
-            let missing = words.iter().find(|word| !said.contains(**word));
-            assert_eq!(missing, None, "{command}: {bad:?}: {said}");
-            assert!(!said.contains("panicked"), "{said}");
+            let case = format!("{command}, {mistake:?}:\n{said}");
+            assert_eq!(output.status.code(), Some(2), "{case}");
+            assert!(said.contains(&mistake.at), "{case}");
+            let missing = mistake.says.iter().find(|word| !said.contains(*word));
+            assert_eq!(missing, None, "{case}");
+            assert!(!said.contains("panicked"), "{case}");
         }
     }
 }
@@ -187,120 +138,64 @@ fn a_port_in_use_is_said_and_nothing_is_half_started() {
 fn check_filter(wasm: &[u8], policy: &str) -> (Option<i32>, String) {
     let dir = directory(GOOD);
     let filters = dir.path().join("filters.d");
-    std::fs::write(filters.join("10-bad.wasm"), wasm).unwrap();
-    std::fs::write(filters.join("10-bad.toml"), policy).unwrap();
+    std::fs::write(filters.join("10-bad.wasm"), wasm).expect("our directory");
+    std::fs::write(filters.join("10-bad.toml"), policy).expect("our directory");
     let output = check(dir.path());
     (output.status.code(), said(&output))
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InFilter {
+    wasm: String,
+    #[serde(default)]
+    granted: bool,
+    #[serde(default)]
+    toml: String,
+    says: Vec<String>,
+}
+
+impl InFilter {
+    fn policy(&self) -> String {
+        if !self.granted {
+            return self.toml.clone();
+        }
+        let wants = Guest::Puppet.wants().iter();
+        let wants: Vec<_> = wants.map(|want| format!("{want:?}")).collect();
+        format!("grant = [{}]\n{}", wants.join(", "), self.toml)
+    }
+}
+
+/// The component that a mistake names.
+fn broken(name: &str) -> Vec<u8> {
+    let puppet = Guest::Puppet.octets();
+    match name {
+        "puppet" => puppet,
+        "cut off" => puppet[..puppet.len() / 2].to_vec(),
+        "no wasm" => b"#!/bin/sh\n".to_vec(),
+        "empty" => Vec::new(),
+        "core module" => assemble(guests::CORE_MODULE),
+        "other world" => assemble(guests::OTHER_WORLD),
+        "other version" => assemble(guests::OTHER_VERSION),
+        "other type" => assemble(guests::OTHER_TYPE),
+        "unknown import" => assemble(guests::UNKNOWN_IMPORT),
+        "async" => assemble(guests::ASYNC_ABI),
+        "100 MiB" => padded(100 << 20),
+        "trap at start" => assemble(&observer_with("(func $go unreachable) (start $go)")),
+        "loop at start" => assemble(&observer_with("(func $go (loop br 0)) (start $go)")),
+        _ => panic!("no component is called {name:?}"),
+    }
+}
+
 #[test]
 fn a_bad_filter_is_named_with_the_cure() {
-    let puppet = Guest::Puppet.octets();
-    let granted = |extra: &str| {
-        let wants: Vec<_> = Guest::Puppet
-            .wants()
-            .iter()
-            .map(|want| format!("{want:?}"))
-            .collect();
-        format!("grant = [{}]\n{extra}", wants.join(", "))
-    };
-    // The component, its TOML, and words of the message.
-    let cases: Vec<(Vec<u8>, String, &[&str])> = vec![
-        (
-            b"#!/bin/sh\n".to_vec(),
-            String::new(),
-            &["10-bad.wasm", "not"],
-        ),
-        (Vec::new(), String::new(), &["10-bad.wasm", "empty"]),
-        (
-            puppet[..puppet.len() / 2].to_vec(),
-            granted(""),
-            &["10-bad.wasm"],
-        ),
-        (
-            assemble(guests::CORE_MODULE),
-            String::new(),
-            &["core module", "wasm32-wasip2"],
-        ),
-        (
-            assemble(guests::OTHER_WORLD),
-            String::new(),
-            &["10-bad.wasm", "lazaret:filter"],
-        ),
-        (
-            assemble(guests::OTHER_VERSION),
-            String::new(),
-            &["0.9.0", "0.1.0"],
-        ),
-        (assemble(guests::OTHER_TYPE), String::new(), &["on-connect"]),
-        (
-            assemble(guests::UNKNOWN_IMPORT),
-            String::new(),
-            &["wasi:keyvalue/store"],
-        ),
-        (assemble(guests::ASYNC_ABI), String::new(), &["async"]),
-        (padded(100 << 20), String::new(), &["10-bad.wasm", "MiB"]),
-        (
-            puppet.clone(),
-            "grant = [\"session\"]".into(),
-            &["envelope", "grant", "deny"],
-        ),
-        (
-            puppet.clone(),
-            "grant = [\"sesion\"]".into(),
-            &["10-bad.toml:1", "session"],
-        ),
-        (
-            puppet.clone(),
-            granted("verdict = []"),
-            &["10-bad.toml:2", "verdicts"],
-        ),
-        (
-            puppet.clone(),
-            granted("deny = [\"headers\"]"),
-            &["headers"],
-        ),
-        (
-            puppet.clone(),
-            granted("time = 5"),
-            &["10-bad.toml:2", "ms"],
-        ),
-        (
-            puppet.clone(),
-            granted("[config]\nconfigure = { error = \"no such list\" }"),
-            &["no such list"],
-        ),
-        (
-            puppet.clone(),
-            granted("[config]\nconfigure = { do = [{ panic = \"told to\" }] }"),
-            &["configure failed", "executed: told to"],
-        ),
-        (
-            puppet.clone(),
-            granted("time = \"200ms\"\n[config]\nconfigure = { do = [{ loop = true }] }"),
-            &["configure"],
-        ),
-        (
-            puppet,
-            granted("[config]\nmail = { lines = \"none.txt\" }"),
-            &["none.txt"],
-        ),
-        (
-            assemble(&observer_with("(func $go (loop br 0)) (start $go)")),
-            String::new(),
-            &["10-bad"],
-        ),
-        (
-            assemble(&observer_with("(func $go unreachable) (start $go)")),
-            String::new(),
-            &["10-bad"],
-        ),
-    ];
-    for (number, (wasm, policy, words)) in cases.iter().enumerate() {
-        let (code, said) = check_filter(wasm, policy);
-        let case = format!("case {number}, {policy:?}:\n{said}");
+    for mistake in mistakes::<InFilter>("filters.toml") {
+        let begun = Instant::now();
+        let (code, said) = check_filter(&broken(&mistake.wasm), &mistake.policy());
+        let case = format!("{mistake:?}:\n{said}");
+        println!("{} {:?}: {:?}", mistake.wasm, mistake.toml, begun.elapsed());
         assert!(matches!(code, Some(1 | 2)), "exit code {code:?}, {case}");
-        let missing = words.iter().find(|word| !said.contains(**word));
+        let missing = mistake.says.iter().find(|word| !said.contains(*word));
         assert_eq!(missing, None, "{case}");
         let ours = said.lines().filter(|line| !line.contains("WARN filter"));
         assert!(!ours.collect::<String>().contains("panicked"), "{case}");
