@@ -17,14 +17,19 @@ pub fn find(name: &str) -> Option<PathBuf> {
         .map(|directory| directory.join(name))
         .find(|file| file.is_file());
     if found.is_none() {
-        let required = env::var_os("LAZARET_REQUIRE_PEERS").is_some_and(|value| value == "1");
-        assert!(
-            !required,
-            "{name} is not installed, and LAZARET_REQUIRE_PEERS=1 wants it"
-        );
-        println!("skipped: {name} not installed");
+        missing(name);
     }
     found
+}
+
+/// Says that a peer cannot take part; fails where all are wanted.
+pub fn missing(name: &str) {
+    let required = env::var_os("LAZARET_REQUIRE_PEERS").is_some_and(|value| value == "1");
+    assert!(
+        !required,
+        "{name} is not installed, and LAZARET_REQUIRE_PEERS=1 wants it"
+    );
+    println!("skipped: {name} not installed");
 }
 
 /// Says that the peer took part in a test; CI counts these lines.

@@ -1,7 +1,7 @@
 //! Debian's Postfix, started from a private directory: own queue, own ports, own mailbox.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -48,6 +48,10 @@ impl Postfix {
     /// main.cf. `None` if Postfix is not installed, or we are not root, without whom it does not start.
     pub fn start(service: Service<'_>, extra: &str) -> Option<Self> {
         super::find("postfix")?;
+        if !is_root() {
+            super::missing("postfix (which wants root)");
+            return None;
+        }
         let address = free_port();
         let dir = tempfile::Builder::new()
             .prefix("lazaret-postfix-")
@@ -95,7 +99,7 @@ impl Postfix {
         let postfix = postfix.trim().parse().expect("a user id");
         let owned = chown(root.join("data"), Some(postfix), None)
             .and_then(|()| chown(root.join("mail"), Some(NOBODY), None));
-        owned.expect("Postfix can only be started by root");
+        owned.expect("root may give files away");
         let main = format!("{}\n{extra}\n", main_cf(root));
         std::fs::write(root.join("etc/main.cf"), main).expect("our directory");
         let master = master_cf(self.address, service.command);
@@ -167,6 +171,10 @@ fn own_fields(octets: &[u8]) -> usize {
         }
     }
     length
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
 fn files_by_age(directory: &Path) -> Vec<PathBuf> {
