@@ -167,13 +167,18 @@ fn directory(
     if path.is_dir() {
         return Ok(Some(path));
     }
-    let problem = match path.exists() {
-        true => format!("{} is not a directory", path.display()),
-        false => format!("the directory {} does not exist", path.display()),
+    let shown = path.display();
+    let (problem, cure) = match path.exists() {
+        true => (
+            format!("{shown} is not a directory"),
+            "name a directory".to_owned(),
+        ),
+        false => (
+            format!("the directory {shown} does not exist"),
+            format!("create it: mkdir -p {shown}"),
+        ),
     };
-    Err(source
-        .error(written.span(), problem)
-        .cure(format!("create it: mkdir -p {}", path.display())))
+    Err(source.error(written.span(), problem).cure(cure))
 }
 
 /// `192.0.2.1:25` or `[2001:db8::1]:25`.

@@ -121,6 +121,8 @@ fn covers(own: &str, name: &str) -> bool {
 }
 
 fn read_pair(chain: &Path, key: &Path) -> Result<Entry, (String, String)> {
+    regular(chain)?;
+    regular(key)?;
     let certificates = read_chain(chain)?;
     let key_der = PrivateKeyDer::from_pem_file(key).map_err(|e| {
         (
@@ -138,6 +140,17 @@ fn read_pair(chain: &Path, key: &Path) -> Result<Entry, (String, String)> {
         e => (format!("{} and {} cannot be used: {e}", chain.display(), key.display()), "use an RSA, ECDSA or Ed25519 key".to_owned()),
     })?;
     Ok((names, Arc::new(certified)))
+}
+
+/// Reading a pipe or a device might never end.
+fn regular(path: &Path) -> Result<(), (String, String)> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err((
+            format!("{} is not a regular file", path.display()),
+            "name the PEM file itself".to_owned(),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, (String, String)> {

@@ -121,6 +121,17 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
             "lazaret.toml:7: no private key can be read from cert.pem",
         ),
         (
+            text(
+                &tls("certificate = \"/dev/zero\"\nprivate-key = \"key.pem\""),
+                "",
+            ),
+            "lazaret.toml:7: /dev/zero is not a regular file, name the PEM file itself",
+        ),
+        (
+            format!("quarantine = \"cert.pem\"\n{}", text(OURS, "")),
+            "lazaret.toml:1: cert.pem is not a directory, name a directory",
+        ),
+        (
             text(&format!("{OURS}\nrequire-tls = true"), ""),
             "lazaret.toml:6: `require-tls` has no effect",
         ),
