@@ -126,9 +126,6 @@ impl<'a> Dialogue<'a> {
         };
         self.received = Some(octets);
         let said = self.answer(".", "250 2.0.0 Ok: queued as 4TEST1DOUBLE")?;
-        if said.as_ref().is_some_and(|said| said.starts_with(b"2")) {
-            self.commit();
-        }
         self.received = None;
         Ok(said.is_some())
     }
@@ -186,6 +183,10 @@ impl<'a> Dialogue<'a> {
                 Step::Silence => return self.until_closed(),
                 Step::Close => return Ok(None),
             };
+            // As real servers do: what the client is told has happened already. Only a message at its dot is affected.
+            if said.is_empty() && octets.starts_with(b"2") {
+                self.commit();
+            }
             let stream = self.stream.as_mut().expect("a connection");
             stream.write_all(&octets)?;
             stream.flush()?;
