@@ -184,7 +184,7 @@ impl<'a> Dialogue<'a> {
                 Step::Close => return Ok(None),
             };
             // As real servers do: what the client is told has happened already. Only a message at its dot is affected.
-            if said.is_empty() && octets.starts_with(b"2") {
+            if octets.starts_with(b"2") && octets.ends_with(b"\n") {
                 self.commit();
             }
             let stream = self.stream.as_mut().expect("a connection");
