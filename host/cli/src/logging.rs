@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::arguments::{Arguments, Command, LogFormat};
 use crate::exit::Failure;
@@ -14,9 +15,9 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
         Command::Check(_) | Command::Inspect(_) | Command::Try(_) => "warn",
     };
     let level = arguments.log.log.as_deref().unwrap_or(usual);
-    let filter = EnvFilter::try_new(level).map_err(|e| {
+    let filter = levels(level).map_err(|problem| {
         Failure::usage(format!(
-            "--log {level}: {e}; e.g. `debug` or `info,lazaret_proxy=debug`"
+            "--log {level}: {problem}; e.g. `debug` or `info,lazaret_proxy=debug`"
         ))
     })?;
     // A log that cannot be written is not worth a panic: no complaint about it on the same closed stream.
@@ -30,4 +31,14 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     Ok(())
+}
+
+/// What to log. A lone word must be a level: taken for the name of a module, `--log wran` would log nothing at all.
+fn levels(written: &str) -> Result<EnvFilter, String> {
+    let lone = |part: &&str| !part.contains(['=', '[']);
+    for word in written.split(',').filter(lone) {
+        word.parse::<LevelFilter>()
+            .map_err(|_| format!("`{word}` is no level (error, warn, info, debug, trace, off)"))?;
+    }
+    EnvFilter::try_new(written).map_err(|e| e.to_string())
 }

@@ -61,6 +61,27 @@ fn usage_is_2() {
     }
 }
 
+/// A misspelt level must not pass for the name of a module: the log would be silent.
+#[test]
+fn log_levels_are_levels() {
+    let (dir, _) = with_config(GOOD);
+    for level in ["wran", "info,lazaret_proxi", "lazaret_proxy=loud"] {
+        let (code, stderr) = refused(dir.path(), &["check", "--log", level]);
+        assert_eq!(code, 2, "{stderr}");
+        assert!(
+            stderr.starts_with(&format!("lazaret: --log {level}: ")),
+            "{stderr}"
+        );
+    }
+    for level in ["debug", "INFO,lazaret_proxy=trace", "off"] {
+        assert_eq!(
+            refused(dir.path(), &["check", "--log", level]).0,
+            0,
+            "{level}"
+        );
+    }
+}
+
 /// Each mistake: what the message must say. All are exit code 2, for `check` and for `run`.
 #[test]
 fn mistakes_cite_file_line_and_cure() {
