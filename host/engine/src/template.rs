@@ -31,6 +31,8 @@ const LEAST_BOOT: Duration = Duration::from_millis(50);
 const MOST_BY_SIZE: f64 = 3600.0;
 /// Forks may take this many times the CPU that the first `configure` took.
 const FORK_SLACK: u32 = 8;
+/// … but no longer than it by more than this.
+const FORK_MARGIN: Duration = Duration::from_secs(1);
 
 /// One for each loaded filter.
 ///
@@ -115,7 +117,16 @@ impl Template {
         let tried = tried.unwrap_or(Err(BootFault::Failed(FailureKind::Wall(wall))));
         tried.map_err(|fault| self.not_bootable(fault))?;
         let took = meter.spent();
-        self.boot_cpu = (took * FORK_SLACK).max(self.policy.time).max(LEAST_BOOT);
+        if took > self.policy.time {
+            let time = self.policy.time;
+            tracing::warn!(
+                filter = &*self.name,
+                ?took,
+                ?time,
+                "each sandbox costs this much CPU before its first question"
+            );
+        }
+        self.boot_cpu = boot_cpu(took, self.policy.time);
         tracing::debug!(filter = &*self.name, ?took, "tried one sandbox");
         Ok(self)
     }
@@ -290,10 +301,31 @@ fn refuse_memory(
     Ok(())
 }
 
+/// CPU that a fork may use, where the trial took `took`: `time` is for the questions, and a filter that is slow to
+/// configure must not be allowed its whole `wall`.
+fn boot_cpu(took: Duration, time: Duration) -> Duration {
+    let slack = (took * FORK_SLACK).min(took + FORK_MARGIN);
+    slack.max(time).max(LEAST_BOOT)
+}
+
 fn not_linked(error: &wasmtime::Error) -> LoadError {
     let why = error.root_cause().to_string();
     fault(
         format!("it cannot be linked: {}", printable(clip(&why, 300))),
         "rebuild it with a current toolchain and bindings of this contract",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_may_use_what_the_trial_used_and_some_more() {
+        let millis = Duration::from_millis;
+        assert_eq!(boot_cpu(millis(0), millis(10)), LEAST_BOOT);
+        assert_eq!(boot_cpu(millis(1), millis(250)), millis(250));
+        assert_eq!(boot_cpu(millis(100), millis(250)), millis(800));
+        assert_eq!(boot_cpu(millis(2000), millis(250)), millis(3000));
+    }
 }
