@@ -36,7 +36,8 @@ pub(super) fn outcome(transaction: Transaction, question: Question) -> Option<Ob
         .iter()
         .zip(seats)
         .map(|(member, seat)| match seat {
-            Seat::Taken(sandbox) => Some(sandbox),
+            // One that does not observe ends now: it would hold its slot until the others are done.
+            Seat::Taken(sandbox) => observes(member, &question).then_some(sandbox),
             Seat::Failed => None,
             Seat::Empty => observes(member, &question).then(|| member.filter.fork()),
         });
