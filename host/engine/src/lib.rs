@@ -29,5 +29,5 @@ mod text;
 pub use contract::{Permission, Treatment, VERSION};
 pub use engine::{Engine, EngineError};
 pub use inspect::{Configure, Inspection, inspect, stage_names};
-pub use loading::inspect_file;
+pub use loading::{inspect_file, read_file};
 pub use settings::{Allocation, CallLimits, EngineSettings};

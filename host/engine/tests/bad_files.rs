@@ -340,22 +340,16 @@ async fn a_file_that_is_too_large_or_not_there() {
         &["10-guest.wasm: ", "larger than 1000 octets", "opt-level"],
     );
     let missing = std::path::Path::new("/nowhere/10-guest.wasm");
-    let error = lazaret_mail::Loader::load(&*engine, "guest", missing, Policy::default()).await;
+    let error = lazaret_engine::read_file(missing, 1000).unwrap_err();
     says(
-        &error.err().unwrap().to_string(),
+        &error.to_string(),
         &["/nowhere/10-guest.wasm: it cannot be read"],
     );
 }
 
-#[tokio::test]
-async fn a_directory_instead_of_a_file() {
+#[test]
+fn a_directory_instead_of_a_file() {
     let directory = tempfile::tempdir().unwrap();
-    let engine = engine();
-    let loaded = lazaret_mail::Loader::load(&*engine, "guest", directory.path(), Policy::default());
-    says(
-        &loaded.await.err().unwrap().to_string(),
-        &["it is not a file"],
-    );
     let error = lazaret_engine::inspect_file(directory.path(), 1000).unwrap_err();
     says(&error.to_string(), &["it is not a file"]);
 }

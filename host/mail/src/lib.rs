@@ -58,7 +58,7 @@ pub use facts::{Certificate, Envelope, Party, Path, Session, Tls};
 pub use filter::{
     Answer, Ask, Effects, Failure, FailureKind, Filter, Notes, Outcome, Question, Sandbox, Scope,
 };
-pub use loader::{LoadError, Loader};
+pub use loader::{LoadError, Loader, Source};
 pub use message::{
     Content, Edit, EditError, EditScope, Field, HeaderEditor, HeaderFault, Message, PartInfo,
     Parts, PartsFault, Segment,

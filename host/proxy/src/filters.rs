@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lazaret_mail::{Filter, LoadError, Loader, Policy, Unloadable};
+use lazaret_mail::{Filter, LoadError, Loader, Policy, Source, Unloadable};
 
 use crate::{Config, StartError};
 
@@ -191,7 +191,15 @@ async fn load(
             "build it with opt-level = \"s\", lto and strip".to_owned(),
         ));
     }
-    loader.load(name, wasm, policy.clone()).await
+    let source = Source {
+        name: name.to_owned(),
+        file: wasm.clone(),
+        wasm: std::fs::read(wasm)
+            .map_err(|e| unreadable(wasm, &e))?
+            .into(),
+        policy: policy.clone(),
+    };
+    loader.load(source).await
 }
 
 /// Octets of a regular file; links, pipes and the like are refused, for they may change or block under our hands.

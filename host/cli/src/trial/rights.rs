@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lazaret_engine::{EngineSettings, Inspection, Permission};
-use lazaret_mail::{Filter, Grant, Loader, Policy, VerdictGrants, VerdictKind};
+use lazaret_mail::{Filter, Grant, Loader, Policy, Source, VerdictGrants, VerdictKind};
 
 use crate::exit::Failure;
 
@@ -37,7 +37,13 @@ impl Loaded {
             ));
             generous(wasm)
         };
-        let filter = loader.load(&name(wasm), wasm, policy).await?;
+        let source = Source {
+            name: name(wasm),
+            file: wasm.to_owned(),
+            wasm: lazaret_engine::read_file(wasm, EngineSettings::default().max_wasm)?,
+            policy,
+        };
+        let filter = loader.load(source).await?;
         self.filters.push(filter);
         Ok(())
     }

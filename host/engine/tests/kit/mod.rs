@@ -8,7 +8,7 @@ use lazaret_engine::{Engine, EngineSettings};
 use lazaret_mail::message::HEADER_LIMIT;
 use lazaret_mail::{
     Answer, Ask, Content, Envelope, Failure, Filter, Grant, LoadError, Loader, Message, Notes,
-    Party, Policy, Question, Session,
+    Party, Policy, Question, Session, Source,
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -140,10 +140,13 @@ pub async fn load(
     wasm: &[u8],
     policy: Policy,
 ) -> Result<Arc<dyn Filter>, LoadError> {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("10-guest.wasm");
-    std::fs::write(&file, wasm).unwrap();
-    engine.load("guest", &file, policy).await
+    let source = Source {
+        name: "guest".to_owned(),
+        file: "10-guest.wasm".into(),
+        wasm: wasm.to_vec().into(),
+        policy,
+    };
+    engine.load(source).await
 }
 
 /// Loads and asks at connect.

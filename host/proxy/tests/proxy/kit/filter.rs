@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lazaret_mail::{
     Answer, Ask, Effects, Failure, Filter, LoadError, Loader, Policy, Question, ReplyHint, Sandbox,
-    Stage, StageSet, Verdict,
+    Source, Stage, StageSet, Verdict,
 };
 
 type Judgement = Arc<dyn Fn(&Question) -> Answer + Send + Sync>;
@@ -79,29 +79,27 @@ pub fn is_rcpt(question: &Question, mailbox: &str) -> bool {
 
 #[async_trait]
 impl Loader for Filters {
-    async fn load(
-        &self,
-        name: &str,
-        wasm: &Path,
-        policy: Policy,
-    ) -> Result<Arc<dyn Filter>, LoadError> {
+    async fn load(&self, source: Source) -> Result<Arc<dyn Filter>, LoadError> {
+        let Source {
+            name, file, policy, ..
+        } = source;
         let entry = self
             .0
             .iter()
-            .find(|(file, _)| file.ends_with(name))
+            .find(|(file, _)| file.ends_with(&name))
             .expect("the test has it")
             .1;
         let Some(judge) = &entry.2 else {
             let (problem, cure) = ("is broken".to_owned(), "mend it".to_owned());
             return Err(LoadError {
-                file: wasm.display().to_string(),
+                file: file.display().to_string(),
                 problem,
                 cure,
             });
         };
         let stages = policy.narrow(entry.0.iter().copied().collect());
         Ok(Arc::new(Native {
-            name: name.to_owned(),
+            name,
             stages,
             policy,
             judge: Arc::clone(judge),
