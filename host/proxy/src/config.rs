@@ -34,6 +34,9 @@ pub struct Config {
     pub quarantine: Option<PathBuf>,
     /// where large messages wait for their verdict, in unlinked files; default: the system's directory for temporary files
     pub spool: PathBuf,
+    /// where code compiled from filters is kept for the next start; None: nothing is kept. Made with mode 0700 by whoever
+    /// writes there first
+    pub cache: Option<PathBuf>,
     /// when our own Received field is added
     pub trace: Trace,
     /// how long running transactions may take after a shutdown was asked for; default 30 s
@@ -83,6 +86,7 @@ impl Config {
             filters: directory(source, written.filters)?,
             quarantine: directory(source, written.quarantine)?,
             spool: directory(source, written.spool)?.unwrap_or_else(std::env::temp_dir),
+            cache: cache(source, written.cache)?,
             trace: written.trace,
             grace: written.grace.map_or(Duration::from_secs(30), |s| s.0),
             listeners: listener::check_all(source, base, written.listener)?,
@@ -105,6 +109,7 @@ struct Written {
     _state: Option<PathBuf>,
     quarantine: Option<Spanned<PathBuf>>,
     spool: Option<Spanned<PathBuf>>,
+    cache: Option<Spanned<PathBuf>>,
     #[serde(default)]
     trace: Trace,
     grace: Option<Span>,
@@ -179,6 +184,22 @@ fn directory(
         ),
     };
     Err(source.error(written.span(), problem).cure(cure))
+}
+
+/// The directory for compiled code need not exist yet: whoever writes there first makes it private. The one above it must.
+fn cache(
+    source: &Source,
+    written: Option<Spanned<PathBuf>>,
+) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(named) = &written else {
+        return Ok(None);
+    };
+    let path = source.directory().join(named.get_ref());
+    let above = path.parent().is_some_and(Path::is_dir);
+    match path.exists() || !above {
+        true => directory(source, written),
+        false => Ok(Some(path)),
+    }
 }
 
 /// `192.0.2.1:25` or `[2001:db8::1]:25`.
