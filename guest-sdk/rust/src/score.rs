@@ -3,6 +3,8 @@
 use crate::Error;
 use crate::host::score as host;
 
+pub use crate::bindings::permissions::lazaret::filter::score::Entry;
+
 /// Adds points under a symbol such as `NO_DATE`, with the reason in words.
 ///
 /// # Errors
@@ -18,4 +20,12 @@ pub fn add(symbol: &str, points: f64, why: &str) -> Result<(), Error> {
 /// As [`add`].
 pub fn total() -> Result<f64, Error> {
     host::total()
+}
+
+/// The entries behind [`total`], oldest first, at most 1000.
+///
+/// # Errors
+/// As [`add`].
+pub fn all() -> Result<Vec<Entry>, Error> {
+    host::all()
 }

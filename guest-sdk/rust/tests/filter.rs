@@ -151,6 +151,34 @@ impl Filter for Curious {
     }
 }
 
+/// Says in the reply what it finds in the score.
+#[derive(Default)]
+struct Sums;
+
+#[filter]
+impl Filter for Sums {
+    fn message(&mut self) -> Verdict {
+        score::add("OWN", 0.5, "to be seen").unwrap();
+        let entries = score::all().unwrap().into_iter();
+        let words: Vec<_> = entries
+            .map(|it| format!("{}:{}:{}:{}", it.filter, it.symbol, it.points, it.why))
+            .collect();
+        Verdict::reject(words.join(" "))
+    }
+}
+
+#[test]
+fn the_entries_behind_the_total_are_listed() {
+    let report = testing::Transaction::new()
+        .scored("rules", "NO_DATE", 1.5, "no Date field")
+        .message("Subject: hi\n\nhello\n")
+        .run::<Sums>("");
+    assert_eq!(
+        report.verdict().to_string(),
+        "reject rules:NO_DATE:1.5:no Date field :OWN:0.5:to be seen"
+    );
+}
+
 const MIME: &str = "\
 X-Old: 1
 Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?= aus

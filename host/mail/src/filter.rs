@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Edit, Envelope, Message, Path, Policy, Session, StageSet, Verdict};
+use crate::{Edit, Envelope, Message, Path, Policy, Score, Session, StageSet, Verdict};
 
 /// A loaded filter, shared by all sessions of its generation.
 pub trait Filter: Send + Sync {
@@ -39,7 +39,7 @@ pub struct Question {
     /// from the stage headers on; at headers its body is empty
     pub message: Option<Arc<Message>>,
     /// points so far, by earlier filters
-    pub score: f64,
+    pub score: Score,
     /// notes of this connection and this transaction by (filter, key); a transaction's hides a connection's
     pub notes: Arc<Notes>,
 }

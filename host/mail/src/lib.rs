@@ -50,6 +50,7 @@ pub mod filter;
 pub mod loader;
 pub mod message;
 pub mod policy;
+pub mod score;
 pub mod stage;
 pub mod verdict;
 
@@ -64,5 +65,6 @@ pub use message::{
     Parts, PartsFault, Segment,
 };
 pub use policy::{Grant, Mode, OnFailure, Policy, VerdictGrants};
+pub use score::{ENTRY_LIMIT, Points, SCORE_LIMIT, Score};
 pub use stage::{Stage, StageSet};
 pub use verdict::{ReplyHint, Verdict, VerdictKind};

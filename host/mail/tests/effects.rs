@@ -132,12 +132,12 @@ async fn the_score_adds_up_within_a_transaction() {
             .with(|policy| policy.mode = Mode::Observe),
         Double::new("odd", &stages, |_, _| Ok(does(scores(f64::NAN)))),
         Double::new("judge", MESSAGE, |question, _| {
-            Ok(answer(quarantine(&question.score.to_string())))
+            Ok(answer(quarantine(&question.score.total().to_string())))
         }),
     ]);
     for _ in 0..2 {
         assert_eq!(told(&connection.transaction().await), "quarantine 5");
-        assert!((connection.judge.score() - 5.0).abs() < 1e-9);
+        assert!((connection.judge.score().total() - 5.0).abs() < 1e-9);
         connection.finish();
     }
 }
@@ -153,9 +153,9 @@ async fn points_of_a_hello_count_once_however_often_it_is_said() {
     for _ in 0..50 {
         connection.hello().await;
     }
-    assert!((connection.judge.score() + 1.5).abs() < 1e-9);
+    assert!((connection.judge.score().total() + 1.5).abs() < 1e-9);
     connection.mail().await;
-    assert!((connection.judge.score() + 1.5).abs() < 1e-9);
+    assert!((connection.judge.score().total() + 1.5).abs() < 1e-9);
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn the_score_stays_finite() {
     connection.mail().await;
     connection.rcpt().await;
     connection.rcpt().await;
-    assert!((connection.judge.score() - 1e6).abs() < 1e-9);
+    assert!((connection.judge.score().total() - 1e6).abs() < 1e-9);
 }
 
 fn note(scope: Scope, key: &str, value: &str) -> Effects {

@@ -177,6 +177,7 @@ pub mod edit_headers {
 
 pub mod score {
     use super::*;
+    use crate::score::Entry;
 
     pub fn add(symbol: &str, points: f64, why: &str) -> Result<(), Error> {
         permitted("score", Stage::Mail, |world| {
@@ -195,8 +196,23 @@ pub mod score {
     pub fn total() -> Result<f64, Error> {
         permitted("score", Stage::Connect, |world| {
             let own: f64 = world.scores.iter().map(|score| score.points).sum();
-            Ok(world.facts.earlier_score + own)
+            let earlier: f64 = world.facts.earlier.iter().map(|it| it.points).sum();
+            Ok(earlier + own)
         })
+    }
+    pub fn all() -> Result<Vec<Entry>, Error> {
+        permitted("score", Stage::Connect, |world| {
+            let own = world.scores.iter().map(own);
+            Ok(world.facts.earlier.iter().cloned().chain(own).collect())
+        })
+    }
+    fn own(score: &Score) -> Entry {
+        Entry {
+            filter: THIS_FILTER.to_owned(),
+            symbol: score.symbol.clone(),
+            points: score.points,
+            why: score.why.clone(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use super::message::Message;
 use super::report::Score;
 use crate::notes::Scope;
+use crate::score::Entry;
 use crate::session::{ClientInfo, TlsInfo};
 use crate::{Address, Error};
 
@@ -47,7 +48,7 @@ pub struct Facts {
     pub denied: Vec<String>,
     pub edit_scope: Vec<String>,
     pub notes: Vec<Note>,
-    pub earlier_score: f64,
+    pub earlier: Vec<Entry>,
 }
 
 impl Facts {
@@ -68,7 +69,7 @@ impl Facts {
             denied: Vec::new(),
             edit_scope: Vec::new(),
             notes: Vec::new(),
-            earlier_score: 0.0,
+            earlier: Vec::new(),
         }
     }
 }

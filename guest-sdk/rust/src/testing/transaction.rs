@@ -4,6 +4,7 @@ use super::message::Message;
 use super::play;
 use super::report::Report;
 use super::state::{Facts, Note};
+use crate::score::Entry;
 use crate::session::TlsInfo;
 use crate::{Address, Filter};
 
@@ -133,8 +134,19 @@ impl Transaction {
 
     /// Points that other filters gave before.
     #[must_use]
-    pub fn score(mut self, points: f64) -> Self {
-        self.facts.earlier_score = points;
+    pub fn score(self, points: f64) -> Self {
+        self.scored("other", "EARLIER", points, "")
+    }
+
+    /// One entry of the score that another filter gave before.
+    #[must_use]
+    pub fn scored(mut self, filter: &str, symbol: &str, points: f64, why: &str) -> Self {
+        self.facts.earlier.push(Entry {
+            filter: filter.to_owned(),
+            symbol: symbol.to_owned(),
+            points,
+            why: why.to_owned(),
+        });
         self
     }
 

@@ -63,6 +63,10 @@ impl score::Host for Denied {
     fn total(&mut self) -> Result<f64, Refusal> {
         denied()
     }
+
+    fn all(&mut self) -> Result<Vec<score::Entry>, Refusal> {
+        denied()
+    }
 }
 
 impl notes::Host for Denied {

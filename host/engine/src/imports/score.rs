@@ -1,9 +1,9 @@
 //! `score`: points for or against a message.
 
-use lazaret_mail::Stage;
+use lazaret_mail::{ENTRY_LIMIT, Points, Stage};
 
 use super::{Ctx, Refusal, is_word};
-use crate::bindings::score::Host;
+use crate::bindings::score::{self, Host};
 use crate::bindings::types::Error;
 
 /// Octets of a reason.
@@ -25,6 +25,30 @@ impl Ctx {
             .map(|(_, points, _)| points)
             .sum()
     }
+
+    fn own(&self, (symbol, points, why): &(String, f64, String)) -> score::Entry {
+        score::Entry {
+            filter: self.filter.to_string(),
+            symbol: symbol.clone(),
+            points: *points,
+            why: why.clone(),
+        }
+    }
+}
+
+impl From<&Points> for score::Entry {
+    fn from(entry: &Points) -> Self {
+        Self {
+            filter: entry.filter.to_string(),
+            symbol: entry.symbol.clone(),
+            points: entry.points,
+            why: entry.why.clone(),
+        }
+    }
+}
+
+fn octets(entry: &score::Entry) -> usize {
+    entry.filter.len() + entry.symbol.len() + entry.why.len()
 }
 
 impl Host for Ctx {
@@ -50,7 +74,22 @@ impl Host for Ctx {
     fn total(&mut self) -> Result<f64, Refusal> {
         self.charge()?;
         let question = self.question.as_ref().ok_or(Error::NotNow)?;
-        Ok(question.score + self.given())
+        Ok(question.score.total() + self.given())
+    }
+
+    fn all(&mut self) -> Result<Vec<score::Entry>, Refusal> {
+        self.charge()?;
+        let question = self.question.as_ref().ok_or(Error::NotNow)?;
+        let listed: Vec<_> = question
+            .score
+            .entries()
+            .iter()
+            .map(score::Entry::from)
+            .chain(self.effects.scores.iter().map(|given| self.own(given)))
+            .take(ENTRY_LIMIT)
+            .collect();
+        self.charge_read(listed.iter().map(octets).sum())?;
+        Ok(listed)
     }
 }
 
@@ -123,5 +162,22 @@ mod tests {
         let mut ctx = at(Ask::Mail(path("a@example.org")));
         add(&mut ctx, 2.5).unwrap();
         assert_eq!(ctx.total().unwrap(), 3.5);
+    }
+
+    #[test]
+    fn entries_are_listed_oldest_first_with_who_gave_them_why() {
+        let mut ctx = at(Ask::Mail(path("a@example.org")));
+        add(&mut ctx, 2.5).unwrap();
+        let listed: Vec<_> = ctx
+            .all()
+            .unwrap()
+            .into_iter()
+            .map(|it| format!("{} {} {} {}", it.filter, it.symbol, it.points, it.why))
+            .collect();
+        assert_eq!(
+            listed,
+            ["other EARLIER 1 it said so", "test SYMBOL 2.5 because"]
+        );
+        assert_eq!(told(configuring().all()), Error::NotNow);
     }
 }

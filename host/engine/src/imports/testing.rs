@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use lazaret_mail::message::HEADER_LIMIT;
 use lazaret_mail::{
-    Ask, Content, EditScope, Envelope, Grant, Message, Notes, Party, Path, Question, Session,
+    Ask, Content, EditScope, Envelope, Grant, Message, Notes, Party, Path, Points, Question, Score,
+    Session,
 };
 
 use super::{Ctx, Refusal};
@@ -77,9 +78,21 @@ fn question(ask: Ask, message: Option<Arc<Message>>) -> Question {
         session: Arc::new(session()),
         envelope: in_transaction.then(|| Arc::new(envelope)),
         message,
-        score: 1.0,
+        score: earlier(),
         notes: Arc::new(Notes(notes.into())),
     }
+}
+
+/// One point, by the filter `other`.
+fn earlier() -> Score {
+    let mut score = Score::default();
+    score.add(Points {
+        filter: "other".into(),
+        symbol: "EARLIER".into(),
+        points: 1.0,
+        why: "it said so".into(),
+    });
+    score
 }
 
 fn session() -> Session {

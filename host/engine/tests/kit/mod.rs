@@ -8,7 +8,7 @@ use lazaret_engine::{Engine, EngineSettings};
 use lazaret_mail::message::HEADER_LIMIT;
 use lazaret_mail::{
     Answer, Ask, Content, Envelope, Failure, Filter, Grant, LoadError, Loader, Message, Notes,
-    Party, Policy, Question, Session, Source,
+    Party, Policy, Question, Score, Session, Source,
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -184,7 +184,7 @@ pub fn question(ask: Ask) -> Question {
         }),
         envelope: message.is_some().then(|| Arc::new(Envelope::default())),
         message,
-        score: 0.0,
+        score: Score::default(),
         notes: Arc::new(Notes::default()),
     }
 }

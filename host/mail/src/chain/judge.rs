@@ -7,14 +7,14 @@ use super::mark::Mark;
 use super::observe::{self, Observation};
 use super::round::{Facts, Round};
 use super::{Action, Chain, Decision};
-use crate::{Ask, Edit, Envelope, Message, Outcome, Path, Sandbox, Session, Stage, StageSet};
+use crate::{
+    Ask, Edit, Envelope, Message, Outcome, Path, Sandbox, Score, Session, Stage, StageSet,
+};
 
 /// Default of the longest that all filters together hold back the reply to one command.
 pub const PACE_LIMIT: Duration = Duration::from_secs(30);
 /// The longest that they hold back all replies of a session.
 pub const PACE_SESSION_LIMIT: Duration = Duration::from_secs(300);
-/// Points of a message stay between this and its negative.
-pub const SCORE_LIMIT: f64 = 1e6;
 
 /// Judges one connection: holds its chain, the sandboxes of its transaction, notes, score and marks.
 ///
@@ -30,9 +30,9 @@ pub struct Judge {
     pub(super) mark: Mark,
     pub(super) book: Book,
     /// points given at connect and auth
-    pub(super) score: f64,
+    pub(super) score: Score,
     /// points given at the last hello: a client that starts TLS says it twice, and one that hopes to gain by it often
-    pub(super) hello_score: f64,
+    pub(super) hello_score: Score,
     pub(super) pace_limit: Duration,
     pub(super) pace_left: Duration,
     pub(super) transaction: Option<Transaction>,
@@ -44,7 +44,7 @@ pub(super) struct Transaction {
     pub(super) wanted: StageSet,
     pub(super) accepted: bool,
     pub(super) mark: Mark,
-    pub(super) score: f64,
+    pub(super) score: Score,
     /// by position in the chain; grown when the first filter is asked
     pub(super) seats: Vec<Seat>,
     pub(super) journal: Journal,
@@ -79,8 +79,8 @@ impl Judge {
             accepted: StageSet::default(),
             mark: Mark::default(),
             book: Book::default(),
-            score: 0.0,
-            hello_score: 0.0,
+            score: Score::default(),
+            hello_score: Score::default(),
             pace_limit: PACE_LIMIT,
             pace_left: PACE_SESSION_LIMIT,
             transaction: None,
@@ -111,10 +111,10 @@ impl Judge {
     }
 
     /// Points of this transaction so far, or of the connection before one.
-    pub fn score(&self) -> f64 {
+    pub fn score(&self) -> Score {
         match &self.transaction {
-            Some(transaction) => transaction.score,
-            None => (self.score + self.hello_score).clamp(-SCORE_LIMIT, SCORE_LIMIT),
+            Some(transaction) => transaction.score.clone(),
+            None => self.score.join(&self.hello_score),
         }
     }
 
@@ -127,7 +127,7 @@ impl Judge {
     pub async fn hello(&mut self, session: &Arc<Session>, name: &str) -> Decision {
         // The client chooses the name: what it won with another one is gone, what it lost is not.
         self.accepted.remove(Stage::Hello);
-        self.hello_score = 0.0;
+        self.hello_score = Score::default();
         if !self.is_asked(Stage::Hello) {
             return Decision::pass();
         }
@@ -248,8 +248,11 @@ impl Judge {
             .filter(|t| t.wanted.contains(Stage::Outcome));
         let observation = transaction.and_then(|transaction| {
             let facts = Facts::of_transaction(session, envelope, None);
-            let question =
-                facts.question(Ask::Outcome(outcome), transaction.score, self.book.view());
+            let question = facts.question(
+                Ask::Outcome(outcome),
+                transaction.score.clone(),
+                self.book.view(),
+            );
             observe::outcome(transaction, question)
         });
         self.book.end_transaction();

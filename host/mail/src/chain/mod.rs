@@ -30,7 +30,7 @@ use std::sync::Arc;
 use crate::{Filter, Mode, Stage, StageSet};
 
 pub use decision::{Action, Decision, Keep, Record, Said, Weight};
-pub use judge::{Judge, PACE_LIMIT, PACE_SESSION_LIMIT, SCORE_LIMIT};
+pub use judge::{Judge, PACE_LIMIT, PACE_SESSION_LIMIT};
 pub use observe::Observation;
 pub use unloadable::Unloadable;
 

@@ -4,15 +4,15 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::judge::{Judge, SCORE_LIMIT, Seat, Transaction};
+use super::judge::{Judge, Seat, Transaction};
 use super::mark::Mark;
 use super::reply::{self, Occasion};
 use super::table::{self, Cell};
 use super::{Action, Chain, Decision, Keep, Member, Record, Said, Weight};
 use crate::message::EditFault;
 use crate::{
-    Answer, Ask, Effects, Envelope, Failure, Message, Mode, Notes, OnFailure, Question, Sandbox,
-    Scope, Session, Stage, Verdict, VerdictKind,
+    Answer, Ask, Effects, Envelope, Failure, Message, Mode, Notes, OnFailure, Points, Question,
+    Sandbox, Scope, Score, Session, Stage, Verdict, VerdictKind,
 };
 
 /// Longest reason of a quarantine, in characters.
@@ -48,7 +48,7 @@ impl Facts {
         }
     }
 
-    pub(super) fn question(&self, ask: Ask, score: f64, notes: Arc<Notes>) -> Question {
+    pub(super) fn question(&self, ask: Ask, score: Score, notes: Arc<Notes>) -> Question {
         Question {
             ask,
             session: self.session.clone(),
@@ -234,8 +234,13 @@ impl<'j> Round<'j> {
             let written = self.judge.book.write(&member.name, scope, key, value);
             record.dropped += u32::from(!written);
         }
-        for (_, points, _) in &effects.scores {
-            self.add_points(*points);
+        for (symbol, points, why) in &effects.scores {
+            self.add_points(Points {
+                filter: member.name.clone(),
+                symbol: symbol.clone(),
+                points: *points,
+                why: why.clone(),
+            });
         }
         record.scores = effects.scores;
         record.edit_fault = self.edit(&effects.edits, member).err();
@@ -249,15 +254,13 @@ impl<'j> Round<'j> {
         self.decision.pace += pace;
     }
 
-    fn add_points(&mut self, points: f64) {
+    fn add_points(&mut self, points: Points) {
         let score = match (self.stage, &mut self.judge.transaction) {
             (Stage::Hello, _) => &mut self.judge.hello_score,
             (Stage::Connect | Stage::Auth, _) | (_, None) => &mut self.judge.score,
             (_, Some(transaction)) => &mut transaction.score,
         };
-        if points.is_finite() {
-            *score = (*score + points).clamp(-SCORE_LIMIT, SCORE_LIMIT);
-        }
+        score.add(points);
     }
 
     /// All of a filter's edits, or none.
