@@ -139,10 +139,14 @@ impl Command {
         if is_http(line) {
             return Err(CommandError::Foreign);
         }
-        let text = std::str::from_utf8(line).map_err(|_| CommandError::Octets)?;
+        let odd = || match is_bdat(line) {
+            true => CommandError::ChunkSize,
+            false => CommandError::Octets,
+        };
+        let text = std::str::from_utf8(line).map_err(|_| odd())?;
         let text = text.trim_end_matches([' ', '\t']);
         if text.bytes().any(|b| b.is_ascii_control()) {
-            return Err(CommandError::Octets);
+            return Err(odd());
         }
         let (verb, rest) = match text.split_once(' ') {
             Some((verb, rest)) => (verb, rest.trim_start_matches(' ')),
@@ -311,6 +315,14 @@ fn bdat(rest: &str) -> Result<Command, CommandError> {
     }
     let octets = digits.parse().map_err(|_| CommandError::ChunkSize)?;
     Ok(Command::Bdat { octets, last })
+}
+
+/// A line that means to announce a chunk. If the rest of it cannot be read, nobody knows which
+/// octets behind it are commands.
+pub(crate) fn is_bdat(line: &[u8]) -> bool {
+    let (verb, rest) = line.split_at_checked(4).unwrap_or((b"", b""));
+    let apart = rest.first().is_none_or(|next| !next.is_ascii_graphic());
+    verb.eq_ignore_ascii_case(b"BDAT") && apart
 }
 
 fn attributes(rest: &str) -> Result<Vec<Attribute>, CommandError> {

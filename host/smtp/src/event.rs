@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::address::Path;
 use crate::argument::Attribute;
+use crate::reply::Reply;
 
 /// What [`crate::Server::next`] yields. [`Hello`](Event::Hello), [`StartTls`](Event::StartTls),
 /// [`XClient`](Event::XClient), [`XForward`](Event::XForward), [`Mail`](Event::Mail), [`Rcpt`](Event::Rcpt), [`Data`](Event::Data) and [`End`](Event::End)
@@ -25,15 +26,17 @@ pub enum Event {
     Mail(Path),
     /// RCPT, its path and parameters checked: `answer`. 2yz counts the recipient.
     Rcpt(Path),
-    /// DATA with at least one recipient: `go_ahead`, or `answer` to refuse; the transaction stays
-    /// open then.
+    /// DATA, or the first BDAT, with at least one recipient: `go_ahead`, or `answer` to refuse.
+    /// After a refused DATA the transaction stays open; behind a refused chunk comes
+    /// [`Event::Reset`].
     Data,
-    /// Octets of the message, dots taken out, lines ended by CRLF. Never empty, of any length; a
-    /// line may be spread over several.
+    /// Octets of the message, dots taken out, lines ended by CRLF, by BDAT as by DATA. Never
+    /// empty, of any length; a line may be spread over several.
     Content(Bytes),
     /// The end of the message: `answer` ends the transaction.
     End(End),
-    /// RSET, HELO or EHLO dropped a transaction. Not a question.
+    /// RSET, HELO, EHLO, or a chunk or DATA that cannot be taken, dropped a transaction. Not a
+    /// question.
     Reset,
     /// QUIT; the 221 is in the output. [`Event::Close`] comes next.
     Quit,
@@ -71,8 +74,22 @@ pub struct End {
 /// What can be wrong with a whole message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Over the size limit. What is over it was swallowed.
+    /// Over the size limit. What is over it was swallowed; of chunks, the whole chunk that
+    /// went over it.
     TooBig,
+    /// A bare CR, bare LF or NUL in a chunk. What is behind it was swallowed. In content behind
+    /// DATA it ends the session: there nobody knows any more where the message ends.
+    BareOctet,
+}
+
+impl Fault {
+    /// What the client hears.
+    pub fn reply(self) -> Reply {
+        match self {
+            Self::TooBig => Reply::too_big(),
+            Self::BareOctet => Reply::smuggling(),
+        }
+    }
 }
 
 /// Why the session is over.
@@ -88,7 +105,7 @@ pub enum CloseReason {
     Smuggling,
     /// a command line that went on after it was refused
     LongLine,
-    /// a BDAT whose octets cannot be swallowed
+    /// a BDAT that cannot be read, or whose octets are too many to swallow
     Chunk,
     /// HTTP or TLS where SMTP should be
     Foreign,

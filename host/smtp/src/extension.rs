@@ -199,7 +199,8 @@ impl Extensions {
 
     /// What to offer to clients in front of a backend that offers `backend`.
     ///
-    /// An allow-list, never a copy: PIPELINING, ENHANCEDSTATUSCODES, HELP and STARTTLS are ours;
+    /// An allow-list, never a copy: PIPELINING, CHUNKING (what comes by BDAT may leave by DATA),
+    /// ENHANCEDSTATUSCODES, HELP and STARTTLS are ours;
     /// SIZE is the smaller of ours and the backend's less what we add; 8BITMIME, DSN and SMTPUTF8
     /// mean something to the last hop, so the backend must have them, and SMTPUTF8 needs 8BITMIME
     /// (RFC 6531 section 3.1). Everything else, XCLIENT first of all, stays between us and the
@@ -218,7 +219,7 @@ impl Extensions {
             known.extend(backend.has(&Keyword::SmtpUtf8).then_some(Keyword::SmtpUtf8));
         }
         known.extend(backend.has(&Keyword::Dsn).then_some(Keyword::Dsn));
-        known.push(Keyword::Help);
+        known.extend([Keyword::Chunking, Keyword::Help]);
         Self {
             known,
             unknown: Vec::new(),
@@ -235,8 +236,7 @@ impl Extensions {
             Keyword::Size(_) => Some(Keyword::Size(Some(limit))),
             Keyword::StartTls if inside_tls => None,
             Keyword::SmtpUtf8 if !self.has(&Keyword::EightBitMime) => None,
-            Keyword::Chunking | Keyword::BinaryMime => None,
-            Keyword::Auth(_) => None,
+            Keyword::BinaryMime | Keyword::Auth(_) => None,
             other => Some(other.clone()),
         };
         Self {

@@ -37,7 +37,7 @@
 //! | 1870 | SIZE | declared and real |
 //! | 2034, 3463 | enhanced status codes | on every 2yz, 4yz and 5yz but greeting and hello |
 //! | 2920 | PIPELINING | replies batched, in order |
-//! | 3030 | CHUNKING | not offered; chunks are swallowed |
+//! | 3030 | CHUNKING | chunks of lines; BINARYMIME is not offered |
 //! | 3207 | STARTTLS | injected octets dropped, both sides |
 //! | 3461, 6533 | DSN parameters | checked and passed on |
 //! | 4954 | AUTH | not offered; mechanisms of the backend are read |
@@ -84,6 +84,7 @@
 
 pub mod address;
 pub mod argument;
+pub mod chunk;
 pub mod client;
 pub mod command;
 pub mod data;

@@ -6,7 +6,7 @@
 use bytes::{Buf, BytesMut};
 use memchr::{memchr, memchr3};
 
-use crate::command::{Command, CommandError, is_http};
+use crate::command::{Command, CommandError, is_bdat, is_http};
 
 /// Octets of one refused line that are swallowed before the session is closed.
 pub(crate) const MAX_SWALLOW: usize = 64 * 1024;
@@ -35,8 +35,6 @@ enum Mode {
     Line { scanned: usize },
     /// In a refused line; so many octets of it are dropped.
     Swallow { dropped: usize },
-    /// In a refused chunk; so many octets are left.
-    Discard { left: u64 },
 }
 
 impl Default for Mode {
@@ -62,9 +60,12 @@ impl Lines {
         self.mode = Mode::default();
     }
 
-    /// Swallows the next octets, whatever they are.
-    pub(crate) fn discard(&mut self, octets: u64) {
-        self.mode = Mode::Discard { left: octets };
+    /// Drops octets from the front, at most `most`, whatever they are; tells how many.
+    pub(crate) fn drop_front(&mut self, most: u64) -> u64 {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let here = self.buffer.len().min(most);
+        self.buffer.advance(here);
+        here as u64
     }
 
     /// The next command; `max` is the longest line, CRLF included.
@@ -73,7 +74,6 @@ impl Lines {
             let item = match self.mode {
                 Mode::Line { scanned } => Some(self.line(scanned, max)),
                 Mode::Swallow { dropped } => self.swallow(dropped),
-                Mode::Discard { left } => self.skip(left),
             };
             if let Some(item) = item {
                 return item;
@@ -119,6 +119,9 @@ impl Lines {
         if is_http(&self.buffer) {
             return Item::Command(Err(CommandError::Foreign));
         }
+        if is_bdat(&self.buffer) {
+            return Item::Command(Err(CommandError::ChunkSize));
+        }
         self.buffer.advance(used);
         self.mode = Mode::Swallow { dropped: used };
         Item::Command(Err(error))
@@ -149,19 +152,5 @@ impl Lines {
             dropped: dropped + used,
         };
         Some(Item::NeedInput)
-    }
-
-    fn skip(&mut self, left: u64) -> Option<Item> {
-        let here = self
-            .buffer
-            .len()
-            .min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.buffer.advance(here);
-        let left = left - here as u64;
-        self.mode = match left {
-            0 => Mode::default(),
-            left => Mode::Discard { left },
-        };
-        (left > 0).then_some(Item::NeedInput)
     }
 }

@@ -34,7 +34,7 @@ replies! {
     /// 221 to QUIT.
     bye: CLOSING 2 . 0 . 0 "Bye";
     /// 214 to HELP.
-    help: HELP 2 . 0 . 0 "Commands: HELO EHLO STARTTLS MAIL RCPT DATA RSET NOOP VRFY HELP QUIT";
+    help: HELP 2 . 0 . 0 "Commands: HELO EHLO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
     /// 252 to VRFY: addresses are not told (RFC 5321 section 7.3).
     cannot_verify: CANNOT_VERIFY 2 . 5 . 2 "Cannot verify; try to deliver";
     /// 220 to STARTTLS.
@@ -71,6 +71,8 @@ replies! {
     not_implemented: NOT_IMPLEMENTED 5 . 5 . 1 "Command not implemented";
     /// 503 to a command that cannot come now.
     bad_sequence: BAD_SEQUENCE 5 . 5 . 1 "Bad sequence of commands";
+    /// 503 to BDAT without a recipient.
+    chunk_without_recipients: BAD_SEQUENCE 5 . 5 . 1 "No valid recipients";
     /// 503 to every command after a refusing greeting (RFC 5321 section 3.1).
     no_service: BAD_SEQUENCE 5 . 5 . 1 "No service here, only QUIT";
     /// 530 where TLS is required first (RFC 3207 section 4).
@@ -81,7 +83,7 @@ replies! {
     recipient_not_ascii: BAD_MAILBOX 5 . 6 . 7 "UTF-8 address without SMTPUTF8";
     /// 552 to a message over the size limit (RFC 1870 section 6).
     too_big: TOO_BIG 5 . 3 . 4 "Message over the size limit";
-    /// 554 to a bare CR, bare LF or NUL in the content: refuse and close, never repair.
+    /// 554 to a bare CR, bare LF or NUL in the content: refused, never repaired.
     smuggling: FAILED 5 . 6 . 11 "Lines end with CR LF only, and NUL is not allowed";
     /// 554 to DATA without a recipient (RFC 5321 section 3.3).
     no_recipients: FAILED 5 . 5 . 1 "No valid recipients";

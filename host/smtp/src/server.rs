@@ -1,4 +1,5 @@
-//! The server machine: one client's session. All that changes its state is in this file.
+//! The server machine: one client's session. All that changes its state is in this file and, for
+//! BDAT, in `chunks`.
 
 use std::fmt::Write;
 use std::mem;
@@ -14,12 +15,13 @@ use crate::extension::{Extensions, Keyword};
 use crate::line::{Item, Lines};
 use crate::reply::{Code, Reply};
 
+mod chunks;
 mod config;
 mod state;
 
 use config::MIN_COMMAND;
 pub use config::ServerConfig;
-use state::{Content, Question, Session, State, Transaction};
+use state::{Announced, Content, Question, Session, State, Transaction};
 
 /// One SMTP session, seen from the server. See the crate's page for how to drive it.
 #[derive(Debug)]
@@ -118,7 +120,9 @@ impl Server {
             State::Silent | State::Handshake => Some(Event::NeedInput),
             State::Closed(reason) => Some(Event::Close(*reason)),
             State::Content(_) => self.content(),
-            State::Rejecting | State::Fresh | State::Idle | State::Open(_) => self.line(),
+            State::Chunk(_) => self.chunk(),
+            State::Skip(_) => self.skipping(),
+            _ => self.line(),
         }
     }
 
@@ -146,7 +150,7 @@ impl Server {
         use State as S;
         match (&self.state, command) {
             (_, C::Quit) => self.quit(),
-            (_, C::Bdat { octets, .. }) => self.refuse_chunk(octets),
+            (_, C::Bdat { octets, last }) => self.bdat(Announced { octets, last }),
             (S::Rejecting, _) => self.fail(Reply::no_service()),
             (_, C::Noop(_)) => self.say(&Reply::ok()),
             (_, C::Help(_)) => self.say(&Reply::help()),
@@ -164,6 +168,7 @@ impl Server {
                 self.ask_some(Event::Data)
             }
             (S::Open(_), C::Data) => self.fail(Reply::no_recipients()),
+            (S::Chunked(_), C::Data) => self.data_behind_chunks(),
             (_, C::Mail(_) | C::Rcpt(_) | C::Data) => self.fail(Reply::bad_sequence()),
             (S::Idle, C::XClient(attributes)) if self.offers(&Keyword::XClient(Vec::new())) => {
                 self.ask_some(Event::XClient(attributes))
@@ -195,9 +200,13 @@ impl Server {
     fn reset(&mut self) -> Option<Event> {
         self.say(&Reply::ok());
         match self.state {
-            State::Open(_) => {
+            State::Open(_) | State::Chunked(_) => {
                 self.state = State::Idle;
                 Some(Event::Reset)
+            }
+            State::Spoiled => {
+                self.state = State::Idle;
+                None
             }
             _ => None,
         }
@@ -212,7 +221,7 @@ impl Server {
         let name = name.into_string();
         let event = Event::Hello(Hello { verb, name });
         match mem::replace(&mut self.state, State::Fresh) {
-            State::Open(_) => {
+            State::Open(_) | State::Chunked(_) => {
                 self.question = Question::Coming(event);
                 Some(Event::Reset)
             }
@@ -273,17 +282,11 @@ impl Server {
         path.parameters.iter().all(|p| self.session.offer.covers(p))
     }
 
-    /// BDAT is not offered. Its octets are swallowed, never run as commands; a chunk that is too
-    /// large to swallow ends the session.
-    fn refuse_chunk(&mut self, octets: u64) -> Option<Event> {
-        if octets > self.config.max_message {
-            return self.shut(Reply::too_big(), CloseReason::Chunk);
-        }
-        self.lines.discard(octets);
-        match self.state {
-            State::Rejecting => self.fail(Reply::no_service()),
-            _ => self.fail(Reply::not_implemented()),
-        }
+    /// RFC 3030 section 3: never both in one transaction, and only RSET goes on from there.
+    fn data_behind_chunks(&mut self) -> Option<Event> {
+        self.state = State::Spoiled;
+        self.fail(Reply::bad_sequence());
+        Some(Event::Reset)
     }
 
     fn content(&mut self) -> Option<Event> {
@@ -405,6 +408,7 @@ impl Server {
             Some(Event::XClient(_)) => self.answer_xclient(reply),
             Some(Event::XForward(_)) => self.conclude(final_reply(reply)),
             Some(Event::Hello(_)) => self.conclude(refusal(reply).without_enhanced()),
+            Some(Event::Data) => self.refuse_data(refusal(reply)),
             Some(_) => self.conclude(refusal(reply)),
         }
     }
@@ -415,6 +419,7 @@ impl Server {
                 utf8: path.is_utf8(),
                 asked: 0,
                 accepted: 0,
+                chunk: None,
             });
         }
         self.conclude(final_reply(reply));
@@ -439,7 +444,7 @@ impl Server {
 
     fn answer_end(&mut self, reply: Reply, end: End) {
         match (reply.code().is_positive(), end.fault) {
-            (true, Some(Fault::TooBig)) => self.conclude(Reply::too_big()),
+            (true, Some(fault)) => self.conclude(fault.reply()),
             (true, None) => {
                 self.session.errors = 0;
                 self.conclude(reply.with_enhanced());
@@ -448,9 +453,29 @@ impl Server {
         }
     }
 
-    /// Answers [`Event::Data`] with 354. Octets that came before it are content.
+    /// DATA may be tried again, as far as the protocol is concerned; a first chunk may not.
+    fn refuse_data(&mut self, reply: Reply) {
+        match self.announced() {
+            Some(chunk) => self.refuse_first_chunk(chunk, reply),
+            None => self.conclude(reply),
+        }
+    }
+
+    /// The chunk that asked for [`Event::Data`], if it was one.
+    fn announced(&mut self) -> Option<Announced> {
+        match &mut self.state {
+            State::Open(transaction) => transaction.chunk.take(),
+            _ => None,
+        }
+    }
+
+    /// Answers [`Event::Data`]: with 354 to DATA, and octets that came before it are content; to
+    /// BDAT nothing is said before its octets are there.
     pub fn go_ahead(&mut self) {
         if self.take(|e| matches!(e, Event::Data)).is_some() {
+            if let Some(chunk) = self.announced() {
+                return self.first_chunk(chunk);
+            }
             let reply = Reply::fixed(Code::START_CONTENT, None, "End with <CR><LF>.<CR><LF>");
             self.say(&reply);
             self.state = State::Content(Content {

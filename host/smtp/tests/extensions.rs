@@ -73,6 +73,7 @@ fn the_offer_is_computed() {
         "8BITMIME",
         "SMTPUTF8",
         "DSN",
+        "CHUNKING",
         "HELP",
     ];
     assert_eq!(names(&Extensions::offer(&all, &own(false))), ours);
@@ -84,6 +85,7 @@ fn the_offer_is_computed() {
             "SIZE 1000",
             "STARTTLS",
             "ENHANCEDSTATUSCODES",
+            "CHUNKING",
             "HELP"
         ]
     );
@@ -111,7 +113,6 @@ fn the_machine_offers_only_what_it_can_do() {
     let play = Play {
         offer: Extensions::from_iter([
             Keyword::Size(None),
-            Keyword::Chunking,
             Keyword::BinaryMime,
             Keyword::SmtpUtf8,
             Keyword::Auth(vec!["PLAIN".to_owned()]),
@@ -357,6 +358,7 @@ fn starttls_forgets_all_and_is_offered_once() {
          S: 250-8BITMIME
          S: 250-SMTPUTF8
          S: 250-DSN
+         S: 250-CHUNKING
          S: 250 HELP
          C: STARTTLS
          S: 503 5.5.1 ...",

@@ -288,26 +288,6 @@ fn other_protocols_are_cut_off() {
     }
 }
 
-/// BDAT is not offered: its octets are swallowed, whatever they look like.
-#[test]
-fn chunks_are_swallowed() {
-    check_envelope(
-        "C: BDAT 16 LAST
-         C: NOOP
-         C: RSET
-         C: .
-         C| \\0
-         C: NOOP
-         S: 502 5.5.1 ...
-         S: 250 2.0.0 Ok",
-    );
-    check_hello("C: BDAT 0 LAST\nC: NOOP\nS: 502 5.5.1 ...\nS: 250 2.0.0 Ok");
-    for bad in ["-1", "1001", "99999999999999999999", "ten", "", "5 FIRST"] {
-        let played = check_hello(&format!("C: BDAT {bad}\nC: NOOP\nS: 5..."));
-        assert_eq!(played.closed, Some(CloseReason::Chunk), "{bad}");
-    }
-}
-
 #[test]
 fn a_hello_refused_for_good_stays_refused() {
     let play = Play {

@@ -53,7 +53,7 @@ pub(super) async fn message(c: &mut Connection, end: End) {
         return c.server.answer(Reply::bad_sequence());
     };
     let ending = match end.fault {
-        Some(_) => Ending::new("refused", Reply::too_big()),
+        Some(fault) => Ending::new("refused", fault.reply()),
         None => decide(c, &mut transaction).await,
     };
     conclude(c, &transaction, &ending, end.octets);

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::chunk::Chunks;
 use crate::data::Decoder;
-use crate::event::{CloseReason, Event};
+use crate::event::{CloseReason, Event, Fault};
 use crate::extension::Extensions;
 use crate::reply::Reply;
 
@@ -33,6 +34,14 @@ pub(super) enum State {
     Open(Transaction),
     /// Behind 354.
     Content(Content),
+    /// In the octets of a chunk.
+    Chunk(Chunk),
+    /// Between two chunks of a message.
+    Chunked(Chunked),
+    /// A chunk was refused and its message with it: nothing but RSET, HELO or EHLO goes on.
+    Spoiled,
+    /// In the octets of a chunk that nobody wants.
+    Skip(Skip),
     /// Behind the 220 to STARTTLS.
     Handshake,
     Closed(CloseReason),
@@ -43,6 +52,52 @@ pub(super) struct Transaction {
     pub(super) utf8: bool,
     pub(super) asked: usize,
     pub(super) accepted: usize,
+    /// The first one, while the caller is asked whether it wants content.
+    pub(super) chunk: Option<Announced>,
+}
+
+/// What BDAT said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Announced {
+    pub(super) octets: u64,
+    pub(super) last: bool,
+}
+
+/// A chunk coming in.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) announced: Announced,
+    /// octets still to come
+    pub(super) left: u64,
+    pub(super) message: Chunked,
+}
+
+/// A message that comes in chunks.
+#[derive(Debug, Default)]
+pub(super) struct Chunked {
+    pub(super) body: Chunks,
+    /// as announced so far
+    pub(super) octets: u64,
+    /// found already: nothing more is passed
+    pub(super) fault: Option<Fault>,
+}
+
+/// A chunk being dropped.
+#[derive(Debug)]
+pub(super) struct Skip {
+    /// octets still to come
+    pub(super) left: u64,
+    pub(super) verdict: Verdict,
+    pub(super) then: Box<State>,
+}
+
+/// What is said behind a dropped chunk.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// the client's mistake, which counts
+    Error(Reply),
+    /// the caller refused the transaction
+    Refusal(Reply),
 }
 
 #[derive(Debug)]

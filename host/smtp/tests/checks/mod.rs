@@ -4,8 +4,8 @@
 use bytes::BytesMut;
 use lazaret_smtp::data::{Decoded, Decoder, Encoder};
 use lazaret_smtp::{
-    Client, ClientLimits, Code, Command, Event, Extensions, Keyword, Own, Reply, Server,
-    ServerConfig,
+    Client, ClientLimits, Code, Command, End, Event, Extensions, Fault, Keyword, Own, Reply,
+    Server, ServerConfig,
 };
 
 use crate::oracle;
@@ -16,10 +16,11 @@ pub type Check = fn(&[u8]);
 
 /// A check with the name of its fuzz target and corpus folder.
 #[allow(dead_code, reason = "each fuzz target uses one check")]
-pub const ALL: [(&str, Check); 5] = [
+pub const ALL: [(&str, Check); 6] = [
     ("command", command),
     ("reply", reply),
     ("data", data),
+    ("chunks", chunks),
     ("client", client),
     ("server", server),
 ];
@@ -90,6 +91,87 @@ fn decode(stream: &[u8], chunk: usize) -> oracle::Verdict {
             },
         }
     }
+}
+
+/// A message in chunks: the machine and the oracle agree on every reply and on the message,
+/// whatever the pieces (the first octet says how large), and what comes behind is in step.
+pub fn chunks(octets: &[u8]) {
+    const LIMIT: usize = 96;
+    let Some((piece, input)) = octets.split_first() else {
+        return;
+    };
+    let chunks = cut(input);
+    let mut stream = b"EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n".to_vec();
+    for (octets, last) in &chunks {
+        let end = if *last { " LAST" } else { "" };
+        stream.extend_from_slice(format!("BDAT {}{end}\r\n", octets.len()).as_bytes());
+        stream.extend_from_slice(octets);
+    }
+    stream.extend_from_slice(b"VRFY c\r\n");
+    let (heard, messages) = converse(&stream, usize::from(*piece).max(1), LIMIT);
+    let (codes, message) = oracle::chunks(&chunks, LIMIT);
+    let expected = [&[220, 250, 250, 250], codes.as_slice(), &[252]].concat();
+    assert_eq!(heard, expected);
+    assert_eq!(messages, Vec::from_iter(message));
+}
+
+/// Each chunk: an octet with its length, and LAST in the highest bit, then its octets.
+fn cut(input: &[u8]) -> Vec<(&[u8], bool)> {
+    let mut chunks = Vec::new();
+    let mut rest = input;
+    while let Some((head, behind)) = rest.split_first() {
+        let (octets, after) = behind.split_at(behind.len().min(usize::from(head & 0x7f)));
+        chunks.push((octets, head & 0x80 != 0));
+        rest = after;
+    }
+    chunks
+}
+
+/// The codes a client hears whom everybody says yes to, and its messages.
+fn converse(stream: &[u8], piece: usize, limit: usize) -> (Vec<u16>, Vec<Vec<u8>>) {
+    let mut server = Server::new(ServerConfig {
+        max_message: limit as u64,
+        max_errors: u32::MAX,
+        ..ServerConfig::default()
+    });
+    server.greet();
+    let mut messages = Vec::new();
+    let mut content = Vec::new();
+    for octets in stream.chunks(piece) {
+        server.receive(octets);
+        loop {
+            match server.next() {
+                Event::NeedInput => break,
+                Event::Hello(_) => {
+                    server.accept_hello(&Extensions::from_iter([Keyword::Chunking]));
+                }
+                Event::Data => server.go_ahead(),
+                Event::Content(octets) => content.extend_from_slice(&octets),
+                Event::End(end) => {
+                    let message = std::mem::take(&mut content);
+                    if end.fault.is_none() {
+                        assert_eq!(end.octets, message.len() as u64);
+                        messages.push(message);
+                    }
+                    server.answer(Reply::ok());
+                }
+                Event::Mail(_) | Event::Rcpt(_) => server.answer(Reply::ok()),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    (codes(&server.output().split()), messages)
+}
+
+fn codes(output: &[u8]) -> Vec<u16> {
+    well_formed(output);
+    let lines = output
+        .split(|b| *b == b'\n')
+        .filter(|l| l.get(3) == Some(&b' '));
+    let number = |line: &[u8]| std::str::from_utf8(&line[..3]).map(str::parse);
+    lines
+        .map(|line| number(line).expect("digits").expect("three of them"))
+        .collect()
 }
 
 /// Replies are never more than were owed, an error stays, and chunking does not matter.
@@ -204,18 +286,20 @@ impl Watched {
                     break;
                 }
                 Event::Content(octets) => self.content.extend_from_slice(&octets),
-                Event::End(end) => self.end(end.octets, end.fault.is_some()),
+                Event::Reset => self.content.clear(),
+                Event::End(end) => self.end(end),
                 _ => {}
             }
         }
         well_formed(&self.server.output().split());
     }
 
-    fn end(&mut self, octets: u64, too_big: bool) {
+    fn end(&mut self, end: End) {
         let content = std::mem::take(&mut self.content);
-        assert_eq!(too_big, octets > 64);
-        assert_eq!(content.len() as u64, octets.min(64));
-        if !too_big {
+        assert_eq!(end.fault == Some(Fault::TooBig), end.octets > 64);
+        assert!(content.len() as u64 <= end.octets.min(64));
+        if end.fault.is_none() {
+            assert_eq!(content.len() as u64, end.octets);
             let stuffed = [content.as_slice(), b".\r\n"].concat();
             assert_ne!(oracle::judge(&stuffed), oracle::Verdict::Fault);
             assert!(content.is_empty() || content.ends_with(b"\r\n"));

@@ -96,6 +96,7 @@ pub const HELLO: &str = "
     S: 250-8BITMIME
     S: 250-SMTPUTF8
     S: 250-DSN
+    S: 250-CHUNKING
     S: 250 HELP
 ";
 
@@ -186,7 +187,10 @@ impl Played {
         match event {
             Event::Mail(path) => self.senders.push(path.clone()),
             Event::Rcpt(path) => self.recipients.push(path.clone()),
-            Event::Reset => self.resets += 1,
+            Event::Reset => {
+                self.resets += 1;
+                self.content.clear();
+            }
             Event::Content(octets) => self.content.extend_from_slice(octets),
             Event::End(end) => {
                 if end.fault.is_none() {

@@ -41,3 +41,48 @@ pub fn judge(stream: &[u8]) -> Verdict {
     }
     Verdict::Open
 }
+
+/// What the client hears to each of these chunks, sent one behind the other with nothing between,
+/// and the message, if one was taken: RFC 3030 section 2, with our rules for lines and size.
+#[allow(dead_code, reason = "each fuzz target uses one check")]
+pub fn chunks(chunks: &[(&[u8], bool)], limit: usize) -> (Vec<u16>, Option<Vec<u8>>) {
+    let mut message = Vec::new();
+    let mut codes = Vec::new();
+    let mut over = false;
+    let mut taken = None;
+    for (octets, last) in chunks {
+        message.extend_from_slice(octets);
+        if over {
+            codes.push(503);
+            continue;
+        }
+        // A CR in front of a chunk that is still to come may be half a line end.
+        let waiting = if *last {
+            None
+        } else {
+            message.strip_suffix(b"\r")
+        };
+        let code = match message.len() > limit {
+            true => 552,
+            false if has_bare(waiting.unwrap_or(&message)) => 554,
+            false => 250,
+        };
+        if *last && code == 250 && !message.is_empty() && !message.ends_with(b"\n") {
+            message.extend_from_slice(b"\r\n");
+        }
+        let code = if message.len() > limit { 552 } else { code };
+        codes.push(code);
+        over = *last || code != 250;
+        taken = (*last && code == 250).then(|| message.clone());
+    }
+    (codes, taken)
+}
+
+fn has_bare(text: &[u8]) -> bool {
+    (0..text.len()).any(|place| match text[place] {
+        0 => true,
+        b'\r' => text.get(place + 1) != Some(&b'\n'),
+        b'\n' => place == 0 || text[place - 1] != b'\r',
+        _ => false,
+    })
+}
