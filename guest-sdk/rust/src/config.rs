@@ -17,7 +17,16 @@ pub fn read<C: DeserializeOwned>(config: &str) -> Result<C, String> {
     } else {
         config
     };
-    serde_json::from_str(config).map_err(|error| format!("[config]: {}", without_place(&error)))
+    let mut json = serde_json::Deserializer::from_str(config);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let what = without_place(error.inner());
+        let key = error.path().to_string();
+        match key.as_str() {
+            "." => format!("[config]: {what}"),
+            key if what.contains(&format!("`{key}`")) => format!("[config]: {what}"),
+            key => format!("[config]: `{key}`: {what}"),
+        }
+    })
 }
 
 /// For a filter without settings: anything in `[config]` is a mistake.
@@ -71,6 +80,10 @@ mod tests {
             "[config]: unknown field `limits`, expected `limit`"
         );
         assert_eq!(read("{}"), "[config]: missing field `limit`");
+        assert_eq!(
+            read(r#"{"limit": "3"}"#),
+            "[config]: `limit`: invalid type: string \"3\", expected u32"
+        );
         assert!(no_settings(r#"{"limits": 3}"#).is_err());
     }
 }
