@@ -54,7 +54,10 @@ pub mod score;
 pub mod stage;
 pub mod verdict;
 
-pub use chain::{Action, Chain, Decision, Judge, Keep, Observation, Record, Unloadable};
+pub use chain::{
+    Action, Chain, Decision, Judge, Keep, Observation, Place, Record, Switchboard, Switched, Tally,
+    Unloadable,
+};
 pub use facts::{Certificate, Envelope, Party, Path, Session, Tls};
 pub use filter::{
     Answer, Ask, Effects, Failure, FailureKind, Filter, Notes, Outcome, Question, Sandbox, Scope,

@@ -13,7 +13,8 @@
 //! * A filter that failed is not asked again in that transaction; its `on-failure` answer stands at every stage it
 //!   would have been asked at.
 //! * A message larger than a filter's `max-message` is not shown to it, which is recorded and no failure.
-//! * In `observe` mode everything is recorded and nothing counts, failures included.
+//! * In `observe` mode everything is recorded and nothing counts, failures included. The mode is looked up at each
+//!   answer: the [`Switchboard`] may have changed it.
 
 mod book;
 mod decision;
@@ -22,6 +23,7 @@ mod mark;
 mod observe;
 mod reply;
 mod round;
+mod switch;
 mod table;
 mod unloadable;
 
@@ -32,6 +34,7 @@ use crate::{Filter, Mode, Stage, StageSet};
 pub use decision::{Action, Decision, Keep, Record, Said, Weight};
 pub use judge::{Judge, PACE_LIMIT, PACE_SESSION_LIMIT};
 pub use observe::Observation;
+pub use switch::{Place, Switchboard, Switched, Tally};
 pub use unloadable::Unloadable;
 
 /// One generation of filters, in the order they are asked.
@@ -44,6 +47,7 @@ pub struct Chain {
 pub(crate) struct Member {
     name: Arc<str>,
     filter: Arc<dyn Filter>,
+    place: Arc<Place>,
     /// none when it is off
     stages: StageSet,
 }
@@ -51,7 +55,20 @@ pub(crate) struct Member {
 impl Chain {
     /// `filters` in the order they are asked; `generation` counts up with each change of the directory.
     pub fn new(generation: u64, filters: Vec<Arc<dyn Filter>>) -> Arc<Self> {
-        let members = filters.into_iter().map(Member::new).collect();
+        Self::under(generation, filters, &Switchboard::default())
+    }
+
+    /// The same, under a switchboard that all generations share.
+    pub fn under(
+        generation: u64,
+        filters: Vec<Arc<dyn Filter>>,
+        switchboard: &Switchboard,
+    ) -> Arc<Self> {
+        let member = |filter: Arc<dyn Filter>| {
+            let place = switchboard.place(filter.name());
+            Member::new(filter, place)
+        };
+        let members = filters.into_iter().map(member).collect();
         Arc::new(Self {
             generation,
             members,
@@ -79,7 +96,7 @@ impl Chain {
 }
 
 impl Member {
-    fn new(filter: Arc<dyn Filter>) -> Self {
+    fn new(filter: Arc<dyn Filter>, place: Arc<Place>) -> Self {
         let off = filter.policy().mode == Mode::Off;
         Self {
             name: filter.name().into(),
@@ -89,7 +106,13 @@ impl Member {
                 filter.stages()
             },
             filter,
+            place,
         }
+    }
+
+    /// As its TOML says, or as was said over its head.
+    fn mode(&self) -> Mode {
+        self.place.mode(self.filter.policy().mode)
     }
 
     fn is_asked(&self, stage: Stage, listener: &str) -> bool {

@@ -81,7 +81,9 @@ async fn tell(
             continue;
         };
         let stage = question.ask.stage();
-        records.push(match sandbox.ask(question.clone()).await {
+        let came = sandbox.ask(question.clone()).await;
+        member.place.count(&came);
+        records.push(match came {
             Ok(answer) => observed(member, stage, answer),
             Err(failure) => {
                 log_failure(member, &failure);

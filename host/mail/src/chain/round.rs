@@ -125,7 +125,9 @@ impl<'j> Round<'j> {
             let record = self.record(member, Said::FailedEarlier(policy.on_failure));
             return self.on_failure(member, record);
         };
-        match sandbox.ask(self.question()).await {
+        let came = sandbox.ask(self.question()).await;
+        member.place.count(&came);
+        match came {
             Ok(answer) => {
                 self.seat(position, Seat::Taken(sandbox));
                 self.answered(member, answer)
@@ -188,7 +190,7 @@ impl<'j> Round<'j> {
         record.memory = effects.memory;
         record.dropped = effects.dropped;
         record.pace = effects.pace;
-        record.weight = self.weigh(member, verdict.kind());
+        record.weight = self.weigh(member, record.mode, verdict.kind());
         let flow = match record.weight {
             Weight::Observed => {
                 (record.edits, record.scores) = (effects.edits, effects.scores);
@@ -209,9 +211,9 @@ impl<'j> Round<'j> {
         flow
     }
 
-    fn weigh(&self, member: &Member, verdict: VerdictKind) -> Weight {
+    fn weigh(&self, member: &Member, mode: Mode, verdict: VerdictKind) -> Weight {
         let policy = member.filter.policy();
-        if policy.mode != Mode::Enforce {
+        if mode != Mode::Enforce {
             Weight::Observed
         } else if table::cell(self.stage, verdict) == Cell::NotAllowed {
             Weight::NotAllowed
@@ -412,7 +414,7 @@ impl<'j> Round<'j> {
 
 impl Record {
     pub(super) fn new(member: &Member, stage: Stage, said: Said) -> Self {
-        let mode = member.filter.policy().mode;
+        let mode = member.mode();
         Self {
             filter: member.name.clone(),
             stage,

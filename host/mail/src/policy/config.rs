@@ -1,5 +1,7 @@
 //! A filter's own `[config]` table as the JSON text it is configured with.
 
+use std::path::Path;
+
 use lazaret_config::{ConfigError, LIST_FILE_LIMIT, Source, Table, Value, read_list, read_text};
 use serde_json::Value as Json;
 
@@ -7,8 +9,12 @@ use serde_json::Value as Json;
 const CONFIG_LIMIT: usize = 32 << 20;
 
 /// `{ lines = "file" }` becomes an array of the file's entries, `{ file = "file" }` its text, anywhere in the table.
-pub(super) fn resolve(config: Table, source: &Source) -> Result<String, ConfigError> {
-    let json = value(Value::Table(config), source)?.to_string();
+pub(super) fn resolve(
+    config: Table,
+    source: &Source,
+    reading: &mut dyn FnMut(&Path),
+) -> Result<String, ConfigError> {
+    let json = value(Value::Table(config), source, reading)?.to_string();
     if json.len() > CONFIG_LIMIT {
         let problem = format!("[config] with its lists is over {} MiB", CONFIG_LIMIT >> 20);
         return Err(ConfigError::new(source.path(), problem).cure("shorten the lists"));
@@ -16,7 +22,11 @@ pub(super) fn resolve(config: Table, source: &Source) -> Result<String, ConfigEr
     Ok(json)
 }
 
-fn value(written: Value, source: &Source) -> Result<Json, ConfigError> {
+fn value(
+    written: Value,
+    source: &Source,
+    reading: &mut dyn FnMut(&Path),
+) -> Result<Json, ConfigError> {
     Ok(match written {
         Value::String(text) => text.into(),
         Value::Integer(number) => number.into(),
@@ -31,20 +41,32 @@ fn value(written: Value, source: &Source) -> Result<Json, ConfigError> {
         Value::Boolean(truth) => truth.into(),
         Value::Datetime(time) => time.to_string().into(),
         Value::Array(entries) => {
-            let entries = entries.into_iter().map(|entry| value(entry, source));
+            let entries = entries
+                .into_iter()
+                .map(|entry| value(entry, source, reading));
             entries.collect::<Result<Vec<_>, _>>()?.into()
         }
         Value::Table(table) => match outside(&table) {
-            Some(("lines", path)) => read_list(&source.directory().join(path))?.into(),
-            Some((_, path)) => read_text(&source.directory().join(path), LIST_FILE_LIMIT)?.into(),
+            Some((key, path)) => {
+                let path = source.directory().join(path);
+                reading(&path);
+                read_outside(key, &path)?
+            }
             None => {
                 let entries = table
                     .into_iter()
-                    .map(|(key, entry)| Ok((key, value(entry, source)?)));
+                    .map(|(key, entry)| Ok((key, value(entry, source, reading)?)));
                 Json::Object(entries.collect::<Result<_, ConfigError>>()?)
             }
         },
     })
+}
+
+fn read_outside(key: &str, path: &Path) -> Result<Json, ConfigError> {
+    match key {
+        "lines" => Ok(read_list(path)?.into()),
+        _ => Ok(read_text(path, LIST_FILE_LIMIT)?.into()),
+    }
 }
 
 /// A table of nothing but `lines` or `file`, and the path it names.

@@ -142,12 +142,22 @@ impl Policy {
     /// Reads the TOML of one filter; paths in `[config]` are relative to it. Unknown keys, permissions, verdicts and
     /// stages, grants that do not parse and list files that cannot be read are errors with line and nearest word.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        read::policy(&Source::read(path)?)
+        read::policy(&Source::read(path)?, &mut |_| ())
     }
 
     /// The same of a text as if it stood in `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        read::policy(&Source::new(path, text))
+        Self::parse_noting(path, text, &mut |_| ())
+    }
+
+    /// The same; `reading` is told of each file that `[config]` names before that file is read, also where it then
+    /// cannot be. Whoever watches files learns here which.
+    pub fn parse_noting(
+        path: &Path,
+        text: &str,
+        reading: &mut dyn FnMut(&Path),
+    ) -> Result<Self, ConfigError> {
+        read::policy(&Source::new(path, text), reading)
     }
 
     /// May this filter send mail into the quarantine, by verdict or by failing?

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned, Table};
 use serde::Deserialize;
 
@@ -44,7 +46,10 @@ impl Default for Written {
     }
 }
 
-pub(super) fn policy(source: &Source) -> Result<Policy, ConfigError> {
+pub(super) fn policy(
+    source: &Source,
+    reading: &mut dyn FnMut(&Path),
+) -> Result<Policy, ConfigError> {
     let written: Written = source.parse()?;
     let reader = Reader { source };
     let grant = reader.each(&written.grant, Reader::grant)?;
@@ -70,7 +75,7 @@ pub(super) fn policy(source: &Source) -> Result<Policy, ConfigError> {
         wall: reader.not_zero("wall", written.wall.0)?,
         memory: reader.not_zero("memory", written.memory.0)?,
         max_message: written.max_message.0,
-        config: config::resolve(written.config, source)?,
+        config: config::resolve(written.config, source, reading)?,
     })
 }
 
