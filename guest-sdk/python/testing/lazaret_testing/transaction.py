@@ -1,0 +1,157 @@
+"""A session with one transaction, played to a filter."""
+
+import copy
+import json
+from typing import Any, Iterable, List, Mapping, Optional, Tuple, Union
+
+from wit_world.exports.on_outcome import ResultOfTransaction
+from wit_world.imports import types
+from wit_world.imports.types import Address, Parameter, Verdict
+
+from . import host as hosts
+from .host import Facts, Host
+from .message import Message
+
+class Report:
+    """What a filter said and did."""
+
+    def __init__(self, host: Host, verdicts: List[Tuple[str, Verdict]], recipients: List[str]) -> None:
+        self.verdicts = verdicts
+        """Stage and verdict, in order."""
+        self.recipients = recipients
+        """Mailboxes of the recipients that were not refused."""
+        self.edits, self.log, self.held = host.edits, host.log, host.held
+        self.scores = {symbol: points for _, symbol, points, _ in host.scores}
+        self.notes = {key: value for (filter, _, key), value in host.notes.items() if filter == host.filter_name}
+        self.message = host.message.octets
+        """The message after all edits."""
+
+    @property
+    def stage(self) -> str:
+        """Where the filter was asked last for a verdict."""
+        return self.verdicts[-1][0]
+
+    @property
+    def said(self) -> str:
+        """The last verdict in words: `continue`, `reject 550 5.7.1 no bulk mail`, `quarantine reason`."""
+        return in_words(self.verdicts[-1][1]) if self.verdicts else "continue"
+
+
+def in_words(verdict: Verdict) -> str:
+    """A verdict as one line."""
+    words = [type(verdict).__name__.removeprefix("Verdict_").lower()]
+    value = getattr(verdict, "value", None)
+    if isinstance(value, types.Reply):
+        words += [str(word) for word in (value.code, value.enhanced, value.text) if word is not None]
+    elif value is not None:
+        words.append(value)
+    return " ".join(words)
+
+
+def address(mailbox: str, parameters: Mapping[str, Optional[str]] = {}) -> Address:
+    """A path of the envelope with its ESMTP parameters."""
+    local_part, _, domain = mailbox.rpartition("@") if "@" in mailbox else (mailbox, "", "")
+    return Address(mailbox, local_part, domain, [Parameter(word, value) for word, value in parameters.items()])
+
+
+class Transaction:
+    """What a client does; what is left out has a harmless value."""
+
+    def __init__(
+        self,
+        sender: str = "sender@example.net",
+        recipients: Iterable[str] = ("recipient@example.org",),
+        message: Union[str, bytes] = "Subject: test\n\ntest\n",
+        *,
+        parameters: Mapping[str, Optional[str]] = {},
+        client: str = "192.0.2.1",
+        client_name: Optional[str] = None,
+        listener: str = "mx",
+        hello: str = "client.example.net",
+        tls: Any = None,
+        user: Optional[str] = None,
+        early_talker: bool = False,
+        deny: Iterable[str] = (),
+        notes: Mapping[Tuple[str, str], str] = {},
+    ) -> None:
+        """`deny` names permissions; `notes` has what other filters left, by filter and key."""
+        self.facts = Facts(client, client_name, listener, hello, tls, user, early_talker)
+        self.sender = address(sender, parameters)
+        self.recipients = [address(mailbox) for mailbox in recipients]
+        self.message = Message(message.encode() if isinstance(message, str) else message)
+        self.denied = set(deny)
+        self.notes = {(filter, "connection", key): value for (filter, key), value in notes.items()}
+
+    def run(self, filter_class: type, config: Mapping[str, Any] = {}, name: str = "filter") -> Report:
+        """From connection to disconnection, until a verdict ends it. A ValueError of `configure` goes to the test.
+
+        `name` is the filter's own, under which its notes and scores are kept."""
+        host = Host(self.facts, self.denied, name, dict(self.notes))
+        hosts.play(host)
+        try:
+            return _Play(self, host, filter_class, config).report()
+        finally:
+            hosts.play(None)
+
+
+class _Play:
+    def __init__(self, transaction: Transaction, host: Host, filter_class: type, config: Mapping[str, Any]) -> None:
+        self.transaction, self.host = transaction, host
+        self.verdicts: List[Tuple[str, Verdict]] = []
+        self.configured = filter_class()
+        if hasattr(self.configured, "configure"):
+            self.configured.configure(json.loads(json.dumps(config)))
+
+    def report(self) -> Report:
+        said = self.connection() or self.transact()
+        self.ask(self.fork(), "disconnect", "closed" if said is None else "refused")
+        return Report(self.host, self.verdicts, [recipient.mailbox for recipient in self.host.recipients])
+
+    def fork(self) -> Any:
+        """A sandbox: its own copy of the configured filter."""
+        return copy.deepcopy(self.configured)
+
+    def connection(self) -> Optional[Verdict]:
+        """Until HELO has been answered."""
+        refused = self.ask(self.fork(), "connect")
+        if refused is None:
+            self.host.greeting = self.transaction.facts.hello
+            refused = self.ask(self.fork(), "hello", self.host.greeting)
+        return refused
+
+    def transact(self) -> Optional[Verdict]:
+        """From MAIL to the end of data, all in one sandbox."""
+        sandbox, host = self.fork(), self.host
+        host.sender = self.transaction.sender
+        refused = self.ask(sandbox, "mail", host.sender)
+        if refused is None:
+            for recipient in self.transaction.recipients:
+                if self.ask(sandbox, "rcpt", recipient) is None:
+                    host.recipients.append(recipient)
+            host.message = self.transaction.message
+            if host.recipients:
+                refused = self.ask(sandbox, "headers") or self.ask(sandbox, "message")
+        self.ask(sandbox, "outcome", _result(refused, host.filter_name))
+        return refused
+
+    def ask(self, sandbox: Any, stage: str, *facts: Any) -> Optional[Verdict]:
+        """A verdict that ends the stage, or None. Edits show from the next call on."""
+        if not hasattr(sandbox, stage):
+            return None
+        self.host.begin(stage)
+        verdict = getattr(sandbox, stage)(*facts)
+        self.host.message = self.host.pending or self.host.message
+        if stage in ("outcome", "disconnect"):
+            return None
+        self.verdicts.append((stage, verdict))
+        return None if isinstance(verdict, (types.Verdict_Continue, types.Verdict_Accept)) else verdict
+
+
+def _result(refused: Optional[Verdict], name: str) -> ResultOfTransaction:
+    if refused is None:
+        return ResultOfTransaction(250, "OK", None, "TEST")
+    reply = getattr(refused, "value", None)
+    if not isinstance(reply, types.Reply):
+        return ResultOfTransaction(250, "OK", name, None)
+    usual = 451 if isinstance(refused, types.Verdict_Defer) else 550
+    return ResultOfTransaction(reply.code or usual, reply.text, name, None)

@@ -1,0 +1,1 @@
+"""What a filter can import: a module for each permission."""
