@@ -13,6 +13,7 @@ pub mod client;
 pub mod glob;
 pub mod guests;
 pub mod journal;
+pub mod neighbour;
 pub mod peers;
 pub mod proxy;
 pub mod quantile;
@@ -21,5 +22,6 @@ pub mod transcript;
 
 pub use backend::{BackendDouble, Delivery, Step};
 pub use client::{Client, Reply, Segments};
+pub use neighbour::{Neighbour, Samples, Window};
 pub use proxy::Proxy;
 pub use transcript::Transcript;

@@ -37,6 +37,7 @@ const STAGES: [&str; 9] = [
 pub struct Builder {
     dir: TempDir,
     root: Table,
+    engine: Option<EngineSettings>,
 }
 
 /// A running proxy; it drains when dropped.
@@ -61,6 +62,7 @@ impl Builder {
         Self {
             dir,
             root: ordinary(backend),
+            engine: None,
         }
     }
 
@@ -128,6 +130,14 @@ impl Builder {
             .unwrap_or_else(|| panic!("no listener {name}"))
     }
 
+    /// An engine of its own with these settings, not the one that all proxies of this process share.
+    pub fn engine(self, settings: EngineSettings) -> Self {
+        Self {
+            engine: Some(settings),
+            ..self
+        }
+    }
+
     /// Writes `lazaret.toml` and keeps the directory without starting anything.
     pub fn write(self) -> TempDir {
         let text = self.root.to_string();
@@ -137,7 +147,11 @@ impl Builder {
     /// Starts it.
     pub fn start(self) -> Proxy {
         journal::keep();
-        Proxy::start(self.write())
+        let engine = match self.engine.clone() {
+            Some(settings) => Engine::new(settings).expect("an engine"),
+            None => Arc::clone(&ENGINE),
+        };
+        Proxy::start(self.write(), engine)
     }
 }
 
@@ -147,13 +161,13 @@ impl Proxy {
         Builder::new(backend)
     }
 
-    fn start(dir: TempDir) -> Self {
+    fn start(dir: TempDir, engine: Arc<Engine>) -> Self {
         let (started, when_started) = mpsc::channel();
         let (shutdown, when_shut) = oneshot::channel();
         let config = dir.path().join("lazaret.toml");
         let thread = std::thread::spawn(move || {
             let runtime = Runtime::new().expect("a runtime");
-            runtime.block_on(run(config, started, when_shut));
+            runtime.block_on(run(config, engine, started, when_shut));
             runtime.shutdown_timeout(std::time::Duration::from_secs(1));
         });
         let addresses = when_started.recv().expect("the proxy starts");
@@ -214,11 +228,12 @@ impl Drop for Proxy {
 
 async fn run(
     config: PathBuf,
+    engine: Arc<Engine>,
     started: mpsc::Sender<Vec<(String, SocketAddr)>>,
     shutdown: oneshot::Receiver<()>,
 ) {
     let config = lazaret_proxy::Config::read(&config).unwrap_or_else(|error| panic!("{error}"));
-    let bound = lazaret_proxy::Proxy::bind(config, Arc::clone(&ENGINE) as _).await;
+    let bound = lazaret_proxy::Proxy::bind(config, engine).await;
     let proxy = bound.unwrap_or_else(|error| panic!("{error}"));
     started.send(proxy.addresses()).expect("the test waits");
     // The sender is dropped to end it.

@@ -10,9 +10,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Component;
 use wasmtime::{Config, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::idle::Idle;
 use crate::inspect::{ALLOWED, fault};
+use crate::lane::Lane;
 use crate::limiter::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::settings::{Allocation, EngineSettings};
+use crate::template::Live;
 use crate::text::{clip, printable};
 
 /// Compiled components that are kept although no filter may use them any more.
@@ -21,6 +24,11 @@ const KEPT_COMPILED: usize = 64;
 const TABLES_PER_SLOT: u32 = 8;
 /// See [`TABLES_PER_SLOT`].
 const INSTANCES_PER_SLOT: u32 = 16;
+
+/// How often somebody who waits for a slot asks again for those of idle sandboxes.
+const RECALL_EVERY: Duration = Duration::from_millis(50);
+/// A sandbox that has waited so long for its next question may be given up where slots are scarce.
+const IDLE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A shorter tick would only burn CPU.
 const LEAST_TICK: Duration = Duration::from_millis(1);
@@ -39,6 +47,8 @@ struct Shared {
     slots: Arc<Semaphore>,
     compiled: Mutex<VecDeque<Compiled>>,
     allocation: Allocation,
+    lane: Lane,
+    idle: Arc<Idle<Box<Live>>>,
 }
 
 /// A component that is compiled, or being compiled by whoever came first.
@@ -71,6 +81,8 @@ impl Engine {
                 slots,
                 compiled: Mutex::default(),
                 allocation,
+                lane: Lane::new().map_err(|error| EngineError(error.to_string()))?,
+                idle: Arc::default(),
             }),
         }))
     }
@@ -103,13 +115,29 @@ impl Engine {
         &self.shared.wasm
     }
 
+    /// Where long calls go on.
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.shared.lane
+    }
+
+    /// Sandboxes between two questions.
+    pub(crate) fn idle(&self) -> &Arc<Idle<Box<Live>>> {
+        &self.shared.idle
+    }
+
     /// Waits for slots; a sandbox holds them as long as it lives, so the pool is never asked for more than it has.
+    /// Meanwhile sandboxes that have waited long for their next question are given up.
     pub(crate) async fn slots(&self, count: u32) -> OwnedSemaphorePermit {
-        let slots = self.shared.slots.clone();
-        slots
-            .acquire_many_owned(count)
-            .await
-            .expect("the semaphore is never closed")
+        let acquire = self.shared.slots.clone().acquire_many_owned(count);
+        tokio::pin!(acquire);
+        let mut again = tokio::time::interval(RECALL_EVERY);
+        loop {
+            tokio::select! {
+                biased;
+                slots = &mut acquire => return slots.expect("the semaphore is never closed"),
+                _ = again.tick() => drop(self.idle().give_up(count as usize, IDLE_PATIENCE)),
+            }
+        }
     }
 
     /// Slots that a sandbox of this component takes.

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::lane::SLICE;
+
 /// What the answer to one question has used so far, and what it may use.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -43,6 +45,17 @@ impl Meter {
     pub fn is_exhausted(&self) -> bool {
         let running = thread_nanos().saturating_sub(self.since.load(Relaxed));
         self.spent.load(Relaxed).saturating_add(running) >= self.limit.load(Relaxed)
+    }
+
+    /// Has the answer taken so much CPU by now that it should go on in the slow lane?
+    pub fn is_long(&self) -> bool {
+        self.spent() >= SLICE
+    }
+
+    /// Has the poll that is running had its slice? Asked on its thread.
+    pub fn is_due(&self) -> bool {
+        let running = thread_nanos().saturating_sub(self.since.load(Relaxed));
+        running >= nanos(SLICE)
     }
 
     fn enter(&self) {

@@ -7,6 +7,7 @@ use lazaret_mail::{Answer, Failure, FailureKind, Filter, Policy, Question, Sandb
 
 use crate::contain::{contained, explain};
 use crate::contract::stage_of;
+use crate::idle::Ticket;
 use crate::meter::Meter;
 use crate::template::{BootFault, Live, Template};
 
@@ -56,7 +57,10 @@ struct Fork {
 
 enum State {
     Unborn,
-    Live(Box<Live>),
+    /// between two questions
+    Idle(Ticket<Box<Live>>),
+    /// there was no slot for it, or its own was given to others: whatever it knew is lost
+    Busy,
     /// failed, or a question was cancelled: the store is gone
     Spent,
 }
@@ -65,23 +69,40 @@ enum State {
 impl Sandbox for Fork {
     async fn ask(&mut self, question: Question) -> Result<Answer, Failure> {
         let stage = stage_of(&question.ask);
+        match self.answer(question).await {
+            Ok((answer, live)) => {
+                self.state = State::Idle(self.template.engine().idle().put(live));
+                Ok(answer)
+            }
+            Err(kind) => {
+                if kind == FailureKind::Busy {
+                    self.state = State::Busy;
+                }
+                Err(Failure {
+                    filter: self.template.name().to_string(),
+                    stage,
+                    kind,
+                    cpu: self.meter.spent(),
+                })
+            }
+        }
+    }
+}
+
+impl Fork {
+    /// Within `wall`. Whatever ends this future early, by error or by being dropped, takes the store with it.
+    async fn answer(&mut self, question: Question) -> Result<(Answer, Box<Live>), FailureKind> {
         self.meter.reset();
-        // Whatever ends this future early, by error or by being dropped, takes the store with it.
         let state = std::mem::replace(&mut self.state, State::Spent);
         let (template, meter) = (self.template.clone(), self.meter.clone());
         let wall = template.policy().wall;
-        let answered = tokio::time::timeout(wall, answer(template, meter, state, question)).await;
-        match answered.unwrap_or(Err(FailureKind::Wall(wall))) {
-            Ok((answer, live)) => {
-                self.state = State::Live(live);
-                Ok(answer)
-            }
-            Err(kind) => Err(Failure {
-                filter: self.template.name().to_string(),
-                stage,
-                kind,
-                cpu: self.meter.spent(),
-            }),
+        let answering = Box::pin(answer(template, meter, state, question));
+        let lane = self.template.engine().lane();
+        let carried = lane.carry(answering, || self.meter.is_long());
+        match tokio::time::timeout(wall, carried).await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(lost)) => Err(FailureKind::Internal(lost.to_string())),
+            Err(_) => Err(FailureKind::Wall(wall)),
         }
     }
 }
@@ -93,8 +114,9 @@ async fn answer(
     question: Question,
 ) -> Result<(Answer, Box<Live>), FailureKind> {
     let mut live = match state {
-        State::Live(live) => live,
+        State::Idle(ticket) => ticket.take().ok_or(FailureKind::Busy)?,
         State::Unborn => Box::new(template.fork(&meter).await.map_err(in_a_fork)?),
+        State::Busy => return Err(FailureKind::Busy),
         State::Spent => {
             let why = "asked again after a failure".to_owned();
             return Err(FailureKind::Internal(why));

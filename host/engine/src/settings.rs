@@ -15,8 +15,8 @@ pub struct EngineSettings {
     pub max_memory: u64,
     /// elements of all tables of a sandbox. Default 50,000.
     pub table_elements: usize,
-    /// how often running guests are looked at, at least 1 ms; a guest holds its thread about this long at once.
-    /// Default 5 ms.
+    /// how often running guests are looked at, at least 1 ms; a guest holds a thread that serves sockets for at most
+    /// 1 ms and this. Default 1 ms.
     pub tick: Duration,
     /// CPU time of `configure` (and of instantiation) while a filter is loaded. Default 20 s.
     pub configure_time: Duration,
@@ -72,7 +72,7 @@ impl Default for EngineSettings {
             max_wasm: 64 << 20,
             max_memory: 256 << 20,
             table_elements: 50_000,
-            tick: Duration::from_millis(5),
+            tick: Duration::from_millis(1),
             configure_time: Duration::from_secs(20),
             configure_wall: Duration::from_secs(60),
             allocation: Allocation::Pool,

@@ -192,9 +192,12 @@ impl Template {
         let meter = meter.clone();
         // Tokio's own yield lets its driver run: with a plain one, a loop would keep its worker from sockets for long.
         store.epoch_deadline_callback(move |_| {
-            Ok(match meter.is_exhausted() {
-                true => UpdateDeadline::Interrupt,
-                false => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+            Ok(if meter.is_exhausted() {
+                UpdateDeadline::Interrupt
+            } else if meter.is_due() {
+                UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+            } else {
+                UpdateDeadline::Continue(1)
             })
         });
         store.set_epoch_deadline(1);
@@ -237,6 +240,11 @@ impl Template {
         self.policy.time + Duration::from_secs_f64(by_size.min(MOST_BY_SIZE))
     }
 
+    /// Where it runs.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The filter's name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
@@ -264,7 +272,7 @@ impl Template {
 }
 
 fn no_slot() -> BootFault {
-    BootFault::Failed(FailureKind::Internal("no sandbox was free in time".into()))
+    BootFault::Failed(FailureKind::Busy)
 }
 
 /// `memory` over what the engine can give, or under what the component needs from the start.

@@ -20,7 +20,7 @@ pub trait Filter: Send + Sync {
     fn fork(&self) -> Box<dyn Sandbox>;
 }
 
-/// One sandbox. After an `Err` it is not asked again.
+/// One sandbox. After an `Err` it is not asked again, but for [`FailureKind::Busy`]: that it says again.
 #[async_trait]
 pub trait Sandbox: Send {
     /// Asks one stage. Effects come back with the verdict and are lost with a failure.
@@ -161,6 +161,10 @@ pub enum FailureKind {
     /// could not be loaded at start; its answer is `on-failure`
     #[error("not loadable: {0}")]
     NotLoadable(String),
+    /// no sandbox was free for it in time, or the one it had was given up for others. We are to blame, not the filter:
+    /// its `on-failure` has no say, the client is told to try again.
+    #[error("no sandbox was free in time")]
+    Busy,
     /// our own fault
     #[error("internal: {0}")]
     Internal(String),

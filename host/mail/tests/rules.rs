@@ -229,6 +229,54 @@ async fn a_skipped_failure_does_not_stop_the_others() {
     );
 }
 
+/// Whoever makes us busy would otherwise get his mail past a filter whose failures are skipped.
+#[tokio::test]
+async fn where_no_sandbox_is_free_we_answer_and_not_on_failure() {
+    for on_failure in [
+        OnFailure::Skip,
+        OnFailure::Reject,
+        OnFailure::Quarantine,
+        OnFailure::Defer,
+    ] {
+        let busy = Double::new("busy", MESSAGE, |_, _| Err(FailureKind::Busy))
+            .with(|policy| policy.on_failure = on_failure);
+        let decision = connection([busy]).transaction().await;
+        assert_eq!(
+            told(&decision),
+            "451 4.3.2 Too busy to check mail now, try again later (7F3K2)"
+        );
+        assert_eq!(decision.by, None, "no filter decided this");
+    }
+}
+
+#[tokio::test]
+async fn a_sandbox_that_was_given_up_says_so_at_every_later_stage() {
+    let stages = [Stage::Mail, Stage::Rcpt];
+    let double = Double::new("f", &stages, |_, asked| match asked {
+        1 => Ok(answer(Verdict::Continue)),
+        _ => Err(FailureKind::Busy),
+    });
+    let forks = double.forks.clone();
+    let mut connection = connection([double]);
+    assert_eq!(told(&connection.mail().await), "pass");
+    let busy = "451 4.3.2 Too busy to check mail now, try again later (7F3K2)";
+    for _ in 0..2 {
+        assert_eq!(told(&connection.rcpt_to("a@example.com").await), busy);
+    }
+    assert_eq!(
+        forks.load(Ordering::Relaxed),
+        1,
+        "no fresh one without its memory"
+    );
+}
+
+#[tokio::test]
+async fn an_observed_filter_without_a_sandbox_changes_nothing() {
+    let busy = Double::new("busy", MESSAGE, |_, _| Err(FailureKind::Busy))
+        .with(|policy| policy.mode = Mode::Observe);
+    assert_eq!(told(&connection([busy]).transaction().await), "pass");
+}
+
 #[tokio::test]
 async fn an_observed_failure_changes_nothing() {
     let broken = Double::fails("broken", MESSAGE).with(|policy| policy.mode = Mode::Observe);

@@ -347,6 +347,7 @@ impl Connection {
     /// Logs what filters said, and holds the reply back as long as they asked, without a thread.
     async fn heed(&mut self, decision: &Decision) {
         log::records(&self.session, decision);
+        self.site.counters.judged(decision);
         if !decision.pace.is_zero() {
             pace::holding(&mut self.delivery, sleep(decision.pace)).await;
         }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use lazaret_mail::{Chain, Observation};
+use lazaret_mail::chain::{Record, Said};
+use lazaret_mail::{Chain, Decision, FailureKind, Observation};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -139,6 +140,14 @@ impl Counters {
             Error::InDoubt(_) => "backend in doubt",
             _ => "backend failed",
         });
+    }
+
+    /// Filters that could not be asked because no sandbox was free.
+    pub(crate) fn judged(&self, decision: &Decision) {
+        let busy = |record: &&Record| matches!(&record.said, Said::Failed(failure) if failure.kind == FailureKind::Busy);
+        for _ in decision.records.iter().filter(busy) {
+            self.ended("no sandbox");
+        }
     }
 
     pub(crate) fn snapshot(&self) -> BTreeMap<&'static str, u64> {

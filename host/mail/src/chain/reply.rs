@@ -53,6 +53,15 @@ pub(super) fn failure(occasion: Occasion<'_>, default: Default) -> Reply {
     Reply::new(default.code, Some(default.enhanced), &text)
 }
 
+/// Where there is no place for a sandbox (RFC 3463: 4.3.2, not accepting messages now).
+pub(super) fn busy(occasion: Occasion<'_>, default: Default) -> Reply {
+    let text = format!(
+        "Too busy to check mail now, try again later ({})",
+        occasion.id
+    );
+    Reply::new(default.code, Enhanced::new(4, 3, 2), &text)
+}
+
 fn code(occasion: Occasion<'_>, default: Default, wanted: Option<u16>) -> (Code, u32) {
     let Some(wanted) = wanted else {
         return (default.code, 0);

@@ -11,8 +11,8 @@ use super::table::{self, Cell};
 use super::{Action, Chain, Decision, Keep, Member, Record, Said, Weight};
 use crate::message::EditFault;
 use crate::{
-    Answer, Ask, Effects, Envelope, Failure, Message, Mode, Notes, OnFailure, Points, Question,
-    Sandbox, Scope, Score, Session, Stage, Verdict, VerdictKind,
+    Answer, Ask, Effects, Envelope, Failure, FailureKind, Message, Mode, Notes, OnFailure, Points,
+    Question, Sandbox, Scope, Score, Session, Stage, Verdict, VerdictKind,
 };
 
 /// Longest reason of a quarantine, in characters.
@@ -131,6 +131,10 @@ impl<'j> Round<'j> {
             Ok(answer) => {
                 self.seat(position, Seat::Taken(sandbox));
                 self.answered(member, answer)
+            }
+            Err(failure) if failure.kind == FailureKind::Busy => {
+                self.seat(position, Seat::Taken(sandbox));
+                self.busy(member, failure)
             }
             Err(failure) => {
                 self.seat(position, Seat::Failed);
@@ -318,6 +322,23 @@ impl<'j> Round<'j> {
         let mut record = self.record(member, Said::Failed(failure.clone()));
         record.cpu = failure.cpu;
         self.on_failure(member, record)
+    }
+
+    /// We have no place for its sandbox: ours to answer, whatever its `on-failure` says. Under `skip` mail would pass
+    /// unseen whenever somebody makes us busy.
+    fn busy(&mut self, member: &Member, failure: Failure) -> ControlFlow<()> {
+        log_failure(member, &failure);
+        let record = self.record(member, Said::Failed(failure));
+        let counts = record.weight == Weight::Counted;
+        self.decision.records.push(record);
+        let occasion = self.occasion(VerdictKind::Defer);
+        self.decision.action = match table::cell(self.stage, VerdictKind::Defer) {
+            _ if !counts => return Continue(()),
+            Cell::Refuse(default) => Action::Refuse(reply::busy(occasion, default)),
+            Cell::Close(default) => Action::Close(reply::busy(occasion, default)),
+            _ => return Continue(()),
+        };
+        Break(())
     }
 
     fn on_failure(&mut self, member: &Member, record: Record) -> ControlFlow<()> {
