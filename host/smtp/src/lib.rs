@@ -43,6 +43,7 @@
 //! | 4954 | AUTH | not offered; mechanisms of the backend are read |
 //! | 6152 | 8BITMIME | octets pass unaltered |
 //! | 6531 | SMTPUTF8 | UTF-8 in paths where MAIL asked for it |
+//! | HAProxy | PROXY v1, v2 | [`ProxyHeader`], ahead of the session; TLVs checked, not believed |
 //!
 //! # An example
 //!
@@ -94,6 +95,7 @@ pub mod event;
 pub mod extension;
 mod line;
 pub mod parameter;
+pub mod proxy_header;
 mod replies;
 pub mod reply;
 pub mod reply_parser;
@@ -108,5 +110,6 @@ pub use enhanced::Enhanced;
 pub use event::{CloseReason, End, Event, Fault, Hello, HelloVerb};
 pub use extension::{Extensions, Keyword, Own};
 pub use parameter::Parameter;
+pub use proxy_header::{Origin, ProxyError, ProxyHeader};
 pub use reply::{Code, Reply};
 pub use server::{Server, ServerConfig};

@@ -4,8 +4,8 @@
 use bytes::BytesMut;
 use lazaret_smtp::data::{Decoded, Decoder, Encoder};
 use lazaret_smtp::{
-    Client, ClientLimits, Code, Command, End, Event, Extensions, Fault, Keyword, Own, Reply,
-    Server, ServerConfig,
+    Client, ClientLimits, Code, Command, End, Event, Extensions, Fault, Keyword, Own, ProxyHeader,
+    Reply, Server, ServerConfig,
 };
 
 use crate::oracle;
@@ -16,13 +16,14 @@ pub type Check = fn(&[u8]);
 
 /// A check with the name of its fuzz target and corpus folder.
 #[allow(dead_code, reason = "each fuzz target uses one check")]
-pub const ALL: [(&str, Check); 6] = [
+pub const ALL: [(&str, Check); 7] = [
     ("command", command),
     ("reply", reply),
     ("data", data),
     ("chunks", chunks),
     ("client", client),
     ("server", server),
+    ("proxy", proxy),
 ];
 
 /// A line that parses prints as one line that parses to the same.
@@ -219,6 +220,30 @@ pub fn server(octets: &[u8]) {
             }
         };
         session.watch();
+    }
+}
+
+/// A PROXY header is found at one length only: less is not enough, more changes nothing, and a
+/// fault stays one.
+pub fn proxy(octets: &[u8]) {
+    let whole = ProxyHeader::parse(octets);
+    let length = match whole {
+        Ok(Some(header)) => header.length,
+        _ => octets.len(),
+    };
+    assert!(length <= octets.len());
+    let earlier = |cut: usize| ProxyHeader::parse(&octets[..cut]);
+    let certain = (0..length).find(|cut| earlier(*cut) != Ok(None));
+    match certain {
+        None => {}
+        Some(cut) => {
+            assert!(whole.is_err(), "less was enough");
+            assert_eq!(earlier(cut), whole);
+            assert!((cut..length).all(|cut| earlier(cut) == whole));
+        }
+    }
+    if whole != Ok(None) {
+        assert_eq!(ProxyHeader::parse(&[octets, b"EHLO x\r\n"].concat()), whole);
     }
 }
 
