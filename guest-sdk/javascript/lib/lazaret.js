@@ -88,6 +88,7 @@ const STAGES = {
  * @returns {import("./contract").Exports}
  */
 export function subscribe(filter) {
+  /** @type {any} */
   const exports = { configure: (config) => configure(filter, JSON.parse(config)) };
   for (const [stage, name] of Object.entries(STAGES)) {
     if (filter[stage]) exports[name] = { [stage]: (...facts) => filter[stage](...facts) };

@@ -33,7 +33,8 @@ const VERDICTS = new Map([
 ]);
 
 /** All stages of a transaction share one of these; each call at the connection has its own. */
-class Reference {
+export class Reference {
+  /** @type {ReturnType<typeof parse>} */
   settings = { domains: new Set(), points: 1 };
   earlyAnswer = "";
   calls = 0;

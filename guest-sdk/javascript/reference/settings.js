@@ -4,7 +4,7 @@ import { ConfigError } from "../lib/lazaret.js";
 
 /**
  * The `[config]` table, checked: whose mail costs how much.
- * @param {Record<string, unknown>} config
+ * @param {Record<string, any>} config
  */
 export function parse(config) {
   for (const key of Object.keys(config)) {

@@ -1,0 +1,3 @@
+import { current } from "../host.js";
+
+export const random = (length) => current().random(length);

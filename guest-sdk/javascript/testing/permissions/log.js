@@ -1,0 +1,3 @@
+import { current } from "../host.js";
+
+export const write = (level, message) => void current().log.push(`${level} ${message}`);

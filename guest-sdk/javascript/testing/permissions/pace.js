@@ -1,0 +1,3 @@
+import { current } from "../host.js";
+
+export const hold = (milliseconds) => current().hold(milliseconds);

@@ -1,0 +1,183 @@
+"""The library, and the host that tests play with."""
+
+import sys
+import types
+import unittest
+
+from componentize_py_types import Err
+from lazaret import CONTINUE, defer, disconnect, export, quarantine, reject
+from lazaret_testing import Transaction
+from wit_world import exports
+from wit_world.imports import body, edit_headers, headers, parts, score, session
+from wit_world.imports.types import Error, Reply, Verdict_Defer, Verdict_Disconnect, Verdict_Quarantine, Verdict_Reject
+
+
+def module_of(filter_class: type) -> types.ModuleType:
+    """A new module with this class in it, as if it were a filter's own."""
+    module = types.ModuleType("a_filter")
+    sys.modules["a_filter"] = module
+    filter_class.__module__ = "a_filter"
+    export(filter_class)
+    return module
+
+
+class Verdicts(unittest.TestCase):
+    def test_words(self):
+        self.assertEqual(reject("no"), Verdict_Reject(Reply(None, None, "no")))
+        self.assertEqual(defer("later", 450, "4.7.1"), Verdict_Defer(Reply(450, "4.7.1", "later")))
+        self.assertEqual(disconnect("bye", 421), Verdict_Disconnect(Reply(421, None, "bye")))
+        self.assertEqual(quarantine("odd"), Verdict_Quarantine("odd"))
+
+
+class Counter:
+    def __init__(self):
+        self.most = 1
+        self.asked = 0
+
+    def configure(self, config):
+        self.most = int(config.get("most", 1))
+
+    def mail(self, sender):
+        return CONTINUE
+
+    def rcpt(self, recipient):
+        self.asked += 1
+        return CONTINUE if self.asked <= self.most else reject("too many")
+
+
+class Exports(unittest.TestCase):
+    def test_stages_that_are_there_are_exported_and_no_others(self):
+        module = module_of(Counter)
+        self.assertEqual({name for name in vars(module) if name[0] == "O"}, {"OnMail", "OnRcpt"})
+
+    def test_all_stages_share_one_object(self):
+        module = module_of(Counter)
+        module.WitWorld().configure('{"most": 2}')
+        said = [module.OnRcpt().rcpt(None) for _ in range(3)]
+        self.assertEqual(said, [CONTINUE, CONTINUE, reject("too many")])
+
+    def test_a_value_error_of_configure_is_for_the_operator(self):
+        with self.assertRaises(Err) as caught:
+            module_of(Counter).WitWorld().configure('{"most": "x"}')
+        self.assertIn("'x'", caught.exception.value)
+
+    def test_settings_for_a_filter_without_any_are_an_error(self):
+        class Plain:
+            def mail(self, sender):
+                return CONTINUE
+
+        module = module_of(Plain)
+        module.WitWorld().configure("{}")
+        with self.assertRaises(Err):
+            module.WitWorld().configure('{"a": 1}')
+
+    def test_a_stage_that_the_world_lacks_is_named(self):
+        had = exports.OnMail
+        del exports.OnMail
+        try:
+            with self.assertRaisesRegex(TypeError, "Counter.mail: the world does not include `stage-mail`"):
+                module_of(Counter)
+        finally:
+            exports.OnMail = had
+
+
+class Reader:
+    """Keeps what it sees of a message."""
+
+    seen: dict = {}
+
+    def message(self):
+        Reader.seen = {
+            "subject": headers.text("subject"),
+            "raw": [field.value for field in headers.all()],
+            "parts": [(part.parent, part.content_type, part.name, part.attachment) for part in parts.all()],
+            "text": parts.text(1),
+            "body": body.read(0, 9),
+            "past": body.read(10_000, 9),
+        }
+        return CONTINUE
+
+
+MIXED = """Subject: =?utf-8?Q?gr=C3=BCn?= and
+ folded
+Content-Type: multipart/mixed; boundary=line
+
+--line
+Content-Type: text/plain; charset=iso-8859-1
+Content-Transfer-Encoding: quoted-printable
+
+gr=FCn
+--line
+Content-Type: application/pdf
+Content-Disposition: attachment; filename=a.pdf
+
+x
+--line--
+"""
+
+
+class Host(unittest.TestCase):
+    def test_the_message_is_read(self):
+        Transaction(message=MIXED).run(Reader)
+        self.assertEqual(Reader.seen["subject"], ["grün and folded"])
+        self.assertEqual(Reader.seen["raw"][0], b" =?utf-8?Q?gr=C3=BCn?= and\r\n folded")
+        self.assertEqual(Reader.seen["text"], "grün")
+        self.assertEqual((Reader.seen["body"], Reader.seen["past"]), (b"Subject: ", b""))
+        whole, text, pdf = Reader.seen["parts"]
+        self.assertEqual(whole, (None, "multipart/mixed", None, False))
+        self.assertEqual(text, (0, "text/plain", None, False))
+        self.assertEqual(pdf, (0, "application/pdf", "a.pdf", True))
+
+    def test_edits_show_from_the_next_stage_on(self):
+        seen = []
+
+        class Editor:
+            def headers(self):
+                edit_headers.add("X-New", "1")
+                seen.append(headers.text("X-New"))
+                return CONTINUE
+
+            def message(self):
+                seen.append(headers.text("X-New"))
+                return CONTINUE
+
+        Transaction().run(Editor)
+        self.assertEqual(seen, [[], ["1"]])
+
+    def test_names_and_values_that_no_field_can_have(self):
+        class Editor:
+            def headers(self):
+                said = []
+                for name, value in [("X Y", "v"), ("", "v"), ("X" * 77, "v"), ("X-Y", "a\r\nb"), ("Ü", "v")]:
+                    try:
+                        edit_headers.add(name, value)
+                    except Err as error:
+                        said.append(error.value)
+                return reject(str(said == [Error.INVALID] * 5))
+
+        self.assertEqual(Transaction().run(Editor).said, "reject True")
+
+    def test_limits_of_a_call(self):
+        class Many:
+            def mail(self, sender):
+                for _ in range(101):
+                    score.add("A", 0.1, "")
+                return CONTINUE
+
+        with self.assertRaises(Err) as caught:
+            Transaction().run(Many)
+        self.assertEqual(caught.exception.value, Error.LIMIT)
+
+    def test_nothing_is_known_in_configure(self):
+        class Curious:
+            def configure(self, config):
+                self.seen = (session.client().address, session.listener(), session.hello(), headers.all())
+
+            def mail(self, sender):
+                return reject(str(self.seen))
+
+        self.assertEqual(Transaction().run(Curious).said, "reject ('', '', None, [])")
+
+    def test_without_a_transaction_there_is_no_host(self):
+        with self.assertRaisesRegex(RuntimeError, "no transaction is played"):
+            session.id()
