@@ -1,4 +1,4 @@
-//! Builds the guests in `guests/` into components and tells the kit where they are.
+//! Builds the guests in `guests/` and the reference filter in Rust into components and tells the kit where they are.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ const GUESTS: [&str; 2] = ["puppet", "minimal"];
 fn main() {
     let tests = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let workspace = tests.parent().expect("tests/ is in the workspace");
-    for source in ["tests/guests", "wit", "Cargo.lock"] {
+    for source in ["tests/guests", "guest-sdk/rust", "wit", "Cargo.lock"] {
         println!(
             "cargo::rerun-if-changed={}",
             workspace.join(source).display()
@@ -22,16 +22,21 @@ fn main() {
         .map_or_else(|| workspace.join("target"), PathBuf::from)
         .join("guests");
     build(workspace, &target_dir);
-    let built = target_dir.join(TARGET).join("guest/examples");
+    let built = target_dir.join(TARGET).join("guest");
     for guest in GUESTS {
-        let file = built.join(guest).with_extension("wasm");
-        assert!(file.is_file(), "{} was not built", file.display());
-        println!(
-            "cargo::rustc-env=GUEST_{}={}",
-            guest.to_uppercase(),
-            file.display()
-        );
+        tell(guest, &built.join("examples").join(guest));
     }
+    tell("reference", &built.join("lazaret_reference"));
+}
+
+fn tell(guest: &str, file: &Path) {
+    let file = file.with_extension("wasm");
+    assert!(file.is_file(), "{} was not built", file.display());
+    println!(
+        "cargo::rustc-env=GUEST_{}={}",
+        guest.to_uppercase(),
+        file.display()
+    );
 }
 
 /// Some machines have rustup's automatic install off: then `rust-toolchain.toml` alone adds nothing.
@@ -65,6 +70,9 @@ fn build(workspace: &Path, target_dir: &Path) {
             "--package",
             "lazaret-test-guests",
             "--examples",
+            "--package",
+            "lazaret-reference",
+            "--lib",
         ])
         .args(["--target", TARGET, "--profile", "guest"])
         .arg("--target-dir")
@@ -76,5 +84,8 @@ fn build(workspace: &Path, target_dir: &Path) {
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .status()
         .expect("cargo runs");
-    assert!(status.success(), "the guests in tests/guests do not build");
+    assert!(
+        status.success(),
+        "the guests in tests/guests or guest-sdk/rust/reference do not build"
+    );
 }

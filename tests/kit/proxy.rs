@@ -121,6 +121,14 @@ impl Builder {
         self
     }
 
+    /// More listeners, in the clear.
+    pub fn listeners(mut self, names: &[String]) -> Self {
+        let all = self.root.get_mut("listener").and_then(Value::as_array_mut);
+        let more = names.iter().map(|name| listener(name, "off"));
+        all.expect("the ordinary ones").extend(more);
+        self
+    }
+
     fn listener(&mut self, name: &str) -> &mut Table {
         let all = self.root.get_mut("listener").and_then(Value::as_array_mut);
         let mut tables = all.into_iter().flatten().filter_map(Value::as_table_mut);
@@ -243,19 +251,20 @@ async fn run(
     proxy.run(shutdown).await;
 }
 
+fn listener(name: &str, tls: &str) -> Value {
+    let mut table = Table::new();
+    table.insert("name".into(), name.into());
+    table.insert("listen".into(), vec!["127.0.0.1:0"].into());
+    table.insert("tls".into(), tls.into());
+    table.insert("recipients".into(), vec!["example.org"].into());
+    if tls != "off" {
+        table.insert("certificate".into(), "cert.pem".into());
+        table.insert("private-key".into(), "key.pem".into());
+    }
+    Value::Table(table)
+}
+
 fn ordinary(backend: SocketAddr) -> Table {
-    let listener = |name: &str, tls: &str| {
-        let mut table = Table::new();
-        table.insert("name".into(), name.into());
-        table.insert("listen".into(), vec!["127.0.0.1:0"].into());
-        table.insert("tls".into(), tls.into());
-        table.insert("recipients".into(), vec!["example.org"].into());
-        if tls != "off" {
-            table.insert("certificate".into(), "cert.pem".into());
-            table.insert("private-key".into(), "key.pem".into());
-        }
-        Value::Table(table)
-    };
     let mut root: Table = format!(
         r#"
         hostname = "{}"

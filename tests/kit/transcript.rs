@@ -14,7 +14,8 @@
 //! ```
 //!
 //! `P:` lines are all that the backend may hear of transactions: what is not there must not be heard.
-//! In angle brackets: `<close>`, `<tls>` (handshake), `<wait 100>` (milliseconds), `<octets 5000 x>`,
+//! In angle brackets: `<close>`, `<tls>` (handshake), `<wait 100>` (milliseconds), `<octets 5000 x>`, `<silence 100>`
+//! (milliseconds in which nothing is heard),
 //! and for the backend `<connect>`, `<content>`, `<silence>`.
 //! Escapes in `C:` lines: `\r`, `\n`, `\0`, `\\`, `\xHH`; a backslash at the end leaves out the CRLF.
 
@@ -24,7 +25,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Table;
 
-use crate::{Proxy, Segments, Step};
+use crate::{BackendDouble, Proxy, Segments, Step};
 
 mod play;
 mod script;
@@ -64,6 +65,8 @@ struct Setup {
     offer: Option<Vec<String>>,
     /// the ways it is played; all by default
     ways: Option<Vec<Way>>,
+    /// in the clear on this listener instead of `plain`
+    listener: Option<String>,
     /// how octets are handed to the network; whole and single by default
     segments: Option<Vec<Segments>>,
     /// what must be there afterwards
@@ -108,6 +111,8 @@ enum Line {
     Server(String),
     /// any lines that the client hears
     ServerAny,
+    /// the client hears nothing for so long, in milliseconds
+    ServerSilent(u64),
     /// the client sees the end of the connection
     ServerCloses,
     /// a line that the backend hears
@@ -138,28 +143,37 @@ impl Transcript {
 
     /// Plays it in every way that it names, whole and with one octet a segment, against one proxy.
     pub fn play(&self) -> Result<(), String> {
-        let backend = crate::BackendDouble::start();
+        let backend = BackendDouble::start();
         if let Some(offer) = &self.setup.offer {
             backend.offer(offer);
         }
         let proxy = self.proxy(backend.address());
-        for way in self.ways() {
-            for segments in self.segments() {
-                play::play(self, &proxy, &backend, *way, *segments)
+        let all = &[Way::Plain, Way::Starttls, Way::Implicit];
+        self.play_in(&proxy, &backend, all, &[Segments::Whole, Segments::Single])
+    }
+
+    /// Against a proxy that is there already, in the clear and whole unless it says otherwise. Its own filters and
+    /// configuration do not count.
+    pub fn play_at(&self, proxy: &Proxy, backend: &BackendDouble) -> Result<(), String> {
+        self.play_in(proxy, backend, &[Way::Plain], &[Segments::Whole])
+    }
+
+    fn play_in(
+        &self,
+        proxy: &Proxy,
+        backend: &BackendDouble,
+        ways: &[Way],
+        segments: &[Segments],
+    ) -> Result<(), String> {
+        let ways = self.setup.ways.as_deref().unwrap_or(ways);
+        let segments = self.setup.segments.as_deref().unwrap_or(segments);
+        for way in ways {
+            for segments in segments {
+                play::play(self, proxy, backend, *way, *segments)
                     .map_err(|problem| format!("{way:?}, {segments:?}: {problem}"))?;
             }
         }
         Ok(())
-    }
-
-    fn ways(&self) -> &[Way] {
-        let all = &[Way::Plain, Way::Starttls, Way::Implicit];
-        self.setup.ways.as_deref().unwrap_or(all)
-    }
-
-    fn segments(&self) -> &[Segments] {
-        let all = &[Segments::Whole, Segments::Single];
-        self.setup.segments.as_deref().unwrap_or(all)
     }
 
     fn proxy(&self, backend: std::net::SocketAddr) -> Proxy {

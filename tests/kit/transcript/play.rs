@@ -29,7 +29,7 @@ pub(super) fn play(
     let before = proxy.quarantine("eml").len();
     let begun = journal::length();
     let mut play = Play {
-        client: connect(proxy, way),
+        client: connect(proxy, transcript.setup.listener.as_deref(), way),
         heard: Vec::new(),
     };
     play.client.segments(segments);
@@ -41,9 +41,9 @@ pub(super) fn play(
     check_log(transcript, begun)
 }
 
-fn connect(proxy: &Proxy, way: Way) -> Client {
+fn connect(proxy: &Proxy, listener: Option<&str>, way: Way) -> Client {
     let mut client = match way {
-        Way::Plain => Client::connect(proxy.address("plain")),
+        Way::Plain => Client::connect(proxy.address(listener.unwrap_or("plain"))),
         Way::Starttls | Way::ByHand => Client::connect(proxy.address("starttls")),
         Way::Implicit => Client::connect_tls(proxy.address("implicit")),
     };
@@ -128,6 +128,10 @@ impl Play {
             }
             Line::Server(pattern) => self.must_hear(&pattern),
             Line::ServerAny => self.skip_to(next),
+            Line::ServerSilent(span) => match self.client.is_silent(Duration::from_millis(span)) {
+                true => Ok(()),
+                false => Err(format!("heard something within {span} ms")),
+            },
             Line::ServerCloses => match self.line()? {
                 None => Ok(()),
                 Some(line) => Err(format!("heard {line:?} where the end was expected")),

@@ -12,15 +12,20 @@ pub(super) fn line(line: &str) -> Result<Line, String> {
     let text = text.strip_prefix(' ').unwrap_or(text);
     match who {
         "C" => client(text),
-        "S" => Ok(match text {
-            "..." => Line::ServerAny,
-            "<close>" => Line::ServerCloses,
-            _ => Line::Server(text.to_owned()),
-        }),
+        "S" => server(text),
         "P" => Ok(Line::Heard(text.to_owned())),
         "B" => backend(text).map(Line::Backend),
         _ => Err(format!("{who:?} is neither C, S, P nor B")),
     }
+}
+
+fn server(text: &str) -> Result<Line, String> {
+    Ok(match directive(text).as_slice() {
+        ["close"] => Line::ServerCloses,
+        ["silence", span] => Line::ServerSilent(number(span)?),
+        _ if text == "..." => Line::ServerAny,
+        _ => Line::Server(text.to_owned()),
+    })
 }
 
 fn client(text: &str) -> Result<Line, String> {
@@ -114,6 +119,7 @@ mod tests {
         sends("C:", b"\r\n");
         assert_eq!(line("C: <close>"), Ok(Line::ClientCloses));
         assert_eq!(line("S: ..."), Ok(Line::ServerAny));
+        assert_eq!(line("S: <silence 9>"), Ok(Line::ServerSilent(9)));
         assert_eq!(line("B: 250 ok"), Ok(Line::Backend(say("250 ok"))));
         assert_eq!(
             line("B: 25\\"),

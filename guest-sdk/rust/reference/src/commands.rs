@@ -19,7 +19,7 @@ impl Reference {
             "disconnect" => Verdict::disconnect("told to disconnect"),
             "quarantine" => Verdict::quarantine("told to quarantine"),
             "coded" => Verdict::reject("told to use codes")
-                .code(571)
+                .code(554)
                 .enhanced("5.7.26"),
             "trap" => panic!("told to trap"),
             "random" => Verdict::reject(random()),

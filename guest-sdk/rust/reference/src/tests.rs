@@ -25,7 +25,7 @@ fn obeys_names_and_fields() {
     );
     assert_eq!(
         said(&transaction().from("try-coded@example.net")),
-        "reject 571 5.7.26 told to use codes"
+        "reject 554 5.7.26 told to use codes"
     );
     let message = transaction().message("X-Try: headers continue\nX-Try: message discard\n\n");
     assert_eq!(said(&message), "discard");

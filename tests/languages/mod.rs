@@ -1,0 +1,79 @@
+//! The reference filter in its languages: where its components are, and whether they are of this source.
+
+mod sources;
+mod stage;
+
+use std::path::PathBuf;
+
+pub use stage::{Stage, transcripts};
+
+/// A language that the contract is held in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// built by this package's build script
+    Rust,
+    /// `guest-sdk/c`
+    C,
+    /// `guest-sdk/python`
+    Python,
+    /// `guest-sdk/javascript`
+    JavaScript,
+}
+
+/// Why a language cannot be played.
+#[derive(Debug)]
+pub enum Absent {
+    /// its component was not built: this is its toolchain
+    NotBuilt(&'static str),
+    /// its component is of another source
+    Stale(String),
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Language; 4] = [
+        Language::Rust,
+        Language::C,
+        Language::Python,
+        Language::JavaScript,
+    ];
+
+    /// As in `guest-sdk`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Rust => "rust",
+            Language::C => "c",
+            Language::Python => "python",
+            Language::JavaScript => "javascript",
+        }
+    }
+
+    fn toolchain(self) -> &'static str {
+        match self {
+            Language::Rust => "rustc",
+            Language::C => "zig",
+            Language::Python => "componentize-py",
+            Language::JavaScript => "componentize-qjs",
+        }
+    }
+
+    /// Its component, if it is there and of this source.
+    pub fn component(self) -> Result<PathBuf, Absent> {
+        if self == Language::Rust {
+            return Ok(env!("GUEST_REFERENCE").into());
+        }
+        let built = directory().join(self.name());
+        let component = built.join("reference.wasm");
+        if !component.is_file() {
+            return Err(Absent::NotBuilt(self.toolchain()));
+        }
+        sources::check(self.name(), &built.join("reference.sources")).map_err(Absent::Stale)?;
+        Ok(component)
+    }
+}
+
+/// Where `cargo xtask languages` puts what it builds: `languages` in cargo's target directory.
+fn directory() -> PathBuf {
+    let temporary = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    temporary.with_file_name("languages")
+}
