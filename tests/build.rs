@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const TARGET: &str = "wasm32-wasip2";
-const GUESTS: [&str; 2] = ["puppet", "minimal"];
+const GUESTS: [&str; 3] = ["puppet", "minimal", "frozen"];
 
 fn main() {
     let tests = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));

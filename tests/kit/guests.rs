@@ -13,6 +13,8 @@ pub enum Guest {
     Puppet,
     /// exports `on-rcpt` alone and wants nothing
     Minimal,
+    /// tells at rcpt what its `configure` left: see `guests/frozen.rs`
+    Frozen,
 }
 
 impl Guest {
@@ -21,6 +23,7 @@ impl Guest {
         match name {
             "puppet" => Some(Guest::Puppet),
             "minimal" => Some(Guest::Minimal),
+            "frozen" => Some(Guest::Frozen),
             _ => None,
         }
     }
@@ -30,6 +33,7 @@ impl Guest {
         match self {
             Guest::Puppet => env!("GUEST_PUPPET"),
             Guest::Minimal => env!("GUEST_MINIMAL"),
+            Guest::Frozen => env!("GUEST_FROZEN"),
         }
         .into()
     }
@@ -48,7 +52,7 @@ impl Guest {
                 "notes",
                 "pace",
             ],
-            Guest::Minimal => &[],
+            Guest::Minimal | Guest::Frozen => &[],
         }
     }
 

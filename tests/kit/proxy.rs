@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 
-use lazaret_engine::{Engine, EngineSettings};
+use lazaret_engine::{Engine, EngineSettings, Preparer};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -17,7 +17,31 @@ use crate::{certificate, journal};
 
 /// One engine for all proxies of this process, as one would serve all listeners of a real one.
 static ENGINE: LazyLock<Arc<Engine>> =
-    LazyLock::new(|| Engine::new(EngineSettings::default()).expect("an engine"));
+    LazyLock::new(|| Engine::new(settings()).expect("an engine"));
+
+/// Compiled code of the tests that run now: each component is compiled once, as in production.
+static CACHE: LazyLock<TempDir> = LazyLock::new(|| {
+    let dir = tempfile::Builder::new().prefix("lazaret-cache-").tempdir();
+    dir.expect("a temporary directory")
+});
+
+/// As the program sets its engine up: filters are prepared in child processes, and compiled code is kept.
+pub fn settings() -> EngineSettings {
+    EngineSettings {
+        preparer: Preparer::Child { program: program() },
+        cache: Some(CACHE.path().to_owned()),
+        ..EngineSettings::default()
+    }
+}
+
+/// The program, which cargo builds before any test of this package: beside the directory of the tests.
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("a running program");
+    let built = test.ancestors().nth(2).expect("target/debug/deps/TEST");
+    let program = built.join("lazaret-under-test");
+    assert!(program.exists(), "{} is missing", program.display());
+    program
+}
 
 /// The stages that a puppet's `[config]` may name.
 const STAGES: [&str; 9] = [

@@ -61,6 +61,8 @@ pub enum Command {
     Try(Try),
     /// Start a working proxy on loopback: certificate, bundled filters, Maildir backend
     Demo(Demo),
+    /// Internal: lazaret starts itself so, to compile one filter in a process with limits of its own
+    Prepare(Prepare),
 }
 
 /// `lazaret run`
@@ -173,6 +175,23 @@ pub struct Demo {
     /// Where to listen for SMTP over TLS
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:2465")]
     pub smtps: SocketAddr,
+}
+
+/// `lazaret prepare`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Not for people and not a stable interface. Reads one order from standard input, in lazaret's own frames, and writes the
+compiled filter, or why there is none, to standard output. `lazaret check` prepares filters and prints what came of it.
+
+Examples:
+  lazaret prepare --memory 3221225472 --cpu 300")]
+pub struct Prepare {
+    /// Octets of memory that may be written to
+    #[arg(long, value_name = "OCTETS")]
+    pub memory: u64,
+    /// Seconds of CPU time
+    #[arg(long, value_name = "SECONDS")]
+    pub cpu: u64,
 }
 
 #[cfg(test)]

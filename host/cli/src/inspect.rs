@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use lazaret_engine::{Configure, EngineSettings, Inspection};
+use lazaret_engine::{Configure, EngineSettings, Inspection, Preparation};
 use serde_json::json;
 
 use crate::arguments::Inspect;
@@ -38,7 +38,8 @@ fn as_json(path: &Path, seen: &Inspection) -> serde_json::Value {
         "inert": seen.inert,
         "ignored-exports": seen.extra,
         "core-instances": seen.core_instances,
-        "snapshot": false,
+        "snapshot": seen.preparation == Preparation::Snapshot,
+        "preparation": seen.preparation.to_string(),
     })
 }
 
@@ -62,10 +63,7 @@ fn as_text(path: &Path, seen: &Inspection) -> String {
             seen.inert.len()
         ),
     );
-    line(
-        "snapshot",
-        "not made in this version: `configure` runs in each sandbox".to_owned(),
-    );
+    line("snapshot", snapshot(seen));
     if !seen.extra.is_empty() {
         line(
             "ignored",
@@ -93,7 +91,18 @@ fn requests(seen: &Inspection) -> Vec<&'static str> {
 fn configure(seen: &Inspection) -> &'static str {
     match seen.configure {
         Configure::Absent => "takes no [config]",
-        Configure::InEachFork => "takes the [config] table of its .toml",
+        Configure::Exported => "takes the [config] table of its .toml",
+    }
+}
+
+/// As far as it can be said before it runs.
+fn snapshot(seen: &Inspection) -> String {
+    match &seen.preparation {
+        Preparation::Absent => "no need: nothing runs before its first question".to_owned(),
+        Preparation::Snapshot => {
+            "yes, unless its configure leaves something open; `lazaret check` makes it".to_owned()
+        }
+        Preparation::InEachFork(why) => format!("no, each sandbox is configured anew: {why}"),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod exit;
 pub mod inspect;
 pub mod logging;
 pub mod output;
+pub mod prepare;
 pub mod run;
 pub mod signals;
 pub mod trial;
@@ -25,6 +26,9 @@ use exit::{Exit, Failure};
 /// The program: reads the command line, runs the command, says what went wrong on standard error.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Prepare(limits) = &arguments.command {
+        return ended(prepare::prepare(limits)); // one thread, no runtime, no log of its own
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -32,7 +36,11 @@ pub fn main() -> ExitCode {
             return ExitCode::from(75);
         }
     };
-    match runtime.block_on(perform(&arguments)) {
+    ended(runtime.block_on(perform(&arguments)))
+}
+
+fn ended(result: Result<Exit, Failure>) -> ExitCode {
+    match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
             output::complain(&failure.to_string());
@@ -50,5 +58,6 @@ pub async fn perform(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Inspect(inspect) => inspect::inspect(inspect),
         Command::Try(trial) => trial::trial(trial).await,
         Command::Demo(demo) => demo::demo(demo).await,
+        Command::Prepare(limits) => prepare::prepare(limits),
     }
 }

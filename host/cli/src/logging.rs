@@ -12,7 +12,9 @@ use crate::exit::Failure;
 pub fn start(arguments: &Arguments) -> Result<(), Failure> {
     let usual = match arguments.command {
         Command::Run(_) | Command::Demo(_) => "info",
-        Command::Check(_) | Command::Inspect(_) | Command::Try(_) => "warn",
+        // Compiling Python takes a minute: people want to see that something happens.
+        Command::Check(_) | Command::Try(_) => "warn,lazaret_engine::progress=info",
+        Command::Inspect(_) | Command::Prepare(_) => "warn",
     };
     let level = arguments.log.log.as_deref().unwrap_or(usual);
     let filter = levels(level).map_err(|problem| {

@@ -1,21 +1,105 @@
 //! The only place where the engine and the proxy meet.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lazaret_engine::{Engine, EngineSettings};
+use lazaret_engine::{Engine, EngineSettings, Preparer};
 use lazaret_mail::Loader;
 use lazaret_proxy::{Config, Proxy};
 
 use crate::exit::Failure;
 
-/// An engine as every command uses it.
-pub fn engine() -> Result<Arc<dyn Loader>, Failure> {
-    let engine = Engine::new(EngineSettings::default())
+/// What `/proc` calls the running program, also when its file was replaced by an upgrade meanwhile.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// An engine as every command uses it. Compiled code is kept in `cache`, or in the usual place of the user.
+pub fn engine(cache: Option<&Path>) -> Result<Arc<dyn Loader>, Failure> {
+    let settings = EngineSettings {
+        preparer: Preparer::Child {
+            program: ourselves()?,
+        },
+        cache: place(cache)?,
+        ..EngineSettings::default()
+    };
+    let engine = Engine::new(settings)
         .map_err(|e| Failure::temporary(format!("the WebAssembly engine cannot start: {e}")))?;
     Ok(engine)
 }
 
+/// The program that prepares filters is the one that runs.
+fn ourselves() -> Result<PathBuf, Failure> {
+    if Path::new(OURSELVES).exists() {
+        return Ok(OURSELVES.into());
+    }
+    std::env::current_exe()
+        .map_err(|e| Failure::temporary(format!("cannot find the running program: {e}")))
+}
+
+/// Where compiled code is kept. What the configuration names must be fit for it; the usual place is only used if it is.
+fn place(named: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    if let Some(dir) = named {
+        lazaret_engine::check_cache(dir).map_err(Failure::usage)?;
+        return Ok(Some(dir.to_owned()));
+    }
+    let usual = usual_place(|name| std::env::var_os(name).map(PathBuf::from));
+    let Some(dir) = usual else {
+        tracing::info!(
+            "no cache for compiled filters: each start compiles them; name one with `cache`"
+        );
+        return Ok(None);
+    };
+    match lazaret_engine::check_cache(&dir) {
+        Ok(()) => Ok(Some(dir)),
+        Err(error) => {
+            tracing::warn!("{error}; filters are compiled at each start");
+            Ok(None)
+        }
+    }
+}
+
+/// systemd's directory for us, else the user's own. A directory inside, because systemd's is open to others.
+fn usual_place(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
+    let ours = absolute("CACHE_DIRECTORY").map(|dir| dir.join("filters"));
+    let of_user = || absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    ours.or_else(|| Some(of_user()?.join("lazaret")))
+}
+
 /// Loads the filters and listens; nothing is served before [`Proxy::run`].
 pub async fn start(config: Config) -> Result<Proxy, Failure> {
-    Proxy::bind(config, engine()?).await.map_err(Failure::usage)
+    let engine = engine(config.cache.as_deref())?;
+    Proxy::bind(config, engine).await.map_err(Failure::usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_goes_before_the_user_and_relative_paths_are_nothing() {
+        let place = |set: &[(&str, &str)]| {
+            let set: Vec<_> = set
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), PathBuf::from(v)))
+                .collect();
+            usual_place(move |name| set.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()))
+        };
+        let home = ("HOME", "/home/mail");
+        let cases = [
+            (
+                &[home, ("CACHE_DIRECTORY", "/var/cache/lazaret")][..],
+                Some("/var/cache/lazaret/filters"),
+            ),
+            (&[home, ("XDG_CACHE_HOME", "/c")], Some("/c/lazaret")),
+            (
+                &[home, ("XDG_CACHE_HOME", "c")],
+                Some("/home/mail/.cache/lazaret"),
+            ),
+            (&[("HOME", "")], None),
+            (&[], None),
+        ];
+        for (set, expected) in cases {
+            assert_eq!(place(set), expected.map(PathBuf::from), "{set:?}");
+        }
+    }
 }

@@ -43,7 +43,7 @@ pub async fn contained<T>(
 
 /// None if a poll panics. What an import works on comes from a stranger: a fault of ours in it must not take the
 /// connection down.
-async fn caught<F: Future>(future: F) -> Option<F::Output> {
+pub async fn caught<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| {
         let poll = AssertUnwindSafe(|| future.as_mut().poll(context));

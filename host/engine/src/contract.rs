@@ -3,6 +3,7 @@
 use std::fmt;
 
 use lazaret_mail::{Ask, Stage};
+use serde::{Deserialize, Serialize};
 
 /// The version of `lazaret:filter` that this host speaks.
 pub const VERSION: (u64, u64, u64) = (0, 1, 0);
@@ -10,7 +11,7 @@ pub const VERSION: (u64, u64, u64) = (0, 1, 0);
 pub const PACKAGE: &str = "lazaret:filter";
 
 /// What a filter may ask for, one imported interface each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Permission {
     /// who is talking to us
     Session,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use crate::clock::Clock;
 use crate::imports::Ctx;
 use crate::journal::{Journal, Stream};
 use crate::limiter::Limiter;
@@ -25,8 +26,8 @@ pub struct Guest {
 
 impl Guest {
     /// A guest that may do nothing but what `ctx` serves: WASI is there, without files, sockets, names, environment or
-    /// arguments; stdin is empty, stdout and stderr go to the journal.
-    pub fn new(ctx: Ctx, limiter: Limiter, journal: &Arc<Journal>) -> Self {
+    /// arguments; stdin is empty, stdout and stderr go to the journal. Randomness is the system's, new in each guest.
+    pub fn new(ctx: Ctx, limiter: Limiter, journal: &Arc<Journal>, clock: Clock) -> Self {
         let mut handles = ResourceTable::new();
         handles.set_max_capacity(MAX_HANDLES);
         let wasi = WasiCtxBuilder::new()
@@ -36,6 +37,7 @@ impl Guest {
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .max_random_size(MAX_RANDOM)
+            .monotonic_clock(clock)
             .build();
         Self {
             ctx,
@@ -43,6 +45,12 @@ impl Guest {
             wasi,
             handles,
         }
+    }
+
+    /// Does the guest hold handles of WASI, an open stdout for example? They are numbers in its memory for things in
+    /// ours, so they cannot be part of a snapshot.
+    pub fn holds_handles(&self) -> bool {
+        !self.handles.is_empty()
     }
 }
 

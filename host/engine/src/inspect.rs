@@ -3,24 +3,30 @@
 mod faults;
 mod features;
 mod language;
+mod preparation;
 mod signature;
 mod surface;
 
 use lazaret_mail::{LoadError, Stage, StageSet};
+use serde::{Deserialize, Serialize};
 
 use crate::contract::{Name, Permission, Treatment, interface_stage, our_version};
 
 pub use faults::fault;
 pub use features::ALLOWED;
+pub use preparation::Preparation;
 use surface::Surface;
 
 /// A component in words: its exports are its subscriptions, its imports its requests for permission.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inspection {
     /// stages it exports
+    #[serde(with = "preparation::stages")]
     pub stages: StageSet,
-    /// how `configure` is treated
+    /// does it take a configuration?
     pub configure: Configure,
+    /// how sandboxes will come by their configured state, as far as can be said before it runs
+    pub preparation: Preparation,
     /// permissions it asks for, in the order of the contract
     pub permissions: Vec<Permission>,
     /// WASI interfaces it imports, linked without any power; the first hundred
@@ -35,14 +41,14 @@ pub struct Inspection {
     pub core_instances: u32,
 }
 
-/// Does a component export `configure`, and when is it called?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Does a component export `configure`?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Configure {
     /// it takes no configuration
     #[default]
     Absent,
-    /// once at load as a test, and again in each sandbox before its first question; snapshots are not made yet
-    InEachFork,
+    /// it takes the `[config]` table of its policy
+    Exported,
 }
 
 /// Looks at a component: what it exports and imports. Any `.wasm` that cannot be a filter is refused with a message of
@@ -69,6 +75,7 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspection, LoadError> {
     checked.refuse_other_signatures(&surface)?;
     seen.permissions.sort_unstable();
     seen.permissions.dedup();
+    seen.preparation = Preparation::expected(seen.configure, &surface);
     Ok(seen)
 }
 
@@ -94,7 +101,7 @@ impl Inspection {
         let name = Name::parse(export);
         match interface_stage(name.interface) {
             Some(stage) if name.is_ours() => self.stages.insert(stage),
-            _ if export == "configure" => self.configure = Configure::InEachFork,
+            _ if export == "configure" => self.configure = Configure::Exported,
             _ => remember(&mut self.extra, export),
         }
     }

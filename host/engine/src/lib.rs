@@ -6,12 +6,16 @@
 //!
 //! Each sandbox is forked fresh, asked one question at a time under limits of CPU, real time, memory and host calls, and
 //! dropped as a whole after any failure. What a filter did comes back only together with its verdict.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // but for one call, in `native`
 
 mod bindings;
+mod boot;
+mod cache;
+mod clock;
 mod contain;
 mod contract;
 mod engine;
+mod files;
 mod grants;
 mod guest;
 mod idle;
@@ -21,15 +25,21 @@ mod journal;
 mod lane;
 mod limiter;
 mod loading;
+mod machine;
 mod meter;
+mod native;
+mod prepare;
 mod sandbox;
 mod settings;
+mod smoke;
 mod stages;
 mod template;
 mod text;
 
+pub use cache::{CacheError, check_cache};
 pub use contract::{Permission, Treatment, VERSION};
 pub use engine::{Engine, EngineError};
-pub use inspect::{Configure, Inspection, inspect, stage_names};
-pub use loading::{inspect_file, read_file};
-pub use settings::{Allocation, CallLimits, EngineSettings};
+pub use files::{inspect_file, read_file};
+pub use inspect::{Configure, Inspection, Preparation, inspect, stage_names};
+pub use prepare::serve_preparation;
+pub use settings::{Allocation, CallLimits, EngineSettings, PrepareLimits, Preparer};

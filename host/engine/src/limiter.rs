@@ -39,6 +39,11 @@ impl Limiter {
         self.tables.refused = false;
     }
 
+    /// Lets the memories grow by this many octets over their limit.
+    pub fn allow_more(&mut self, octets: usize) {
+        self.memory.limit = self.memory.limit.saturating_add(octets);
+    }
+
     /// Octets of linear memory held.
     pub fn memory(&self) -> u64 {
         self.memory.used as u64

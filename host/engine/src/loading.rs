@@ -1,105 +1,228 @@
-//! From a file and a policy to a filter.
+//! From octets and a policy to a filter: from the cache or through a preparation, tried, and kept.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use lazaret_mail::{Filter, LoadError, Loader, Policy, Source};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
 
+use crate::cache::{Key, Makings};
+use crate::contract::Permission;
 use crate::engine::Engine;
+use crate::files::{at_file, refuse_large};
 use crate::grants::settle;
-use crate::inspect::{Configure, Inspection, fault, inspect};
+use crate::inspect::{Configure, Inspection, Preparation, fault};
+use crate::prepare::{Desk, Order, Plan, Product, Progress, Step, Watch, in_child, prepare};
 use crate::sandbox::WasmFilter;
+use crate::settings::Preparer;
+use crate::smoke::{Trial, try_stage, try_stages};
 use crate::template::Template;
 
 #[async_trait]
 impl Loader for Engine {
     async fn load(&self, source: Source) -> Result<Arc<dyn Filter>, LoadError> {
         let file = source.file.clone();
-        let template = match self.prepare(source).await {
-            Ok(template) => template.tried().await,
-            Err(error) => Err(error),
+        let loading = Loading {
+            engine: self.clone(),
+            hash: Sha256::digest(&source.wasm).into(),
+            progress: Arc::default(),
+            source,
         };
-        match template {
-            Ok(template) => Ok(Arc::new(WasmFilter::new(template))),
+        let _watch = Watch::start(&loading.source.name, loading.progress.clone());
+        // Taking over tens of megabytes of code, or making the image of a snapshot, would hold an async thread up.
+        let work = move || Handle::current().block_on(loading.run());
+        let loaded = tokio::task::spawn_blocking(work).await;
+        let loaded = loaded.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "loading a filter failed");
+            Err(fault(
+                "it made its loading fail",
+                "report this, with the file",
+            ))
+        });
+        match loaded {
+            Ok(filter) => Ok(Arc::new(filter)),
             Err(error) => Err(at_file(error, &file)),
         }
     }
 }
 
-impl Engine {
-    /// Everything that takes long, on a thread of its own.
-    async fn prepare(&self, source: Source) -> Result<Template, LoadError> {
-        let engine = self.clone();
-        let work = move || engine.prepare_blocking(source);
-        let done = tokio::task::spawn_blocking(work).await;
-        done.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "preparing a filter failed");
-            Err(fault(
-                "it made its preparation fail",
-                "report this, with the file",
-            ))
-        })
-    }
+/// One filter on its way.
+struct Loading {
+    engine: Engine,
+    source: Source,
+    /// sha256 of the component
+    hash: [u8; 32],
+    progress: Arc<Progress>,
+}
 
-    fn prepare_blocking(&self, source: Source) -> Result<Template, LoadError> {
-        let Source {
-            name, wasm, policy, ..
-        } = source;
-        refuse_large(wasm.len() as u64, self.settings().max_wasm)?;
-        let seen = inspect(&wasm)?;
-        let rights = settle(&seen, &policy)?;
-        refuse_unused_config(&seen, &policy)?;
-        for remark in &rights.remarks {
-            tracing::warn!(filter = name, "{remark}");
+impl Loading {
+    async fn run(&self) -> Result<WasmFilter, LoadError> {
+        refuse_large(
+            self.source.wasm.len() as u64,
+            self.engine.settings().max_wasm,
+        )?;
+        let product = self.product(Plan::Snapshot).await?;
+        self.remark(&product.seen)?;
+        let filter = self.filter(&product).await?;
+        let failed = try_stages(&filter, self.engine.settings().prepare.trial_wall).await;
+        if product.preparation != Preparation::Snapshot || failed.is_empty() {
+            self.warn(&failed);
+            return Ok(filter);
         }
-        Template::make(self, &name, &wasm, &seen, rights, policy)
+        match self.thawed(&failed).await? {
+            Some(plain) => Ok(plain),
+            None => {
+                self.warn(&failed);
+                Ok(filter)
+            }
+        }
+    }
+
+    /// The filter without a snapshot, if a stage that failed in the forks of the snapshot does not fail in a sandbox that
+    /// was configured by itself.
+    async fn thawed(&self, failed: &[Trial]) -> Result<Option<WasmFilter>, LoadError> {
+        let mut product = self.product(Plan::Plain).await?;
+        let filter = self.filter(&product).await?;
+        for trial in failed {
+            if try_stage(&filter, trial.stage).await.is_none() {
+                let why = format!(
+                    "at {} it fails in forks of its snapshot ({})",
+                    trial.stage, trial.failure.kind
+                );
+                tracing::warn!(filter = self.source.name, "no snapshot: {why}");
+                product.preparation = Preparation::InEachFork(why);
+                self.keep(Plan::Snapshot, &product);
+                return Ok(Some(self.filter(&product).await?));
+            }
+        }
+        Ok(None)
+    }
+
+    /// On-failure answers where a filter fails: what is seen while loading is the author's to know, not a reason to refuse.
+    fn warn(&self, failed: &[Trial]) {
+        for trial in failed {
+            tracing::warn!(
+                filter = self.source.name,
+                "tried with a made-up session, it failed at {}: {}; its on-failure answers where it fails",
+                trial.stage,
+                trial.failure.kind
+            );
+        }
+    }
+
+    /// Links it and makes the first sandbox.
+    async fn filter(&self, product: &Product) -> Result<WasmFilter, LoadError> {
+        let Source { name, policy, .. } = &self.source;
+        let rights = settle(&product.seen, policy)?;
+        let template = Template::make(&self.engine, name, product, rights, policy.clone())?;
+        Ok(WasmFilter::new(template.tried().await?))
+    }
+
+    /// Prepared before, or now.
+    async fn product(&self, plan: Plan) -> Result<Product, LoadError> {
+        if let Some(product) = self.kept(plan) {
+            return Ok(product);
+        }
+        let _turn = self.engine.turn().await;
+        // Whoever was before us may have prepared the same.
+        if let Some(product) = self.kept(plan) {
+            return Ok(product);
+        }
+        let product = self.prepare(plan)?;
+        self.engine.count(product.compiled);
+        self.keep(plan, &product);
+        Ok(product)
+    }
+
+    fn prepare(&self, plan: Plan) -> Result<Product, LoadError> {
+        let Source { wasm, policy, .. } = &self.source;
+        let order = self.order(plan);
+        let mut desk = Counter { loading: self };
+        match &self.engine.settings().preparer {
+            Preparer::InProcess => std::thread::scope(|scope| {
+                // It brings a runtime of its own, which no thread of ours may enter.
+                let work = || prepare(&order, wasm, &policy.config, &mut Counter { loading: self });
+                scope.spawn(work).join().unwrap_or_else(|_| {
+                    Err(fault(
+                        "it made its preparation fail",
+                        "report this, with the file",
+                    ))
+                })
+            }),
+            Preparer::Child { program } => {
+                in_child(program, &order, wasm, &policy.config, &mut desk)
+            }
+        }
+    }
+
+    fn order(&self, plan: Plan) -> Order {
+        let settings = self.engine.settings();
+        Order {
+            name: self.source.name.clone(),
+            plan,
+            memory: self.source.policy.memory,
+            max_memory: settings.max_memory,
+            table_elements: settings.table_elements,
+            call: settings.call.clone(),
+            limits: settings.prepare.clone(),
+            cache: self.engine.cache().map(|cache| cache.place()),
+        }
+    }
+
+    fn key(&self, plan: Plan) -> Key {
+        let makings = Makings {
+            wasm: &self.hash,
+            policy: &self.source.policy,
+            settings: self.engine.settings(),
+            plan,
+        };
+        Key::prepared(self.engine.wasm(), &makings)
+    }
+
+    fn kept(&self, plan: Plan) -> Option<Product> {
+        let octets = self.engine.cache()?.read(&self.key(plan))?;
+        Product::from_octets(octets)
+    }
+
+    fn keep(&self, plan: Plan, product: &Product) {
+        if let Some(cache) = self.engine.cache() {
+            let head = product.head();
+            cache.write(&self.key(plan), &[&head, product.code.octets()]);
+        }
+    }
+
+    /// Odd things that do no harm, into the log.
+    fn remark(&self, seen: &Inspection) -> Result<(), LoadError> {
+        let rights = self.settled(seen)?;
+        for remark in &rights {
+            tracing::warn!(filter = self.source.name, "{remark}");
+        }
+        Ok(())
+    }
+
+    /// Refuses rights that are not settled; the remarks on those that are.
+    fn settled(&self, seen: &Inspection) -> Result<Vec<String>, LoadError> {
+        let rights = settle(seen, &self.source.policy)?;
+        refuse_unused_config(seen, &self.source.policy)?;
+        Ok(rights.remarks)
     }
 }
 
-/// Reads a component of at most `limit` octets from a file and inspects it. Blocks.
-pub fn inspect_file(wasm: &Path, limit: u64) -> Result<Inspection, LoadError> {
-    let octets = read_file(wasm, limit)?;
-    inspect(&octets).map_err(|error| at_file(error, wasm))
+/// Where a preparation asks.
+struct Counter<'a> {
+    loading: &'a Loading,
 }
 
-/// Reads a component of at most `limit` octets from a file; one more is a fault. What is no file, a pipe for example, is
-/// not even opened. Blocks.
-pub fn read_file(wasm: &Path, limit: u64) -> Result<Bytes, LoadError> {
-    let octets = read(wasm, limit).map_err(|error| at_file(error, wasm))?;
-    Ok(octets.into())
-}
-
-fn read(wasm: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
-    let unreadable = |error: std::io::Error| {
-        fault(
-            format!("it cannot be read: {error}"),
-            "check its name and permissions",
-        )
-    };
-    if !std::fs::metadata(wasm).map_err(unreadable)?.is_file() {
-        return Err(fault("it is not a file", "put the .wasm itself there"));
+impl Desk for Counter<'_> {
+    fn step(&mut self, step: Step) {
+        self.loading.progress.set(step);
     }
-    let file = File::open(wasm).map_err(unreadable)?;
-    let mut octets = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut octets)
-        .map_err(unreadable)?;
-    refuse_large(octets.len() as u64, limit)?;
-    Ok(octets)
-}
 
-fn refuse_large(octets: u64, limit: u64) -> Result<(), LoadError> {
-    if octets <= limit {
-        return Ok(());
+    fn settle(&mut self, seen: &Inspection) -> Result<Vec<Permission>, LoadError> {
+        self.loading.settled(seen)?;
+        Ok(settle(seen, &self.loading.source.policy)?.denied)
     }
-    Err(fault(
-        format!("it is larger than {limit} octets"),
-        "build it for size: opt-level \"s\", lto, strip; interpreters: --stub-wasi or --opt-size",
-    ))
 }
 
 fn refuse_unused_config(seen: &Inspection, policy: &Policy) -> Result<(), LoadError> {
@@ -111,11 +234,4 @@ fn refuse_unused_config(seen: &Inspection, policy: &Policy) -> Result<(), LoadEr
         "its .toml has a [config] table, but the filter takes no configuration",
         "take [config] out, or export `configure`",
     ))
-}
-
-fn at_file(error: LoadError, wasm: &Path) -> LoadError {
-    LoadError {
-        file: wasm.display().to_string(),
-        ..error
-    }
 }

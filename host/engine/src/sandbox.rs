@@ -5,11 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lazaret_mail::{Answer, Failure, FailureKind, Filter, Policy, Question, Sandbox, StageSet};
 
+use crate::boot::BootFault;
 use crate::contain::{contained, explain};
 use crate::contract::stage_of;
 use crate::idle::Ticket;
 use crate::meter::Meter;
-use crate::template::{BootFault, Live, Template};
+use crate::template::{Live, Template};
 
 /// A filter that was loaded.
 pub struct WasmFilter {
@@ -36,6 +37,10 @@ impl Filter for WasmFilter {
 
     fn policy(&self) -> &Policy {
         self.template.policy()
+    }
+
+    fn preparation(&self) -> &str {
+        self.template.prepared()
     }
 
     fn fork(&self) -> Box<dyn Sandbox> {

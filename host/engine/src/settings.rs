@@ -1,6 +1,9 @@
 //! Limits of the whole engine and of one call.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// Limits of the process, all with defaults that hold under attack.
 #[derive(Clone, Debug)]
@@ -18,14 +21,52 @@ pub struct EngineSettings {
     /// how often running guests are looked at, at least 1 ms; a guest holds a thread that serves sockets for at most
     /// 1 ms and this. Default 1 ms.
     pub tick: Duration,
-    /// CPU time of `configure` (and of instantiation) while a filter is loaded. Default 20 s.
-    pub configure_time: Duration,
-    /// real time of the same. Default 60 s.
-    pub configure_wall: Duration,
+    /// of preparing one filter
+    pub prepare: PrepareLimits,
+    /// who prepares filters; default is [`Preparer::InProcess`]
+    pub preparer: Preparer,
+    /// filters prepared at once; others wait. Default 2.
+    pub preparations: usize,
+    /// private directory for compiled code, made where it is missing; none by default
+    pub cache: Option<PathBuf>,
+    /// octets that it may hold; the least recently used are removed. Default 2 GiB.
+    pub cache_size: u64,
     /// preallocated slots, or memory from the system at each fork; default is [`Allocation::Pool`]
     pub allocation: Allocation,
     /// of one call
     pub call: CallLimits,
+}
+
+/// Who inspects, compiles, configures and takes snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Preparer {
+    /// this process: for tests of the engine
+    #[default]
+    InProcess,
+    /// a child process with limits of its own, one for each preparation
+    Child {
+        /// the program; run as `PROGRAM prepare ..`, it must end in [`crate::serve_preparation`]
+        program: PathBuf,
+    },
+}
+
+/// What the preparation of one filter may cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrepareLimits {
+    /// CPU time of start functions, here and in each sandbox of a filter that cannot be a snapshot. Default 5 s.
+    pub start_time: Duration,
+    /// CPU time of `configure`. Default 20 s.
+    pub configure_time: Duration,
+    /// real time of start functions and `configure` together. Default 60 s.
+    pub configure_wall: Duration,
+    /// real time of everything; the child is killed then. Default 5 min.
+    pub wall: Duration,
+    /// CPU time of everything, all threads of the child together, in whole seconds. Default 5 min.
+    pub cpu: Duration,
+    /// octets of memory that the child may write to. Default 3 GiB.
+    pub memory: u64,
+    /// real time of trying the stages of a filter once it is prepared; what is left then is not tried. Default 10 s.
+    pub trial_wall: Duration,
 }
 
 /// Where sandboxes get their memory from.
@@ -39,7 +80,7 @@ pub enum Allocation {
 }
 
 /// What one call of a filter (one stage of one transaction) may cost the host, besides CPU, wall and memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CallLimits {
     /// calls into the host; one more is a failure. Default 1,000,000.
     pub host_calls: u32,
@@ -73,10 +114,27 @@ impl Default for EngineSettings {
             max_memory: 256 << 20,
             table_elements: 50_000,
             tick: Duration::from_millis(1),
-            configure_time: Duration::from_secs(20),
-            configure_wall: Duration::from_secs(60),
+            prepare: PrepareLimits::default(),
+            preparer: Preparer::InProcess,
+            preparations: 2,
+            cache: None,
+            cache_size: 2 << 30,
             allocation: Allocation::Pool,
             call: CallLimits::default(),
+        }
+    }
+}
+
+impl Default for PrepareLimits {
+    fn default() -> Self {
+        Self {
+            start_time: Duration::from_secs(5),
+            configure_time: Duration::from_secs(20),
+            configure_wall: Duration::from_secs(60),
+            wall: Duration::from_secs(300),
+            cpu: Duration::from_secs(300),
+            memory: 3 << 30,
+            trial_wall: Duration::from_secs(10),
         }
     }
 }

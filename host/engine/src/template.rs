@@ -8,23 +8,22 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker};
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::boot::{BootFault, Phase, call_configure, not_bootable, refuse_memory};
+use crate::clock::Clock;
 use crate::contain::{contained, explain};
 use crate::engine::Engine;
 use crate::grants::Rights;
 use crate::guest::Guest;
 use crate::imports::{Ctx, link};
-use crate::inspect::{Configure, Inspection, fault};
+use crate::inspect::Preparation;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
+use crate::machine::{compile_fault, link_fault};
 use crate::meter::Meter;
+use crate::prepare::Product;
 use crate::settings::CallLimits;
 use crate::stages::Exports;
-use crate::text::{clip, printable};
 
-/// Octets of what `configure` says that leave the engine.
-const MAX_COMPLAINT: usize = 1000;
-/// Octets of a page of linear memory.
-const PAGE: u64 = 65536;
 /// CPU that a fork may use in any case.
 const LEAST_BOOT: Duration = Duration::from_millis(50);
 /// Seconds of CPU that a message's size can add.
@@ -35,15 +34,16 @@ const FORK_SLACK: u32 = 8;
 const FORK_MARGIN: Duration = Duration::from_secs(1);
 
 /// One for each loaded filter.
-///
-/// A snapshot of the configured instance would be made in [`Template::make`], after its trial, and [`Template::fork`]
-/// would start from it; until then each fork is configured again.
 pub struct Template {
     name: Arc<str>,
     engine: Engine,
     instance: InstancePre<Guest>,
     exports: Exports,
+    /// called in each fork; None where there is none, or where the fork starts from a snapshot
     configure: Option<ComponentExportIndex>,
+    preparation: Preparation,
+    /// the same in words
+    prepared: String,
     stages: StageSet,
     policy: Policy,
     rights: Arc<Rights>,
@@ -63,35 +63,29 @@ pub struct Live {
     _slots: OwnedSemaphorePermit,
 }
 
-/// Why a sandbox could not be made.
-#[derive(Debug)]
-pub enum BootFault {
-    /// `configure` returned an error
-    Complaint(String),
-    /// it trapped, or ran into a limit
-    Failed(FailureKind),
-}
-
 impl Template {
-    /// Compiles and links; where blocking is allowed.
+    /// Takes a prepared filter over and links it; where blocking is allowed.
     pub fn make(
         engine: &Engine,
         name: &str,
-        wasm: &[u8],
-        seen: &Inspection,
+        product: &Product,
         rights: Rights,
         policy: Policy,
     ) -> Result<Self, LoadError> {
-        let component = engine.compile(wasm)?;
-        refuse_memory(engine, &component, &policy)?;
+        let Product {
+            seen, preparation, ..
+        } = product;
+        let component = product.code.component(engine.wasm());
+        let component = component.map_err(|error| compile_fault(&error))?;
+        refuse_memory(&component, policy.memory, engine.settings().max_memory)?;
         let mut linker = Linker::new(engine.wasm());
         let linked = link(&mut linker, &seen.permissions, &rights.denied);
         let instance = linked.and_then(|()| linker.instantiate_pre(&component));
-        let instance = instance.map_err(|error| not_linked(&error))?;
-        let exports = Exports::find(&instance, seen.stages).map_err(|error| not_linked(&error))?;
-        let configure = match seen.configure {
-            Configure::InEachFork => component.get_export_index(None, "configure"),
-            Configure::Absent => None,
+        let instance = instance.map_err(|error| link_fault(&error))?;
+        let exports = Exports::find(&instance, seen.stages).map_err(|error| link_fault(&error))?;
+        let configure = match preparation {
+            Preparation::InEachFork(_) => component.get_export_index(None, "configure"),
+            Preparation::Snapshot | Preparation::Absent => None,
         };
         let settings = engine.settings();
         Ok(Self {
@@ -100,24 +94,31 @@ impl Template {
             engine: engine.clone(),
             instance,
             exports,
+            boot_cpu: match configure {
+                Some(_) => settings.prepare.configure_time,
+                None => settings.prepare.start_time,
+            },
             configure,
+            prepared: preparation.to_string(),
+            preparation: preparation.clone(),
             stages: policy.narrow(seen.stages),
             policy,
             rights: Arc::new(rights),
             limits: Arc::new(settings.call.clone()),
-            boot_cpu: settings.configure_time,
         })
     }
 
-    /// Instantiates and configures one sandbox to see whether it can be done, and takes the measure of all later ones.
+    /// Makes one sandbox to see whether it can be done, and takes the measure of all later ones. The first one of a
+    /// snapshot is slow: it makes the image of memory that all later ones share.
     pub async fn tried(mut self) -> Result<Self, LoadError> {
         let meter = Arc::default();
-        let wall = self.engine.settings().configure_wall;
+        let wall = self.engine.settings().prepare.configure_wall;
         let tried = tokio::time::timeout(wall, self.fork(&meter)).await;
         let tried = tried.unwrap_or(Err(BootFault::Failed(FailureKind::Wall(wall))));
-        tried.map_err(|fault| self.not_bootable(fault))?;
+        tried.map_err(|fault| not_bootable(self.phase(), fault))?;
         let took = meter.spent();
-        if took > self.policy.time {
+        let configured = matches!(self.preparation, Preparation::InEachFork(_));
+        if configured && took > self.policy.time {
             let time = self.policy.time;
             tracing::warn!(
                 filter = &*self.name,
@@ -126,9 +127,20 @@ impl Template {
                 "each sandbox costs this much CPU before its first question"
             );
         }
-        self.boot_cpu = boot_cpu(took, self.policy.time);
+        // Of a snapshot nothing runs before the first question: what took its time was the image.
+        self.boot_cpu = match configured {
+            true => boot_cpu(took, self.policy.time),
+            false => boot_cpu(Duration::ZERO, self.policy.time),
+        };
         tracing::debug!(filter = &*self.name, ?took, "tried one sandbox");
         Ok(self)
+    }
+
+    fn phase(&self) -> Phase {
+        match self.configure {
+            Some(_) => Phase::Configure,
+            None => Phase::Start,
+        }
     }
 
     /// A fresh sandbox, configured: no memory of it was ever another's. Waits for slots for at most half of `wall`.
@@ -147,10 +159,7 @@ impl Template {
                 journal,
                 _slots: slots,
             }),
-            Ok((_, Err(complaint))) => {
-                let complaint = printable(clip(&complaint, MAX_COMPLAINT));
-                Err(BootFault::Complaint(complaint))
-            }
+            Ok((_, Err(complaint))) => Err(BootFault::Complaint(complaint)),
             Err(stopped) => {
                 let argument = self.limits.argument;
                 let kind = explain(stopped, self.boot_cpu, &store, &journal, argument);
@@ -168,11 +177,7 @@ impl Template {
         let Some(configure) = self.configure else {
             return Ok((instance, Ok(())));
         };
-        let configure =
-            instance.get_typed_func::<(&str,), (Result<(), String>,)>(&mut *store, configure)?;
-        let (done,) = configure
-            .call_async(&mut *store, (&self.policy.config,))
-            .await?;
+        let done = call_configure(store, &instance, configure, &self.policy.config).await?;
         Ok((instance, done))
     }
 
@@ -186,7 +191,10 @@ impl Template {
         );
         let memory = usize::try_from(self.policy.memory).unwrap_or(usize::MAX);
         let limiter = Limiter::new(memory, self.engine.settings().table_elements);
-        let mut store = Store::new(self.engine.wasm(), Guest::new(ctx, limiter, journal));
+        let mut store = Store::new(
+            self.engine.wasm(),
+            Guest::new(ctx, limiter, journal, Clock::Fork),
+        );
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(self.limits.argument);
         let meter = meter.clone();
@@ -202,31 +210,6 @@ impl Template {
         });
         store.set_epoch_deadline(1);
         store
-    }
-
-    fn not_bootable(&self, fault: BootFault) -> LoadError {
-        let step = match self.configure {
-            Some(_) => "configure",
-            None => "instantiation",
-        };
-        match fault {
-            BootFault::Complaint(words) => self::fault(
-                format!("configure says: {words}"),
-                "correct [config] in its .toml",
-            ),
-            BootFault::Failed(FailureKind::Memory(octets)) => self::fault(
-                format!("{step} wants more memory than {octets} octets"),
-                "raise `memory` in its .toml, or give it less to hold",
-            ),
-            BootFault::Failed(kind @ (FailureKind::Time(_) | FailureKind::Wall(_))) => self::fault(
-                format!("{step} {kind}"),
-                "give it less to configure, or mend the filter",
-            ),
-            BootFault::Failed(kind) => self::fault(
-                format!("{step} failed: {kind}"),
-                "mend the filter, or correct [config] in its .toml",
-            ),
-        }
     }
 
     /// CPU that a stage may use. Where a message is looked at, its size counts (octets).
@@ -255,6 +238,11 @@ impl Template {
         &self.exports
     }
 
+    /// How its sandboxes come by their configured state, in words.
+    pub fn prepared(&self) -> &str {
+        &self.prepared
+    }
+
     /// The stages it is asked at.
     pub fn stages(&self) -> StageSet {
         self.stages
@@ -275,53 +263,11 @@ fn no_slot() -> BootFault {
     BootFault::Failed(FailureKind::Busy)
 }
 
-/// `memory` over what the engine can give, or under what the component needs from the start.
-fn refuse_memory(
-    engine: &Engine,
-    component: &wasmtime::component::Component,
-    policy: &Policy,
-) -> Result<(), LoadError> {
-    let most = engine.settings().max_memory;
-    if policy.memory > most {
-        return Err(fault(
-            format!(
-                "`memory` is {} octets, this lazaret gives at most {most}",
-                policy.memory
-            ),
-            format!("write `memory = \"{} MiB\"` or less", most >> 20),
-        ));
-    }
-    let needs = component.resources_required();
-    let pages = needs.and_then(|needs| needs.max_initial_memory_size);
-    let least = pages.unwrap_or(0).saturating_mul(PAGE);
-    if least > policy.memory {
-        return Err(fault(
-            format!(
-                "it needs {least} octets of memory to start, `memory` is {}",
-                policy.memory
-            ),
-            format!(
-                "write `memory = \"{} MiB\"` or more",
-                least.div_ceil(1 << 20)
-            ),
-        ));
-    }
-    Ok(())
-}
-
 /// CPU that a fork may use, where the trial took `took`: `time` is for the questions, and a filter that is slow to
 /// configure must not be allowed its whole `wall`.
 fn boot_cpu(took: Duration, time: Duration) -> Duration {
     let slack = (took * FORK_SLACK).min(took + FORK_MARGIN);
     slack.max(time).max(LEAST_BOOT)
-}
-
-fn not_linked(error: &wasmtime::Error) -> LoadError {
-    let why = error.root_cause().to_string();
-    fault(
-        format!("it cannot be linked: {}", printable(clip(&why, 300))),
-        "rebuild it with a current toolchain and bindings of this contract",
-    )
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 mod kit;
 
 use kit::{all_granted, at_connect, bare_component, component, engine, engine_with, load};
-use lazaret_engine::{EngineSettings, inspect};
+use lazaret_engine::{EngineSettings, PrepareLimits, inspect};
 use lazaret_mail::{Grant, Policy, Stage};
 
 #[track_caller]
@@ -407,7 +407,10 @@ fn configured(module: &str, body: &str) -> Vec<u8> {
 
 async fn not_configured(module: &str, body: &str) -> String {
     let settings = EngineSettings {
-        configure_time: std::time::Duration::from_millis(100),
+        prepare: PrepareLimits {
+            configure_time: std::time::Duration::from_millis(100),
+            ..PrepareLimits::default()
+        },
         ..EngineSettings::default()
     };
     let loaded = load(
@@ -458,7 +461,10 @@ async fn configure_that_eats_memory() {
 #[tokio::test]
 async fn a_start_function_that_never_ends() {
     let settings = EngineSettings {
-        configure_time: std::time::Duration::from_millis(100),
+        prepare: PrepareLimits {
+            start_time: std::time::Duration::from_millis(100),
+            ..PrepareLimits::default()
+        },
         ..EngineSettings::default()
     };
     let wasm = at_connect("", "(func $s (loop $l (br $l))) (start $s)", "");

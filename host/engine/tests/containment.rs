@@ -468,7 +468,7 @@ async fn each_sandbox_is_fresh() {
 }
 
 #[tokio::test]
-async fn each_sandbox_is_configured_and_the_first_answer_pays_for_it() {
+async fn each_sandbox_is_configured_and_no_answer_pays_for_it() {
     let module = r#"(global $configured (mut i32) (i32.const 0)) (data (i32.const 256) "\04")
         (func (export "configure") (param i32 i32) (result i32)
             (local $i i32)
@@ -494,11 +494,10 @@ async fn each_sandbox_is_configured_and_the_first_answer_pays_for_it() {
         (first.verdict, second.verdict),
         (Verdict::Discard, Verdict::Discard)
     );
+    let cpu = first.effects.cpu;
     assert!(
-        first.effects.cpu > 10 * second.effects.cpu,
-        "{:?} {:?}",
-        first.effects.cpu,
-        second.effects.cpu
+        cpu < Duration::from_millis(10),
+        "{cpu:?} for 30 million turns"
     );
 }
 
@@ -595,14 +594,4 @@ async fn more_than_the_address_space_falls_back_to_on_demand() {
 async fn the_default_engine_pools() {
     let engine = Engine::new(EngineSettings::default()).unwrap();
     assert_eq!(engine.allocation(), Allocation::Pool);
-}
-
-#[tokio::test]
-async fn the_same_component_is_compiled_once() {
-    let engine = engine();
-    let wasm = at_connect("", "", "");
-    for _ in 0..3 {
-        load(&engine, &wasm, all_granted()).await.unwrap();
-    }
-    assert_eq!(engine.compiled(), 1);
 }

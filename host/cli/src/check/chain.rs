@@ -9,7 +9,7 @@ use lazaret_proxy::filters::fits;
 use serde_json::{Value, json};
 
 use super::settings::span;
-use crate::output::Table;
+use crate::output::{Table, printable};
 
 /// The chain in the order it is asked, and each filter's rights and limits.
 pub fn text(config: &Config, filters: &[Arc<dyn Filter>]) -> String {
@@ -23,6 +23,8 @@ pub fn text(config: &Config, filters: &[Arc<dyn Filter>]) -> String {
     text.push_str(&asked(filters).print(2));
     text.push('\n');
     text.push_str(&limits(filters).print(2));
+    text.push('\n');
+    text.push_str(&sandboxes(filters).print(2));
     text
 }
 
@@ -66,6 +68,18 @@ fn limits(filters: &[Arc<dyn Filter>]) -> Table {
     table
 }
 
+/// How each sandbox comes by its configured state: what really happened when it was loaded.
+fn sandboxes(filters: &[Arc<dyn Filter>]) -> Table {
+    let mut table = Table::new(&["filter", "sandboxes start from"]);
+    for filter in filters {
+        table.row([
+            filter.name().to_owned(),
+            printable(filter.preparation()),
+        ]);
+    }
+    table
+}
+
 /// What a filter takes for granted and this configuration does not have: `run` would not start.
 pub fn misfits(config: &Config, filters: &[Arc<dyn Filter>]) -> Vec<String> {
     let misfit = |filter: &Arc<dyn Filter>| fits(filter.as_ref(), config).err();
@@ -91,6 +105,7 @@ pub fn json(filters: &[Arc<dyn Filter>]) -> Value {
             "wall-ms": milliseconds(policy.wall),
             "memory": policy.memory,
             "max-message": policy.max_message,
+            "preparation": filter.preparation(),
         })
     };
     filters.iter().map(filter).collect()

@@ -51,7 +51,7 @@ async fn load(config: &Config) -> Result<(Vec<Arc<dyn Filter>>, Vec<LoadError>),
     match &config.filters {
         None => Ok((Vec::new(), Vec::new())),
         Some(directory) => {
-            let engine = wire::engine()?;
+            let engine = wire::engine(config.cache.as_deref())?;
             Ok(lazaret_proxy::filters::load_directory(directory, &*engine).await)
         }
     }

@@ -48,7 +48,7 @@ pub async fn trial(arguments: &Try) -> Result<Exit, Failure> {
 }
 
 async fn load(arguments: &Try) -> Result<Loaded, Failure> {
-    let engine = wire::engine()?;
+    let engine = wire::engine(None)?;
     let mut loaded = Loaded::default();
     if let Some(directory) = &arguments.filters {
         if !directory.is_dir() {

@@ -18,6 +18,10 @@ pub struct Surface {
     pub producers: Vec<(String, String)>,
     /// core instances made, at most
     pub core_instances: u32,
+    /// core modules that run code when they are instantiated
+    pub starts: u32,
+    /// core modules inside inner components
+    pub inner_modules: u32,
 }
 
 /// Most marks that are kept; a hostile component may hold millions.
@@ -32,7 +36,11 @@ impl Surface {
         parser.set_features(wasmparser::WasmFeatures::all());
         for payload in parser.parse_all(wasm) {
             match payload? {
-                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::ModuleSection { .. } => {
+                    surface.inner_modules += u32::from(depth > 0);
+                    depth += 1;
+                }
+                Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth -= 1,
                 payload => surface.section(&payload, depth == 0)?,
             }
@@ -43,6 +51,7 @@ impl Surface {
     fn section(&mut self, payload: &Payload<'_>, outermost: bool) -> Result<(), BinaryReaderError> {
         match payload {
             Payload::CustomSection(custom) => self.mark(custom),
+            Payload::StartSection { .. } => self.starts += 1,
             Payload::InstanceSection(instances) => {
                 for instance in instances.clone() {
                     if matches!(instance?, Instance::Instantiate { .. }) {

@@ -75,6 +75,7 @@ const WASI: &str = "
     }
     package wasi:clocks@0.2.6 { interface monotonic-clock {
         use wasi:io/poll@0.2.6.{pollable};
+        now: func() -> u64;
         subscribe-duration: func(when: u64) -> pollable;
     } }
     package wasi:http@0.2.6 { interface outgoing-handler { handle: func(); } }

@@ -1,0 +1,170 @@
+//! Compiled code on disk, so that a restart compiles nothing and a changed list compiles little.
+//!
+//! The directory is private to our user: it holds native code that is run, and snapshots that hold what was in
+//! `[config]`. What is not ours, or open to others, is refused. Every entry is written aside and renamed, carries a sum
+//! over its octets, and is only taken under the exact key it was written with; one that is damaged is as good as none.
+
+mod directory;
+mod entry;
+mod functions;
+mod key;
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::OFlags;
+
+pub use directory::CacheError;
+pub use functions::Functions;
+pub use key::{Key, Makings};
+
+/// What unfinished files are called; they become entries by being renamed.
+const UNFINISHED: &str = "unfinished-";
+/// Nobody writes for so long: what is unfinished after it was left by a process that died.
+const LEFT_BEHIND: Duration = Duration::from_secs(3600);
+
+/// A directory of entries.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    dir: PathBuf,
+    size: u64,
+}
+
+impl Cache {
+    /// Makes the directory where it is missing. `size` is how many octets it may hold.
+    pub fn open(dir: &Path, size: u64) -> Result<Self, CacheError> {
+        directory::make_private(dir)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            size,
+        })
+    }
+
+    /// Where it is, and how many octets it may hold.
+    pub fn place(&self) -> (PathBuf, u64) {
+        (self.dir.clone(), self.size)
+    }
+
+    /// The octets of an entry; none if there is none, or if it is damaged or not ours.
+    pub fn read(&self, key: &Key) -> Option<Vec<u8>> {
+        let path = self.dir.join(key.file_name());
+        let file = open_private(&path)?;
+        let body = entry::read(&file);
+        match &body {
+            // The order in which entries are removed is that of their times.
+            Some(_) => drop(file.set_modified(SystemTime::now())),
+            None => {
+                tracing::warn!(file = %path.display(), "an entry of the cache is damaged: it is made anew");
+            }
+        }
+        body
+    }
+
+    /// Keeps an entry, made of these parts, and removes what is over the size. A disk that is full costs time at the
+    /// next start, so it is a warning and no error.
+    pub fn write(&self, key: &Key, parts: &[&[u8]]) {
+        let written = self.write_aside(key, parts);
+        if let Err(error) = written {
+            tracing::warn!(dir = %self.dir.display(), %error, "the cache cannot be written");
+        }
+        if let Err(error) = self.sweep() {
+            tracing::warn!(dir = %self.dir.display(), %error, "the cache cannot be swept");
+        }
+    }
+
+    fn write_aside(&self, key: &Key, parts: &[&[u8]]) -> std::io::Result<()> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let aside = self
+            .dir
+            .join(format!("{UNFINISHED}{}-{count}", std::process::id()));
+        let written = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&aside)
+            .and_then(|mut file| {
+                entry::write(&mut file, parts)?;
+                file.flush()
+            })
+            .and_then(|()| fs::rename(&aside, self.dir.join(key.file_name())));
+        if written.is_err() {
+            let _ = fs::remove_file(&aside);
+        }
+        written
+    }
+
+    /// Removes the least recently used entries until the rest fits.
+    fn sweep(&self) -> std::io::Result<()> {
+        let mut entries = Vec::new();
+        for file in fs::read_dir(&self.dir)? {
+            let file = file?;
+            let Ok(about) = file.metadata() else {
+                continue; // removed meanwhile by another process
+            };
+            let used = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            let unfinished = file.file_name().to_string_lossy().starts_with(UNFINISHED);
+            if unfinished && used.elapsed().is_ok_and(|age| age < LEFT_BEHIND) {
+                continue;
+            }
+            let key = if unfinished {
+                SystemTime::UNIX_EPOCH
+            } else {
+                used
+            };
+            entries.push((key, about.len(), file.path()));
+        }
+        entries.sort();
+        let mut held: u64 = entries.iter().map(|(_, octets, _)| octets).sum();
+        for (_, octets, path) in entries {
+            let left_behind = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED));
+            if held <= self.size && !left_behind {
+                continue;
+            }
+            fs::remove_file(path)?;
+            held -= octets;
+        }
+        Ok(())
+    }
+}
+
+/// An entry's file, if it is a regular file of ours that nobody else may touch.
+fn open_private(path: &Path) -> Option<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let opened = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(flags.cast_signed())
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(file = %path.display(), %error, "an entry of the cache cannot be opened");
+            return None;
+        }
+    };
+    let about = file.metadata().ok()?;
+    if about.is_file() && directory::is_ours(&about) && about.mode() & 0o077 == 0 {
+        return Some(file);
+    }
+    tracing::warn!(
+        file = %path.display(),
+        "an entry of the cache is not ours, or open to others: it is not used; remove it"
+    );
+    None
+}
+
+/// May this directory be the cache? Makes it where it is missing.
+///
+/// # Errors
+/// It cannot be made, is not ours, or is open to others; the error says what to do.
+pub fn check_cache(dir: &Path) -> Result<(), CacheError> {
+    directory::make_private(dir)
+}

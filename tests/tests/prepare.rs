@@ -1,0 +1,237 @@
+//! Filters are prepared in a child process: what it may use, what becomes of the filter when it dies, and that nobody
+//! else notices.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lazaret_engine::{Engine, EngineSettings, PrepareLimits, Preparer};
+use lazaret_mail::{Filter, LoadError, Loader, Policy, Source};
+use lazaret_tests::guests::Guest;
+use lazaret_tests::proxy::{program, settings};
+use lazaret_tests::{BackendDouble, Client, Proxy};
+
+const MESSAGE: &[u8] = b"From: a@example.com\r\nSubject: hello\r\n\r\nA line.\r\n";
+
+/// As the program has it, without a cache and with these limits.
+fn engine(limits: PrepareLimits) -> Arc<Engine> {
+    with_program(program(), limits)
+}
+
+fn with_program(program: PathBuf, prepare: PrepareLimits) -> Arc<Engine> {
+    let engine = Engine::new(EngineSettings {
+        sandboxes: 100,
+        preparer: Preparer::Child { program },
+        cache: None,
+        prepare,
+        ..settings()
+    });
+    engine.expect("an engine")
+}
+
+/// Loads the guest `frozen` with this configuration.
+fn load(engine: &Engine, config: &str) -> Result<Arc<dyn Filter>, LoadError> {
+    let source = Source {
+        name: "frozen".to_owned(),
+        file: "10-frozen.wasm".into(),
+        wasm: Guest::Frozen.octets().into(),
+        policy: Policy {
+            config: config.to_owned(),
+            memory: 200 << 20,
+            ..Policy::default()
+        },
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(engine.load(source))
+}
+
+#[track_caller]
+fn refused(loaded: Result<Arc<dyn Filter>, LoadError>, words: &[&str]) {
+    let said = loaded.err().expect("a load error").to_string();
+    for word in words {
+        assert!(said.contains(word), "no {word:?} in {said:?}");
+    }
+    println!("{said}");
+}
+
+#[test]
+fn a_child_that_takes_too_long_is_killed() {
+    let engine = engine(PrepareLimits {
+        wall: Duration::from_secs(3),
+        ..PrepareLimits::default()
+    });
+    let begun = Instant::now();
+    let words = ["10-frozen.wasm: ", "took longer than 3s", "while running its configure", "make it smaller"];
+    refused(load(&engine, r#"{"spin":60000}"#), &words);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_child_that_uses_too_much_cpu_is_killed() {
+    let engine = engine(PrepareLimits {
+        cpu: Duration::from_secs(2),
+        ..PrepareLimits::default()
+    });
+    refused(load(&engine, r#"{"spin":60000}"#), &["its preparation used its CPU time of 2s", "make it smaller"]);
+}
+
+#[test]
+fn a_child_that_wants_too_much_memory_is_a_load_error() {
+    let engine = engine(PrepareLimits {
+        memory: 96 << 20,
+        ..PrepareLimits::default()
+    });
+    refused(load(&engine, r#"{"mib":150}"#), &["10-frozen.wasm: ", "memory"]);
+}
+
+#[test]
+fn a_child_that_is_killed_from_outside_is_a_load_error_and_no_more() {
+    let engine = engine(PrepareLimits::default());
+    let killer = std::thread::spawn(|| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(child) = child_in_configure() {
+                let killed = std::process::Command::new("kill").args(["-KILL", &child]).status();
+                return killed.expect("kill runs").success();
+            }
+            assert!(Instant::now() < deadline, "no child was seen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let loaded = load(&engine, r#"{"spin":19000,"marker":"kill-me"}"#);
+    assert!(killer.join().expect("the killer"), "it was there to be killed");
+    refused(loaded, &["was killed from outside", "load it again"]);
+    assert!(load(&engine, "{}").is_ok(), "the next one is prepared as ever");
+}
+
+/// A child of ours that has used half a second of CPU, so it is at its `configure`.
+fn child_in_configure() -> Option<String> {
+    let ours = std::process::id().to_string();
+    let entries = std::fs::read_dir("/proc").ok()?;
+    entries.flatten().find_map(|entry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        let limits = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+        let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let used: u64 = fields.get(11)?.parse().ok()?;
+        // Only this test has children with five minutes of CPU and three GiB, and waits for them so long.
+        let it = fields.get(1)? == &ours && limits.contains("3221225472") && used >= 150;
+        it.then(|| entry.file_name().to_string_lossy().into_owned())
+    })
+}
+
+#[test]
+fn a_program_that_is_not_ours_is_a_load_error() {
+    let limits = PrepareLimits::default;
+    let none = with_program("/nowhere/lazaret".into(), limits());
+    refused(load(&none, "{}"), &["no process could be started", "/nowhere/lazaret"]);
+    let other = with_program("/bin/true".into(), limits());
+    refused(load(&other, "{}"), &["ended without an answer", "report this"]);
+}
+
+#[test]
+fn what_configure_grew_and_drew_is_in_each_sandbox() {
+    let loaded = load(&engine(PrepareLimits::default()), r#"{"mib":150}"#).expect("150 of 200 MiB");
+    assert_eq!(loaded.preparation(), "snapshot");
+    let refused = load(&engine(PrepareLimits::default()), r#"{"mib":250}"#);
+    self::refused(refused, &["configure wants more memory than 209715200 octets", "raise `memory`"]);
+}
+
+/// The reply to each recipient of a proxy with this guest.
+fn replies(config: &str, recipients: &[&str]) -> Vec<String> {
+    let backend = BackendDouble::start();
+    let proxy = Proxy::before(backend.address())
+        .filter("10-frozen", Guest::Frozen, config)
+        .start();
+    let ask = |recipient: &&str| {
+        let mut client = Client::greeted(proxy.plain());
+        let reply = client.deliver("alice@example.com", &[recipient], MESSAGE);
+        client.ask("QUIT", "221 *");
+        reply.text()
+    };
+    recipients.iter().map(ask).collect()
+}
+
+#[test]
+fn two_sandboxes_have_one_past_and_two_presents() {
+    let said = replies("[config]\nmib = 1\n", &["a@example.org", "b@example.org"]);
+    let word = |text: &str, after: &str| {
+        let rest = text.split_once(after).unwrap_or_else(|| panic!("no {after} in {text}")).1;
+        rest.split_whitespace().next().unwrap_or_default().to_owned()
+    };
+    for text in &said {
+        assert_eq!(word(text, "past "), "true", "an instant of configure is never in the future");
+        assert_eq!(word(text, "ballast "), "1048576");
+    }
+    assert_ne!(word(&said[0], "drawn "), word(&said[1], "drawn "));
+    assert_eq!(word(&said[0], "hash "), word(&said[1], "hash "), "keys of a map made in configure are frozen");
+}
+
+#[test]
+fn a_panic_after_a_print_in_configure_still_says_why() {
+    let said = replies("[config]\nprint = \"configured\"\n", &["panic@example.org", "a@example.org"]);
+    assert!(said[0].starts_with("451 "), "{said:?}");
+    assert!(said[1].contains("past true"), "{said:?}");
+    let lines = lazaret_tests::journal::wait_for(&["told to panic"]);
+    assert!(!lines.is_empty());
+}
+
+#[test]
+fn a_thousand_transactions_do_not_pay_for_a_slow_configure() {
+    let backend = BackendDouble::start();
+    let proxy = Proxy::before(backend.address())
+        .filter("10-frozen", Guest::Frozen, "[config]\nspin = 200\n")
+        .start();
+    let begun = Instant::now();
+    let mut client = Client::greeted(proxy.plain());
+    for _ in 0..1000 {
+        client.ask("MAIL FROM:<alice@example.com>", "250 *");
+        client.ask("RCPT TO:<bob@example.org>", "550 *past true*");
+        client.ask("RSET", "250 *");
+    }
+    let took = begun.elapsed();
+    println!("1000 transactions in {took:?}; configured in each they would take 200 s");
+    // 5 s on a machine with nothing else to do; tests run beside others.
+    assert!(took < Duration::from_secs(25), "{took:?}");
+}
+
+#[test]
+fn check_says_how_far_it_is() {
+    let backend = BackendDouble::start();
+    let dir = Proxy::before(backend.address())
+        .filter("10-frozen", Guest::Frozen, "[config]\nspin = 4000\n")
+        .write();
+    let config = dir.path().join("lazaret.toml");
+    let cache = dir.path().join("compiled");
+    let text = std::fs::read_to_string(&config).expect("it was written");
+    let text = format!("cache = \"{}\"\n{text}", cache.display());
+    std::fs::write(&config, text).expect("our directory");
+    let check = || {
+        let output = std::process::Command::new(program())
+            .args(["check", "--config"])
+            .arg(&config)
+            .output()
+            .expect("the program starts");
+        let words = [output.stdout, output.stderr].map(|o| String::from_utf8_lossy(&o).into_owned());
+        assert!(output.status.success(), "{words:?}");
+        words
+    };
+    let [out, err] = check();
+    assert!(out.contains("snapshot"), "{out}");
+    assert!(err.contains("still preparing: running its configure"), "{err}");
+    let begun = Instant::now();
+    let [_, err] = check();
+    assert!(!err.contains("still preparing"), "the second time it comes from the cache: {err}");
+    println!("from the cache: {:?}", begun.elapsed());
+}
+
+#[test]
+fn prepare_is_not_for_people() {
+    let output = std::process::Command::new(program())
+        .args(["prepare", "--memory", "100000000", "--cpu", "5"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(75));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("no order came"), "{said}");
+}
