@@ -15,6 +15,11 @@ pub trait Filter: Send + Sync {
     fn stages(&self) -> StageSet;
     /// what the operator wrote
     fn policy(&self) -> &Policy;
+    /// How its sandboxes come by their configured state, for lists: `snapshot`, `nothing to configure`, `configured in each
+    /// sandbox: REASON`. Empty where nobody knows.
+    fn preparation(&self) -> &str {
+        ""
+    }
     /// A fresh sandbox: one for each transaction, one for each connection-stage call. Cheap and lazy:
     /// nothing is instantiated before the first question.
     fn fork(&self) -> Box<dyn Sandbox>;

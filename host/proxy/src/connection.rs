@@ -389,6 +389,7 @@ fn server_config(site: &Site, door: &Door) -> ServerConfig {
         max_command: site.limits.command,
         max_errors: site.limits.errors,
         require_tls: door.require_tls,
+        line_feeds: lazaret_smtp::LineFeeds::default(),
     }
 }
 

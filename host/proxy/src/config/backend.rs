@@ -1,5 +1,6 @@
 //! `[backend]`
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use serde::Deserialize;
 
 use super::limits::at_least_time as at_least;
+use super::listener::ListenerConfig;
 
 /// The mail server behind us.
 #[derive(Clone, Debug)]
@@ -103,7 +105,12 @@ pub(super) struct Written {
 }
 
 impl Written {
-    pub(super) fn check(self, source: &Source) -> Result<BackendConfig, ConfigError> {
+    pub(super) fn check(
+        self,
+        source: &Source,
+        listeners: &[ListenerConfig],
+    ) -> Result<BackendConfig, ConfigError> {
+        not_ourselves(source, self.address.get_ref(), listeners)?;
         let tls = self.check_tls(source)?;
         let or = |span: Option<Span>, seconds| span.map_or(Duration::from_secs(seconds), |s| s.0);
         Ok(BackendConfig {
@@ -173,7 +180,33 @@ fn addresses(
             )
             .cure("write e.g. \"127.0.0.1:10025\" or \"mail.internal:25\""))
     };
+    super::once(source, written.get_ref())?;
     written.get_ref().iter().map(check).collect()
+}
+
+/// Mail to ourselves would go round until it is refused as looping.
+fn not_ourselves(
+    source: &Source,
+    written: &[Spanned<String>],
+    listeners: &[ListenerConfig],
+) -> Result<(), ConfigError> {
+    for address in written {
+        let text = address.get_ref().replacen("localhost:", "127.0.0.1:", 1);
+        let Ok(target) = text.parse::<SocketAddr>() else {
+            continue;
+        };
+        let is_own = |own: &SocketAddr| {
+            let everywhere = own.ip().is_unspecified() && target.ip().is_loopback();
+            own.port() == target.port() && (own.ip() == target.ip() || everywhere)
+        };
+        if let Some(own) = listeners.iter().find(|own| own.listen.iter().any(is_own)) {
+            let problem = format!("the backend {target} is our own listener `{}`", own.name);
+            return Err(source
+                .error(address.span(), problem)
+                .cure("name the address where the mail server behind us listens"));
+        }
+    }
+    Ok(())
 }
 
 fn connections(source: &Source, written: Option<Spanned<usize>>) -> Result<usize, ConfigError> {
