@@ -33,11 +33,10 @@ const STAGES: [&str; 9] = [
 ];
 
 /// A directory with a configuration and filters that is not running yet.
-#[derive(Debug)]
 pub struct Builder {
     dir: TempDir,
     root: Table,
-    engine: Option<EngineSettings>,
+    engine: Option<Arc<Engine>>,
 }
 
 /// A running proxy; it drains when dropped.
@@ -138,12 +137,10 @@ impl Builder {
             .unwrap_or_else(|| panic!("no listener {name}"))
     }
 
-    /// An engine of its own with these settings, not the one that all proxies of this process share.
-    pub fn engine(self, settings: EngineSettings) -> Self {
-        Self {
-            engine: Some(settings),
-            ..self
-        }
+    /// With an engine of its own.
+    pub fn engine(mut self, engine: Arc<Engine>) -> Self {
+        self.engine = Some(engine);
+        self
     }
 
     /// Writes `lazaret.toml` and keeps the directory without starting anything.
@@ -155,11 +152,8 @@ impl Builder {
     /// Starts it.
     pub fn start(self) -> Proxy {
         journal::keep();
-        let engine = match self.engine.clone() {
-            Some(settings) => Engine::new(settings).expect("an engine"),
-            None => Arc::clone(&ENGINE),
-        };
-        Proxy::start(self.write(), engine)
+        let engine = self.engine.clone();
+        Proxy::start(self.write(), engine.unwrap_or_else(|| Arc::clone(&ENGINE)))
     }
 }
 
