@@ -14,6 +14,9 @@ use serde::Deserialize;
 use super::limits::at_least_time as at_least;
 use super::listener::ListenerConfig;
 
+/// Default of `offer-age`.
+const OFFER_AGE: Duration = Duration::from_millis(250);
+
 /// The mail server behind us.
 #[derive(Clone, Debug)]
 pub struct BackendConfig {
@@ -39,7 +42,7 @@ pub struct BackendConfig {
     /// for the reply to the end of data; if that is too short for the backend, mail it accepts is sent again by the
     /// client and doubled. Default 60 s
     pub accept: Duration,
-    /// how old what we know of its EHLO may be when a client says EHLO. Default 2 s
+    /// how old what we know of its EHLO may be when a client says EHLO. Default 250 ms
     pub offer_age: Duration,
 }
 
@@ -124,7 +127,7 @@ impl Written {
             reply: at_least(source, "reply", self.reply, 30)?,
             handover: at_least(source, "handover", self.handover, 120)?,
             accept: at_least(source, "accept", self.accept, 60)?,
-            offer_age: or(self.offer_age, 2),
+            offer_age: self.offer_age.map_or(OFFER_AGE, |age| age.0),
         })
     }
 
