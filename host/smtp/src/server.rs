@@ -350,8 +350,12 @@ impl Server {
         self.say(&reply)
     }
 
-    /// Answers and ends the session.
+    /// Answers and ends the session. Who asks for it has written its own text.
     fn shut(&mut self, reply: Reply, reason: CloseReason) -> Option<Event> {
+        let reply = match self.config.id.as_str() {
+            id if !id.is_empty() && reason != CloseReason::Asked => reply.naming(id),
+            _ => reply,
+        };
         self.say(&reply);
         self.state = State::Closed(reason);
         None

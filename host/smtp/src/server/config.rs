@@ -20,6 +20,9 @@ pub struct ServerConfig {
     pub require_tls: bool,
     /// What a bare LF is. Default: a fault.
     pub line_feeds: LineFeeds,
+    /// Names the session at the end of each reply with which the machine itself ends it, in parentheses. Default
+    /// empty: none.
+    pub id: String,
 }
 
 /// What a bare LF is, in commands and in content.
@@ -44,6 +47,7 @@ impl Default for ServerConfig {
             max_errors: 20,
             require_tls: false,
             line_feeds: LineFeeds::default(),
+            id: String::new(),
         }
     }
 }
