@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod bindings;
+mod clues;
 mod contain;
 mod contract;
 mod engine;
