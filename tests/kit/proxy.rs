@@ -19,17 +19,31 @@ use crate::{certificate, journal};
 static ENGINE: LazyLock<Arc<Engine>> =
     LazyLock::new(|| Engine::new(settings()).expect("an engine"));
 
-/// Compiled code of the tests that run now: each component is compiled once, as in production.
-static CACHE: LazyLock<TempDir> = LazyLock::new(|| {
-    let dir = tempfile::Builder::new().prefix("lazaret-cache-").tempdir();
-    dir.expect("a temporary directory")
+/// Compiled code of this build of the program, beside it: each component is compiled once, as in production.
+static CACHE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let program = program();
+    let built = program.metadata().and_then(|about| about.modified());
+    let built = built.expect("a file system with times");
+    let built = built.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let ours = program.with_file_name(format!("{CACHES}{}", built.as_nanos()));
+    let beside = std::fs::read_dir(program.parent().expect("a file in a directory"));
+    for entry in beside.into_iter().flatten().flatten() {
+        let of_others = entry.path() != ours && entry.file_name().to_string_lossy().starts_with(CACHES);
+        if of_others {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    ours
 });
+
+/// How the caches of all builds begin.
+const CACHES: &str = "lazaret-test-cache-";
 
 /// As the program sets its engine up: filters are prepared in child processes, and compiled code is kept.
 pub fn settings() -> EngineSettings {
     EngineSettings {
         preparer: Preparer::Child { program: program() },
-        cache: Some(CACHE.path().to_owned()),
+        cache: Some(CACHE.clone()),
         ..EngineSettings::default()
     }
 }
@@ -57,11 +71,10 @@ const STAGES: [&str; 9] = [
 ];
 
 /// A directory with a configuration and filters that is not running yet.
-#[derive(Debug)]
 pub struct Builder {
     dir: TempDir,
     root: Table,
-    engine: Option<EngineSettings>,
+    engine: Option<Arc<Engine>>,
 }
 
 /// A running proxy; it drains when dropped.
@@ -162,12 +175,10 @@ impl Builder {
             .unwrap_or_else(|| panic!("no listener {name}"))
     }
 
-    /// An engine of its own with these settings, not the one that all proxies of this process share.
-    pub fn engine(self, settings: EngineSettings) -> Self {
-        Self {
-            engine: Some(settings),
-            ..self
-        }
+    /// With an engine of its own.
+    pub fn engine(mut self, engine: Arc<Engine>) -> Self {
+        self.engine = Some(engine);
+        self
     }
 
     /// Writes `lazaret.toml` and keeps the directory without starting anything.
@@ -179,11 +190,8 @@ impl Builder {
     /// Starts it.
     pub fn start(self) -> Proxy {
         journal::keep();
-        let engine = match self.engine.clone() {
-            Some(settings) => Engine::new(settings).expect("an engine"),
-            None => Arc::clone(&ENGINE),
-        };
-        Proxy::start(self.write(), engine)
+        let engine = self.engine.clone();
+        Proxy::start(self.write(), engine.unwrap_or_else(|| Arc::clone(&ENGINE)))
     }
 }
 

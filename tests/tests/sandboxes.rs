@@ -1,8 +1,9 @@
 //! A filter can hurt only the transaction it judges: hostile guests at every stage, and what others notice.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lazaret_engine::EngineSettings;
+use lazaret_engine::{Engine, EngineSettings};
 use lazaret_tests::guests::{self, Guest};
 use lazaret_tests::quantile::quantile;
 use lazaret_tests::{BackendDouble, Client, Neighbour, Proxy, Window, journal};
@@ -229,11 +230,12 @@ fn a_table_that_grows_without_end_is_stopped() {
 }
 
 /// Twenty places for sandboxes.
-fn cramped() -> EngineSettings {
-    EngineSettings {
+fn cramped() -> Arc<Engine> {
+    let settings = EngineSettings {
         sandboxes: 20,
         ..EngineSettings::default()
-    }
+    };
+    Engine::new(settings).expect("an engine")
 }
 
 /// Clients that hold a sandbox each, and then say nothing.

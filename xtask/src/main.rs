@@ -1,6 +1,7 @@
 //! `cargo xtask`: the few commands a newcomer needs. Standard library only, so that it builds in a second.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod demo;
 mod guest_target;
@@ -22,6 +23,8 @@ Usage: cargo xtask <task> [arguments]
   test [arguments of `cargo test`]     run every test of the workspace, then count the peers
                                        (Postfix, swaks, smtplib ...) that took part
                                        e.g. cargo xtask test -p lazaret-smtp
+  bench [arguments]                    Lazaret beside HAProxy, nginx, Postfix, milters and Haraka; rewrites
+                                       docs/performance.md (cargo xtask bench --help)
   check                                what CI asks before the tests: format, lints, documentation
 
 `demo` and `test` add the Rust target wasm32-wasip2 with rustup when it is missing.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
 
 fn perform(task: &str, rest: &[String]) -> Outcome {
     match task {
+        "bench" => bench::bench(rest),
         "demo" => demo::demo(rest),
         "test" => test::test(rest),
         "check" => check::check(rest),
@@ -54,7 +58,7 @@ fn perform(task: &str, rest: &[String]) -> Outcome {
             Ok(())
         }
         other => Err(step::Problem::usage(format!(
-            "there is no task `{other}`; tasks are demo, test, check (cargo xtask --help)"
+            "there is no task `{other}`; tasks are bench, demo, test, check (cargo xtask --help)"
         ))),
     }
 }

@@ -239,7 +239,7 @@ function bodyLines() {
   let lines = 0;
   for (let piece = body.read(0, CHUNK); piece.length > 0; piece = body.read(octets, CHUNK)) {
     octets += piece.length;
-    lines += piece.filter((octet) => octet === LF).length;
+    for (let at = piece.indexOf(LF); at >= 0; at = piece.indexOf(LF, at + 1)) lines += 1;
   }
   return `${octets} octets, ${lines} lines`;
 }

@@ -14,7 +14,7 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
         Command::Run(_) | Command::Demo(_) => "info",
         // Compiling Python takes a minute: people want to see that something happens.
         Command::Check(_) | Command::Try(_) => "warn,lazaret_engine::progress=info",
-        Command::Inspect(_) | Command::Prepare(_) => "warn",
+        Command::Filters(_) | Command::Inspect(_) | Command::Prepare(_) => "warn",
     };
     let level = arguments.log.log.as_deref().unwrap_or(usual);
     let filter = levels(level).map_err(|problem| {

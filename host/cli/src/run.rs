@@ -14,8 +14,9 @@ const USUAL_PLACES: [&str; 2] = ["./lazaret.toml", "/etc/lazaret/lazaret.toml"];
 /// Reads the configuration, listens, serves until SIGTERM or Ctrl-C, drains.
 pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let config = Config::read(&find_config(arguments.config.as_deref())?)?;
-    let stop = signals::stop()?;
+    let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let proxy = wire::start(config).await?;
+    hangup.reloads(proxy.reloader());
     for (listener, address) in proxy.addresses() {
         tracing::info!(%listener, %address, "listening");
     }

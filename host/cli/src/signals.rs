@@ -1,7 +1,8 @@
-//! Signals of the operator: SIGTERM and SIGINT drain, a second one ends at once, SIGHUP is answered in the log.
+//! Signals of the operator: SIGTERM and SIGINT drain, a second one ends at once, SIGHUP reloads.
 
 use std::future::Future;
 
+use lazaret_proxy::Reloader;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
@@ -10,12 +11,6 @@ use crate::exit::{Exit, Failure};
 pub fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            tracing::warn!("SIGHUP: this version does not reload yet; restart to apply changes");
-        }
-    });
     Ok(async move {
         either(&mut terminate, &mut interrupt).await;
         tracing::info!("stopping: no new connections, transactions under way may finish");
@@ -25,6 +20,26 @@ pub fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
             std::process::exit(i32::from(Exit::Temporary.code()));
         });
     })
+}
+
+/// SIGHUP, heard from now on: one that comes while the proxy starts does not end the program.
+#[derive(Debug)]
+pub struct Hangup(Signal);
+
+/// See [`Hangup`].
+pub fn hangup() -> Result<Hangup, Failure> {
+    listen(SignalKind::hangup()).map(Hangup)
+}
+
+impl Hangup {
+    /// Reloads at each.
+    pub fn reloads(mut self, reloader: Reloader) {
+        tokio::spawn(async move {
+            while self.0.recv().await.is_some() {
+                reloader.reload();
+            }
+        });
+    }
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, Failure> {

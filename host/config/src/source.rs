@@ -86,9 +86,37 @@ impl Source {
         }
         match message.strip_prefix("missing field ") {
             Some(field) => at(format!("the key {field} is missing")),
-            None => at(message),
+            None => at(in_our_words(&message)),
         }
     }
+}
+
+/// "expected usize" is for those who know Rust.
+fn in_our_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("a sequence", "a list"),
+        ("sequence", "a list"),
+        ("a map", "a table"),
+        ("map", "a table"),
+        ("a boolean", "true or false"),
+    ];
+    const WHOLE: [&str; 5] = ["usize", "u64", "u32", "u16", "i64"];
+    let (found, expected) = message.rsplit_once("expected ").unwrap_or((message, ""));
+    let ours = WORDS.iter().find(|(theirs, _)| *theirs == expected);
+    let expected = match ours {
+        Some((_, ours)) => ours,
+        None if WHOLE.contains(&expected) => "a whole number, 0 or more",
+        None if expected.starts_with("struct ") => "a table",
+        None => {
+            return message
+                .replace(": sequence,", ": a list,")
+                .replace(": map,", ": a table,");
+        }
+    };
+    let found = found
+        .replace(": sequence,", ": a list,")
+        .replace(": map,", ": a table,");
+    format!("{found}expected {expected}")
 }
 
 /// Takes "unknown field `x`, expected one of `a`, `b`" apart.
@@ -152,6 +180,48 @@ mod tests {
         );
         assert!(matches!(sample.tls, Some(Tls::Starttls)));
         assert_eq!(sample.listener[0].listen, ["[::]:25"]);
+    }
+
+    /// No word of Rust's or serde's reaches the operator.
+    #[test]
+    fn types_are_named_as_operators_know_them() {
+        #[derive(Debug, Deserialize)]
+        #[allow(dead_code)]
+        struct Types {
+            list: Option<Vec<String>>,
+            count: Option<usize>,
+            switch: Option<bool>,
+            table: Option<Listener>,
+        }
+        for (text, said) in [
+            (
+                "list = 5",
+                "f:1: invalid type: integer `5`, expected a list",
+            ),
+            (
+                "count = \"5\"",
+                "f:1: invalid type: string \"5\", expected a whole number, 0 or more",
+            ),
+            (
+                "count = -1",
+                "f:1: invalid value: integer `-1`, expected a whole number, 0 or more",
+            ),
+            (
+                "count = []",
+                "f:1: invalid type: a list, expected a whole number, 0 or more",
+            ),
+            (
+                "switch = {}",
+                "f:1: invalid type: a table, expected true or false",
+            ),
+            (
+                "table = 1",
+                "f:1: invalid type: integer `1`, expected a table",
+            ),
+        ] {
+            let error = parse::<Types>(Path::new("f"), text).unwrap_err();
+            assert_eq!(error.to_string(), said, "{text}");
+        }
     }
 
     #[test]

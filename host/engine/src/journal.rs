@@ -1,5 +1,6 @@
 //! What a filter says to its log: lines of `log.write`, stdout and stderr, all capped and made printable.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
@@ -13,6 +14,11 @@ use crate::text::{clip, printable};
 
 /// Octets that a guest may write to a stream at once.
 const WRITE_AT_ONCE: usize = 4096;
+
+/// Lines of stderr that are kept to explain a failure, and octets of each.
+const KEPT_LINES: usize = 10;
+/// See [`KEPT_LINES`].
+const KEPT_OCTETS: usize = 300;
 
 /// The log of one sandbox.
 #[derive(Debug)]
@@ -35,6 +41,8 @@ struct Page {
     out: Vec<u8>,
     err: Vec<u8>,
     last_words: Option<String>,
+    /// the last lines of stderr
+    recent: VecDeque<String>,
 }
 
 /// Where a line came from.
@@ -90,6 +98,11 @@ impl Journal {
         self.page().last_words.clone()
     }
 
+    /// The last lines written to stderr in this call, the oldest first; each is cut and made printable.
+    pub fn last_lines(&self) -> Vec<String> {
+        self.page().recent.iter().cloned().collect()
+    }
+
     fn page(&self) -> MutexGuard<'_, Page> {
         self.page.lock().expect("no holder of the log panics")
     }
@@ -137,7 +150,7 @@ impl Journal {
         }
         // Where Rust's panic says how to see more, it has said why in the line before.
         if source == Source::Err && !line.starts_with("note: run with") {
-            page.last_words = Some(printable(line));
+            page.remember(line);
         }
         let level = if source == Source::Err {
             Level::Warn
@@ -149,6 +162,14 @@ impl Journal {
 }
 
 impl Page {
+    fn remember(&mut self, line: &str) {
+        self.last_words = Some(printable(line));
+        if self.recent.len() == KEPT_LINES {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(printable(clip(line, KEPT_OCTETS)));
+    }
+
     fn open_line(&mut self, source: Source) -> &mut Vec<u8> {
         match source {
             Source::Out => &mut self.out,
@@ -262,6 +283,18 @@ mod tests {
         stderr.write("one\ntw\u{1b}".into()).unwrap();
         stderr.write("o\n\n".into()).unwrap();
         assert_eq!(journal.last_words().as_deref(), Some("tw\\u{1b}o"));
+    }
+
+    #[test]
+    fn the_last_ten_lines_of_stderr_are_kept() {
+        let journal = journal();
+        let mut stderr = Stream::err(journal.clone());
+        (0..30).for_each(|n| stderr.write(format!("line {n}\n").into()).unwrap());
+        let lines = journal.last_lines();
+        assert_eq!(lines.len(), 10);
+        assert_eq!((&*lines[0], &*lines[9]), ("line 20", "line 29"));
+        journal.begin("s".into(), "rcpt");
+        assert!(journal.last_lines().is_empty(), "each call starts anew");
     }
 
     #[test]

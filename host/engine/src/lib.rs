@@ -12,6 +12,7 @@ mod bindings;
 mod boot;
 mod cache;
 mod clock;
+mod clues;
 mod contain;
 mod contract;
 mod engine;

@@ -22,6 +22,8 @@ struct Account {
     used: usize,
     limit: usize,
     refused: bool,
+    /// how much more was asked for last
+    wanted: usize,
 }
 
 impl Limiter {
@@ -54,6 +56,11 @@ impl Limiter {
         self.memory.refused.then_some(self.memory.limit as u64)
     }
 
+    /// How many octets more it wanted, if a growth of memory was refused.
+    pub fn memory_wanted(&self) -> Option<usize> {
+        self.memory.refused.then_some(self.memory.wanted)
+    }
+
     /// The limit of table elements, if a growth was refused.
     pub fn table_refused(&self) -> Option<usize> {
         self.tables.refused.then_some(self.tables.limit)
@@ -66,11 +73,13 @@ impl Account {
             used: 0,
             limit,
             refused: false,
+            wanted: 0,
         }
     }
 
     fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool {
-        let used = self.used.saturating_add(desired.saturating_sub(current));
+        self.wanted = desired.saturating_sub(current);
+        let used = self.used.saturating_add(self.wanted);
         if used > self.limit {
             self.refused = true;
             return false;
@@ -136,6 +145,7 @@ mod tests {
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(!limiter.memory_growing(0, 60, None).unwrap());
         assert_eq!(limiter.memory_refused(), Some(100));
+        assert_eq!(limiter.memory_wanted(), Some(60));
         assert_eq!(limiter.memory(), 60);
     }
 

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lazaret_mail::{Answer, Failure, FailureKind, Filter, Policy, Question, Sandbox, StageSet};
+use lazaret_mail::{
+    Answer, Clues, Failure, FailureKind, Filter, Policy, Question, Sandbox, StageSet,
+};
 
 use crate::boot::BootFault;
+use crate::clues::Reporter;
 use crate::contain::{contained, explain};
 use crate::contract::stage_of;
 use crate::idle::Ticket;
@@ -14,38 +17,61 @@ use crate::template::{Live, Template};
 
 /// A filter that was loaded.
 pub struct WasmFilter {
-    template: Arc<Template>,
+    loaded: Arc<Loaded>,
+}
+
+struct Loaded {
+    template: Template,
+    reporter: Reporter,
+}
+
+/// A question that came to nothing.
+struct Failed {
+    kind: FailureKind,
+    clues: Clues,
+}
+
+impl From<FailureKind> for Failed {
+    fn from(kind: FailureKind) -> Self {
+        Self {
+            kind,
+            clues: Clues::default(),
+        }
+    }
 }
 
 impl WasmFilter {
     /// Of a template that was tried.
     pub fn new(template: Template) -> Self {
         Self {
-            template: Arc::new(template),
+            loaded: Arc::new(Loaded {
+                template,
+                reporter: Reporter::default(),
+            }),
         }
     }
 }
 
 impl Filter for WasmFilter {
     fn name(&self) -> &str {
-        self.template.name()
+        self.loaded.template.name()
     }
 
     fn stages(&self) -> StageSet {
-        self.template.stages()
+        self.loaded.template.stages()
     }
 
     fn policy(&self) -> &Policy {
-        self.template.policy()
+        self.loaded.template.policy()
     }
 
     fn preparation(&self) -> &str {
-        self.template.prepared()
+        self.loaded.template.prepared()
     }
 
     fn fork(&self) -> Box<dyn Sandbox> {
         Box::new(Fork {
-            template: self.template.clone(),
+            loaded: self.loaded.clone(),
             meter: Arc::default(),
             state: State::Unborn,
         })
@@ -54,7 +80,7 @@ impl Filter for WasmFilter {
 
 /// One sandbox; it costs nothing before its first question.
 struct Fork {
-    template: Arc<Template>,
+    loaded: Arc<Loaded>,
     /// CPU of the question under way
     meter: Arc<Meter>,
     state: State,
@@ -76,18 +102,20 @@ impl Sandbox for Fork {
         let stage = stage_of(&question.ask);
         match self.answer(question).await {
             Ok((answer, live)) => {
-                self.state = State::Idle(self.template.engine().idle().put(live));
+                let engine = self.loaded.template.engine();
+                self.state = State::Idle(engine.idle().put(live));
                 Ok(answer)
             }
-            Err(kind) => {
-                if kind == FailureKind::Busy {
+            Err(failed) => {
+                if failed.kind == FailureKind::Busy {
                     self.state = State::Busy;
                 }
                 Err(Failure {
-                    filter: self.template.name().to_string(),
+                    filter: self.loaded.template.name().to_string(),
                     stage,
-                    kind,
+                    kind: failed.kind,
                     cpu: self.meter.spent(),
+                    clues: Box::new(failed.clues),
                 })
             }
         }
@@ -96,47 +124,49 @@ impl Sandbox for Fork {
 
 impl Fork {
     /// Within `wall`. Whatever ends this future early, by error or by being dropped, takes the store with it.
-    async fn answer(&mut self, question: Question) -> Result<(Answer, Box<Live>), FailureKind> {
+    async fn answer(&mut self, question: Question) -> Result<(Answer, Box<Live>), Failed> {
         self.meter.reset();
         let state = std::mem::replace(&mut self.state, State::Spent);
-        let (template, meter) = (self.template.clone(), self.meter.clone());
-        let wall = template.policy().wall;
-        let answering = Box::pin(answer(template, meter, state, question));
-        let lane = self.template.engine().lane();
+        let (loaded, meter) = (self.loaded.clone(), self.meter.clone());
+        let wall = loaded.template.policy().wall;
+        let answering = Box::pin(answer(loaded, meter, state, question));
+        let lane = self.loaded.template.engine().lane();
         let carried = lane.carry(answering, || self.meter.is_long());
         match tokio::time::timeout(wall, carried).await {
             Ok(Ok(answered)) => answered,
-            Ok(Err(lost)) => Err(FailureKind::Internal(lost.to_string())),
-            Err(_) => Err(FailureKind::Wall(wall)),
+            Ok(Err(lost)) => Err(FailureKind::Internal(lost.to_string()).into()),
+            Err(_) => Err(FailureKind::Wall(wall).into()),
         }
     }
 }
 
 async fn answer(
-    template: Arc<Template>,
+    loaded: Arc<Loaded>,
     meter: Arc<Meter>,
     state: State,
     question: Question,
-) -> Result<(Answer, Box<Live>), FailureKind> {
+) -> Result<(Answer, Box<Live>), Failed> {
+    let template = &loaded.template;
     let mut live = match state {
         State::Idle(ticket) => ticket.take().ok_or(FailureKind::Busy)?,
         State::Unborn => Box::new(template.fork(&meter).await.map_err(in_a_fork)?),
-        State::Busy => return Err(FailureKind::Busy),
+        State::Busy => return Err(FailureKind::Busy.into()),
         State::Spent => {
             let why = "asked again after a failure".to_owned();
-            return Err(FailureKind::Internal(why));
+            return Err(FailureKind::Internal(why).into());
         }
     };
-    let answer = ask_live(&template, &meter, &mut live, question).await?;
+    let answer = ask_live(&loaded, &meter, &mut live, question).await?;
     Ok((answer, live))
 }
 
 async fn ask_live(
-    template: &Template,
+    loaded: &Loaded,
     meter: &Arc<Meter>,
     live: &mut Live,
     question: Question,
-) -> Result<Answer, FailureKind> {
+) -> Result<Answer, Failed> {
+    let template = &loaded.template;
     let message = question.message.as_ref().map(|message| message.size());
     let cpu = template.cpu_at(stage_of(&question.ask), message);
     let ask = question.ask.clone();
@@ -147,9 +177,9 @@ async fn ask_live(
         .exports()
         .call(&mut live.store, &live.instance, &ask);
     let called = contained(meter, cpu, call).await;
+    let guest = live.store.data_mut();
     match called {
         Ok(verdict) => {
-            let guest = live.store.data_mut();
             let mut effects = guest.ctx.end();
             effects.cpu = meter.spent();
             effects.memory = guest.limiter.memory();
@@ -157,8 +187,12 @@ async fn ask_live(
         }
         Err(stopped) => {
             live.journal.end();
+            let clues = loaded
+                .reporter
+                .clues(&stopped, &guest.limiter, &live.journal);
             let argument = template.call_limits().argument;
-            Err(explain(stopped, cpu, &live.store, &live.journal, argument))
+            let kind = explain(stopped, cpu, &live.store, &live.journal, argument);
+            Err(Failed { kind, clues })
         }
     }
 }

@@ -214,6 +214,70 @@ async fn a_trap_tells_the_last_words() {
     assert_eq!(failure.kind, FailureKind::Trap(expected.into()));
 }
 
+/// Two functions by name, the inner of which fails.
+fn named(fails: &str) -> Vec<u8> {
+    let module =
+        format!("(func $inner (param i32) {fails}) (func $outer (call $inner (i32.const 0)))");
+    at_connect("", &module, "(call $outer)")
+}
+
+#[tokio::test]
+async fn a_failure_says_where_the_filter_was() {
+    for (fails, policy) in [
+        ("unreachable", all_granted()),
+        (LOOP, short()),
+        (
+            "(drop (memory.grow (i32.const 9999))) unreachable",
+            all_granted(),
+        ),
+    ] {
+        let failure = self::fails(&named(fails), policy).await;
+        let trace = &failure.clues.backtrace;
+        assert!(trace[0].starts_with("inner +0x"), "{trace:?}");
+        assert!(trace[1].starts_with("outer +0x"), "{trace:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_memory_failure_says_how_much_was_held_and_wanted() {
+    let policy = Policy {
+        memory: 1 << 20,
+        ..all_granted()
+    };
+    let grow = "(drop (memory.grow (i32.const 16))) unreachable";
+    let failure = fails(&named(grow), policy).await;
+    assert_eq!(failure.kind, FailureKind::Memory(1 << 20));
+    assert_eq!(
+        failure.clues.detail.as_deref(),
+        Some("it held 65536 octets and wanted 1048576 more")
+    );
+}
+
+#[tokio::test]
+async fn a_failure_tells_the_last_lines_of_stderr() {
+    let imports = "import wasi:cli/stderr@0.2.6; import wasi:io/streams@0.2.6;";
+    let body =
+        "(call $write (call $stderr) (i32.const 512) (i32.const 49) (i32.const 32)) unreachable";
+    let failure = fails(&at_connect(imports, STDERR, body), all_granted()).await;
+    let lines = ["panicked at src/lib.rs:", "index out of \\u{1b}[31mbounds"];
+    assert_eq!(failure.clues.stderr, lines);
+}
+
+/// Formatting it costs us time, and writing it room in the log.
+#[tokio::test]
+async fn a_filter_that_fails_often_leaves_few_backtraces() {
+    let engine = engine();
+    let filter = load(&engine, &named("unreachable"), all_granted())
+        .await
+        .unwrap();
+    let mut traces = 0;
+    for _ in 0..100 {
+        let failure = filter.fork().ask(question(Ask::Connect)).await.unwrap_err();
+        traces += u32::from(!failure.clues.backtrace.is_empty());
+    }
+    assert_eq!(traces, 10);
+}
+
 #[tokio::test]
 async fn a_flood_on_stderr_is_dropped_and_counted() {
     let imports = "import wasi:cli/stderr@0.2.6; import wasi:io/streams@0.2.6;";

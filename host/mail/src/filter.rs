@@ -143,6 +143,31 @@ pub struct Failure {
     pub kind: FailureKind,
     /// CPU used until then
     pub cpu: Duration,
+    /// what helps its author
+    pub clues: Box<Clues>,
+}
+
+/// Where a filter was when it failed, and what it said. All of it comes from the filter: short lines, made printable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clues {
+    /// what the limit was about, e.g. how much memory it held and wanted
+    pub detail: Option<String>,
+    /// the last lines it wrote to stderr in this call, the oldest first
+    pub stderr: Vec<String>,
+    /// the functions it was in, the innermost first; empty if it was nowhere, or if it has failed often lately
+    pub backtrace: Vec<String>,
+}
+
+impl Clues {
+    /// The lines from stderr in one, if there are any.
+    pub fn stderr_line(&self) -> Option<String> {
+        (!self.stderr.is_empty()).then(|| self.stderr.join(" / "))
+    }
+
+    /// The backtrace in one line, if there is one.
+    pub fn backtrace_line(&self) -> Option<String> {
+        (!self.backtrace.is_empty()).then(|| self.backtrace.join(" < "))
+    }
 }
 
 /// Why a filter failed.

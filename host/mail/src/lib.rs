@@ -60,7 +60,8 @@ pub use chain::{
 };
 pub use facts::{Certificate, Envelope, Party, Path, Session, Tls};
 pub use filter::{
-    Answer, Ask, Effects, Failure, FailureKind, Filter, Notes, Outcome, Question, Sandbox, Scope,
+    Answer, Ask, Clues, Effects, Failure, FailureKind, Filter, Notes, Outcome, Question, Sandbox,
+    Scope,
 };
 pub use loader::{LoadError, Loader, Source};
 pub use message::{

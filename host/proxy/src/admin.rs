@@ -22,17 +22,25 @@ pub(crate) async fn serve(listener: TcpListener, site: Arc<Site>) {
     }
 }
 
-/// 200 while mail can be delivered, 503 with the reason while it cannot.
+/// 200 while mail can be delivered, 503 with the reason while it cannot. A directory that cannot be loaded while an older
+/// generation serves is told with 200: taking every proxy out of service would be worse than what is wrong.
 async fn health(State(site): State<Arc<Site>>) -> (StatusCode, String) {
     let troubles = troubles(&site).await;
-    match troubles.is_empty() {
-        true => (StatusCode::OK, "ok\n".to_owned()),
-        false => (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n"),
+    if !troubles.is_empty() {
+        return (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n");
     }
+    let text = match site.standing.trouble() {
+        None => "ok\n".to_owned(),
+        Some(trouble) => format!(
+            "degraded: filters changed and cannot be loaded, those before them serve on\n{}\n",
+            trouble.errors.join("\n")
+        ),
+    };
+    (StatusCode::OK, text)
 }
 
 async fn troubles(site: &Arc<Site>) -> Vec<String> {
-    let mut troubles = site.load_errors.clone();
+    let mut troubles = site.standing.absent();
     match site.backend.offer().await {
         None => troubles.push("the backend cannot be reached".to_owned()),
         Some(offer) => troubles.extend(site.backend.missing_identity(&offer)),
@@ -41,17 +49,12 @@ async fn troubles(site: &Arc<Site>) -> Vec<String> {
 }
 
 async fn status(State(site): State<Arc<Site>>) -> Json<Value> {
-    let chain = site.chain.load_full();
-    let filters = chain.filters().map(|filter| {
-        let stages: Vec<_> = filter.stages().iter().map(|stage| stage.name()).collect();
-        json!({ "name": filter.name(), "mode": format!("{:?}", filter.policy().mode).to_lowercase(), "stages": stages })
-    });
     let (used, most) = site.backend.connections();
     Json(json!({
         "hostname": site.hostname,
         "clients": site.admission.now(),
         "backend": { "connections": used, "limit": most, "troubles": troubles(&site).await },
-        "chain": { "generation": chain.generation(), "filters": filters.collect::<Vec<_>>() },
+        "chain": site.standing.report(),
         "transactions": site.counters.snapshot(),
         "observers-dropped": site.observers.dropped(),
     }))

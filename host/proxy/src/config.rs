@@ -8,16 +8,18 @@ mod limits;
 mod listener;
 mod recipients;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lazaret_config::{ConfigError, Source, Span, Spanned};
+use lazaret_mail::Mode;
 use serde::Deserialize;
 
 pub use backend::{BackendConfig, BackendTls, Identity};
 pub use certificate::Certificates;
-pub use limits::{Deadlines, Limits};
+pub use limits::{Deadlines, Limits, Reload};
 pub use listener::{ListenerConfig, ListenerTls};
 pub use recipients::{DomainPattern, Recipients};
 
@@ -37,6 +39,10 @@ pub struct Config {
     /// where code compiled from filters is kept for the next start; None: nothing is kept. Made with mode 0700 by whoever
     /// writes there first
     pub cache: Option<PathBuf>,
+    /// of all filters: `Observe` goes before each filter's own mode, `Enforce` leaves it. Default `Enforce`
+    pub mode: Mode,
+    /// how changes of filters are noticed
+    pub reload: Reload,
     /// when our own Received field is added
     pub trace: Trace,
     /// how long running transactions may take after a shutdown was asked for; default 30 s
@@ -51,6 +57,9 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// where `/healthz` and `/status` are served; default nowhere
     pub admin: Vec<SocketAddr>,
+    /// the socket by which `lazaret filters` reaches this proxy; None: a place derived from `path`, see
+    /// [`control`](crate::control)
+    pub control: Option<PathBuf>,
 }
 
 /// When our own Received field is added (RFC 5321 section 4.4).
@@ -80,6 +89,7 @@ impl Config {
     fn check(source: &Source) -> Result<Self, ConfigError> {
         let written: Written = source.parse()?;
         let base = source.directory();
+        let listeners = listener::check_all(source, base, written.listener)?;
         let config = Self {
             path: source.path().to_owned(),
             hostname: check_hostname(source, &written.hostname)?,
@@ -89,10 +99,13 @@ impl Config {
             cache: cache(source, written.cache)?,
             trace: written.trace,
             grace: written.grace.map_or(Duration::from_secs(30), |s| s.0),
-            listeners: listener::check_all(source, base, written.listener)?,
-            backend: written.backend.check(source)?,
+            backend: written.backend.check(source, &listeners)?,
+            listeners,
             limits: written.limits.check(source)?,
             deadlines: written.deadlines.check(source)?,
+            mode: written.mode.into(),
+            reload: written.reload.check(source)?,
+            control: written.admin.control.as_ref().map(|path| base.join(path)),
             admin: written.admin.check(source)?,
         };
         Ok(config)
@@ -122,17 +135,42 @@ struct Written {
     deadlines: limits::WrittenDeadlines,
     #[serde(default)]
     admin: Admin,
+    #[serde(default)]
+    mode: ModeWord,
+    #[serde(default)]
+    reload: limits::WrittenReload,
+}
+
+/// Filters cannot be switched off from here: that would let everything in without a trace.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ModeWord {
+    #[default]
+    Enforce,
+    Observe,
+}
+
+impl From<ModeWord> for Mode {
+    fn from(word: ModeWord) -> Self {
+        match word {
+            ModeWord::Enforce => Mode::Enforce,
+            ModeWord::Observe => Mode::Observe,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Admin {
+    #[serde(default)]
     listen: Vec<Spanned<String>>,
+    control: Option<PathBuf>,
 }
 
 impl Admin {
     /// Nothing here asks for a password, so only loopback is allowed.
     fn check(self, source: &Source) -> Result<Vec<SocketAddr>, ConfigError> {
+        once(source, &self.listen)?;
         self.listen.into_iter().map(|written| {
             let span = written.span();
             let address = socket_address(source, &written)?;
@@ -200,6 +238,23 @@ fn cache(
         true => directory(source, written),
         false => Ok(Some(path)),
     }
+}
+
+/// An address that stands there twice is a slip, and to listen on it twice fails later in words that help less.
+fn once<'w>(
+    source: &Source,
+    written: impl IntoIterator<Item = &'w Spanned<String>>,
+) -> Result<(), ConfigError> {
+    let mut seen = BTreeSet::new();
+    let is_chosen_by_the_system = |address: &str| address.ends_with(":0");
+    for address in written {
+        let text = address.get_ref();
+        if !seen.insert(text) && !is_chosen_by_the_system(text) {
+            let problem = format!("the address `{}` stands here twice", text.escape_debug());
+            return Err(source.error(address.span(), problem).cure("remove one"));
+        }
+    }
+    Ok(())
 }
 
 /// `192.0.2.1:25` or `[2001:db8::1]:25`.

@@ -82,7 +82,7 @@ impl Connection {
         };
         let chain = chain(&site, trust);
         Self {
-            server: Server::new(server_config(&site, &door)),
+            server: Server::new(server_config(&site, &door, &session.id)),
             judge: Judge::new(chain, &door.name),
             delivery: Delivery::new(Arc::clone(&site.backend)),
             session: Arc::new(session),
@@ -200,12 +200,17 @@ impl Connection {
                     self.server.answer(Reply::not_implemented())
                 }
                 Event::Quit => {}
-                Event::Close(reason) => return self.over(wire, words(reason)).await,
+                Event::Close(reason) => return self.over(wire, reason).await,
             }
         }
     }
 
-    async fn over(&mut self, wire: &mut Wire, reason: &'static str) -> Turn {
+    /// The machine ends the session. What we asked for has its own line in the log.
+    async fn over(&mut self, wire: &mut Wire, reason: CloseReason) -> Turn {
+        if !matches!(reason, CloseReason::Quit | CloseReason::Asked) {
+            log::closed(&self.session, words(reason));
+        }
+        let reason = words(reason);
         match self.flush(wire).await {
             Ok(()) => Turn::Over(reason),
             Err(reason) => Turn::Over(reason),
@@ -238,12 +243,18 @@ impl Connection {
             Heard::Read(Ok(octets)) if self.is_receiving() => self.pace.read(octets),
             Heard::Read(Ok(_)) => {}
             Heard::Late if self.is_receiving() && self.pace.is_over_size() => {
-                self.server.close(Reply::too_big())
+                self.end(Reply::too_big().naming(&self.session.id), "endless message")
             }
-            Heard::Late => self.server.close(replies::too_slow(&self.session.id)),
-            Heard::Shutdown => self.server.close(replies::shutting_down(&self.session.id)),
+            Heard::Late => self.end(replies::too_slow(&self.session.id), "too slow"),
+            Heard::Shutdown => self.end(replies::shutting_down(&self.session.id), "shutdown"),
         }
         Ok(())
+    }
+
+    /// We end the session of our own accord.
+    fn end(&mut self, reply: Reply, reason: &str) {
+        log::closed(&self.session, reason);
+        self.server.close(reply);
     }
 
     /// Room for what comes: little for commands, much for content, and what content needed is given back after it.
@@ -381,7 +392,7 @@ fn chain(site: &Site, trust: Trust) -> Arc<Chain> {
     }
 }
 
-fn server_config(site: &Site, door: &Door) -> ServerConfig {
+fn server_config(site: &Site, door: &Door, id: &str) -> ServerConfig {
     ServerConfig {
         hostname: site.hostname.clone(),
         max_message: site.limits.message_size,
@@ -389,6 +400,8 @@ fn server_config(site: &Site, door: &Door) -> ServerConfig {
         max_command: site.limits.command,
         max_errors: site.limits.errors,
         require_tls: door.require_tls,
+        line_feeds: lazaret_smtp::LineFeeds::default(),
+        id: id.to_string(),
     }
 }
 

@@ -11,6 +11,7 @@ mod admission;
 mod backend;
 pub mod config;
 mod connection;
+pub mod control;
 pub mod filters;
 mod id;
 mod listener;
@@ -23,5 +24,6 @@ mod tls;
 mod wire;
 
 pub use config::Config;
+pub use filters::Reloader;
 pub use probe::{Finding, ProbeReport, probe};
-pub use proxy::{Proxy, StartError};
+pub use proxy::{Proxy, StartError, check_directories};

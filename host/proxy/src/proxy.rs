@@ -17,7 +17,8 @@ use crate::admin;
 use crate::admission::Admission;
 use crate::backend::Backend;
 use crate::config::{Config, ListenerConfig};
-use crate::filters;
+use crate::control::{self, Control};
+use crate::filters::{self, Directory, Needs, Reloader, Standing, Watch};
 use crate::listener::Listener;
 use crate::site::{Counters, Door, Observers, Site};
 use crate::spool::Spooler;
@@ -27,6 +28,9 @@ pub struct Proxy {
     site: Arc<Site>,
     listeners: Vec<Listener>,
     load_errors: Vec<LoadError>,
+    watch: Watch,
+    reloader: Reloader,
+    control: Option<Control>,
     admin: Vec<TcpListener>,
     grace: Duration,
     shutdown: watch::Sender<bool>,
@@ -55,6 +59,14 @@ pub enum StartError {
         /// the system's words
         source: io::Error,
     },
+    /// the control socket that the configuration names
+    #[error("the control socket {path} cannot be made: {source}")]
+    Control {
+        /// where
+        path: PathBuf,
+        /// why
+        source: io::Error,
+    },
     /// a filter may quarantine, and there is no place for it
     #[error(
         "filter `{0}` may quarantine, but there is no quarantine: add `quarantine = \"DIRECTORY\"`, or take the verdict from the filter"
@@ -76,33 +88,40 @@ impl Proxy {
     /// Binds every listener and loads every filter. Nothing is accepted before all of that went well; a filter that
     /// cannot be loaded takes part with its `on-failure` answer, see [`Self::load_errors`].
     pub async fn bind(config: Config, loader: Arc<dyn Loader>) -> Result<Self, StartError> {
-        for directory in [Some(&config.spool), config.quarantine.as_ref()] {
-            directory.map_or(Ok(()), |directory| check_writable(directory))?;
-        }
-        let (filters, load_errors) = match &config.filters {
-            Some(directory) => filters::load_directory(directory, &*loader).await,
-            None => Default::default(),
-        };
+        check_directories(&config)?;
+        let directory = open_directory(&config, loader).await?;
+        let load_errors = directory.as_ref().map_or_else(Vec::new, Directory::errors);
         for error in &load_errors {
             tracing::error!(%error, "filter not loaded");
         }
-        for filter in &filters {
-            filters::fits(&**filter, &config)?;
-        }
         let listeners = listen(&config.listeners)?;
+        let admin = listen_admin(&config.admin)?;
+        let control = control::bind(&config)?;
         let (shutdown, asked) = watch::channel(false);
         let grace = config.grace;
-        let admin = listen_admin(&config.admin)?;
-        let told = load_errors.iter().map(ToString::to_string).collect();
-        let site = Arc::new(site(config, Chain::new(1, filters), told, asked));
+        let standing = Standing::new(config.mode);
+        let chain = standing.advance(directory.as_ref());
+        let (watch, reloader) = watch_files(&config, directory);
+        let site = Arc::new(site(config, chain, standing, asked));
+        if let Some(control) = &control {
+            control.recall(&site);
+        }
         Ok(Self {
             site,
             listeners,
             load_errors,
+            watch,
+            reloader,
+            control,
             admin,
             grace,
             shutdown,
         })
+    }
+
+    /// Asks the running proxy to look at its files, from anywhere.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Where each listener listens, by name; ports the system chose (`:0`) are filled in.
@@ -129,24 +148,56 @@ impl Proxy {
         for listener in self.listeners {
             running.spawn(listener.run(Arc::clone(&self.site), self.grace));
         }
-        let mut admin = JoinSet::new();
+        let mut beside = JoinSet::new();
         for listener in self.admin {
-            admin.spawn(admin::serve(listener, Arc::clone(&self.site)));
+            beside.spawn(admin::serve(listener, Arc::clone(&self.site)));
         }
+        if let Some(control) = self.control {
+            beside.spawn(control.serve(Arc::clone(&self.site)));
+        }
+        let watch = beside.spawn(self.watch.run(Arc::clone(&self.site)));
         shutdown.await;
+        watch.abort();
         tracing::info!(clients = self.site.admission.now(), "draining");
         self.shutdown.send_replace(true);
         while running.join_next().await.is_some() {}
     }
 }
 
-/// Found out now, not when the first large message comes.
+/// Can the spool and the quarantine be written? Found out now, not when the first large message comes.
+pub fn check_directories(config: &Config) -> Result<(), StartError> {
+    let directories = [Some(&config.spool), config.quarantine.as_ref()];
+    let mut named = directories.into_iter().flatten();
+    named.try_for_each(|directory| check_writable(directory))
+}
+
 fn check_writable(directory: &Path) -> Result<(), StartError> {
     let written = tempfile::tempfile_in(directory);
     written.map(drop).map_err(|source| StartError::Unwritable {
         directory: directory.to_owned(),
         source,
     })
+}
+
+async fn open_directory(
+    config: &Config,
+    loader: Arc<dyn Loader>,
+) -> Result<Option<Directory>, StartError> {
+    let Some(path) = &config.filters else {
+        return Ok(None);
+    };
+    let directory = Directory::open(path.clone(), Needs::of(config), loader).await;
+    for filter in &directory.filters() {
+        filters::fits(&**filter, config)?;
+    }
+    Ok(Some(directory))
+}
+
+fn watch_files(config: &Config, directory: Option<Directory>) -> (Watch, Reloader) {
+    let listeners = config.listeners.iter();
+    let certificates = listeners.filter_map(|listener| listener.tls.certificates().cloned());
+    let certificates = certificates.collect();
+    Watch::new(directory, certificates, config.path.clone(), config.reload)
 }
 
 fn listen(configs: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
@@ -185,7 +236,7 @@ fn listen_admin(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError
 fn site(
     config: Config,
     chain: Arc<Chain>,
-    load_errors: Vec<String>,
+    standing: Standing,
     shutdown: watch::Receiver<bool>,
 ) -> Site {
     let limits = config.limits;
@@ -202,7 +253,7 @@ fn site(
         observers: Observers::new(limits.observers),
         counters: Counters::default(),
         limits,
-        load_errors,
+        standing,
         shutdown,
     }
 }

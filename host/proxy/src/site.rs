@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::admission::Admission;
 use crate::backend::{Backend, Error};
 use crate::config::{Deadlines, Limits, ListenerConfig, ListenerTls, Recipients, Trace};
+use crate::filters::Standing;
 use crate::spool::Spooler;
 use crate::tls;
 
@@ -34,8 +35,8 @@ pub(crate) struct Site {
     pub(crate) trace: Trace,
     pub(crate) observers: Observers,
     pub(crate) counters: Counters,
-    /// what is wrong with filters that could not be loaded
-    pub(crate) load_errors: Vec<String>,
+    /// what runs of the filter directory, and what is wrong with it
+    pub(crate) standing: Standing,
     /// true once a shutdown was asked for
     pub(crate) shutdown: watch::Receiver<bool>,
 }

@@ -7,6 +7,7 @@ use bytes::{Buf, BytesMut};
 use memchr::{memchr, memchr3};
 
 use crate::command::{Command, CommandError, is_bdat, is_http};
+use crate::newline::{LineEnd, Newlines, Text};
 
 /// Octets of one refused line that are swallowed before the session is closed.
 pub(crate) const MAX_SWALLOW: usize = 64 * 1024;
@@ -26,6 +27,8 @@ pub(crate) enum Item {
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     buffer: BytesMut,
+    /// ahead of the buffer, for clients whose bare LF is normalised
+    newlines: Option<Newlines>,
     mode: Mode,
 }
 
@@ -44,19 +47,58 @@ impl Default for Mode {
 }
 
 impl Lines {
-    /// What came and is not used yet.
+    /// Lines whose bare LF is normalised.
+    pub(crate) fn normalised() -> Self {
+        Self {
+            newlines: Some(Newlines::default()),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn are_normalised(&self) -> bool {
+        self.newlines.is_some()
+    }
+
+    /// What comes goes here.
+    pub(crate) fn input(&mut self) -> &mut BytesMut {
+        match &mut self.newlines {
+            Some(newlines) => &mut newlines.input,
+            None => &mut self.buffer,
+        }
+    }
+
+    /// What is not used yet.
     pub(crate) fn buffer(&mut self) -> &mut BytesMut {
         &mut self.buffer
     }
 
-    /// How much came and is not used yet.
+    /// How much is in the buffer.
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// Did nothing come that is not used yet?
+    pub(crate) fn is_empty(&self) -> bool {
+        let waiting = self.newlines.as_ref().map_or(0, |n| n.input.len());
+        self.buffer.len() + waiting == 0
+    }
+
+    /// Moves what came into the buffer; false if it is there already.
+    pub(crate) fn pull(&mut self, text: Text) -> bool {
+        let newlines = self.newlines.as_mut();
+        newlines.is_some_and(|newlines| newlines.pull(text, &mut self.buffer))
+    }
+
+    /// How the line of the last command ended.
+    pub(crate) fn last_end(&self) -> LineEnd {
+        let newlines = self.newlines.as_ref();
+        newlines.map_or(LineEnd::CrLf, Newlines::last_end)
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.buffer.clear();
+        self.newlines = self.newlines.take().map(|_| Newlines::default());
         self.mode = Mode::default();
     }
 

@@ -168,6 +168,13 @@ impl Reply {
         &self.text
     }
 
+    /// The same with `(id)` at the end of its text: it names the session for whoever asks what happened.
+    #[must_use]
+    pub fn naming(self, id: &str) -> Self {
+        let text = format!("{} ({id})", self.text());
+        Self::new(self.code(), self.enhanced(), &text)
+    }
+
     /// The same reply with `x.0.0` if it has no enhanced code and its code takes one
     /// (RFC 2034 section 4 wants one on each 2yz, 4yz and 5yz).
     pub fn with_enhanced(mut self) -> Self {

@@ -13,6 +13,7 @@ use crate::data::{Decoded, Decoder};
 use crate::event::{CloseReason, End, Event, Fault, Hello, HelloVerb};
 use crate::extension::{Extensions, Keyword};
 use crate::line::{Item, Lines};
+use crate::newline::Text;
 use crate::reply::{Code, Reply};
 
 mod chunks;
@@ -20,7 +21,7 @@ mod config;
 mod state;
 
 use config::MIN_COMMAND;
-pub use config::ServerConfig;
+pub use config::{LineFeeds, ServerConfig};
 use state::{Announced, Content, Question, Session, State, Transaction};
 
 /// One SMTP session, seen from the server. See the crate's page for how to drive it.
@@ -48,8 +49,11 @@ impl Server {
             inside_tls: false,
         };
         Self {
+            lines: match config.line_feeds {
+                LineFeeds::Refused => Lines::default(),
+                LineFeeds::Normalised => Lines::normalised(),
+            },
             config,
-            lines: Lines::default(),
             output: BytesMut::new(),
             state: State::Silent,
             session,
@@ -59,26 +63,29 @@ impl Server {
 
     /// What the client sent, in pieces of any size.
     pub fn receive(&mut self, octets: &[u8]) {
-        self.lines.buffer().extend_from_slice(octets);
+        self.lines.input().extend_from_slice(octets);
     }
 
     /// What the client sent and the machine has not used yet: read more behind it.
     pub fn buffer(&mut self) -> &mut BytesMut {
-        self.lines.buffer()
+        self.lines.input()
     }
 
     /// Has the client sent octets that are not used yet? Before the greeting: early talk.
     pub fn has_input(&self) -> bool {
-        self.lines.len() > 0
+        !self.lines.is_empty()
     }
 
     /// Gives back the memory of empty buffers: for a session about to wait.
     pub fn release(&mut self) {
-        for buffer in [self.lines.buffer(), &mut self.output] {
+        let empty = |buffer: &mut BytesMut| {
             if buffer.is_empty() {
                 *buffer = BytesMut::new();
             }
-        }
+        };
+        empty(self.lines.buffer());
+        empty(self.lines.input());
+        empty(&mut self.output);
     }
 
     /// Replies that wait to be written; take them with `split()`.
@@ -109,9 +116,20 @@ impl Server {
             }
         }
         loop {
-            if let Some(event) = self.step() {
-                return event;
+            match self.step() {
+                None => {}
+                Some(Event::NeedInput) if self.pull() => {}
+                Some(event) => return event,
             }
+        }
+    }
+
+    /// More text for the machine, where it does not take it as it came.
+    fn pull(&mut self) -> bool {
+        match &self.state {
+            State::Silent | State::Handshake => false,
+            State::Content(content) => self.lines.pull(Text::Content(content.end)),
+            _ => self.lines.pull(Text::Commands),
         }
     }
 
@@ -332,8 +350,12 @@ impl Server {
         self.say(&reply)
     }
 
-    /// Answers and ends the session.
+    /// Answers and ends the session. Who asks for it has written its own text.
     fn shut(&mut self, reply: Reply, reason: CloseReason) -> Option<Event> {
+        let reply = match self.config.id.as_str() {
+            id if !id.is_empty() && reason != CloseReason::Asked => reply.naming(id),
+            _ => reply,
+        };
         self.say(&reply);
         self.state = State::Closed(reason);
         None
@@ -370,7 +392,10 @@ impl Server {
         let Some(Event::Hello(hello)) = self.take(|e| matches!(e, Event::Hello(_))) else {
             return;
         };
-        let offer = offer.for_client(self.session.inside_tls, self.config.max_message);
+        let mut offer = offer.for_client(self.session.inside_tls, self.config.max_message);
+        if self.lines.are_normalised() {
+            offer.remove(&Keyword::Chunking);
+        }
         self.session.limit = offer.size().unwrap_or(self.config.max_message);
         self.session.offer = match hello.verb {
             HelloVerb::Helo => Extensions::new(),
@@ -480,6 +505,7 @@ impl Server {
             self.say(&reply);
             self.state = State::Content(Content {
                 decoder: Decoder::new(),
+                end: self.lines.last_end(),
                 octets: 0,
             });
         }

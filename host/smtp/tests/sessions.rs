@@ -288,6 +288,25 @@ fn other_protocols_are_cut_off() {
     }
 }
 
+/// What ends a session names it, so that whoever is asked finds it in a log.
+#[test]
+fn the_last_word_names_the_session() {
+    let play = Play {
+        config: ServerConfig {
+            id: "7F3K2".to_owned(),
+            max_errors: 1,
+            ..config()
+        },
+        ..Play::default()
+    };
+    play.check("S: 220 ...\nC: GET / HTTP/1.0\nS: 554 5.5.1 This is SMTP (7F3K2)");
+    play.check_hello(
+        "C: FOO\nS: 500 5.5.1 ...\nC: FOO\nS: 421 4.7.0 Too many errors, closing (7F3K2)",
+    );
+    let bare = "C: DATA\nS: 354 ...\nC: a\\nb\nS: 554 5.6.11 Lines end with CR LF only, and NUL is not allowed (7F3K2)";
+    play.check_envelope(bare);
+}
+
 #[test]
 fn a_hello_refused_for_good_stays_refused() {
     let play = Play {

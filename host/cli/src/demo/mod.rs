@@ -26,10 +26,11 @@ pub async fn demo(arguments: &Demo) -> Result<Exit, Failure> {
         .map_err(|e| Failure::temporary(format!("the Maildir backend cannot start: {e}")))?;
     let config = site.prepare(arguments, &backend)?;
     let config = Config::read(&config)?;
-    let stop = signals::stop()?;
+    let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let proxy = wire::start(config)
         .await
         .map_err(|failure| with_flag(failure, arguments))?;
+    hangup.reloads(proxy.reloader());
     tokio::spawn(backend.serve());
     output::say(&banner::banner(&site, &proxy));
     proxy.run(stop).await;

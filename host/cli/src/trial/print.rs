@@ -21,6 +21,7 @@ pub fn text(journey: &Journey) -> String {
     }
     let mut text = table.print(0);
     edits(&mut text, journey);
+    failures(&mut text, journey);
     for heard in &journey.replies {
         let by = heard.by.as_deref().unwrap_or("the chain");
         let words = printable(&heard.words());
@@ -76,6 +77,38 @@ fn edits(text: &mut String, journey: &Journey) {
         for line in &step.diff {
             let _ = writeln!(text, "{line}");
         }
+    }
+}
+
+/// What helps the author: where the filter was, and what it said last.
+fn failures(text: &mut String, journey: &Journey) {
+    for step in &journey.steps {
+        let record = &step.record;
+        let Said::Failed(failure) = &record.said else {
+            continue;
+        };
+        let kind = one_line(&failure.kind.to_string());
+        let _ = writeln!(
+            text,
+            "\n{} failed at {}: {kind}",
+            record.filter, record.stage
+        );
+        let clues = &failure.clues;
+        if let Some(detail) = &clues.detail {
+            let _ = writeln!(text, "  {}", one_line(detail));
+        }
+        list(text, "last on stderr", &clues.stderr);
+        list(text, "it was in", &clues.backtrace);
+    }
+}
+
+fn list(text: &mut String, heading: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "  {heading}:");
+    for line in lines {
+        let _ = writeln!(text, "    {}", one_line(line));
     }
 }
 
@@ -151,5 +184,19 @@ fn step_json(step: &Step) -> Value {
         "memory": record.memory,
         "pace-ms": u64::try_from(record.pace.as_millis()).unwrap_or(u64::MAX),
         "dropped": record.dropped,
+        "failure": failure_json(&record.said),
+    })
+}
+
+fn failure_json(said: &Said) -> Value {
+    let Said::Failed(failure) = said else {
+        return Value::Null;
+    };
+    let clues = &failure.clues;
+    json!({
+        "why": failure.kind.to_string(),
+        "detail": clues.detail,
+        "stderr": clues.stderr,
+        "backtrace": clues.backtrace,
     })
 }

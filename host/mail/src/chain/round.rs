@@ -459,8 +459,18 @@ impl Record {
 
 /// The guest's last words may hold anything: they are escaped.
 pub(super) fn log_failure(member: &Member, failure: &Failure) {
-    let why = failure.kind.to_string();
-    tracing::warn!(filter = %member.name, stage = %failure.stage, cpu = ?failure.cpu, ?why, "filter failed");
+    let (why, clues) = (failure.kind.to_string(), &failure.clues);
+    let (stderr, backtrace) = (clues.stderr_line(), clues.backtrace_line());
+    tracing::warn!(
+        filter = %member.name,
+        stage = %failure.stage,
+        cpu = ?failure.cpu,
+        ?why,
+        detail = clues.detail.as_deref().map(tracing::field::debug),
+        stderr = stderr.as_deref().map(tracing::field::debug),
+        backtrace = backtrace.as_deref().map(tracing::field::debug),
+        "filter failed"
+    );
 }
 
 /// A reason as it is kept and logged: without controls, bounded.

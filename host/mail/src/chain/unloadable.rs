@@ -63,6 +63,7 @@ impl Sandbox for Absent {
             stage: question.ask.stage(),
             kind: FailureKind::NotLoadable(self.why.clone()),
             cpu: Duration::ZERO,
+            clues: Box::default(),
         })
     }
 }

@@ -107,6 +107,7 @@ impl Sandbox for Fork {
             stage: question.ask.stage(),
             kind,
             cpu: Duration::from_millis(3),
+            clues: Box::default(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! `[backend]`
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use serde::Deserialize;
 
 use super::limits::at_least_time as at_least;
+use super::listener::ListenerConfig;
+
+/// Default of `offer-age`.
+const OFFER_AGE: Duration = Duration::from_millis(250);
 
 /// The mail server behind us.
 #[derive(Clone, Debug)]
@@ -37,7 +42,7 @@ pub struct BackendConfig {
     /// for the reply to the end of data; if that is too short for the backend, mail it accepts is sent again by the
     /// client and doubled. Default 60 s
     pub accept: Duration,
-    /// how old what we know of its EHLO may be when a client says EHLO. Default 2 s
+    /// how old what we know of its EHLO may be when a client says EHLO. Default 250 ms
     pub offer_age: Duration,
 }
 
@@ -103,7 +108,12 @@ pub(super) struct Written {
 }
 
 impl Written {
-    pub(super) fn check(self, source: &Source) -> Result<BackendConfig, ConfigError> {
+    pub(super) fn check(
+        self,
+        source: &Source,
+        listeners: &[ListenerConfig],
+    ) -> Result<BackendConfig, ConfigError> {
+        not_ourselves(source, self.address.get_ref(), listeners)?;
         let tls = self.check_tls(source)?;
         let or = |span: Option<Span>, seconds| span.map_or(Duration::from_secs(seconds), |s| s.0);
         Ok(BackendConfig {
@@ -117,7 +127,7 @@ impl Written {
             reply: at_least(source, "reply", self.reply, 30)?,
             handover: at_least(source, "handover", self.handover, 120)?,
             accept: at_least(source, "accept", self.accept, 60)?,
-            offer_age: or(self.offer_age, 2),
+            offer_age: self.offer_age.map_or(OFFER_AGE, |age| age.0),
         })
     }
 
@@ -173,7 +183,33 @@ fn addresses(
             )
             .cure("write e.g. \"127.0.0.1:10025\" or \"mail.internal:25\""))
     };
+    super::once(source, written.get_ref())?;
     written.get_ref().iter().map(check).collect()
+}
+
+/// Mail to ourselves would go round until it is refused as looping.
+fn not_ourselves(
+    source: &Source,
+    written: &[Spanned<String>],
+    listeners: &[ListenerConfig],
+) -> Result<(), ConfigError> {
+    for address in written {
+        let text = address.get_ref().replacen("localhost:", "127.0.0.1:", 1);
+        let Ok(target) = text.parse::<SocketAddr>() else {
+            continue;
+        };
+        let is_own = |own: &SocketAddr| {
+            let everywhere = own.ip().is_unspecified() && target.ip().is_loopback();
+            own.port() == target.port() && (own.ip() == target.ip() || everywhere)
+        };
+        if let Some(own) = listeners.iter().find(|own| own.listen.iter().any(is_own)) {
+            let problem = format!("the backend {target} is our own listener `{}`", own.name);
+            return Err(source
+                .error(address.span(), problem)
+                .cure("name the address where the mail server behind us listens"));
+        }
+    }
+    Ok(())
 }
 
 fn connections(source: &Source, written: Option<Spanned<usize>>) -> Result<usize, ConfigError> {

@@ -59,25 +59,32 @@ impl Certificates {
         })))
     }
 
+    /// Reads the files now if they changed since they were read; true if they did and are good.
+    pub(crate) fn renew(&self) -> bool {
+        self.look(Duration::ZERO)
+    }
+
     /// Reads the files again if they changed. Whatever is wrong with the new ones, the old ones serve on.
-    fn look(&self, every: Duration) {
+    fn look(&self, every: Duration) -> bool {
         let mut looked = self.0.looked.lock().expect("no holder of this lock panics");
         if looked.at.elapsed() < every {
-            return;
+            return false;
         }
         looked.at = Instant::now();
         let now = stamps(&self.0.files);
         if now == looked.stamps {
-            return;
+            return false;
         }
         looked.stamps = now;
         match read_all(&self.0.files) {
             Ok(entries) => {
                 self.0.entries.store(Arc::new(entries));
                 tracing::info!("certificates changed and were read again");
+                true
             }
             Err((problem, cure)) => {
-                tracing::error!(problem, cure, "certificates changed; the old ones serve on")
+                tracing::error!(problem, cure, "certificates changed; the old ones serve on");
+                false
             }
         }
     }

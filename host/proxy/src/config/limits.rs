@@ -96,6 +96,42 @@ impl WrittenDeadlines {
     }
 }
 
+/// How the files of filters are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// how often they are looked at. Default 250 ms
+    pub look: Duration,
+    /// how long they must be still before they are read, so that no half-written file is. Default 300 ms
+    pub quiet: Duration,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct WrittenReload {
+    look: Option<Spanned<Span>>,
+    quiet: Option<Spanned<Span>>,
+}
+
+impl WrittenReload {
+    pub(super) fn check(self, source: &Source) -> Result<Reload, ConfigError> {
+        /// A file system counts the times of files in steps of some milliseconds.
+        const LEAST: Span = Span(Duration::from_millis(10));
+        let check = |name, written: Option<Spanned<Span>>, usual| match written {
+            None => Ok(Duration::from_millis(usual)),
+            Some(written) if *written.get_ref() >= LEAST => Ok(written.get_ref().0),
+            Some(written) => Err(source
+                .error(written.span(), format!("`{name}` is too short"))
+                .cure(format!(
+                    "the least that works is \"{LEAST}\", the default \"{usual}ms\""
+                ))),
+        };
+        Ok(Reload {
+            look: check("look", self.look, 250)?,
+            quiet: check("quiet", self.quiet, 300)?,
+        })
+    }
+}
+
 /// Nobody answers in no time: 0 would refuse everybody.
 pub(super) fn at_least_time(
     source: &Source,

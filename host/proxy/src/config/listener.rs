@@ -41,6 +41,18 @@ pub enum ListenerTls {
     Implicit(Certificates),
 }
 
+impl ListenerTls {
+    /// What clients are shown.
+    pub(crate) fn certificates(&self) -> Option<&Certificates> {
+        match self {
+            ListenerTls::Off => None,
+            ListenerTls::Starttls { certificates, .. } | ListenerTls::Implicit(certificates) => {
+                Some(certificates)
+            }
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum TlsWord {
@@ -88,6 +100,8 @@ pub(super) fn check_all(
             .cure("add one with name, listen and recipients"));
     }
     let mut listeners: Vec<ListenerConfig> = Vec::new();
+    let addresses = written.iter().flat_map(|it| it.get_ref().listen.get_ref());
+    super::once(source, addresses)?;
     for written in written {
         let name = written.get_ref().name.clone();
         if listeners.iter().any(|known| known.name == *name.get_ref()) {

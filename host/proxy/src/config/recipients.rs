@@ -1,6 +1,6 @@
 //! Who may be written to through a listener. The backend trusts our address, so this is asked before the backend.
 
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 
 use lazaret_config::{ConfigError, LineList, Source, Spanned};
 use lazaret_smtp::Address;
@@ -111,12 +111,12 @@ pub(super) fn check(
     };
     let parse = |text: &String| {
         DomainPattern::parse(text).ok_or_else(|| {
-            source
-                .error(
-                    written.span(),
-                    format!("`{}` is not a domain", text.escape_debug()),
-                )
-                .cure("write example.org, *.example.org (everything below it) or [192.0.2.1]")
+            let problem = format!("`{}` is not a domain", text.escape_debug());
+            let error = match list_file(base, written.get_ref()) {
+                Some(file) => in_file(&file, text, problem),
+                None => source.error(written.span(), problem),
+            };
+            error.cure("write example.org, *.example.org (everything below it) or [192.0.2.1]")
         })
     };
     if list.is_empty() {
@@ -131,6 +131,24 @@ pub(super) fn check(
         .map(parse)
         .collect::<Result<_, _>>()
         .map(Recipients::Domains)
+}
+
+/// The file that holds the list, if one does.
+fn list_file(base: &FilePath, written: &Written) -> Option<PathBuf> {
+    match written {
+        Written::List(LineList::File(file)) => Some(base.join(&file.lines)),
+        _ => None,
+    }
+}
+
+/// An entry is cited where it stands.
+fn in_file(file: &FilePath, entry: &str, problem: String) -> ConfigError {
+    let error = ConfigError::new(file, problem);
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    match text.lines().position(|line| line.trim() == entry) {
+        Some(before) => error.at(before + 1),
+        None => error,
+    }
 }
 
 #[cfg(test)]

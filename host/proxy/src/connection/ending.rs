@@ -53,7 +53,7 @@ pub(super) async fn message(c: &mut Connection, end: End) {
         return c.server.answer(Reply::bad_sequence());
     };
     let ending = match end.fault {
-        Some(fault) => Ending::new("refused", fault.reply()),
+        Some(fault) => Ending::new("refused", fault.reply().naming(&c.session.id)),
         None => decide(c, &mut transaction).await,
     };
     conclude(c, &transaction, &ending, end.octets);

@@ -78,6 +78,18 @@ pub(super) fn refused(session: &Session, stage: Stage, of: &str, answer: &Reply,
     );
 }
 
+/// One line for a session that we end, other than by a verdict.
+pub(super) fn closed(session: &Session, reason: &str) {
+    tracing::info!(
+        session = %session.id,
+        listener = %session.listener,
+        client = %session.client.address,
+        helo = %escape(session.hello.as_deref().unwrap_or_default()),
+        reason,
+        "closed"
+    );
+}
+
 /// One line for a recipient that was told yes and that the backend never hears of.
 pub(super) fn kept(session: &Session, recipient: &str, keep: &Keep, by: Option<&str>) {
     let (fate, reason) = match keep {

@@ -30,7 +30,7 @@ pub(super) fn backend(error: &Error, id: &str) -> Reply {
             "The mail system is not set up correctly, try later",
             id,
         ),
-        Error::TooBig { .. } => reply(Code::TOO_BIG, (5, 3, 4), "Message over the size limit", id),
+        Error::TooBig { .. } => Reply::too_big().naming(id),
         Error::NoLonger("SMTPUTF8") => reply(
             Code::REFUSED,
             (5, 6, 7),

@@ -17,7 +17,7 @@ fn text(listener: &str, backend: &str) -> String {
 
 const OURS: &str = "recipients = [\"example.org\"]";
 
-/// The directory holds cert.pem with key.pem, and other.pem that fits neither.
+/// The directory holds cert.pem with key.pem, other.pem that fits neither, and domains.txt with a mistake in line 3.
 fn complaint(text: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     let [one, two] =
@@ -29,6 +29,8 @@ fn complaint(text: &str) -> String {
         two.signing_key.serialize_pem(),
     )
     .unwrap();
+    let domains = "# ours\nexample.org\nexa mple\n";
+    std::fs::write(dir.path().join("domains.txt"), domains).unwrap();
     let path = dir.path().join("lazaret.toml");
     match Config::parse(&path, text) {
         Ok(_) => "no complaint".to_owned(),
@@ -206,6 +208,52 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
         (
             text(OURS, "").replace("[backend]", "[backends]"),
             "lazaret.toml:6: unknown key `backends`, did you mean `backend`?",
+        ),
+        (
+            text("recipients = { lines = \"domains.txt\" }", ""),
+            "domains.txt:3: `exa mple` is not a domain",
+        ),
+        (
+            text(OURS, "").replace("127.0.0.1:0", "0.0.0.0:10025"),
+            "lazaret.toml:7: the backend 127.0.0.1:10025 is our own listener `mx`",
+        ),
+        (
+            text(OURS, "")
+                .replace("127.0.0.1:10025", "localhost:25")
+                .replace("127.0.0.1:0", "127.0.0.1:25"),
+            "lazaret.toml:7: the backend 127.0.0.1:25 is our own listener `mx`",
+        ),
+        (
+            text(OURS, "").replace("\"127.0.0.1:0\"", "\"[::1]:25\", \"[::1]:25\""),
+            "lazaret.toml:4: the address `[::1]:25` stands here twice, remove one",
+        ),
+        (
+            text(OURS, "").replace("\"127.0.0.1:10025\"", "\"b:25\", \"b:25\""),
+            "lazaret.toml:7: the address `b:25` stands here twice",
+        ),
+        (
+            text(OURS, "connections = \"40\""),
+            "lazaret.toml:8: invalid type: string \"40\", expected a whole number, 0 or more",
+        ),
+        (
+            text(OURS, "").replace("[\"127.0.0.1:0\"]", "\"127.0.0.1:25\""),
+            "lazaret.toml:4: invalid type: string \"127.0.0.1:25\", expected a list",
+        ),
+        (
+            format!("mode = \"off\"\n{}", text(OURS, "")),
+            "lazaret.toml:1: unknown word `off`, known here: `enforce`, `observe`",
+        ),
+        (
+            text(OURS, "[reload]\nquiet = \"1ms\""),
+            "lazaret.toml:9: `quiet` is too short, the least that works is \"10ms\", the default \"300ms\"",
+        ),
+        (
+            format!("cache = \"cert.pem\"\n{}", text(OURS, "")),
+            "lazaret.toml:1: cert.pem is not a directory",
+        ),
+        (
+            format!("cache = \"no/cache\"\n{}", text(OURS, "")),
+            "lazaret.toml:1: the directory no/cache does not exist, create it",
         ),
         (
             format!("filters = \"no.d\"\n{}", text(OURS, "")),

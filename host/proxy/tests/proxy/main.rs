@@ -7,5 +7,7 @@ mod hold;
 mod identity;
 mod kit;
 mod relay;
+mod reload;
+mod switch;
 mod tls;
 mod verdicts;

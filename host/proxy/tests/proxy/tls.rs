@@ -238,7 +238,9 @@ async fn mail_gets(backend: std::net::SocketAddr, lines: &str) -> String {
         "hostname = \"mx.example.org\"\n[[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:0\"]\nrecipients = \"any\"\n\
          [backend]\naddress = [\"{backend}\"]\n{lines}\n"
     );
-    let config = lazaret_proxy::Config::parse("lazaret.toml".as_ref(), &text).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = lazaret_proxy::Config::parse("lazaret.toml".as_ref(), &text).unwrap();
+    config.control = Some(dir.path().join("control.sock"));
     let proxy = lazaret_proxy::Proxy::bind(config, Arc::new(Filters::default()))
         .await
         .unwrap();

@@ -24,6 +24,9 @@ impl Server {
         if chunk.octets > self.config.max_message.saturating_mul(PATIENCE) {
             return self.shut(Reply::too_big(), CloseReason::Chunk);
         }
+        if self.lines.are_normalised() {
+            return self.shut(Reply::not_implemented(), CloseReason::Chunk);
+        }
         match &self.state {
             State::Rejecting => self.swallow(chunk, Reply::no_service()),
             _ if self.needs_tls() => self.swallow(chunk, Reply::tls_required()),

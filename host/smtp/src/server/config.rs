@@ -18,6 +18,23 @@ pub struct ServerConfig {
     pub max_errors: u32,
     /// Refuse MAIL outside TLS? Default no.
     pub require_tls: bool,
+    /// What a bare LF is. Default: a fault.
+    pub line_feeds: LineFeeds,
+    /// Names the session at the end of each reply with which the machine itself ends it, in parentheses. Default
+    /// empty: none.
+    pub id: String,
+}
+
+/// What a bare LF is, in commands and in content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineFeeds {
+    /// A fault: refused, in content with the end of the session.
+    #[default]
+    Refused,
+    /// CRLF: for listed old devices only. It becomes one before anything else looks at it, and
+    /// CHUNKING is not offered, since so many octets are no longer so many. A client that ends
+    /// DATA with CRLF must end its content with CRLF.CRLF, too; LF.LF is text then.
+    Normalised,
 }
 
 impl Default for ServerConfig {
@@ -29,6 +46,8 @@ impl Default for ServerConfig {
             max_command: 4096,
             max_errors: 20,
             require_tls: false,
+            line_feeds: LineFeeds::default(),
+            id: String::new(),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::chunk::Chunks;
 use crate::data::Decoder;
 use crate::event::{CloseReason, Event, Fault};
 use crate::extension::Extensions;
+use crate::newline::LineEnd;
 use crate::reply::Reply;
 
 /// What outlives a transaction.
@@ -103,6 +104,8 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) decoder: Decoder,
+    /// how DATA ended
+    pub(super) end: LineEnd,
     pub(super) octets: u64,
 }
 

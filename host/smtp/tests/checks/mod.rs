@@ -4,8 +4,8 @@
 use bytes::BytesMut;
 use lazaret_smtp::data::{Decoded, Decoder, Encoder};
 use lazaret_smtp::{
-    Client, ClientLimits, Code, Command, End, Event, Extensions, Fault, Keyword, Own, ProxyHeader,
-    Reply, Server, ServerConfig,
+    Client, ClientLimits, Code, Command, End, Event, Extensions, Fault, Keyword, LineFeeds, Own,
+    ProxyHeader, Reply, Server, ServerConfig,
 };
 
 use crate::oracle;
@@ -16,12 +16,13 @@ pub type Check = fn(&[u8]);
 
 /// A check with the name of its fuzz target and corpus folder.
 #[allow(dead_code, reason = "each fuzz target uses one check")]
-pub const ALL: [(&str, Check); 7] = [
+pub const ALL: [(&str, Check); 8] = [
     ("command", command),
     ("reply", reply),
     ("data", data),
     ("chunks", chunks),
     ("client", client),
+    ("newlines", newlines),
     ("server", server),
     ("proxy", proxy),
 ];
@@ -126,6 +127,53 @@ fn cut(input: &[u8]) -> Vec<(&[u8], bool)> {
         rest = after;
     }
     chunks
+}
+
+/// Content whose bare LF is normalised: machine and oracle agree on where it ends and on every
+/// octet, whatever the pieces. The first octet is the size of a piece; its highest bit says that
+/// the client ends DATA with LF, too.
+pub fn newlines(octets: &[u8]) {
+    let Some((first, stream)) = octets.split_first() else {
+        return;
+    };
+    let strict = first & 0x80 == 0;
+    let verdict = receive_normalised(stream, strict, usize::from(first & 0x7f).max(1));
+    assert_eq!(verdict, oracle::judge_line_feeds(stream, strict));
+}
+
+pub fn receive_normalised(stream: &[u8], strict: bool, piece: usize) -> oracle::Verdict {
+    let mut server = Server::new(ServerConfig {
+        line_feeds: LineFeeds::Normalised,
+        ..ServerConfig::default()
+    });
+    server.greet();
+    let end = if strict { "\r\n" } else { "\n" };
+    let envelope = format!("EHLO x\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\nDATA{end}");
+    let input = [envelope.as_bytes(), stream].concat();
+    let mut message = Vec::new();
+    let mut sent = 0;
+    for octets in input.chunks(piece) {
+        server.receive(octets);
+        sent += octets.len();
+        loop {
+            match server.next() {
+                Event::NeedInput => break,
+                Event::Hello(_) => server.accept_hello(&Extensions::new()),
+                Event::Data => server.go_ahead(),
+                Event::Content(octets) => message.extend_from_slice(&octets),
+                Event::End(_) => {
+                    let left = [server.buffer().as_ref(), &input[sent..]].concat();
+                    return oracle::Verdict::End {
+                        message,
+                        rest: left,
+                    };
+                }
+                Event::Close(_) => return oracle::Verdict::Fault,
+                _ => server.answer(Reply::ok()),
+            }
+        }
+    }
+    oracle::Verdict::Open
 }
 
 /// The codes a client hears whom everybody says yes to, and its messages.

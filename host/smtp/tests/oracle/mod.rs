@@ -78,6 +78,40 @@ pub fn chunks(chunks: &[(&[u8], bool)], limit: usize) -> (Vec<u16>, Option<Vec<u
     (codes, taken)
 }
 
+/// As `judge`, where a bare LF is a line end; `strict` if DATA itself ended with CRLF: then only
+/// CRLF.CRLF ends the message, and any other lone dot is a line.
+#[allow(dead_code, reason = "each fuzz target uses one check")]
+pub fn judge_line_feeds(stream: &[u8], strict: bool) -> Verdict {
+    let mut message = Vec::new();
+    let mut proper = strict;
+    let mut rest = stream;
+    while let Some(end) = rest.iter().position(|b| *b == b'\n') {
+        let (line, behind) = (&rest[..end], &rest[end + 1..]);
+        let before = proper;
+        proper = line.ends_with(b"\r");
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
+        if text.contains(&b'\r') || text.contains(&0) {
+            return Verdict::Fault;
+        }
+        let ends = !strict || (before && proper);
+        match text {
+            b"." if ends => {
+                let rest = behind.to_vec();
+                return Verdict::End { message, rest };
+            }
+            b"." => message.push(b'.'),
+            text => message.extend_from_slice(text.strip_prefix(b".").unwrap_or(text)),
+        }
+        message.extend_from_slice(b"\r\n");
+        rest = behind;
+    }
+    let text = rest.strip_suffix(b"\r").unwrap_or(rest);
+    match text.contains(&b'\r') || text.contains(&0) {
+        true => Verdict::Fault,
+        false => Verdict::Open,
+    }
+}
+
 fn has_bare(text: &[u8]) -> bool {
     (0..text.len()).any(|place| match text[place] {
         0 => true,

@@ -4,6 +4,7 @@
 pub mod backend;
 pub mod client;
 pub mod filter;
+pub mod harbour;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -50,8 +51,10 @@ impl Running {
         std::fs::create_dir(dir.path().join("quarantine")).unwrap();
         setup.filters.write(&dir.path().join("filters.d"));
         let text = config(&setup, backend.address);
-        let config = Config::parse(&dir.path().join("lazaret.toml"), &text)
+        let mut config = Config::parse(&dir.path().join("lazaret.toml"), &text)
             .unwrap_or_else(|e| panic!("{e}\n{text}"));
+        // Not in the directory of a real one.
+        config.control = Some(dir.path().join("control.sock"));
         let proxy = Proxy::bind(config, Arc::new(setup.filters)).await.unwrap();
         let address = proxy.addresses()[0].1;
         let (stop, stopped) = oneshot::channel();

@@ -1,0 +1,76 @@
+//! `lazaret filters`: the running chain, and the panic switch.
+
+mod table;
+
+use std::io::IsTerminal;
+
+use lazaret_proxy::control::{self, AskError, Request, Response};
+use lazaret_proxy::filters::report::ChainReport;
+
+use crate::arguments::{Filters, FiltersAction};
+use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::run::find_config;
+
+/// Asks the proxy that runs, and prints what it says.
+pub async fn filters(arguments: &Filters) -> Result<Exit, Failure> {
+    let (request, target) = match &arguments.action {
+        FiltersAction::List(target) => (Request::List, target),
+        FiltersAction::Observe { name, target } => {
+            (Request::Observe { name: name.clone() }, target)
+        }
+        FiltersAction::Enforce { name, target } => {
+            (Request::Enforce { name: name.clone() }, target)
+        }
+    };
+    let config = find_config(target.config.as_deref())?;
+    if !config.exists() {
+        return Err(Failure::usage(format!(
+            "{} does not exist",
+            config.display()
+        )));
+    }
+    match control::ask(&config, &request).await.map_err(unanswered)? {
+        Response::Chain(report) => {
+            output::say(&match target.print.json {
+                true => json(&report),
+                false => table::text(&report, std::io::stdout().is_terminal()) + advice(&request),
+            });
+            Ok(Exit::Good)
+        }
+        Response::NoSuchFilter { name, known } => Err(unknown(&name, &known)),
+        Response::Refused(why) => Err(Failure::bad(why)),
+    }
+}
+
+fn unanswered(error: AskError) -> Failure {
+    Failure::temporary(error)
+}
+
+fn json(report: &ChainReport) -> String {
+    let text = serde_json::to_string_pretty(report);
+    text.expect("a report is JSON: its maps have strings for keys") + "\n"
+}
+
+fn unknown(name: &str, known: &[String]) -> Failure {
+    let cure = match lazaret_config::nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "none runs".to_owned(),
+        None => format!("those that run: `{}`", known.join("`, `")),
+    };
+    Failure::bad(format!("no filter is named `{name}`; {cure}"))
+}
+
+/// How long it holds, for who switched something.
+fn advice(request: &Request) -> &'static str {
+    match request {
+        Request::List | Request::Enforce { name: None } => "",
+        Request::Observe { .. } => {
+            "\nThis holds for the next question on, through reloads and restarts of the program, until `lazaret filters enforce` or\n\
+             the next boot. To keep it, write mode = \"observe\" into the filter's .toml or into lazaret.toml.\n"
+        }
+        Request::Enforce { name: Some(_) } => {
+            "\n`lazaret filters enforce` without a name takes back everything that was switched.\n"
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Where the socket is: derived from the path of the configuration alone, so that both sides find it.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::UnixListener;
+
+use super::Control;
+use crate::{Config, StartError};
+
+/// Clients the system queues for us while we are busy.
+const BACKLOG: i32 = 16;
+
+/// Binds the socket of this configuration. Where the operator named none and no place will do, there is none: mail is
+/// more important.
+pub(crate) fn bind(config: &Config) -> Result<Option<Control>, StartError> {
+    if let Some(path) = &config.control {
+        return bind_at(path)
+            .map(Some)
+            .map_err(|source| StartError::Control {
+                path: path.clone(),
+                source,
+            });
+    }
+    let mut troubles = Vec::new();
+    for path in usual(&config.path) {
+        match prepare(&path).and_then(|()| bind_at(&path)) {
+            Ok(control) => return Ok(Some(control)),
+            Err(error) => troubles.push(format!("{}: {error}", path.display())),
+        }
+    }
+    let tried = troubles.join("; ");
+    tracing::warn!(
+        tried,
+        "no control socket: `lazaret filters` cannot reach this proxy; name one with `[admin] control`"
+    );
+    Ok(None)
+}
+
+/// The places for a socket that the operator did not name, in the order they are tried.
+pub(super) fn usual(configuration: &Path) -> Vec<PathBuf> {
+    let name = name(configuration);
+    let directories = directories(|variable| std::env::var_os(variable), user());
+    directories.map(|directory| directory.join(&name)).collect()
+}
+
+fn directories(
+    variable: impl Fn(&str) -> Option<OsString>,
+    user: u32,
+) -> impl Iterator<Item = PathBuf> {
+    // systemd may name several, with colons between them.
+    let first = |list: OsString| std::env::split_paths(&list).next();
+    let systemd = variable("RUNTIME_DIRECTORY").and_then(first);
+    let session = variable("XDG_RUNTIME_DIR").map(|it| Path::new(&it).join("lazaret"));
+    let own = std::env::temp_dir().join(format!("lazaret-{user}"));
+    let absolute = |path: &PathBuf| path.is_absolute();
+    let all = [systemd, session, Some("/run/lazaret".into()), Some(own)];
+    all.into_iter().flatten().filter(absolute)
+}
+
+/// One for each configuration, whatever path it is called by.
+fn name(configuration: &Path) -> String {
+    let path = std::fs::canonicalize(configuration)
+        .or_else(|_| std::path::absolute(configuration))
+        .unwrap_or_else(|_| configuration.to_owned());
+    let hash = Sha256::digest(path.as_os_str().as_encoded_bytes());
+    let octets = hash[..8].iter().map(|octet| format!("{octet:02x}"));
+    octets.collect::<String>() + ".sock"
+}
+
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Makes the directory where it is missing; its parent must be there.
+fn prepare(socket: &Path) -> io::Result<()> {
+    let directory = socket.parent().unwrap_or(Path::new("/"));
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody but us and root may put a socket of their own here, or take ours away.
+pub(super) fn is_private(socket: &Path) -> io::Result<()> {
+    let directory = match socket.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let metadata = std::fs::metadata(directory)?;
+    let owned = [user(), 0].contains(&metadata.uid());
+    if metadata.is_dir() && owned && metadata.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    let problem = format!(
+        "{} is not private: it must be a directory of this user that others cannot write to",
+        directory.display()
+    );
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, problem))
+}
+
+fn bind_at(path: &Path) -> io::Result<Control> {
+    is_private(path)?;
+    clear(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    // Before it listens: nobody can connect until the mode is right.
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(Control {
+        listener: UnixListener::from_std(socket.into())?,
+        path: path.to_owned(),
+    })
+}
+
+/// Removes what a process left that did not end well.
+fn clear(path: &Path) -> io::Result<()> {
+    if UnixStream::connect(path).is_ok() {
+        let problem = "another lazaret with this configuration answers there";
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, problem));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_places_come_in_order_and_relative_ones_do_not_count() {
+        let variable = |name: &str| match name {
+            "RUNTIME_DIRECTORY" => Some("/run/a:/run/b".into()),
+            "XDG_RUNTIME_DIR" => Some("relative".into()),
+            _ => None,
+        };
+        let found: Vec<_> = directories(variable, 7).collect();
+        let own = std::env::temp_dir().join("lazaret-7");
+        assert_eq!(
+            found,
+            [Path::new("/run/a"), Path::new("/run/lazaret"), &own]
+        );
+    }
+
+    #[test]
+    fn one_configuration_has_one_name_by_whatever_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lazaret.toml");
+        std::fs::write(&path, "").unwrap();
+        let link = dir.path().join("link.toml");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(name(&path), name(&link));
+        assert_ne!(name(&path), name(&dir.path().join("other.toml")));
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_others_may_write_to_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.sock");
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+        let error = bind_at(&path).err().expect("refused");
+        assert!(error.to_string().contains("is not private"), "{error}");
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+        let control = bind_at(&path).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(
+            bind_at(&path)
+                .err()
+                .expect("taken")
+                .to_string()
+                .contains("another lazaret")
+        );
+        drop(control);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_process_left_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+        let path = dir.path().join("c.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        assert!(bind_at(&path).is_ok());
+    }
+}

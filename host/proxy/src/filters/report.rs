@@ -1,0 +1,97 @@
+//! What runs, as the admin port, the control socket and `lazaret filters` tell it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lazaret_mail::{Mode, Switched};
+use serde::{Deserialize, Serialize};
+
+/// The running generation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ChainReport {
+    /// counts up with each change of the directory
+    pub generation: u64,
+    /// when it began, in seconds since 1970
+    pub since: u64,
+    /// `mode` of the configuration
+    pub configured_mode: String,
+    /// the operator's word about all filters
+    pub switched: Option<SwitchReport>,
+    /// in the order they are asked
+    pub filters: Vec<FilterReport>,
+    /// why the directory, as it is now, does not run
+    pub load_error: Option<TroubleReport>,
+}
+
+/// One filter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FilterReport {
+    /// the file name without ending, e.g. `10-access`
+    pub file: String,
+    /// without the number
+    pub name: String,
+    /// what counts now: `enforce`, `observe`, `off`
+    pub mode: String,
+    /// what its TOML says
+    pub own_mode: String,
+    /// the operator's word about it, or about all
+    pub switched: Option<SwitchReport>,
+    /// at which it is asked
+    pub stages: Vec<String>,
+    /// how its sandboxes come by their configured state
+    pub preparation: String,
+    /// first octets of the hash of component, TOML and lists
+    pub hash: String,
+    /// why it could not be loaded; it answers with its `on-failure`
+    pub not_loaded: Option<String>,
+    /// questions since the start
+    pub asked: u64,
+    /// of them without an answer
+    pub failed: u64,
+    /// CPU of all of them, in milliseconds
+    pub cpu_ms: u64,
+}
+
+/// The operator's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SwitchReport {
+    /// `enforce`, `observe`
+    pub mode: String,
+    /// in seconds since 1970
+    pub since: u64,
+}
+
+/// Why the directory, as it is now, does not run: the last good generation goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TroubleReport {
+    /// in seconds since 1970
+    pub since: u64,
+    /// one for each file at fault
+    pub errors: Vec<String>,
+}
+
+/// As written in TOML.
+pub fn word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::Observe => "observe",
+        Mode::Off => "off",
+    }
+}
+
+pub(crate) fn seconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH);
+    since.unwrap_or(Duration::ZERO).as_secs()
+}
+
+impl From<Switched> for SwitchReport {
+    fn from(switched: Switched) -> Self {
+        Self {
+            mode: word(switched.mode).to_owned(),
+            since: seconds(switched.since),
+        }
+    }
+}
