@@ -4,10 +4,14 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "build/smith.rs"]
+mod smith;
+
 const TARGET: &str = "wasm32-wasip2";
 const GUESTS: [&str; 3] = ["puppet", "minimal", "frozen"];
 
 fn main() {
+    make_random_components();
     let tests = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let workspace = tests.parent().expect("tests/ is in the workspace");
     for source in ["tests/guests", "guest-sdk/rust", "wit", "Cargo.lock"] {
@@ -37,6 +41,14 @@ fn tell(guest: &str, file: &Path) {
         guest.to_uppercase(),
         file.display()
     );
+}
+
+/// Into the build directory: their seeds are in the source.
+fn make_random_components() {
+    println!("cargo::rerun-if-changed=build");
+    let directory = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("smith");
+    smith::make(&directory);
+    println!("cargo::rustc-env=SMITH={}", directory.display());
 }
 
 /// Some machines have rustup's automatic install off: then `rust-toolchain.toml` alone adds nothing.

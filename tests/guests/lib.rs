@@ -1,6 +1,7 @@
 //! What the guest `puppet` is told to do, read from its `[config]`.
 //!
-//! Each stage has one step, or a list of steps of which the first that fits is taken:
+//! Each stage has one step, or a list of steps of which the first that fits is taken; `when` is looked for in what the
+//! stage is told and in the sender:
 //!
 //! ```toml
 //! [config]
@@ -26,13 +27,19 @@ impl Script {
             .map_err(|error| error.to_string())
     }
 
-    /// The first step of `stage` whose `when` is part of `argument`.
-    pub fn step(&self, stage: &str, argument: &str) -> Option<Step<'_>> {
+    /// The first step of `stage` whose `when` is part of `argument`, or of the sender, who is asked for only then.
+    pub fn step(
+        &self,
+        stage: &str,
+        argument: &str,
+        sender: impl Fn() -> String,
+    ) -> Option<Step<'_>> {
+        let fits = |when: &str| argument.contains(when) || sender().contains(when);
         match self.0.get(stage)? {
             Value::Array(steps) => steps
                 .iter()
                 .map(Step)
-                .find(|step| step.text("when").is_none_or(|when| argument.contains(when))),
+                .find(|step| step.text("when").is_none_or(fits)),
             step => Some(Step(step)),
         }
     }
@@ -96,11 +103,15 @@ mod tests {
             r#"{"rcpt": [{"when": "bob", "reject": "no bob"}, {"defer": "later"}], "mail": {"accept": true}}"#,
         )
         .unwrap();
-        let rcpt = |who| script.step("rcpt", who).unwrap();
+        let from = || "carol@example.com".to_owned();
+        let rcpt = |who| script.step("rcpt", who, from).unwrap();
         assert_eq!(rcpt("bob@example.org").text("reject"), Some("no bob"));
         assert_eq!(rcpt("eve@example.org").text("defer"), Some("later"));
-        assert!(script.step("mail", "anyone").unwrap().says("accept"));
-        assert!(script.step("hello", "name").is_none());
+        assert!(script.step("mail", "anyone", from).unwrap().says("accept"));
+        assert!(script.step("hello", "name", from).is_none());
+        let script = Script::parse(r#"{"message": [{"when": "carol", "accept": true}]}"#).unwrap();
+        assert!(script.step("message", "", from).is_some());
+        assert!(script.step("message", "", String::new).is_none());
     }
 
     #[test]

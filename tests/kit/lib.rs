@@ -6,15 +6,19 @@
 //! * [`Transcript`]: a file of `tests/sessions`, played against the three of them.
 //! * [`guests`]: the components built from `tests/guests`.
 //! * [`peers`]: programs of others that talk to us or that we talk to.
+//! * [`hostile`]: the hostile set, for `tests/hostile.rs` and `cargo xtask hostile`.
 
 pub mod backend;
 pub mod certificate;
 pub mod client;
 pub mod glob;
 pub mod guests;
+#[path = "../hostile/mod.rs"]
+pub mod hostile;
 pub mod journal;
 pub mod neighbour;
 pub mod peers;
+pub mod program;
 pub mod proxy;
 pub mod quantile;
 pub mod stream;

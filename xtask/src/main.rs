@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod demo;
 mod guest_target;
+mod hostile;
 mod peers;
 mod step;
 mod test;
@@ -25,6 +26,8 @@ Usage: cargo xtask <task> [arguments]
                                        e.g. cargo xtask test -p lazaret-smtp
   bench [arguments]                    Lazaret beside HAProxy, nginx, Postfix, milters and Haraka; rewrites
                                        docs/performance.md (cargo xtask bench --help)
+  hostile [--invocations N] [--json]   ten thousand attacks by hostile filters beside good clients, and a
+                                       table of what came of them
   check                                what CI asks before the tests: format, lints, documentation
 
 `demo` and `test` add the Rust target wasm32-wasip2 with rustup when it is missing.
@@ -51,6 +54,7 @@ fn perform(task: &str, rest: &[String]) -> Outcome {
     match task {
         "bench" => bench::bench(rest),
         "demo" => demo::demo(rest),
+        "hostile" => hostile::hostile(rest),
         "test" => test::test(rest),
         "check" => check::check(rest),
         "" | "help" | "-h" | "--help" => {
@@ -58,7 +62,7 @@ fn perform(task: &str, rest: &[String]) -> Outcome {
             Ok(())
         }
         other => Err(step::Problem::usage(format!(
-            "there is no task `{other}`; tasks are bench, demo, test, check (cargo xtask --help)"
+            "there is no task `{other}`; tasks are bench, demo, test, hostile, check (cargo xtask --help)"
         ))),
     }
 }

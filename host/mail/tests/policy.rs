@@ -178,3 +178,18 @@ fn a_missing_list_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn files_of_config_are_told_before_they_are_read_also_those_that_cannot_be() {
+    let text = "[config]\na = { file = \"/nowhere/a.txt\" }\nb = { lines = \"b.txt\" }\n";
+    let mut told = Vec::new();
+    let mut reading = |file: &Path| told.push(file.to_owned());
+    let error = Policy::parse_noting(Path::new("/d/f.toml"), text, &mut reading).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("/nowhere/a.txt: cannot be read"),
+        "{error}"
+    );
+    assert_eq!(told, [Path::new("/nowhere/a.txt")]);
+}

@@ -100,7 +100,8 @@ impl Proxy {
         let (shutdown, asked) = watch::channel(false);
         let grace = config.grace;
         let standing = Standing::new(config.mode);
-        let chain = standing.advance(directory.as_ref());
+        let chain = standing.next(directory.as_ref());
+        standing.publish(directory.as_ref());
         let (watch, reloader) = watch_files(&config, directory);
         let site = Arc::new(site(config, chain, standing, asked));
         if let Some(control) = &control {

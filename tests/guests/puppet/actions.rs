@@ -18,7 +18,11 @@ pub fn run(
 ) -> Option<String> {
     match action {
         "add" | "replace" | "remove" => Some(edit(action, with, fill)),
-        "score" => Some(word(score::add(text(with, 0), points(with), text(with, 2)))),
+        "score" => Some(word(score::add(
+            text(with, 0),
+            points(with),
+            &fill(text(with, 2)),
+        ))),
         "note" => Some(word(notes::set(
             scope(with),
             text(with, 1),
@@ -72,6 +76,8 @@ fn misdeed(action: &str, with: &Value) {
         }
         "flood" => flood(number(with)),
         "print" => (0..number(with)).for_each(|_| println!("{}", "printed ".repeat(100))),
+        "complain" => (0..number(with)).for_each(|_| eprintln!("{}", "complained ".repeat(100))),
+        "mutter" => (0..number(with)).for_each(|_| eprint!("{}", "muttered ".repeat(100))),
         "calls" => calls(number(with)),
         "exit" => std::process::exit(0),
         "many-fields" => {

@@ -49,6 +49,11 @@ fn transaction(name: &str, with: &str) -> Option<String> {
     })
 }
 
+/// The mailbox of the sender, empty before MAIL.
+pub fn sender() -> String {
+    envelope::sender().map_or_else(String::new, |it| it.mailbox)
+}
+
 /// `filter/key`
 fn note(with: &str) -> String {
     let (filter, key) = with.split_once('/').unwrap_or(("puppet", with));

@@ -16,10 +16,11 @@ pub fn text(config: &Config, filters: &[Arc<dyn Filter>]) -> String {
     let Some(directory) = &config.filters else {
         return "filters     none: mail passes unfiltered\n".to_owned();
     };
-    let mut text = format!(
-        "filters     {}, asked in this order:\n\n",
-        directory.display()
-    );
+    let mut text = format!("filters     {}, asked in this order", directory.display());
+    text.push_str(match config.mode {
+        Mode::Observe => "; mode = \"observe\" above: nothing they say counts:\n\n",
+        Mode::Enforce | Mode::Off => ":\n\n",
+    });
     text.push_str(&asked(filters).print(2));
     text.push('\n');
     text.push_str(&limits(filters).print(2));

@@ -60,7 +60,7 @@ pub async fn ask(configuration: &Path, request: &Request) -> Result<Response, As
             Err(error) => return Err(failed(error)),
         };
         // Who could put a socket here could make the operator believe anything.
-        place::is_private(path).map_err(failed)?;
+        place::is_credible(path).map_err(failed)?;
         let spoken = timeout(PATIENCE, speak(stream, request)).await;
         return spoken
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

@@ -80,29 +80,51 @@ fn user() -> u32 {
 
 /// Makes the directory where it is missing; its parent must be there.
 fn prepare(socket: &Path) -> io::Result<()> {
-    let directory = socket.parent().unwrap_or(Path::new("/"));
-    match DirBuilder::new().mode(0o700).create(directory) {
+    match DirBuilder::new().mode(0o700).create(directory(socket)) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
 }
 
 /// Nobody but us and root may put a socket of their own here, or take ours away.
-pub(super) fn is_private(socket: &Path) -> io::Result<()> {
-    let directory = match socket.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+fn is_private(socket: &Path) -> io::Result<()> {
+    let directory = directory(socket);
     let metadata = std::fs::metadata(directory)?;
     let owned = [user(), 0].contains(&metadata.uid());
-    if metadata.is_dir() && owned && metadata.mode() & 0o022 == 0 {
-        return Ok(());
+    match metadata.is_dir() && owned && metadata.mode() & 0o022 == 0 {
+        true => Ok(()),
+        false => Err(not_private(directory)),
     }
+}
+
+/// May what answers at this socket be believed? Root asks the proxies of others, too: then nobody else may have been able to
+/// put the directory there, as anybody can in the one for temporary files.
+pub(super) fn is_credible(socket: &Path) -> io::Result<()> {
+    let directory = directory(socket);
+    let open_to_others =
+        |path: &Path| Ok::<_, io::Error>(std::fs::metadata(path)?.mode() & 0o022 != 0);
+    let metadata = std::fs::metadata(directory)?;
+    let owned = [user(), 0].contains(&metadata.uid());
+    let placed = || open_to_others(&directory.join("..")).map(|open| !open);
+    match !open_to_others(directory)? && (owned || placed()?) {
+        true => Ok(()),
+        false => Err(not_private(directory)),
+    }
+}
+
+fn directory(socket: &Path) -> &Path {
+    match socket.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn not_private(directory: &Path) -> io::Error {
     let problem = format!(
         "{} is not private: it must be a directory of this user that others cannot write to",
         directory.display()
     );
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, problem))
+    io::Error::new(io::ErrorKind::PermissionDenied, problem)
 }
 
 fn bind_at(path: &Path) -> io::Result<Control> {

@@ -45,17 +45,23 @@ impl Standing {
         }
     }
 
-    /// The next generation, made of what the directory holds.
-    pub(crate) fn advance(&self, directory: Option<&Directory>) -> Arc<Chain> {
+    /// The next generation, made of what the directory holds. To be told with [`publish`](Self::publish) once it runs.
+    pub(crate) fn next(&self, directory: Option<&Directory>) -> Arc<Chain> {
+        let filters = directory.map_or_else(Vec::new, Directory::filters);
+        let generation = self.lock().generation + 1;
+        Chain::under(generation, filters, &self.board)
+    }
+
+    /// That generation runs.
+    pub(crate) fn publish(&self, directory: Option<&Directory>) {
         let held = directory.map_or(&[][..], Directory::held);
-        let filters = held.iter().map(|held| Arc::clone(&held.filter)).collect();
         self.board
             .retain(|name| held.iter().any(|held| held.filter.name() == name));
         let mut now = self.lock();
         now.generation += 1;
         now.since = SystemTime::now();
         now.filters = held.iter().map(Listed::of).collect();
-        Chain::under(now.generation, filters, &self.board)
+        now.trouble = None;
     }
 
     /// What is wrong now; true if that is not known already.

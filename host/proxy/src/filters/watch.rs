@@ -119,10 +119,10 @@ impl Watch {
             }
             Renewed::Same => self.unchanged(directory, site),
             Renewed::Changed(change) => {
-                site.standing.mended();
-                let chain = site.standing.advance(Some(directory));
+                let chain = site.standing.next(Some(directory));
                 let generation = chain.generation();
                 site.chain.store(chain);
+                site.standing.publish(Some(directory));
                 tracing::info!("reloaded generation {generation}: {change}");
             }
             Renewed::Refused(errors) => self.refused(directory, &errors, site),

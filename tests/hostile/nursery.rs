@@ -1,0 +1,164 @@
+//! Where hostile files are loaded, and what loads is asked once at each stage, without a network.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lazaret_engine::{Engine, EngineSettings};
+use lazaret_mail::message::HEADER_LIMIT;
+use lazaret_mail::{
+    Ask, Content, Envelope, Filter, LoadError, Loader, Message, Party, Path, Policy, Question,
+    Session, Source, Stage,
+};
+use tokio::runtime::Runtime;
+
+use super::GRACE;
+use super::attack::Expected;
+use super::files::Specimen;
+use super::site::TIME;
+
+/// CPU that a fork may use before its first question, which pays for it.
+const BOOT: Duration = Duration::from_millis(50);
+/// Octets of what an operator is shown of one file.
+const MESSAGE: usize = 2_000;
+
+/// An engine with a runtime to wait for it.
+pub struct Nursery {
+    engine: Arc<Engine>,
+    runtime: Runtime,
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// the error, or `loaded`
+    pub answer: String,
+    /// until the loader answered, in real time
+    pub took: Duration,
+    /// the longest call at a stage, in CPU
+    pub longest: Duration,
+}
+
+impl Nursery {
+    /// With these settings.
+    pub fn new(settings: EngineSettings) -> Self {
+        Self {
+            engine: Engine::new(settings).expect("an engine"),
+            runtime: Runtime::new().expect("a runtime"),
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine)
+    }
+
+    /// Loads a file, asks what loads, and says what was wrong with the answer.
+    pub fn try_out(&self, specimen: &Specimen) -> Result<Loaded, String> {
+        let begun = Instant::now();
+        let loaded = self.load(specimen);
+        let took = begun.elapsed();
+        let (answer, longest) = match (&loaded, &specimen.expected) {
+            (Ok(filter), Expected::Contained) => ("loaded".to_owned(), self.ask_all(&**filter)?),
+            (Ok(_), expected) => return Err(format!("it loaded, expected {expected:?}")),
+            (Err(error), expected) => (said(error, expected)?, Duration::ZERO),
+        };
+        Ok(Loaded {
+            answer,
+            took,
+            longest,
+        })
+    }
+
+    fn load(&self, specimen: &Specimen) -> Result<Arc<dyn Filter>, LoadError> {
+        let file = std::path::Path::new("filters.d/10-specimen.toml");
+        let policy = Policy::parse(file, &specimen.policy);
+        let source = Source {
+            name: "specimen".to_owned(),
+            file: "filters.d/10-specimen.wasm".into(),
+            wasm: specimen.wasm.clone().into(),
+            policy: policy.unwrap_or_else(|error| panic!("{}: {error}", specimen.policy)),
+        };
+        self.runtime.block_on(self.engine.load(source))
+    }
+
+    /// Asks at every stage; an answer or a failure is right, within the limit.
+    fn ask_all(&self, filter: &dyn Filter) -> Result<Duration, String> {
+        let mut longest = Duration::ZERO;
+        for ask in questions() {
+            let stage = ask.stage();
+            if !filter.stages().contains(stage) {
+                continue;
+            }
+            let mut sandbox = filter.fork();
+            let answered = self.runtime.block_on(sandbox.ask(question(ask)));
+            let cpu = match answered {
+                Ok(answer) => answer.effects.cpu,
+                Err(failure) => failure.cpu,
+            };
+            longest = longest.max(cpu);
+        }
+        if longest > TIME + BOOT + GRACE {
+            return Err(format!("used {longest:?} of CPU"));
+        }
+        Ok(longest)
+    }
+}
+
+/// Says who is at fault and the cure, in a few printable words.
+fn said(error: &LoadError, expected: &Expected) -> Result<String, String> {
+    let words = format!("{}; {}", error.problem, error.cure);
+    if error.problem.is_empty() || error.cure.is_empty() {
+        return Err(format!("an error without a cure: {words}"));
+    }
+    if words.len() > MESSAGE {
+        return Err(format!("an error of {} octets", words.len()));
+    }
+    if words.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(format!("controls in an error: {words:?}"));
+    }
+    match expected {
+        Expected::Refused(word) if !words.contains(word) => {
+            Err(format!("expected {word:?}: {words}"))
+        }
+        _ => Ok(words),
+    }
+}
+
+fn questions() -> Vec<Ask> {
+    let path =
+        Path::new(lazaret_mail::facts::Address::parse("evil@example.com").expect("an address"));
+    vec![
+        Ask::Connect,
+        Ask::Hello("evil.example.com".to_owned()),
+        Ask::Mail(path.clone()),
+        Ask::Rcpt(path),
+        Ask::Headers,
+        Ask::Message,
+        Ask::Disconnect("quit".to_owned()),
+    ]
+}
+
+fn question(ask: Ask) -> Question {
+    let content = Content::Memory("Subject: a test\r\n\r\nbody\r\n".into());
+    let message = || Message::parse(content, HEADER_LIMIT).expect("a small message");
+    let with_message = matches!(ask.stage(), Stage::Headers | Stage::Message);
+    Question {
+        ask,
+        session: Arc::new(Session {
+            id: "s1".into(),
+            listener: "good".into(),
+            client: Party {
+                address: "192.0.2.1:4711".parse().expect("an address"),
+                name: None,
+            },
+            hello: None,
+            tls: None,
+            user: None,
+            early_talker: false,
+        }),
+        envelope: Some(Arc::new(Envelope::default())),
+        message: with_message.then(|| Arc::new(message())),
+        score: Default::default(),
+        notes: Arc::default(),
+    }
+}
