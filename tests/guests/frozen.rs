@@ -58,12 +58,18 @@ impl OnRcpt for Frozen {
         let left = LEFT.get().expect("configured");
         assert_ne!(recipient.local_part, "panic", "told to panic");
         let past = Instant::now().checked_duration_since(left.configured);
-        let drawn: String = entropy::random(8).iter().map(|octet| format!("{octet:02x}")).collect();
+        let drawn: String = entropy::random(8)
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
+            .collect();
         let text = format!(
             "past {} drawn {drawn} hash {:x} ballast {}",
             past.is_some(),
             left.map.hasher().hash_one(1),
-            left.ballast.iter().map(|octet| u64::from(*octet)).sum::<u64>()
+            left.ballast
+                .iter()
+                .map(|octet| u64::from(*octet))
+                .sum::<u64>()
         );
         Verdict::Reject(Reply {
             code: None,

@@ -24,11 +24,14 @@ static CACHE: LazyLock<PathBuf> = LazyLock::new(|| {
     let program = program();
     let built = program.metadata().and_then(|about| about.modified());
     let built = built.expect("a file system with times");
-    let built = built.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let built = built
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     let ours = program.with_file_name(format!("{CACHES}{}", built.as_nanos()));
     let beside = std::fs::read_dir(program.parent().expect("a file in a directory"));
     for entry in beside.into_iter().flatten().flatten() {
-        let of_others = entry.path() != ours && entry.file_name().to_string_lossy().starts_with(CACHES);
+        let of_others =
+            entry.path() != ours && entry.file_name().to_string_lossy().starts_with(CACHES);
         if of_others {
             let _ = std::fs::remove_dir_all(entry.path());
         }

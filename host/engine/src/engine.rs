@@ -1,10 +1,11 @@
 //! The one wasmtime engine of the process: its configuration, its slots for sandboxes, its compiled components.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Component;
 
 use crate::cache::Cache;
@@ -35,6 +36,8 @@ struct Shared {
     slots: Arc<Semaphore>,
     cache: Option<Cache>,
     preparations: Arc<Semaphore>,
+    /// components that are being prepared, by sha256
+    at_work: Mutex<HashMap<[u8; 32], Arc<tokio::sync::Mutex<()>>>>,
     counts: Counts,
     allocation: Allocation,
     lane: Lane,
@@ -46,6 +49,12 @@ struct Shared {
 pub struct Counts {
     prepared: AtomicU64,
     compiled: AtomicU64,
+}
+
+/// The turn to prepare a component, until it is dropped.
+pub struct Turn {
+    _turn: OwnedSemaphorePermit,
+    _alone: OwnedMutexGuard<()>,
 }
 
 /// The engine cannot be made on this machine.
@@ -73,6 +82,7 @@ impl Engine {
             shared: Arc::new(Shared {
                 wasm,
                 slots,
+                at_work: Mutex::default(),
                 preparations: Arc::new(Semaphore::new(settings.preparations.max(1))),
                 settings,
                 cache,
@@ -123,13 +133,26 @@ impl Engine {
         self.shared.cache.as_ref()
     }
 
-    /// Waits for the turn to prepare a filter.
-    pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
+    /// Waits for the turn to prepare this component, whose sha256 is `wasm`. Two filters of the same octets never have it at
+    /// once: the second finds in the cache what the first compiled.
+    pub(crate) async fn turn(&self, wasm: [u8; 32]) -> Turn {
+        let alone = self.alone_with(wasm).lock_owned().await;
         let turns = self.shared.preparations.clone();
-        turns
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed")
+        let turn = turns.acquire_owned().await;
+        Turn {
+            _turn: turn.expect("the semaphore is never closed"),
+            _alone: alone,
+        }
+    }
+
+    fn alone_with(&self, wasm: [u8; 32]) -> Arc<tokio::sync::Mutex<()>> {
+        let mut at_work = self
+            .shared
+            .at_work
+            .lock()
+            .expect("no holder of the list panics");
+        at_work.retain(|_, work| Arc::strong_count(work) > 1);
+        at_work.entry(wasm).or_default().clone()
     }
 
     pub(crate) fn wasm(&self) -> &wasmtime::Engine {

@@ -41,7 +41,7 @@ impl Loader for Engine {
             ))
         });
         match loaded {
-            Ok(filter) => Ok(Arc::new(filter)),
+            Ok(filter) => Ok(Arc::new(filter.in_service())),
             Err(error) => Err(at_file(error, &file)),
         }
     }
@@ -66,22 +66,23 @@ impl Loading {
         self.remark(&product.seen)?;
         let filter = self.filter(&product).await?;
         let failed = try_stages(&filter, self.engine.settings().prepare.trial_wall).await;
-        if product.preparation != Preparation::Snapshot || failed.is_empty() {
-            self.warn(&failed);
-            return Ok(filter);
+        let suspects: Vec<_> = failed
+            .iter()
+            .filter(|trial| trial.may_be_frozen())
+            .collect();
+        if product.preparation == Preparation::Snapshot
+            && !suspects.is_empty()
+            && let Some(plain) = self.thawed(&suspects).await?
+        {
+            return Ok(plain);
         }
-        match self.thawed(&failed).await? {
-            Some(plain) => Ok(plain),
-            None => {
-                self.warn(&failed);
-                Ok(filter)
-            }
-        }
+        self.warn(&failed);
+        Ok(filter)
     }
 
     /// The filter without a snapshot, if a stage that failed in the forks of the snapshot does not fail in a sandbox that
     /// was configured by itself.
-    async fn thawed(&self, failed: &[Trial]) -> Result<Option<WasmFilter>, LoadError> {
+    async fn thawed(&self, failed: &[&Trial]) -> Result<Option<WasmFilter>, LoadError> {
         let mut product = self.product(Plan::Plain).await?;
         let filter = self.filter(&product).await?;
         for trial in failed {
@@ -124,7 +125,7 @@ impl Loading {
         if let Some(product) = self.kept(plan) {
             return Ok(product);
         }
-        let _turn = self.engine.turn().await;
+        let _turn = self.engine.turn(self.hash).await;
         // Whoever was before us may have prepared the same.
         if let Some(product) = self.kept(plan) {
             return Ok(product);

@@ -59,7 +59,8 @@ pub struct PrepareLimits {
     pub configure_time: Duration,
     /// real time of start functions and `configure` together. Default 60 s.
     pub configure_wall: Duration,
-    /// real time of everything; the child is killed then. Default 5 min.
+    /// real time of everything; the child is killed then. Default 15 min: it gives way to all else, and what bounds its
+    /// work is `cpu`.
     pub wall: Duration,
     /// CPU time of everything, all threads of the child together, in whole seconds. Default 5 min.
     pub cpu: Duration,
@@ -131,7 +132,7 @@ impl Default for PrepareLimits {
             start_time: Duration::from_secs(5),
             configure_time: Duration::from_secs(20),
             configure_wall: Duration::from_secs(60),
-            wall: Duration::from_secs(300),
+            wall: Duration::from_secs(900),
             cpu: Duration::from_secs(300),
             memory: 3 << 30,
             trial_wall: Duration::from_secs(10),

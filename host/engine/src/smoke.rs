@@ -31,6 +31,16 @@ pub struct Trial {
     pub failure: Failure,
 }
 
+impl Trial {
+    /// May the snapshot be the reason? A stage that took too long may take as long in any sandbox, now or the next time.
+    pub fn may_be_frozen(&self) -> bool {
+        !matches!(
+            self.failure.kind,
+            FailureKind::Time(_) | FailureKind::Wall(_)
+        )
+    }
+}
+
 /// Asks at every stage in two sandboxes; those that failed. What `wall` leaves no time for is not asked.
 pub async fn try_stages(filter: &WasmFilter, wall: Duration) -> Vec<Trial> {
     let started = Instant::now();

@@ -56,7 +56,9 @@ async fn answers(engine: &Engine, config: &str) {
 }
 
 fn entries(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     entries.collect()
 }
 
@@ -65,7 +67,11 @@ async fn a_second_start_compiles_nothing() {
     let (_home, dir) = home();
     let first = cached(&dir, 1 << 30);
     answers(&first, r#"{"a":1}"#).await;
-    assert_eq!((first.prepared(), first.compiled()), (1, 2), "instrumented and frozen");
+    assert_eq!(
+        (first.prepared(), first.compiled()),
+        (1, 2),
+        "instrumented and frozen"
+    );
     let second = cached(&dir, 1 << 30);
     answers(&second, r#"{"a":1}"#).await;
     assert_eq!((second.prepared(), second.compiled()), (0, 0));
@@ -77,7 +83,11 @@ async fn a_changed_configuration_is_only_configured() {
     answers(&cached(&dir, 1 << 30), r#"{"a":1}"#).await;
     let engine = cached(&dir, 1 << 30);
     answers(&engine, r#"{"a":2}"#).await;
-    assert_eq!((engine.prepared(), engine.compiled()), (1, 1), "the snapshot alone");
+    assert_eq!(
+        (engine.prepared(), engine.compiled()),
+        (1, 1),
+        "the snapshot alone"
+    );
     answers(&engine, r#"{"a":1}"#).await;
     assert_eq!(engine.prepared(), 1, "both are kept");
 }
@@ -157,7 +167,10 @@ async fn it_holds_no_more_than_its_size() {
     for n in 0..12 {
         answers(&engine, &format!(r#"{{"n":{n}}}"#)).await;
     }
-    let held: u64 = entries(&dir).iter().map(|e| fs::metadata(e).unwrap().len()).sum();
+    let held: u64 = entries(&dir)
+        .iter()
+        .map(|e| fs::metadata(e).unwrap().len())
+        .sum();
     assert!(held <= 300_000, "{held}");
     let before = engine.prepared();
     answers(&engine, r#"{"n":11}"#).await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kit::{all_granted, component, engine, engine_with, load, question};
-use lazaret_engine::{EngineSettings, PrepareLimits, Preparation, inspect};
+use lazaret_engine::{EngineSettings, Preparation, PrepareLimits, inspect};
 use lazaret_mail::{Ask, FailureKind, Filter, Policy, Verdict};
 
 /// A guest with `configure`, asked at connect. `setup` and `body` run before their good answers; `$say` rejects with the
@@ -36,14 +36,25 @@ async fn loaded(wasm: &[u8]) -> Arc<dyn Filter> {
 
 /// What a fresh sandbox rejects a connection with.
 async fn said(filter: &dyn Filter) -> String {
-    match filter.fork().ask(question(Ask::Connect)).await.unwrap().verdict {
+    match filter
+        .fork()
+        .ask(question(Ask::Connect))
+        .await
+        .unwrap()
+        .verdict
+    {
         Verdict::Reject(reply) => reply.text,
         other => panic!("{other:?}"),
     }
 }
 
 async fn verdict(filter: &dyn Filter) -> Verdict {
-    filter.fork().ask(question(Ask::Connect)).await.unwrap().verdict
+    filter
+        .fork()
+        .ask(question(Ask::Connect))
+        .await
+        .unwrap()
+        .verdict
 }
 
 /// Draws 8 octets in `configure` and again when asked; says both, as letters.
@@ -156,7 +167,11 @@ async fn a_slow_configure_is_paid_once() {
         cpu += answer.effects.cpu;
     }
     println!("1000 transactions: {:?}, CPU {cpu:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 /// Grows by this many MiB in `configure`, and writes into each page or fills it all.
@@ -190,8 +205,14 @@ async fn growing_in_configure_up_to_the_limit_works() {
     for (mib, dense) in [(150, false), (150, true), (255, false)] {
         let engine = engine();
         let begun = Instant::now();
-        let filter = load(&engine, &grows(mib, dense), policy.clone()).await.unwrap();
-        println!("{mib} MiB, dense: {dense}: {:?}, {}", begun.elapsed(), filter.preparation());
+        let filter = load(&engine, &grows(mib, dense), policy.clone())
+            .await
+            .unwrap();
+        println!(
+            "{mib} MiB, dense: {dense}: {:?}, {}",
+            begun.elapsed(),
+            filter.preparation()
+        );
         assert_eq!(filter.preparation(), "snapshot");
         assert_eq!(verdict(&*filter).await, Verdict::Continue, "{mib} MiB");
     }
@@ -210,15 +231,27 @@ const STDERR: &str = r#"
 #[tokio::test]
 async fn printing_in_configure_costs_the_snapshot_and_not_the_last_words() {
     let imports = "import wasi:cli/stderr@0.2.6; import wasi:io/streams@0.2.6;";
-    let wasm = configured(imports, STDERR, "(call $print)", "(call $print) unreachable");
+    let wasm = configured(
+        imports,
+        STDERR,
+        "(call $print)",
+        "(call $print) unreachable",
+    );
     let filter = loaded(&wasm).await;
     let why = "configured in each sandbox: after configure it holds handles of WASI";
-    assert!(filter.preparation().starts_with(why), "{}", filter.preparation());
+    assert!(
+        filter.preparation().starts_with(why),
+        "{}",
+        filter.preparation()
+    );
     let failure = filter.fork().ask(question(Ask::Connect)).await.unwrap_err();
     let FailureKind::Trap(words) = &failure.kind else {
         panic!("{failure}");
     };
-    assert!(words.contains("unreachable") && words.contains("the reason"), "{words}");
+    assert!(
+        words.contains("unreachable") && words.contains("the reason"),
+        "{words}"
+    );
 }
 
 #[tokio::test]
@@ -235,7 +268,10 @@ async fn state_that_no_snapshot_knows_is_configured_in_each_sandbox() {
         let body = "(return (call $say (i32.const 600) (i32.const 1)))";
         let filter = loaded(&configured("", module, setup, body)).await;
         let told = filter.preparation();
-        assert!(told.starts_with("configured in each sandbox: no snapshot"), "{told}");
+        assert!(
+            told.starts_with("configured in each sandbox: no snapshot"),
+            "{told}"
+        );
         assert!(told.contains(why), "no {why} in {told}");
         assert_eq!(said(&*filter).await, "A", "it was configured");
     }
@@ -271,8 +307,15 @@ async fn what_fails_only_in_forks_of_a_snapshot_loses_the_snapshot() {
     let wasm = wat::parse_str(OWN_RESOURCE).unwrap();
     let filter = loaded(&wasm).await;
     let why = "configured in each sandbox: at disconnect it fails in forks of its snapshot";
-    assert!(filter.preparation().starts_with(why), "{}", filter.preparation());
-    let asked = filter.fork().ask(question(Ask::Disconnect("quit".into()))).await;
+    assert!(
+        filter.preparation().starts_with(why),
+        "{}",
+        filter.preparation()
+    );
+    let asked = filter
+        .fork()
+        .ask(question(Ask::Disconnect("quit".into())))
+        .await;
     assert!(asked.is_ok(), "{asked:?}");
 }
 
@@ -327,5 +370,9 @@ async fn slow_trials_do_not_hold_loading_up() {
     let wasm = kit::at_connect("", "", "(loop $l (br $l))");
     let begun = Instant::now();
     load(&engine_with(settings), &wasm, policy).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
 }

@@ -73,10 +73,7 @@ fn limits(filters: &[Arc<dyn Filter>]) -> Table {
 fn sandboxes(filters: &[Arc<dyn Filter>]) -> Table {
     let mut table = Table::new(&["filter", "sandboxes start from"]);
     for filter in filters {
-        table.row([
-            filter.name().to_owned(),
-            printable(filter.preparation()),
-        ]);
+        table.row([filter.name().to_owned(), printable(filter.preparation())]);
     }
     table
 }

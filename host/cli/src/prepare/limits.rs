@@ -15,6 +15,8 @@ const ADDRESS_SPACE: u64 = 512 << 30;
 const FILE: u64 = 1 << 30;
 /// Open files.
 const FILES: u64 = 256;
+/// Seconds of CPU time between the two limits.
+const CPU_GRACE: u64 = 5;
 /// Behind everything that serves mail.
 const NICE: i32 = 10;
 
@@ -25,7 +27,9 @@ pub fn set(arguments: &Prepare) -> io::Result<()> {
     nice(NICE)?;
     // A core would write what is in [config] to the disk.
     lower(Resource::Core, 0)?;
-    lower(Resource::Cpu, arguments.cpu.max(1))?;
+    // The first limit ends it with a signal that says so, the second without one that could be caught.
+    let cpu = arguments.cpu.max(1);
+    lower_to(Resource::Cpu, cpu, cpu.saturating_add(CPU_GRACE))?;
     lower(Resource::Data, arguments.memory)?;
     lower(Resource::As, ADDRESS_SPACE)?;
     lower(Resource::Fsize, FILE)?;
@@ -33,11 +37,15 @@ pub fn set(arguments: &Prepare) -> io::Result<()> {
 }
 
 fn lower(resource: Resource, most: u64) -> io::Result<()> {
+    lower_to(resource, most, most)
+}
+
+fn lower_to(resource: Resource, current: u64, maximum: u64) -> io::Result<()> {
     let now = getrlimit(resource);
-    let least = |limit: Option<u64>| Some(limit.map_or(most, |limit| limit.min(most)));
+    let least = |limit: Option<u64>, most| Some(limit.map_or(most, |limit| limit.min(most)));
     let limit = Rlimit {
-        current: least(now.current),
-        maximum: least(now.maximum),
+        current: least(now.current, current),
+        maximum: least(now.maximum, maximum),
     };
     Ok(setrlimit(resource, limit)?)
 }

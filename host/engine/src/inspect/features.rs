@@ -54,6 +54,10 @@ pub const SWITCHED_OFF: [(WasmFeatures, &str); 18] = [
     (WasmFeatures::STACK_SWITCHING, "stack switching"),
 ];
 
+/// Octets that are validated to find which proposals a component uses: 18 times a filter in Python, and of a larger file
+/// the first in the list, which are the likeliest.
+const MOST_VALIDATED: usize = 384 << 20;
+
 /// Names of the switched-off proposals that `wasm` uses; empty if it is invalid even with all of them.
 pub fn used(wasm: &[u8]) -> Vec<&'static str> {
     if !is_valid(wasm, WasmFeatures::all()) {
@@ -61,10 +65,11 @@ pub fn used(wasm: &[u8]) -> Vec<&'static str> {
     }
     let needed = SWITCHED_OFF
         .iter()
+        .take(MOST_VALIDATED / wasm.len().max(1))
         .filter(|(proposal, _)| !is_valid(wasm, WasmFeatures::all().difference(*proposal)));
     let names: Vec<_> = needed.map(|(_, name)| *name).collect();
     if names.is_empty() {
-        return vec!["a proposal that is not standard yet"];
+        return vec!["a proposal that is young or not standard yet"];
     }
     names
 }
