@@ -55,6 +55,8 @@ pub enum Command {
     Run(Run),
     /// Check the configuration, load every filter, print the chain
     Check(Check),
+    /// Show the running filters, or switch them between observing and enforcing
+    Filters(Filters),
     /// Show what a filter exports, imports and therefore may ask for
     Inspect(Inspect),
     /// Send a message file through filters, without any network
@@ -92,6 +94,57 @@ pub struct Check {
     /// No message is sent.
     #[arg(long)]
     pub probe: bool,
+    /// How to print
+    #[command(flatten)]
+    pub print: Print,
+}
+
+/// `lazaret filters`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Talks to the proxy that runs with this configuration, as its user or as root. A switch holds from the next question on. Exit
+codes: 1 no such filter, 75 no proxy runs.
+
+Examples:
+  lazaret filters list
+  lazaret filters observe                 let everything in, record what filters would have done
+  lazaret filters observe rules --config /etc/lazaret/lazaret.toml
+  lazaret filters enforce                 take back all that was switched")]
+pub struct Filters {
+    /// What to do
+    #[command(subcommand)]
+    pub action: FiltersAction,
+}
+
+/// What `lazaret filters` does.
+#[derive(Debug, Subcommand)]
+pub enum FiltersAction {
+    /// Show filters, modes, stages, counts
+    List(Target),
+    /// Record verdicts and do not apply them
+    Observe {
+        /// The filter, without its number; every filter where none is named
+        name: Option<String>,
+        /// Which proxy
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Apply verdicts; without NAME take back all that was switched
+    Enforce {
+        /// The filter, without its number
+        name: Option<String>,
+        /// Which proxy
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Which proxy is asked, and how its answer is printed.
+#[derive(Args, Debug)]
+pub struct Target {
+    /// Its configuration file [default: ./lazaret.toml, then /etc/lazaret/lazaret.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// How to print
     #[command(flatten)]
     pub print: Print,

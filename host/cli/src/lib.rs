@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod check;
 pub mod demo;
 pub mod exit;
+pub mod filters;
 pub mod inspect;
 pub mod logging;
 pub mod output;
@@ -47,6 +48,7 @@ pub async fn perform(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Run(run) => run::run(run).await,
         Command::Check(check) => check::check(check).await,
+        Command::Filters(asked) => filters::filters(asked).await,
         Command::Inspect(inspect) => inspect::inspect(inspect),
         Command::Try(trial) => trial::trial(trial).await,
         Command::Demo(demo) => demo::demo(demo).await,

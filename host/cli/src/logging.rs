@@ -12,7 +12,7 @@ use crate::exit::Failure;
 pub fn start(arguments: &Arguments) -> Result<(), Failure> {
     let usual = match arguments.command {
         Command::Run(_) | Command::Demo(_) => "info",
-        Command::Check(_) | Command::Inspect(_) | Command::Try(_) => "warn",
+        Command::Check(_) | Command::Filters(_) | Command::Inspect(_) | Command::Try(_) => "warn",
     };
     let level = arguments.log.log.as_deref().unwrap_or(usual);
     let filter = levels(level).map_err(|problem| {

@@ -65,7 +65,9 @@ impl Findings {
     /// Filters that do not load, and filters with rights that this configuration cannot give.
     fn problems(&self) -> Vec<String> {
         let load = self.errors.iter().map(ToString::to_string);
-        load.chain(chain::misfits(&self.config, &self.filters))
+        let unwritable = lazaret_proxy::check_directories(&self.config).err();
+        load.chain(unwritable.map(|error| error.to_string()))
+            .chain(chain::misfits(&self.config, &self.filters))
             .collect()
     }
 
