@@ -275,7 +275,10 @@ async fn run(
     started: mpsc::Sender<Vec<(String, SocketAddr)>>,
     shutdown: oneshot::Receiver<()>,
 ) {
-    let config = lazaret_proxy::Config::read(&config).unwrap_or_else(|error| panic!("{error}"));
+    let socket = config.with_file_name("control.sock");
+    let mut config = lazaret_proxy::Config::read(&config).unwrap_or_else(|error| panic!("{error}"));
+    // Not in the directory of a real one.
+    config.control.get_or_insert(socket);
     let bound = lazaret_proxy::Proxy::bind(config, engine).await;
     let proxy = bound.unwrap_or_else(|error| panic!("{error}"));
     started.send(proxy.addresses()).expect("the test waits");

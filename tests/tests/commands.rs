@@ -171,6 +171,7 @@ fn broken(name: &str) -> Vec<u8> {
     let puppet = Guest::Puppet.octets();
     match name {
         "puppet" => puppet,
+        "minimal" => Guest::Minimal.octets(),
         "cut off" => puppet[..puppet.len() / 2].to_vec(),
         "no wasm" => b"#!/bin/sh\n".to_vec(),
         "empty" => Vec::new(),

@@ -87,6 +87,18 @@ fn json_tells_stage_by_stage_and_stops_where_the_session_would() {
     assert_eq!(json["delivered-octets"], Value::Null);
 }
 
+/// It reaches no filter in earnest; here its author sees why.
+#[test]
+fn what_the_gate_would_refuse_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    filters(dir.path());
+    let bare = CLEAN.replace("Hello.", "Hel\rlo.");
+    let (code, said) = trial(dir.path(), &bare, &["--filters", "."]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("note: line 7 has a bare CR or a NUL: the proxy would refuse this message with 554 5.6.11"), "{said}");
+    assert!(!said.contains("score -0"), "{said}");
+}
+
 /// No `.toml` beside it: it gets all it asks for, and we are told.
 #[test]
 fn a_filter_alone_has_generous_rights_with_a_note() {

@@ -22,7 +22,8 @@ struct Counts {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     admission: Arc<Admission>,
-    client: IpAddr,
+    /// None for a balancer's connection whose client is not known yet
+    client: Option<IpAddr>,
 }
 
 /// Which limit a client met.
@@ -45,20 +46,21 @@ impl Admission {
 
     /// Takes a place for a client at this address.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Admitted, Full> {
-        let client = network(address);
+        let mut admitted = self.admit_unknown()?;
+        admitted.claim(address)?;
+        Ok(admitted)
+    }
+
+    /// Takes a place for a client whose address a balancer is about to tell: until then it counts among all.
+    pub(crate) fn admit_unknown(self: &Arc<Self>) -> Result<Admitted, Full> {
         let mut counts = self.counts.lock().expect("no holder of this lock panics");
         if counts.all >= self.most {
             return Err(Full::All);
         }
-        let of_client = counts.by_client.entry(client).or_default();
-        if *of_client >= self.most_per_client {
-            return Err(Full::Client);
-        }
-        *of_client += 1;
         counts.all += 1;
         Ok(Admitted {
             admission: Arc::clone(self),
-            client,
+            client: None,
         })
     }
 
@@ -71,6 +73,25 @@ impl Admission {
     }
 }
 
+impl Admitted {
+    /// Counts it among those of the client at this address, once.
+    pub(crate) fn claim(&mut self, address: IpAddr) -> Result<(), Full> {
+        let client = network(address);
+        let mut counts = self
+            .admission
+            .counts
+            .lock()
+            .expect("no holder of this lock panics");
+        let of_client = counts.by_client.entry(client).or_default();
+        if *of_client >= self.admission.most_per_client {
+            return Err(Full::Client);
+        }
+        *of_client += 1;
+        self.client = Some(client);
+        Ok(())
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut counts = self
@@ -79,10 +100,13 @@ impl Drop for Admitted {
             .lock()
             .expect("no holder of this lock panics");
         counts.all -= 1;
-        if let Some(of_client) = counts.by_client.get_mut(&self.client) {
+        let Some(client) = self.client else {
+            return;
+        };
+        if let Some(of_client) = counts.by_client.get_mut(&client) {
             *of_client -= 1;
             if *of_client == 0 {
-                counts.by_client.remove(&self.client);
+                counts.by_client.remove(&client);
             }
         }
     }
@@ -129,6 +153,21 @@ mod tests {
         );
         let _two = admission.admit(ip("::ffff:192.0.2.1")).unwrap();
         assert_eq!(admission.admit(ip("192.0.2.1")).unwrap_err(), Full::Client);
+    }
+
+    #[test]
+    fn clients_behind_a_balancer_count_by_their_own_address() {
+        let admission = Admission::new(3, 1);
+        let mut first = admission.admit_unknown().unwrap();
+        let mut second = admission.admit_unknown().unwrap();
+        first.claim(ip("192.0.2.1")).unwrap();
+        assert_eq!(second.claim(ip("192.0.2.1")), Err(Full::Client));
+        drop(second);
+        let _third = admission.admit(ip("192.0.2.2")).unwrap();
+        let _fourth = admission.admit_unknown().unwrap();
+        assert_eq!(admission.admit_unknown().unwrap_err(), Full::All);
+        drop(first);
+        assert_eq!(admission.counts.lock().unwrap().by_client.len(), 1);
     }
 
     #[test]

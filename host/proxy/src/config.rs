@@ -20,7 +20,7 @@ use serde::Deserialize;
 pub use backend::{BackendConfig, BackendTls, Identity};
 pub use certificate::Certificates;
 pub use limits::{Deadlines, Limits, Reload};
-pub use listener::{ListenerConfig, ListenerTls};
+pub use listener::{Balancers, ListenerConfig, ListenerTls, Others};
 pub use recipients::{DomainPattern, Recipients};
 
 /// The whole configuration, checked.

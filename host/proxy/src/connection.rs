@@ -9,15 +9,16 @@ mod replies;
 mod stages;
 mod trace;
 mod transaction;
+mod xclient;
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Buf;
 use lazaret_mail::{Action, Chain, Decision, Judge, Party, Session, Stage, Tls};
-use lazaret_smtp::{CloseReason, Event, Own, Reply, Server, ServerConfig};
+use lazaret_smtp::{CloseReason, Event, LineFeeds, Own, Reply, Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
@@ -28,6 +29,7 @@ use crate::tls;
 use crate::wire::Wire;
 use pace::Pace;
 use transaction::Transaction;
+use xclient::Presented;
 
 /// One client's connection.
 pub(crate) struct Connection {
@@ -44,6 +46,7 @@ pub(crate) struct Connection {
     transactions: u32,
     pace: Pace,
     trust: Trust,
+    presented: Presented,
 }
 
 /// Does this client meet the filters?
@@ -51,6 +54,15 @@ pub(crate) struct Connection {
 enum Trust {
     Stranger,
     Trusted,
+}
+
+impl Trust {
+    fn of(door: &Door, client: IpAddr) -> Self {
+        match door.trusts(client) {
+            true => Trust::Trusted,
+            false => Trust::Stranger,
+        }
+    }
 }
 
 /// How a conversation on one wire ends.
@@ -64,10 +76,7 @@ enum Turn {
 impl Connection {
     pub(crate) fn new(site: Arc<Site>, door: Arc<Door>, client: SocketAddr) -> Self {
         let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-        let trust = match door.trusts(client.ip()) {
-            true => Trust::Trusted,
-            false => Trust::Stranger,
-        };
+        let trust = Trust::of(&door, client.ip());
         let session = Session {
             id: crate::id::session_id(),
             listener: Arc::clone(&door.name),
@@ -82,7 +91,7 @@ impl Connection {
         };
         let chain = chain(&site, trust);
         Self {
-            server: Server::new(server_config(&site, &door, &session.id)),
+            server: Server::new(server_config(&site, &door, &session)),
             judge: Judge::new(chain, &door.name),
             delivery: Delivery::new(Arc::clone(&site.backend)),
             session: Arc::new(session),
@@ -91,6 +100,7 @@ impl Connection {
             transactions: 0,
             pace: Pace::new(&site.deadlines, site.limits.message_size),
             trust,
+            presented: Presented::default(),
             site,
             door,
         }
@@ -195,10 +205,9 @@ impl Connection {
                         Err(reason) => Turn::Over(reason),
                     };
                 }
+                Event::XClient(attributes) => xclient::present(self, &attributes).await,
                 // Never offered, so never asked.
-                Event::XClient(_) | Event::XForward(_) => {
-                    self.server.answer(Reply::not_implemented())
-                }
+                Event::XForward(_) => self.server.answer(Reply::not_implemented()),
                 Event::Quit => {}
                 Event::Close(reason) => return self.over(wire, reason).await,
             }
@@ -332,6 +341,12 @@ impl Connection {
         chain(&self.site, self.trust)
     }
 
+    /// May this client say that it is another one?
+    fn may_present(&self) -> bool {
+        let client = self.session.client.address.ip();
+        self.door.takes_xclient_from(client)
+    }
+
     /// Who the client is, for the backend.
     fn introduction(&self) -> Introduction {
         Introduction {
@@ -392,7 +407,7 @@ fn chain(site: &Site, trust: Trust) -> Arc<Chain> {
     }
 }
 
-fn server_config(site: &Site, door: &Door, id: &str) -> ServerConfig {
+fn server_config(site: &Site, door: &Door, session: &Session) -> ServerConfig {
     ServerConfig {
         hostname: site.hostname.clone(),
         max_message: site.limits.message_size,
@@ -400,8 +415,11 @@ fn server_config(site: &Site, door: &Door, id: &str) -> ServerConfig {
         max_command: site.limits.command,
         max_errors: site.limits.errors,
         require_tls: door.require_tls,
-        line_feeds: lazaret_smtp::LineFeeds::default(),
-        id: id.to_string(),
+        line_feeds: match door.exempts(session.client.address.ip()) {
+            true => LineFeeds::Normalised,
+            false => LineFeeds::Refused,
+        },
+        id: session.id.to_string(),
     }
 }
 

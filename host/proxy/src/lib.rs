@@ -9,6 +9,7 @@
 mod admin;
 mod admission;
 mod backend;
+mod balancer;
 pub mod config;
 mod connection;
 pub mod control;

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::admission::Full;
+use crate::admission::{Admitted, Full};
+use crate::balancer;
 use crate::connection::Connection;
-use crate::site::{Door, DoorTls, Site};
+use crate::site::{Door, DoorTls, Peer, Site};
 
 /// Clients the system queues for us while we are busy.
 const BACKLOG: i32 = 1024;
@@ -98,30 +99,66 @@ fn welcome(
     tcp: TcpStream,
     client: SocketAddr,
 ) {
-    match site.admission.admit(client.ip()) {
+    let admitted = match door.peer(client.ip()) {
+        Peer::Client => site.admission.admit(client.ip()).map_err(Refused::Full),
+        Peer::Balancer => site.admission.admit_unknown().map_err(Refused::Full),
+        Peer::Stranger => Err(Refused::NotBalanced),
+    };
+    match admitted {
         Ok(admitted) => {
-            let connection = Connection::new(Arc::clone(site), Arc::clone(door), client);
-            sessions.spawn(async move {
-                connection.run(tcp).await;
-                drop(admitted);
-            });
+            let visit = visit(Arc::clone(site), Arc::clone(door), tcp, client, admitted);
+            sessions.spawn(visit);
         }
-        Err(full) => turn_away(door, &tcp, client, full),
+        Err(refused) => turn_away(door, &tcp, client, refused),
     }
 }
 
+/// From the accepted connection to its end; behind a balancer first its word whose it is.
+async fn visit(
+    site: Arc<Site>,
+    door: Arc<Door>,
+    mut tcp: TcpStream,
+    peer: SocketAddr,
+    mut admitted: Admitted,
+) {
+    let mut client = peer;
+    if door.peer(peer.ip()) == Peer::Balancer {
+        match balancer::client(&mut tcp, peer, site.deadlines.handshake).await {
+            Ok(told) => client = told,
+            Err(error) => {
+                return tracing::warn!(balancer = %peer, listener = %door.name, %error, "no PROXY header");
+            }
+        }
+        if let Err(full) = admitted.claim(client.ip()) {
+            return turn_away(&door, &tcp, client, Refused::Full(full));
+        }
+    }
+    Connection::new(site, door, client).run(tcp).await;
+    drop(admitted);
+}
+
+/// Why a connection is not served.
+enum Refused {
+    Full(Full),
+    /// it came past the balancers
+    NotBalanced,
+}
+
 /// One try to say why, without waiting: whoever fills our places must not cost a task each.
-fn turn_away(door: &Door, tcp: &TcpStream, client: SocketAddr, full: Full) {
-    let limit = match full {
-        Full::All => "connections",
-        Full::Client => "connections-per-client",
+fn turn_away(door: &Door, tcp: &TcpStream, client: SocketAddr, refused: Refused) {
+    let (limit, text) = match refused {
+        Refused::Full(Full::All) => (
+            "connections",
+            "421 4.3.2 Too many connections, try later\r\n",
+        ),
+        Refused::Full(Full::Client) => (
+            "connections-per-client",
+            "421 4.7.0 Too many connections from you, try later\r\n",
+        ),
+        Refused::NotBalanced => ("proxy-protocol", "554 5.7.1 No service here\r\n"),
     };
     tracing::info!(%client, limit, "turned away");
     if !matches!(door.tls, DoorTls::Implicit(_)) {
-        let text = match full {
-            Full::All => "421 4.3.2 Too many connections, try later\r\n",
-            Full::Client => "421 4.7.0 Too many connections from you, try later\r\n",
-        };
         // A new socket takes one line at once.
         drop(socket2::SockRef::from(tcp).send(text.as_bytes()));
     }

@@ -14,7 +14,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::admission::Admission;
 use crate::backend::{Backend, Error};
-use crate::config::{Deadlines, Limits, ListenerConfig, ListenerTls, Recipients, Trace};
+use crate::config::{
+    Balancers, Deadlines, Limits, ListenerConfig, ListenerTls, Others, Recipients, Trace,
+};
 use crate::filters::Standing;
 use crate::spool::Spooler;
 use crate::tls;
@@ -48,6 +50,20 @@ pub(crate) struct Door {
     pub(crate) require_tls: bool,
     pub(crate) recipients: Recipients,
     trusted: Vec<IpNet>,
+    balancers: Option<Balancers>,
+    xclient: Vec<IpNet>,
+    newline_exempt: Vec<IpNet>,
+}
+
+/// Whose connection one is, by where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// the client's own
+    Client,
+    /// a load balancer's, which must say whose
+    Balancer,
+    /// somebody's who should have come by a balancer
+    Stranger,
 }
 
 /// How TLS starts.
@@ -75,15 +91,40 @@ impl Door {
             require_tls,
             recipients: config.recipients,
             trusted: config.trusted,
+            balancers: config.balancers,
+            xclient: config.xclient,
+            newline_exempt: config.newline_exempt,
         }
     }
 
     /// Is a client at this address spared the filters?
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted
-            .iter()
-            .any(|network| network.contains(&address))
+        is_in(&self.trusted, address)
     }
+
+    /// What a connection from this address is.
+    pub(crate) fn peer(&self, address: IpAddr) -> Peer {
+        match &self.balancers {
+            Some(balancers) if is_in(&balancers.from, address) => Peer::Balancer,
+            Some(balancers) if balancers.others == Others::Refused => Peer::Stranger,
+            _ => Peer::Client,
+        }
+    }
+
+    /// May a client at this address say whose session it passes on?
+    pub(crate) fn takes_xclient_from(&self, address: IpAddr) -> bool {
+        is_in(&self.xclient, address)
+    }
+
+    /// Is a bare LF of a client at this address taken for CRLF?
+    pub(crate) fn exempts(&self, address: IpAddr) -> bool {
+        is_in(&self.newline_exempt, address)
+    }
+}
+
+fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
 }
 
 /// Observers run beside the sessions, a bounded number at once: what comes on top is dropped and counted.

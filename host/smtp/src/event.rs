@@ -18,7 +18,8 @@ pub enum Event {
     /// STARTTLS: `start_tls`, or `answer` to refuse.
     StartTls,
     /// XCLIENT, where the offer has it: `answer` with 220 or refuse. Offer it only to peers that
-    /// may say who their client is; [`crate::Extensions::offer`] never does.
+    /// may say who their client is; [`crate::Extensions::offer`] never does. Long attributes come
+    /// in several commands, without EHLO between them: ask each time whether the peer still may.
     XClient(Vec<Attribute>),
     /// XFORWARD, where the offer has it: `answer`.
     XForward(Vec<Attribute>),

@@ -99,6 +99,25 @@ impl ProxyHeader {
     }
 }
 
+/// The shortest header there is: `PROXY UNKNOWN` with its CRLF.
+const SHORTEST: usize = 15;
+
+impl ProxyHeader {
+    /// How many octets at least a header lacks that starts with `input`, for which
+    /// [`parse`](Self::parse) gave `None`: whoever reads no more than so many at a time never reads
+    /// into what is behind the header. At least 1.
+    pub fn missing(input: &[u8]) -> usize {
+        let whole = match input.get(V2_FIXED - 2..V2_FIXED) {
+            Some(size) if input.starts_with(V2_START) => {
+                V2_FIXED + usize::from(u16::from_be_bytes([size[0], size[1]]))
+            }
+            None if input.starts_with(V2_START) => V2_FIXED,
+            _ => SHORTEST,
+        };
+        whole.saturating_sub(input.len()).max(1)
+    }
+}
+
 /// `PROXY TCP4|TCP6 client server port port CRLF`, or `PROXY UNKNOWN anything CRLF`.
 fn version_1(input: &[u8]) -> Result<Option<ProxyHeader>, ProxyError> {
     let seen = &input[..input.len().min(MAX_V1)];

@@ -188,7 +188,9 @@ impl Server {
             (S::Open(_), C::Data) => self.fail(Reply::no_recipients()),
             (S::Chunked(_), C::Data) => self.data_behind_chunks(),
             (_, C::Mail(_) | C::Rcpt(_) | C::Data) => self.fail(Reply::bad_sequence()),
-            (S::Idle, C::XClient(attributes)) if self.offers(&Keyword::XClient(Vec::new())) => {
+            (S::Idle | S::Fresh, C::XClient(attributes))
+                if self.offers(&Keyword::XClient(Vec::new())) =>
+            {
                 self.ask_some(Event::XClient(attributes))
             }
             (S::Idle, C::XForward(attributes)) if self.offers(&Keyword::XForward(Vec::new())) => {
@@ -450,10 +452,13 @@ impl Server {
         self.conclude(final_reply(reply));
     }
 
-    /// The positive answer is a new greeting, behind which the client says EHLO again.
+    /// The positive answer is a new greeting to another client, behind which comes EHLO again. What the
+    /// one before was refused is not held against it.
     fn answer_xclient(&mut self, reply: Reply) {
         if reply.code().is_positive() {
             self.state = State::Fresh;
+            self.session.refusal = None;
+            self.session.errors = 0;
             self.conclude(reply.without_enhanced());
         } else {
             self.conclude(refusal(reply));

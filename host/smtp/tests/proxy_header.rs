@@ -111,6 +111,24 @@ fn origin(header: &[u8]) -> Result<Origin, ProxyError> {
     Ok(parsed.origin)
 }
 
+/// Whoever reads as much as is said to be missing gets the header and nothing behind it.
+#[test]
+fn reading_by_what_is_missing() {
+    for header in [
+        b"PROXY UNKNOWN\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.1 40000 25\r\n".to_vec(),
+        v2(0x20, 0, b""),
+        v2(0x21, 0x11, &V4),
+    ] {
+        let stream = [&header[..], b"EHLO x\r\n"].concat();
+        let mut read = 0;
+        while let Ok(None) = ProxyHeader::parse(&stream[..read]) {
+            read += ProxyHeader::missing(&stream[..read]);
+        }
+        assert_eq!(read, header.len());
+    }
+}
+
 #[test]
 fn headers_of_version_2() {
     let here = client("192.0.2.1:40000", "198.51.100.1:25");
@@ -268,6 +286,8 @@ proptest! {
         let header = summed(&front, &behind);
         for cut in 0..header.len() {
             prop_assert_eq!(ProxyHeader::parse(&header[..cut]), Ok(None));
+            let missing = ProxyHeader::missing(&header[..cut]);
+            prop_assert!(missing > 0 && cut + missing <= header.len());
         }
     }
 }

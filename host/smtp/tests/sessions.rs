@@ -549,6 +549,8 @@ fn xclient_and_xforward_where_offered() {
          S: 501 5.5.4 ...
          C: XCLIENT ADDR=192.0.2.1 HELO=a+20b+3Dc
          S: 220 again
+         C: XCLIENT ADDR=192.0.2.1 HELO=a+20b+3Dc
+         S: 220 again
          C: MAIL FROM:<a@example.net>
          S: 503 5.5.1 ...",
     );

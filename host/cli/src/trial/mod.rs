@@ -28,6 +28,11 @@ pub async fn trial(arguments: &Try) -> Result<Exit, Failure> {
     let octets = source.octets.len();
     let letter = letter(arguments, source.octets)?;
     let mut loaded = load(arguments).await?;
+    if let Some(line) = source.refused {
+        loaded.notes.push(format!(
+            "line {line} has a bare CR or a NUL: the proxy would refuse this message with 554 5.6.11 before any filter saw its end"
+        ));
+    }
     if source.converted > 0 {
         loaded
             .notes

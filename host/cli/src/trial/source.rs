@@ -17,6 +17,8 @@ pub struct Source {
     pub octets: Bytes,
     /// lines that ended in a bare LF in the file
     pub converted: usize,
+    /// the first line, counted from 1, with an octet that the proxy lets in nowhere: a bare CR, a NUL
+    pub refused: Option<usize>,
 }
 
 /// Reads the file; a bare LF becomes CRLF, because that is how it would have been sent.
@@ -36,6 +38,7 @@ pub fn read(path: &Path) -> Result<Source, Failure> {
     }
     let (octets, converted) = to_crlf(octets);
     Ok(Source {
+        refused: refused(&octets),
         octets: octets.into(),
         converted,
     })
@@ -58,9 +61,28 @@ fn to_crlf(octets: Vec<u8>) -> (Vec<u8>, usize) {
     (wire, converted)
 }
 
+/// The first line that is stopped at the gate.
+fn refused(wire: &[u8]) -> Option<usize> {
+    let bad = |(at, octet): (usize, &u8)| match octet {
+        0 => true,
+        b'\r' => wire.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    let at = wire.iter().enumerate().position(bad)?;
+    Some(1 + wire[..at].iter().filter(|octet| **octet == b'\n').count())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::to_crlf;
+    use super::{refused, to_crlf};
+
+    #[test]
+    fn the_line_that_is_stopped_at_the_gate_is_named() {
+        assert_eq!(refused(b"a\r\nb\rc\r\n"), Some(2));
+        assert_eq!(refused(b"a\r\n\r\nb\0\r\n"), Some(3));
+        assert_eq!(refused(b"a\r"), Some(1));
+        assert_eq!(refused(b"a\r\nb\r\n"), None);
+    }
 
     #[test]
     fn only_bare_line_feeds_are_converted() {

@@ -23,6 +23,30 @@ pub struct ListenerConfig {
     pub recipients: Recipients,
     /// clients from here meet no filters and no early-talk check
     pub trusted: Vec<IpNet>,
+    /// who must say by a PROXY header whose connection it passes on; None: nobody may
+    pub balancers: Option<Balancers>,
+    /// who may say by XCLIENT whose session it passes on
+    pub xclient: Vec<IpNet>,
+    /// clients from here may end lines with a bare LF, which becomes CRLF
+    pub newline_exempt: Vec<IpNet>,
+}
+
+/// `proxy-protocol`: load balancers in front of a listener.
+#[derive(Clone, Debug)]
+pub struct Balancers {
+    /// not empty; each connection from here starts with a PROXY header, or is closed
+    pub from: Vec<IpNet>,
+    /// what others get
+    pub others: Others,
+}
+
+/// What becomes of a connection that comes from no balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// closed: who comes past the balancer is not meant to
+    Refused,
+    /// served as the client that it is
+    Served,
 }
 
 /// How TLS starts on a listener.
@@ -78,9 +102,24 @@ pub(super) struct Written {
     recipients: Option<Spanned<recipients::Written>>,
     #[serde(default)]
     trusted: Vec<Spanned<String>>,
-    proxy_protocol: Option<Spanned<lazaret_config::Table>>,
+    proxy_protocol: Option<WrittenBalancers>,
+    xclient: Option<WrittenXClient>,
     #[serde(default)]
-    newline_exempt: Option<Spanned<Vec<String>>>,
+    newline_exempt: Vec<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenBalancers {
+    from: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    require: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenXClient {
+    from: Spanned<Vec<Spanned<String>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,7 +167,6 @@ fn check(
     let span = written.span();
     let written = written.into_inner();
     let name = check_name(source, &written.name)?;
-    refuse_later_keys(source, &written)?;
     let Some(recipients) = &written.recipients else {
         return Err(source.error(span, format!("listener `{name}` has no `recipients`")).cure(
             "say whose mail it takes, e.g. recipients = [\"example.org\"]: there is no default, or it would be an open relay",
@@ -139,6 +177,9 @@ fn check(
         tls: check_tls(source, base, span, &written)?,
         recipients: recipients::check(source, base, recipients)?,
         trusted: networks(source, &written.trusted)?,
+        balancers: balancers(source, written.proxy_protocol.as_ref())?,
+        xclient: xclient(source, written.xclient.as_ref())?,
+        newline_exempt: networks(source, &written.newline_exempt)?,
         name,
     })
 }
@@ -157,19 +198,48 @@ fn check_name(source: &Source, written: &Spanned<String>) -> Result<String, Conf
         .cure("use letters, digits, - and _, e.g. \"mx\""))
 }
 
-/// Keys of the design that this version does not serve: refused, so that nobody relies on them.
-fn refuse_later_keys(source: &Source, written: &Written) -> Result<(), ConfigError> {
-    let unsupported = |span, key: &str| {
-        Err(source
-            .error(span, format!("`{key}` is not supported in this version"))
-            .cure("remove it"))
+/// Without `require` in the file, who comes past the balancers is refused.
+fn balancers(
+    source: &Source,
+    written: Option<&WrittenBalancers>,
+) -> Result<Option<Balancers>, ConfigError> {
+    let Some(written) = written else {
+        return Ok(None);
     };
-    if let Some(key) = &written.proxy_protocol {
-        return unsupported(key.span(), "proxy-protocol");
-    }
-    match &written.newline_exempt {
-        Some(list) if !list.get_ref().is_empty() => unsupported(list.span(), "newline-exempt"),
-        _ => Ok(()),
+    Ok(Some(Balancers {
+        from: listed(source, "proxy-protocol", &written.from)?,
+        others: match written.require.unwrap_or(true) {
+            true => Others::Refused,
+            false => Others::Served,
+        },
+    }))
+}
+
+fn xclient(source: &Source, written: Option<&WrittenXClient>) -> Result<Vec<IpNet>, ConfigError> {
+    written.map_or(Ok(Vec::new()), |written| {
+        listed(source, "xclient", &written.from)
+    })
+}
+
+/// Networks whose word is taken for who the client is: at least one, and never everybody.
+fn listed(
+    source: &Source,
+    key: &str,
+    written: &Spanned<Vec<Spanned<String>>>,
+) -> Result<Vec<IpNet>, ConfigError> {
+    let networks = networks(source, written.get_ref())?;
+    let problem = match networks.as_slice() {
+        [] => Some(format!("`{key}` believes nobody: `from` is empty")),
+        all if all.iter().any(|network| network.prefix_len() == 0) => {
+            Some(format!("`{key}` believes everybody"))
+        }
+        _ => None,
+    };
+    match problem {
+        None => Ok(networks),
+        Some(problem) => Err(source
+            .error(written.span(), problem)
+            .cure("name the hosts that may say who the client is, e.g. from = [\"10.0.0.5\"]")),
     }
 }
 

@@ -7,7 +7,7 @@ use lazaret_smtp::{Extensions, Hello, HelloVerb, Keyword, Path, Reply};
 
 use super::intake::{Intake, Refusal};
 use super::transaction::Transaction;
-use super::{Connection, log, own, pace, replies};
+use super::{Connection, log, own, pace, replies, xclient};
 
 /// Before the greeting.
 pub(super) async fn connect(c: &mut Connection) {
@@ -49,7 +49,11 @@ pub(super) async fn hello(c: &mut Connection, hello: Hello) {
 async fn offer(c: &mut Connection) -> Extensions {
     let unknown = || Extensions::new().with(Keyword::EightBitMime);
     let backend = c.site.backend.offer().await.unwrap_or_else(unknown);
-    Extensions::offer(&backend, &own(&c.site, &c.door))
+    let offer = Extensions::offer(&backend, &own(&c.site, &c.door));
+    match c.may_present() {
+        true => offer.with(xclient::keyword()),
+        false => offer,
+    }
 }
 
 /// MAIL.

@@ -51,7 +51,8 @@ fn check(text: &str, wanted: &str) {
 #[test]
 fn a_complete_configuration_is_taken() {
     let listener = "tls = \"starttls\"\nrequire-tls = true\ncertificate = \"cert.pem\"\nprivate-key = \"key.pem\"\n\
-                    recipients = [\"example.org\", \"*.example.org\"]\ntrusted = [\"10.0.0.0/8\", \"192.0.2.1\"]\nnewline-exempt = []";
+                    recipients = [\"example.org\", \"*.example.org\"]\ntrusted = [\"10.0.0.0/8\", \"192.0.2.1\"]\nnewline-exempt = [\"192.0.2.7\"]\n\
+                    proxy-protocol = { from = [\"10.0.0.5/32\"], require = false }\nxclient = { from = [\"10.0.0.6\"] }";
     let tables = "identity = \"xclient\"\nconnections = 40\nhold = \"20s\"\n[limits]\nconnections = 10000\n\
                   connections-per-client = 100\nmessage-size = \"50 MiB\"\n[deadlines]\ncommand = \"5m\"\n\
                   [admin]\nlisten = [\"127.0.0.1:8025\"]";
@@ -143,11 +144,32 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
         ),
         (
             text(&format!("{OURS}\nproxy-protocol = {{ from = [] }}"), ""),
-            "lazaret.toml:6: `proxy-protocol` is not supported in this version",
+            "lazaret.toml:6: `proxy-protocol` believes nobody",
         ),
         (
-            text(&format!("{OURS}\nnewline-exempt = [\"10.0.0.1\"]"), ""),
-            "lazaret.toml:6: `newline-exempt` is not supported in this version",
+            text(
+                &format!("{OURS}\nproxy-protocol = {{ require = true }}"),
+                "",
+            ),
+            "lazaret.toml:6: the key `from` is missing",
+        ),
+        (
+            text(
+                &format!("{OURS}\nproxy-protocol = {{ from = [\"::/0\"] }}"),
+                "",
+            ),
+            "lazaret.toml:6: `proxy-protocol` believes everybody",
+        ),
+        (
+            text(
+                &format!("{OURS}\nxclient = {{ from = [\"0.0.0.0/0\"] }}"),
+                "",
+            ),
+            "lazaret.toml:6: `xclient` believes everybody",
+        ),
+        (
+            text(&format!("{OURS}\nnewline-exempt = [\"printer\"]"), ""),
+            "lazaret.toml:6: `printer` is not a network",
         ),
         (
             text(OURS, "tls = \"verify\"\nca = \"no.pem\""),

@@ -281,6 +281,9 @@ pub fn proxy(octets: &[u8]) {
     };
     assert!(length <= octets.len());
     let earlier = |cut: usize| ProxyHeader::parse(&octets[..cut]);
+    if let Ok(Some(_)) = whole {
+        assert!((0..length).all(|cut| cut + ProxyHeader::missing(&octets[..cut]) <= length));
+    }
     let certain = (0..length).find(|cut| earlier(*cut) != Ok(None));
     match certain {
         None => {}

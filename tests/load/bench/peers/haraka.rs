@@ -18,6 +18,8 @@ pub fn start(ground: &Ground) -> Result<Server, Absent> {
     let missing = || Absent::NotHere("haraka (npm install --prefix target/bench Haraka)".into());
     let program = ground.haraka.as_ref().ok_or_else(missing)?;
     let mut server = Server::prepare("haraka")?;
+    // Its own default configuration; what differs is written over it.
+    Command::new(program).arg("-i").arg(server.dir()).output()?;
     let (plain, implicit) = (server.plain(), server.implicit());
     let sink = ground.sink.address();
     let smtp = format!(

@@ -1,0 +1,29 @@
+// Verdicts in a line, and the names of errors.
+#ifndef LAZARET_VERDICT_H
+#define LAZARET_VERDICT_H
+
+#include "lazaret.h"
+
+// Each sets `*verdict`. Texts are not copied and not freed: constants will do, and so will what was allocated for this
+// call. Texts are for strangers: printable ASCII, at most 400 octets.
+void lazaret_continue(lazaret_verdict_t *verdict);
+void lazaret_accept(lazaret_verdict_t *verdict);
+void lazaret_discard(lazaret_verdict_t *verdict);
+void lazaret_reject(lazaret_verdict_t *verdict, const char *text);
+void lazaret_defer(lazaret_verdict_t *verdict, const char *text);
+void lazaret_disconnect(lazaret_verdict_t *verdict, const char *text);
+void lazaret_quarantine(lazaret_verdict_t *verdict, const char *reason);
+
+// As lazaret_reject, with a reply code of ours (500 to 559) and an enhanced status code (RFC 3463).
+void lazaret_reject_with(lazaret_verdict_t *verdict, uint16_t code, const char *enhanced, const char *text);
+
+// "not-granted" and so on: as in the contract.
+const char *lazaret_error_name(lazaret_error_t error);
+
+// A text for a call of the host, not copied.
+lazaret_string_t lazaret_text(const char *text);
+
+// One line for the log.
+void lazaret_log(lazaret_log_level_t level, const char *line);
+
+#endif
