@@ -29,7 +29,7 @@ const VERDICTS = new Map([
   ["defer", defer("told to defer")],
   ["disconnect", disconnect("told to disconnect")],
   ["quarantine", quarantine("told to quarantine")],
-  ["coded", reject("told to use codes", { code: 571, enhanced: "5.7.26" })],
+  ["coded", reject("told to use codes", { code: 554, enhanced: "5.7.26" })],
 ]);
 
 /** All stages of a transaction share one of these; each call at the connection has its own. */
@@ -262,10 +262,10 @@ function firstText() {
   return part ? parts.text(part.index).split(/[\r\n]/, 1)[0] : "none";
 }
 
-/** The total, and who gave what. */
+/** The total, and who gave what and why. */
 function scoreList() {
-  const words = score.all().map(({ filter, symbol, points }) => `${filter}:${symbol}:${points.toFixed(1)}`);
-  return [`${score.total().toFixed(1)}:`, ...words].join(" ");
+  const words = score.all().map(({ filter, symbol, points, why }) => `${filter}:${symbol}:${points.toFixed(1)} (${why})`);
+  return [score.total().toFixed(1), ...words].join(" ");
 }
 
 /** Octets as hex digits. */

@@ -43,7 +43,7 @@ describe("stages", () => {
   test("commands are obeyed at each stage", () => {
     assert.deepEqual(run([], { listener: "try-defer" }).verdicts, ["connect: defer told to defer"]);
     assert.equal(run([], { hello: "try-reject.example.com" }).said, "reject told to reject");
-    assert.equal(run([], { sender: "try-coded@example.com" }).said, "reject 571 5.7.26 told to use codes");
+    assert.equal(run([], { sender: "try-coded@example.com" }).said, "reject 554 5.7.26 told to use codes");
     assert.equal(run(["X-Try: headers quarantine"]).said, "quarantine told to quarantine");
     assert.equal(run(["X-Try: message discard"]).said, "discard");
     assert.equal(run(["X-Try: message unheard"]).said, "reject unknown command unheard");
@@ -126,7 +126,7 @@ describe("edits", () => {
     const { edits } = run(["Subject: r", "X-Try: message report"], { sender: "a@bulk.example.com", parts });
     assert.ok(edits.includes("add X-Reference-Body: 43 octets, 4 lines"));
     assert.ok(edits.includes("add X-Reference-Text: grün"));
-    assert.ok(edits.includes("add X-Reference-Score: 2.5: reference:LISTED:2.5"));
+    assert.ok(edits.includes("add X-Reference-Score: 2.5 reference:LISTED:2.5 (bulk.example.com is listed)"));
     assert.ok(edits.includes("add X-Reference-Note: 192.0.2.1"));
     const list = edits.find((edit) => edit.startsWith("add X-Reference-Parts: "));
     assert.match(list, / 2:0:application\/octet-stream:a\.bin:attachment:3:ae4b3280$/);

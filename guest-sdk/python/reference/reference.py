@@ -34,7 +34,7 @@ VERDICTS = {
     "defer": defer("told to defer"),
     "disconnect": disconnect("told to disconnect"),
     "quarantine": quarantine("told to quarantine"),
-    "coded": reject("told to use codes", 571, "5.7.26"),
+    "coded": reject("told to use codes", 554, "5.7.26"),
 }
 """Commands that do nothing but end the stage."""
 
@@ -279,7 +279,7 @@ def first_text() -> str:
 
 
 def score_list() -> str:
-    """The total, and who gave what."""
-    words = [f"{score.total():.1f}:"]
-    words += [f"{entry.filter}:{entry.symbol}:{entry.points:.1f}" for entry in score.all()]
+    """The total, and who gave what and why."""
+    words = [f"{score.total():.1f}"]
+    words += [f"{entry.filter}:{entry.symbol}:{entry.points:.1f} ({entry.why})" for entry in score.all()]
     return " ".join(words)

@@ -38,7 +38,7 @@ class Stages(unittest.TestCase):
     def test_commands_are_obeyed_at_each_stage(self):
         self.assertEqual(play(listener="try-defer").verdicts[-1][0], "connect")
         self.assertEqual(play(hello="try-reject.example.com").said, "reject told to reject")
-        self.assertEqual(play(sender="try-coded@example.com").said, "reject 571 5.7.26 told to use codes")
+        self.assertEqual(play(sender="try-coded@example.com").said, "reject 554 5.7.26 told to use codes")
         self.assertEqual(play("X-Try: headers quarantine").said, "quarantine told to quarantine")
         self.assertEqual(play("X-Try: message discard").said, "discard")
         self.assertEqual(play("X-Try: message unheard").said, "reject unknown command unheard")
@@ -111,5 +111,5 @@ class Edits(unittest.TestCase):
         self.assertEqual(said["Body"], "43 octets, 4 lines")
         self.assertEqual(said["Parts"], "0:none:text/plain:none:inline:6:0a4e52a1")
         self.assertEqual(said["Text"], "body")
-        self.assertEqual(said["Score"], "2.5: reference:LISTED:2.5")
+        self.assertEqual(said["Score"], "2.5 reference:LISTED:2.5 (bulk.example.com is listed)")
         self.assertEqual(said["Note"], "192.0.2.1")
