@@ -1,0 +1,15 @@
+#!/bin/sh
+# sh run.sh TARGET [SECONDS]: one target with libFuzzer, without cargo-fuzz. Wants nightly Rust.
+set -eu
+cd "$(dirname "$0")"
+target=$1
+seconds=${2:-60}
+host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+export RUSTFLAGS="--cfg fuzzing -Cdebug-assertions -Coverflow-checks -Cpasses=sancov-module \
+ -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+ -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
+cargo +nightly build --release --target "$host" --bin "$target"
+built=${CARGO_TARGET_DIR:-target}
+mkdir -p "target/corpus/$target" artifacts
+exec "$built/$host/release/$target" "target/corpus/$target" "corpus/$target" -max_len=600 \
+    -max_total_time="$seconds" -artifact_prefix="artifacts/$target-" -print_final_stats=1
