@@ -94,10 +94,15 @@ fn a_neighbour_does_not_wait_for_a_filter_that_misbehaves() {
             quantile(&samples.attack, 0.5),
             quantile(&samples.quiet, 0.5),
         );
-        // Generous: machines that run tests are busy. What must not be is waiting for the filter's 100 ms.
+        // The rare ones say more of the machine than of us where tests run beside other work: those are for people. What
+        // must not be is that everybody waits for the filter's 100 ms.
+        let (attack, quiet) = (
+            quantile(&samples.attack, 0.5),
+            quantile(&samples.quiet, 0.5),
+        );
         assert!(
-            attack < Duration::from_millis(80).max(quiet * 10),
-            "{name} held up a neighbour for {attack:?}"
+            attack < Duration::from_millis(60).max(quiet * 10),
+            "{name} held up a neighbour for {attack:?} each time"
         );
     }
 }

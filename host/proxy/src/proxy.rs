@@ -94,9 +94,10 @@ impl Proxy {
         for error in &load_errors {
             tracing::error!(%error, "filter not loaded");
         }
+        // Before the listeners: whoever finds that we listen finds the control socket, too.
+        let control = control::bind(&config)?;
         let listeners = listen(&config.listeners)?;
         let admin = listen_admin(&config.admin)?;
-        let control = control::bind(&config)?;
         let (shutdown, asked) = watch::channel(false);
         let grace = config.grace;
         let standing = Standing::new(config.mode);
