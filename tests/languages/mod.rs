@@ -1,9 +1,13 @@
 //! The reference filter in its languages: where its components are, and whether they are of this source.
 
+pub mod measure;
 mod sources;
 mod stage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use lazaret_engine::Permission;
+use lazaret_mail::Stage as Asked;
 
 pub use stage::{Stage, transcripts};
 
@@ -70,6 +74,23 @@ impl Language {
         sources::check(self.name(), &built.join("reference.sources")).map_err(Absent::Stale)?;
         Ok(component)
     }
+}
+
+/// Everything is in the reference filter: it exports every stage and asks for every permission, and for nothing else
+/// but WASI, which is inert.
+pub fn is_complete(component: &Path) -> Result<(), String> {
+    let octets = std::fs::read(component).map_err(|error| error.to_string())?;
+    let seen = lazaret_engine::inspect(&octets).map_err(|error| error.to_string())?;
+    let unasked = Asked::ALL
+        .into_iter()
+        .find(|stage| !seen.stages.contains(*stage));
+    if let Some(stage) = unasked {
+        return Err(format!("the stage {} is not exported", stage.name()));
+    }
+    let unused = Permission::ALL
+        .iter()
+        .find(|it| !seen.permissions.contains(it));
+    unused.map_or(Ok(()), |it| Err(format!("the permission {it} is not used")))
 }
 
 /// Where `cargo xtask languages` puts what it builds: `languages` in cargo's target directory.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use lazaret_tests::{BackendDouble, Proxy, Transcript, proxy::Builder};
+use lazaret_tests::{BackendDouble, Client, Proxy, Transcript, proxy::Builder};
 use serde::Deserialize;
 use toml::Table;
 
@@ -51,6 +51,23 @@ impl Stage {
     /// Plays one transcript.
     pub fn play(&self, transcript: &Path) -> Result<(), String> {
         Transcript::read(transcript).play_at(&self.proxy, &self.backend)
+    }
+
+    /// What a transcript cannot say: octets of `entropy` differ from sandbox to sandbox, though all are made of one
+    /// configured filter.
+    pub fn draws_fresh_octets(&self) -> Result<(), String> {
+        let (one, other) = (self.draw(), self.draw());
+        match one != other && one.len() == 16 {
+            true => Ok(()),
+            false => Err(format!("two sandboxes drew {one} and {other}")),
+        }
+    }
+
+    fn draw(&self) -> String {
+        let mut client = Client::greeted(self.proxy.plain());
+        let reply = client.ask("MAIL FROM:<try-random@example.com>", "550 5.7.1 *");
+        let text = reply.text();
+        text.split(' ').nth(2).unwrap_or_default().to_owned()
     }
 }
 

@@ -1,7 +1,8 @@
 //! The reference filter in every language, against the same transcripts (`guest-sdk/reference/transcripts`).
 //!
 //! Rust is built with the tests. The others are played where `cargo xtask languages --build` has built them, and
-//! skipped where not; with `LAZARET_REQUIRE_LANGUAGES=1` that is a failure.
+//! skipped where not; with `LAZARET_REQUIRE_LANGUAGES=1` that is a failure. The log of all proxies is one: transcripts are
+//! played in turns.
 
 #[path = "../languages/mod.rs"]
 mod languages;
@@ -21,6 +22,11 @@ static TURN: Mutex<()> = Mutex::new(());
 type Theatre = LazyLock<Stage, Box<dyn FnOnce() -> Stage + Send>>;
 
 fn main() {
+    // `cargo xtask languages` asks for figures.
+    if let Some(file) = std::env::var_os("LAZARET_MEASURE_LANGUAGES") {
+        let measured = languages::measure::write(Path::new(&file));
+        return measured.unwrap_or_else(|problem| panic!("{problem}"));
+    }
     let transcripts = transcripts();
     assert!(
         transcripts.len() >= LEAST,
@@ -40,16 +46,29 @@ fn trials(language: Language, transcripts: &[PathBuf]) -> Vec<Trial> {
         Ok(component) => component,
         Err(absent) => return absence(language, absent),
     };
-    let new: Box<dyn FnOnce() -> Stage + Send> = Box::new(move || Stage::new(&component));
+    let octets = component.clone();
+    let new: Box<dyn FnOnce() -> Stage + Send> = Box::new(move || Stage::new(&octets));
     let theatre: Arc<Theatre> = Arc::new(LazyLock::new(new));
     let trial = |transcript: &PathBuf| {
         let (theatre, transcript) = (Arc::clone(&theatre), transcript.clone());
         Trial::test(name(language, &transcript), move || {
-            let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-            theatre.play(&transcript).map_err(Failed::from)
+            in_turn(|| theatre.play(&transcript))
         })
     };
-    transcripts.iter().map(trial).collect()
+    let mut all: Vec<_> = transcripts.iter().map(trial).collect();
+    let complete = move || languages::is_complete(&component).map_err(Failed::from);
+    all.push(Trial::test(
+        format!("{}/complete", language.name()),
+        complete,
+    ));
+    let fresh = move || in_turn(|| theatre.draws_fresh_octets());
+    all.push(Trial::test(format!("{}/random", language.name()), fresh));
+    all
+}
+
+fn in_turn(play: impl FnOnce() -> Result<(), String>) -> Result<(), Failed> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    play().map_err(Failed::from)
 }
 
 fn name(language: Language, transcript: &Path) -> String {

@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod guest_target;
 mod hostile;
+mod languages;
 mod peers;
 mod step;
 mod test;
@@ -28,12 +29,15 @@ Usage: cargo xtask <task> [arguments]
                                        docs/performance.md (cargo xtask bench --help)
   hostile [--invocations N] [--json]   ten thousand attacks by hostile filters beside good clients, and a
                                        table of what came of them
+  languages [--build]                  the reference filter in C, Python and JavaScript: fetches their
+                                       toolchains, builds, plays the transcripts, rewrites docs/languages.md
   check                                what CI asks before the tests: format, lints, documentation
 
 `demo` and `test` add the Rust target wasm32-wasip2 with rustup when it is missing.
 
 Environment:
   LAZARET_REQUIRE_PEERS=1   `test` fails when no peer took part
+  LAZARET_REQUIRE_LANGUAGES=1   tests fail when a language was not built (languages --build)
   CARGO_TARGET_DIR          where cargo builds, as always
 ";
 
@@ -55,6 +59,7 @@ fn perform(task: &str, rest: &[String]) -> Outcome {
         "bench" => bench::bench(rest),
         "demo" => demo::demo(rest),
         "hostile" => hostile::hostile(rest),
+        "languages" => languages::languages(rest),
         "test" => test::test(rest),
         "check" => check::check(rest),
         "" | "help" | "-h" | "--help" => {
@@ -62,7 +67,7 @@ fn perform(task: &str, rest: &[String]) -> Outcome {
             Ok(())
         }
         other => Err(step::Problem::usage(format!(
-            "there is no task `{other}`; tasks are bench, demo, test, hostile, check (cargo xtask --help)"
+            "there is no task `{other}`; tasks are bench, demo, test, hostile, languages, check (cargo xtask --help)"
         ))),
     }
 }
