@@ -178,8 +178,8 @@ mod tests {
         let wanted = format!(
             "generation 4, since {days} d ago
 
-filter     mode                                              stages        asked  failed  CPU    hash          prepared
-10-access  enforce                                           connect rcpt  12     0       1.2 s  0123456789ab  snapshot
+filter     mode                                               stages        asked  failed  CPU    hash          prepared
+10-access  enforce                                            connect rcpt  12     0       1.2 s  0123456789ab  snapshot
 20-rules   observe (switched {days} d ago; its TOML: enforce)  connect rcpt  12     0       1.2 s  0123456789ab  snapshot
 
 The files as they are now cannot be loaded ({days} d ago); generation 4 stays:
