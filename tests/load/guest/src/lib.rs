@@ -7,12 +7,13 @@ use lazaret_filter::prelude::*;
 /// The `[config]` table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Settings {
+pub struct Settings {
     /// pull the whole message at the stage `message`
     read_body: bool,
 }
 
-struct Null(Settings);
+/// The configured filter.
+pub struct Null(Settings);
 
 #[filter]
 impl Filter for Null {
