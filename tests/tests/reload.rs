@@ -189,10 +189,10 @@ fn builds_are_swapped_under_load_and_each_message_has_exactly_one_stamp() {
     println!("seen after {median:.0?} (median), {slowest:.0?} (slowest)");
     println!("memory {before} KiB before, {after} KiB after");
     assert_eq!(counts.len(), 2, "both stamps occur: {counts:?}");
-    // On a machine that does nothing else none is late; one that compiles beside us may stop us for seconds.
+    // The run that counts has the machine to itself: none is late. Beside a build, even a quick one may wait for seconds.
     let late = seen.iter().filter(|time| **time > PROMISED).count();
     println!("{late} of {} later than {PROMISED:?}", seen.len());
-    let few = seen.len() / if wanted.is_some() { 50 } else { 2 };
+    let few = if wanted.is_some() { 0 } else { seen.len() / 2 };
     assert!(late <= few, "{late} of {} late, {slowest:?}", seen.len());
     assert!(
         after < before + before / 2 + (64 << 10),
