@@ -100,6 +100,7 @@ fn configuration(smtp: SocketAddr, smtps: SocketAddr, backend: SocketAddr) -> St
         "# Written anew by each start of `lazaret demo`; the filters in filters.d keep your changes.\n\
          hostname = \"localhost\"\n\
          filters = \"filters.d\"\n\
+         cache = \"cache\"\n\
          quarantine = \"quarantine\"\n\n\
          {}\n{}\n\
          [backend]                     # the Maildir server that runs inside the demo\n\
