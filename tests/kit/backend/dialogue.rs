@@ -45,7 +45,10 @@ impl<'a> Dialogue<'a> {
                 break;
             };
             let line = String::from_utf8_lossy(&line).into_owned();
-            self.record(&line);
+            // When we take leave is our own affair, often after the client heard its answer: nobody waits for it.
+            if !line.eq_ignore_ascii_case("QUIT") {
+                self.record(&line);
+            }
             goes = self.command(&line)?;
         }
         Ok(())
