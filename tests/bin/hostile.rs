@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use lazaret_engine::EngineSettings;
-use lazaret_tests::hostile::{Nursery, report, run};
+use lazaret_tests::hostile::{Nursery, nursery, report, run};
 
 const HELP: &str = "\
 Plays the hostile set beside good clients and prints a table.
@@ -57,13 +57,17 @@ fn wishes(mut arguments: impl Iterator<Item = String>) -> Result<Option<(u64, bo
 fn play(invocations: u64, json: bool) -> ExitCode {
     let nursery = Nursery::new(settings());
     let shown = Cell::new(Instant::now());
+    let is_terminal = std::io::stderr().is_terminal();
+    let every = Duration::from_millis(if is_terminal { 500 } else { 15_000 });
     let outcome = run::run(invocations, &nursery, &|played, kind| {
-        if shown.get().elapsed() >= Duration::from_millis(500) {
+        if shown.get().elapsed() >= every {
             shown.set(Instant::now());
             progress(&format!("{played} of {invocations}: {kind}"));
         }
     });
-    progress("");
+    if is_terminal {
+        progress("");
+    }
     let text = match json {
         true => format!("{:#}\n", report::as_json(&outcome)),
         false => report::table(&outcome),
@@ -72,15 +76,18 @@ fn play(invocations: u64, json: bool) -> ExitCode {
     ExitCode::from(u8::from(!outcome.is_good()))
 }
 
+/// Files are prepared by this same program, started anew for each, with limits that bombs meet soon.
 fn settings() -> EngineSettings {
-    EngineSettings::default()
+    let program = std::env::current_exe().expect("a running program");
+    nursery::apart(program)
 }
 
-/// One line that is written over; nothing where nobody looks.
+/// One line that is written over; in a file, one after the other.
 fn progress(text: &str) {
     let mut stderr = std::io::stderr();
-    if stderr.is_terminal() {
-        let shown: String = text.chars().take(78).collect();
-        let _ = write!(stderr, "\r\u{1b}[K{shown}");
-    }
+    let shown: String = text.chars().take(78).collect();
+    let _ = match stderr.is_terminal() {
+        true => write!(stderr, "\r\u{1b}[K{shown}"),
+        false => writeln!(stderr, "hostile: {shown}"),
+    };
 }

@@ -49,6 +49,7 @@ pub struct Forge {
     memory: &'static str,
     realloc: String,
     after: Option<String>,
+    otherwise: String,
     strings: StringEncoding,
 }
 
@@ -62,6 +63,7 @@ impl Forge {
             memory: MEMORY,
             realloc: REALLOC.to_owned(),
             after: None,
+            otherwise: String::new(),
             strings: StringEncoding::UTF8,
         }
     }
@@ -104,6 +106,12 @@ impl Forge {
         self
     }
 
+    /// What it does at mail where nobody is evil.
+    pub fn otherwise(mut self, body: &str) -> Self {
+        self.otherwise = body.to_owned();
+        self
+    }
+
     /// How its strings are encoded.
     pub fn strings(mut self, encoding: StringEncoding) -> Self {
         self.strings = encoding;
@@ -141,7 +149,7 @@ impl Forge {
             "(module {fields} {memory} {realloc} (global $armed (mut i32) (i32.const 0))
                 (func $attack (result i32) {attack} (i32.const {CONTINUE}))"
         );
-        module.push_str(&mail(point));
+        module.push_str(&mail(point, &self.otherwise));
         match point {
             Point::Mail => {}
             Point::Start => module.push_str("(func $begin (drop (call $attack))) (start $begin)"),
@@ -161,14 +169,14 @@ impl Forge {
 }
 
 /// The stage mail, which also says whether the transaction is meant.
-fn mail(point: Point) -> String {
+fn mail(point: Point, otherwise: &str) -> String {
     let here = match point {
         Point::Mail => "(if (global.get $armed) (then (return (call $attack))))",
         _ => "",
     };
     format!(
         r#"(func (export "lazaret:filter/on-mail@0.1.0#mail") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
-            (global.set $armed (i32.eq (local.get 3) (i32.const 4))) {here} (i32.const {CONTINUE}))"#
+            (global.set $armed (i32.eq (local.get 3) (i32.const 4))) {here} {otherwise} (i32.const {CONTINUE}))"#
     )
 }
 

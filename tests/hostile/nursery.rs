@@ -1,9 +1,10 @@
 //! Where hostile files are loaded, and what loads is asked once at each stage, without a network.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lazaret_engine::{Engine, EngineSettings};
+use lazaret_engine::{Engine, EngineSettings, PrepareLimits, Preparer};
 use lazaret_mail::message::HEADER_LIMIT;
 use lazaret_mail::{
     Ask, Content, Envelope, Filter, LoadError, Loader, Message, Party, Path, Policy, Question,
@@ -18,13 +19,43 @@ use super::site::TIME;
 
 /// CPU that a fork may use before its first question, which pays for it.
 const BOOT: Duration = Duration::from_millis(50);
-/// Octets of what an operator is shown of one file.
-const MESSAGE: usize = 2_000;
+/// Octets of what an operator is shown of one file: a thousand of the filter's own, each escaped, and some of ours.
+const MESSAGE: usize = 12_000;
 
 /// An engine with a runtime to wait for it.
 pub struct Nursery {
     engine: Arc<Engine>,
     runtime: Runtime,
+}
+
+/// Files are prepared by `program`, in a process of its own each, under limits that bombs meet soon.
+pub fn apart(program: PathBuf) -> EngineSettings {
+    EngineSettings {
+        sandboxes: 50,
+        preparer: Preparer::Child { program },
+        prepare: limits(),
+        ..EngineSettings::default()
+    }
+}
+
+/// The same in this process.
+pub fn here() -> EngineSettings {
+    EngineSettings {
+        sandboxes: 50,
+        prepare: limits(),
+        ..EngineSettings::default()
+    }
+}
+
+fn limits() -> PrepareLimits {
+    PrepareLimits {
+        start_time: Duration::from_millis(500),
+        configure_time: Duration::from_secs(1),
+        configure_wall: Duration::from_secs(30),
+        wall: Duration::from_secs(20),
+        cpu: Duration::from_secs(5),
+        ..PrepareLimits::default()
+    }
 }
 
 /// What became of a file.
@@ -47,9 +78,9 @@ impl Nursery {
         }
     }
 
-    /// The engine.
-    pub fn engine(&self) -> Arc<Engine> {
-        Arc::clone(&self.engine)
+    /// Is a file loaded in a process of its own? What costs its loader minutes is for such a one.
+    pub fn is_apart(&self) -> bool {
+        matches!(self.engine.settings().preparer, Preparer::Child { .. })
     }
 
     /// Loads a file, asks what loads, and says what was wrong with the answer.
@@ -67,6 +98,25 @@ impl Nursery {
             took,
             longest,
         })
+    }
+
+    /// Asks one sandbox at mail, about two senders one after the other; what it said to each.
+    pub fn ask_twice(
+        &self,
+        specimen: &Specimen,
+        first: &str,
+        second: &str,
+    ) -> Result<[String; 2], String> {
+        let filter = self.load(specimen).map_err(|error| error.to_string())?;
+        let mut sandbox = filter.fork();
+        let mut ask = |sender: &str| {
+            let asked = sandbox.ask(question(Ask::Mail(path(sender))));
+            let answer = self.runtime.block_on(asked);
+            answer
+                .map(|answer| answer.verdict.kind().name().to_owned())
+                .map_err(|failure| failure.to_string())
+        };
+        Ok([ask(first)?, ask(second)?])
     }
 
     fn load(&self, specimen: &Specimen) -> Result<Arc<dyn Filter>, LoadError> {
@@ -125,8 +175,7 @@ fn said(error: &LoadError, expected: &Expected) -> Result<String, String> {
 }
 
 fn questions() -> Vec<Ask> {
-    let path =
-        Path::new(lazaret_mail::facts::Address::parse("evil@example.com").expect("an address"));
+    let path = path("evil@example.com");
     vec![
         Ask::Connect,
         Ask::Hello("evil.example.com".to_owned()),
@@ -136,6 +185,10 @@ fn questions() -> Vec<Ask> {
         Ask::Message,
         Ask::Disconnect("quit".to_owned()),
     ]
+}
+
+fn path(mailbox: &str) -> Path {
+    Path::new(lazaret_mail::facts::Address::parse(mailbox).expect("an address"))
 }
 
 fn question(ask: Ask) -> Question {

@@ -1,10 +1,12 @@
 //! One proxy for the whole set: a listener for each attack, and one for a client that does nothing wrong.
 
 use std::collections::HashMap;
+use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::os::unix::fs::PermissionsExt;
 
-use lazaret_engine::{Engine, inspect};
+use lazaret_engine::{Engine, EngineSettings, inspect};
+use tempfile::TempDir;
 use toml::{Table, Value};
 
 use super::attack::{Attack, Guest, Point};
@@ -26,22 +28,29 @@ pub struct Site {
     /// the backend
     pub sink: Sink,
     proxy: Proxy,
+    /// hundreds of them are one component with another configuration: compiled once
+    _cache: TempDir,
     addresses: HashMap<String, SocketAddr>,
 }
 
 impl Site {
-    /// Loads the filters of all these attacks, on the engine that all tests share or on this one.
-    pub fn start(attacks: &[Attack], engine: Option<Arc<Engine>>) -> Self {
+    /// Loads the filters of all these attacks.
+    pub fn start(attacks: &[Attack], settings: EngineSettings) -> Self {
         witness::listen();
+        let private = Permissions::from_mode(0o700);
+        let cache = tempfile::Builder::new().permissions(private).tempdir();
+        let cache = cache.expect("a temporary directory");
+        let engine = Engine::new(EngineSettings {
+            cache: Some(cache.path().to_owned()),
+            ..settings
+        });
         let sink = Sink::start();
         let names: Vec<String> = attacks.iter().map(Attack::name).collect();
         let listeners = names.iter().map(String::as_str).chain([GOOD]).map(listener);
         let mut root = Table::new();
         root.insert("listener".into(), Value::Array(listeners.collect()));
         let mut builder = Proxy::before(sink.address()).set_table(root);
-        if let Some(engine) = engine {
-            builder = builder.engine(engine);
-        }
+        builder = builder.engine(engine.expect("an engine"));
         for (attack, name) in attacks.iter().zip(&names) {
             let wasm = octets(attack);
             let policy = policy(attack, &wasm, name);
@@ -61,6 +70,7 @@ impl Site {
         Self {
             sink,
             proxy,
+            _cache: cache,
             addresses,
         }
     }

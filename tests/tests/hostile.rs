@@ -1,12 +1,16 @@
-//! The hostile set, each attack once at each stage: `cargo xtask hostile` plays it ten thousand times.
+//! The hostile set: every kind at a stage, the plainest at all. `LAZARET_HOSTILE=all` plays every kind at every stage,
+//! `cargo xtask hostile` that ten thousand times.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use lazaret_tests::Window;
+use lazaret_engine::EngineSettings;
+use lazaret_tests::hostile::files::{self, Specimen};
 use lazaret_tests::hostile::good::Good;
-use lazaret_tests::hostile::{Attack, Site, examine, invoke, set};
+use lazaret_tests::hostile::play::message;
+use lazaret_tests::hostile::{Attack, Expected, Nursery, Site, examine, invoke, nursery, set};
 use lazaret_tests::quantile::quantile;
+use lazaret_tests::{Client, Window};
 
 /// Sessions at once.
 const ATTACKERS: usize = 4;
@@ -33,9 +37,12 @@ fn play_all(site: &Arc<Site>, attacks: &[Attack]) -> Vec<String> {
 }
 
 #[test]
-fn every_attack_at_every_stage_hurts_only_its_own_transaction() {
-    let attacks = set::asked();
-    let site = Arc::new(Site::start(&attacks, None));
+fn an_attack_hurts_only_its_own_transaction() {
+    let attacks = match std::env::var_os("LAZARET_HOSTILE") {
+        Some(_) => set::asked(),
+        None => set::spread(),
+    };
+    let site = Arc::new(Site::start(&attacks, EngineSettings::default()));
     let good = Good::start(&site, "good");
     good.enter(Window::Attack);
     let faults = play_all(&site, &attacks);
@@ -57,5 +64,66 @@ fn every_attack_at_every_stage_hurts_only_its_own_transaction() {
         site.sink.rest(),
         [""; 0],
         "messages that nobody sent, or twice"
+    );
+}
+
+/// An engine with so few slots that each sandbox gets the memory of another.
+fn two_slots() -> EngineSettings {
+    EngineSettings {
+        sandboxes: 2,
+        ..EngineSettings::default()
+    }
+}
+
+#[test]
+fn what_one_session_wrote_is_not_in_the_memory_of_the_next() {
+    let attacks = set::canaries();
+    let site = Site::start(&attacks, two_slots());
+    for number in 0..12 {
+        for attack in &attacks {
+            // Writes, ends, and delivers good mail in the same session, whose sandbox looks.
+            let played = invoke(&site, attack, number);
+            assert!(played.is_ok(), "{}: {played:?}", attack.name());
+            // Another session, whose sandbox looks.
+            let mut client = Client::greeted(site.address(&attack.name()));
+            let token = format!("after-{number}");
+            let reply =
+                client.deliver("carol@example.com", &["dave@example.org"], &message(&token));
+            assert_eq!(reply.code, 250, "{}: {reply:?}", attack.name());
+            assert_eq!(site.sink.take(&token).len(), 1);
+            client.ask("QUIT", "221 *");
+        }
+    }
+}
+
+#[test]
+fn a_canary_is_found_where_there_is_one() {
+    // The test of the test: a sandbox that looks at what it wrote itself.
+    let nursery = Nursery::new(two_slots());
+    for attack in set::canaries().iter().take(1) {
+        let mut specimen = Specimen::of(attack);
+        specimen.expected = Expected::Contained;
+        let asked = nursery.ask_twice(&specimen, "evil@example.com", "alice@example.com");
+        assert_eq!(asked, Ok(["continue", "reject"].map(str::to_owned)));
+    }
+}
+
+#[test]
+fn no_file_hurts_whoever_loads_it() {
+    let nursery = Nursery::new(nursery::here());
+    let mut faults = Vec::new();
+    for family in files::families().iter().filter(|family| !family.is_slow) {
+        let times = if family.is_endless { 25 } else { 1 };
+        for number in 0..times {
+            if let Err(fault) = nursery.try_out(&family.specimen(number)) {
+                faults.push(format!("{} {number}: {fault}", family.kind));
+            }
+        }
+    }
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
     );
 }

@@ -8,9 +8,15 @@ use crate::hostile::forge::Forge;
 pub(super) fn families() -> Vec<Family> {
     vec![
         Family::new("cut off", |number| damaged(number, cut)),
-        Family::new("a bit flipped", |number| damaged(number, flip_one)),
-        Family::new("many bits flipped", |number| damaged(number, flip_many)),
-        Family::new("octets replaced", |number| damaged(number, replace)),
+        Family::new("a bit flipped", |number| {
+            damaged(number, |dice, wasm| flip_one(dice, wasm))
+        }),
+        Family::new("many bits flipped", |number| {
+            damaged(number, |dice, wasm| flip_many(dice, wasm))
+        }),
+        Family::new("octets replaced", |number| {
+            damaged(number, |dice, wasm| replace(dice, wasm))
+        }),
         Family::new("a piece moved", |number| damaged(number, splice)),
     ]
 }
@@ -47,19 +53,19 @@ fn cut(dice: &mut Dice, wasm: &mut Vec<u8>) {
     wasm.truncate(length);
 }
 
-fn flip_one(dice: &mut Dice, wasm: &mut Vec<u8>) {
+fn flip_one(dice: &mut Dice, wasm: &mut [u8]) {
     // The first eight octets say what it is; flipping them is no riddle.
     let at = 8 + dice.below(wasm.len() - 8);
     wasm[at] ^= 1 << dice.below(8);
 }
 
-fn flip_many(dice: &mut Dice, wasm: &mut Vec<u8>) {
+fn flip_many(dice: &mut Dice, wasm: &mut [u8]) {
     for _ in 0..2 + dice.below(30) {
         flip_one(dice, wasm);
     }
 }
 
-fn replace(dice: &mut Dice, wasm: &mut Vec<u8>) {
+fn replace(dice: &mut Dice, wasm: &mut [u8]) {
     const NASTY: [u8; 8] = [0x00, 0xff, 0x7f, 0x80, 0x0d, 0x40, 0x60, 0x0b];
     for _ in 0..1 + dice.below(4) {
         let at = 8 + dice.below(wasm.len() - 8);

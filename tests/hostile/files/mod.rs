@@ -30,8 +30,8 @@ impl Specimen {
         }
     }
 
-    /// An attack that happens before the first question.
-    fn of(attack: &Attack) -> Self {
+    /// The filter of an attack, e.g. of one that happens before the first question.
+    pub fn of(attack: &Attack) -> Self {
         let wasm = site::octets(attack);
         Self {
             policy: site::policy(attack, &wasm, "good"),
@@ -49,6 +49,8 @@ pub struct Family {
     pub stage: &'static str,
     /// It takes seconds: once is enough in a long run.
     pub is_slow: bool,
+    /// Each number makes another file.
+    pub is_endless: bool,
     make: Box<dyn Fn(u64) -> Specimen>,
 }
 
@@ -58,6 +60,7 @@ impl Family {
             kind: kind.into(),
             stage: "load",
             is_slow: false,
+            is_endless: true,
             make: Box::new(make),
         }
     }
@@ -65,7 +68,10 @@ impl Family {
     /// One file, always the same.
     fn single(kind: impl Into<String>, wasm: Vec<u8>, expected: Expected) -> Self {
         let specimen = Specimen::new(wasm, expected);
-        Self::new(kind, move |_| specimen.clone())
+        Self {
+            is_endless: false,
+            ..Self::new(kind, move |_| specimen.clone())
+        }
     }
 
     fn slow(mut self) -> Self {
@@ -95,8 +101,12 @@ pub fn families() -> Vec<Family> {
 
 fn before_the_first_question(attack: Attack) -> Family {
     let stage = attack.point.name();
+    // What is stopped by its CPU time uses all of it.
+    let words = ["CPU time", "host calls"].map(Expected::Refused);
     Family {
         stage,
+        is_slow: words.contains(&attack.expected),
+        is_endless: false,
         ..Family::new(attack.kind, move |_| Specimen::of(&attack))
     }
 }
