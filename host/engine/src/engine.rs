@@ -12,7 +12,9 @@ use crate::cache::Cache;
 use crate::idle::Idle;
 use crate::lane::Lane;
 use crate::limiter::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
-use crate::machine::{INSTANCES_PER_SLOT, TABLES_PER_SLOT, allocate, start_ticker};
+use crate::machine::{INSTANCES_PER_SLOT, TABLES_PER_SLOT, allocate};
+use crate::meter::Meter;
+use crate::pulse::{Pulse, start_ticker};
 use crate::settings::{Allocation, EngineSettings};
 use crate::template::Live;
 
@@ -42,6 +44,7 @@ struct Shared {
     allocation: Allocation,
     lane: Lane,
     idle: Arc<Idle<Box<Live>>>,
+    pulse: Arc<Pulse>,
 }
 
 /// What loading took so far.
@@ -72,7 +75,8 @@ impl Engine {
             ..settings
         };
         let (wasm, allocation) = allocate(&settings)?;
-        start_ticker(wasm.weak(), settings.tick)?;
+        let pulse = Arc::default();
+        start_ticker(wasm.weak(), settings.tick, &pulse)?;
         let cache = match &settings.cache {
             Some(dir) => Some(open_cache(dir, settings.cache_size)?),
             None => None,
@@ -90,6 +94,7 @@ impl Engine {
                 allocation,
                 lane: Lane::new().map_err(|error| EngineError(error.to_string()))?,
                 idle: Arc::default(),
+                pulse,
             }),
         }))
     }
@@ -167,6 +172,11 @@ impl Engine {
     /// Sandboxes between two questions.
     pub(crate) fn idle(&self) -> &Arc<Idle<Box<Live>>> {
         &self.shared.idle
+    }
+
+    /// For the CPU time of one sandbox's questions.
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        Arc::new(Meter::under(&self.shared.pulse))
     }
 
     /// Waits for slots; a sandbox holds them as long as it lives, so the pool is never asked for more than it has.

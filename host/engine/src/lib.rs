@@ -30,6 +30,7 @@ mod machine;
 mod meter;
 mod native;
 mod prepare;
+mod pulse;
 mod sandbox;
 mod settings;
 mod smoke;

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lazaret_mail::LoadError;
-use wasmtime::{
-    Config, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
-};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::cache::Functions;
 use crate::engine::EngineError;
 use crate::inspect::{ALLOWED, fault};
 use crate::limiter::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use crate::pulse::{Pulse, start_ticker};
 use crate::settings::{Allocation, EngineSettings};
 use crate::text::{clip, printable};
 
@@ -36,7 +35,7 @@ pub fn workshop_engine(functions: Arc<Functions>) -> Result<wasmtime::Engine, Lo
         .and_then(|config| wasmtime::Engine::new(config))
         .map_err(|error| EngineError(error.root_cause().to_string()));
     let started = made.and_then(|engine| {
-        start_ticker(engine.weak(), WORKSHOP_TICK)?;
+        start_ticker(engine.weak(), WORKSHOP_TICK, &Pulse::restless())?;
         Ok(engine)
     });
     started.map_err(|error| {
@@ -116,25 +115,13 @@ fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {
         .max_tables_per_module(MAX_TABLES_PER_MODULE)
         .max_memory_size(usize::try_from(settings.max_memory).unwrap_or(usize::MAX))
         .table_elements(settings.table_elements)
-        .linear_memory_keep_resident(0)
-        .table_keep_resident(0)
+        .linear_memory_keep_resident(env("LZ_MEM", 256 << 10))
+        .table_keep_resident(env("LZ_TABLE", 64 << 10))
+        .pagemap_scan(if env("LZ_SCAN", 1) == 1 { wasmtime::Enabled::Auto } else { wasmtime::Enabled::No })
         .async_stack_keep_resident(0);
     pool
 }
 
-/// Makes running guests look up at each tick. A thread of its own: no load on the async threads delays it. It ends when
-/// the engine is gone.
-pub fn start_ticker(engine: EngineWeak, tick: Duration) -> Result<(), EngineError> {
-    let run = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(tick);
-        }
-    };
-    let thread = std::thread::Builder::new().name("lazaret-epoch".into());
-    thread
-        .spawn(run)
-        .map(drop)
-        .map_err(|error| EngineError(error.to_string()))
+fn env(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }

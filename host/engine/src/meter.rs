@@ -1,29 +1,48 @@
-//! CPU time of a guest: the thread's own clock, read around each poll and at each tick while the guest runs.
+//! CPU time of a guest: the thread's own clock, read at each tick while the guest runs.
 //!
-//! Ticks alone would measure real time, and a loaded machine would cut filters short.
+//! Ticks alone would measure real time, and a loaded machine would cut filters short. But the thread's clock costs a
+//! system call, and nearly all polls are over before their first tick: those are charged the real time that they took,
+//! which is no less than their CPU time and costs none.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::lane::SLICE;
+use crate::pulse::Pulse;
+
+/// What a poll is charged for the time before its first tick at most: the rest of that time the thread did not run.
+const UNSEEN: Duration = Duration::from_millis(2);
 
 /// What the answer to one question has used so far, and what it may use.
 #[derive(Debug, Default)]
 pub struct Meter {
+    pulse: Arc<Pulse>,
     /// nanoseconds used in polls that are over
     spent: AtomicU64,
-    /// the thread's clock at the start of the poll that is running, nanoseconds
-    since: AtomicU64,
     /// nanoseconds that may be spent
     limit: AtomicU64,
+    /// real time at the start of the poll that is running
+    entered: AtomicU64,
+    /// the thread's clock at its first look; 0 before that
+    seen: AtomicU64,
+    /// charged for the time before its first look
+    unseen: AtomicU64,
 }
 
 impl Meter {
+    /// For guests that this pulse makes look up.
+    pub fn under(pulse: &Arc<Pulse>) -> Self {
+        Self {
+            pulse: Arc::clone(pulse),
+            ..Self::default()
+        }
+    }
+
     /// A new question: nothing is spent.
     pub fn reset(&self) {
         self.spent.store(0, Relaxed);
@@ -32,8 +51,8 @@ impl Meter {
     /// From now on this much more may be spent.
     pub fn allow(&self, budget: Duration) {
         let limit = self.spent.load(Relaxed).saturating_add(nanos(budget));
-        self.since.store(thread_nanos(), Relaxed);
         self.limit.store(limit, Relaxed);
+        self.start();
     }
 
     /// Used by polls that are over.
@@ -43,7 +62,7 @@ impl Meter {
 
     /// Is the budget used up? Asked while the guest runs, on its thread.
     pub fn is_exhausted(&self) -> bool {
-        let running = thread_nanos().saturating_sub(self.since.load(Relaxed));
+        let running = self.running();
         self.spent.load(Relaxed).saturating_add(running) >= self.limit.load(Relaxed)
     }
 
@@ -54,17 +73,45 @@ impl Meter {
 
     /// Has the poll that is running had its slice? Asked on its thread.
     pub fn is_due(&self) -> bool {
-        let running = thread_nanos().saturating_sub(self.since.load(Relaxed));
-        running >= nanos(SLICE)
+        self.running() >= nanos(SLICE)
+    }
+
+    /// Nanoseconds of the poll that is running; its first look at the thread's clock.
+    fn running(&self) -> u64 {
+        let now = thread_nanos();
+        match self.seen.load(Relaxed) {
+            0 => {
+                let unseen = self.before_first_look();
+                self.unseen.store(unseen, Relaxed);
+                self.seen.store(now, Relaxed);
+                unseen
+            }
+            seen => self.unseen.load(Relaxed) + now.saturating_sub(seen),
+        }
+    }
+
+    fn before_first_look(&self) -> u64 {
+        let real = real_nanos().saturating_sub(self.entered.load(Relaxed));
+        real.min(nanos(UNSEEN))
+    }
+
+    fn start(&self) {
+        self.entered.store(real_nanos(), Relaxed);
+        self.seen.store(0, Relaxed);
     }
 
     fn enter(&self) {
-        self.since.store(thread_nanos(), Relaxed);
+        self.pulse.enter();
+        self.start();
     }
 
     fn leave(&self) {
-        let running = thread_nanos().saturating_sub(self.since.load(Relaxed));
+        let running = match self.seen.load(Relaxed) {
+            0 => self.before_first_look(),
+            _ => self.running(),
+        };
         self.spent.fetch_add(running, Relaxed);
+        self.pulse.leave();
     }
 }
 
@@ -84,10 +131,16 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// CPU time of this thread since it started, in nanoseconds.
+/// CPU time of this thread since it started, in nanoseconds; never 0.
 fn thread_nanos() -> u64 {
     let now = clock_gettime(ClockId::ThreadCPUTime);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+    (now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64).max(1)
+}
+
+/// Real time since this was first asked, in nanoseconds.
+fn real_nanos() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    nanos(START.elapsed())
 }
 
 #[cfg(test)]
@@ -102,5 +155,30 @@ mod tests {
         assert!(meter.spent() < Duration::from_millis(20), "{meter:?}");
         metered(meter.clone(), async { while !meter.is_exhausted() {} }).await;
         assert!(meter.spent() >= Duration::from_millis(20), "{meter:?}");
+    }
+    #[test]
+    fn a_poll_without_a_tick_is_charged_its_real_time_up_to_a_limit() {
+        let meter = Meter::default();
+        meter.allow(Duration::from_millis(20));
+        meter.enter();
+        std::thread::sleep(Duration::from_millis(1));
+        meter.leave();
+        let short = meter.spent();
+        assert!(short >= Duration::from_millis(1), "{short:?}");
+        meter.enter();
+        std::thread::sleep(UNSEEN * 3);
+        meter.leave();
+        assert_eq!(meter.spent() - short, UNSEEN);
+    }
+
+    #[test]
+    fn after_a_look_only_cpu_counts() {
+        let meter = Meter::default();
+        meter.allow(Duration::from_millis(20));
+        meter.enter();
+        assert!(!meter.is_exhausted());
+        std::thread::sleep(Duration::from_millis(60));
+        meter.leave();
+        assert!(meter.spent() < Duration::from_millis(20), "{meter:?}");
     }
 }

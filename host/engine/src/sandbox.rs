@@ -80,7 +80,7 @@ impl Filter for WasmFilter {
     fn fork(&self) -> Box<dyn Sandbox> {
         Box::new(Fork {
             loaded: self.loaded.clone(),
-            meter: Arc::default(),
+            meter: self.loaded.template.engine().meter(),
             state: State::Unborn,
         })
     }

@@ -111,7 +111,7 @@ impl Template {
     /// Makes one sandbox to see whether it can be done, and takes the measure of all later ones. The first one of a
     /// snapshot is slow: it makes the image of memory that all later ones share.
     pub async fn tried(mut self) -> Result<Self, LoadError> {
-        let meter = Arc::default();
+        let meter = self.engine.meter();
         let wall = self.engine.settings().prepare.configure_wall;
         let tried = tokio::time::timeout(wall, self.fork(&meter)).await;
         let tried = tried.unwrap_or(Err(BootFault::Failed(FailureKind::Wall(wall))));

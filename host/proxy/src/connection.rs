@@ -21,13 +21,14 @@ use lazaret_mail::{Action, Chain, Decision, Judge, Party, Session, Stage, Tls};
 use lazaret_smtp::{CloseReason, Event, LineFeeds, Own, Reply, Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use crate::backend::{Delivery, Error, Introduction};
 use crate::site::{Door, DoorTls, Site};
 use crate::tls;
 use crate::wire::Wire;
-use pace::Pace;
+use pace::{Alarm, Pace};
 use transaction::Transaction;
 use xclient::Presented;
 
@@ -45,6 +46,8 @@ pub(crate) struct Connection {
     /// transactions so far
     transactions: u32,
     pace: Pace,
+    alarm: Alarm,
+    shutdown: watch::Receiver<bool>,
     trust: Trust,
     presented: Presented,
 }
@@ -90,6 +93,7 @@ impl Connection {
             early_talker: false,
         };
         let chain = chain(&site, trust);
+        let pace = Pace::new(&site.deadlines, site.limits.message_size);
         Self {
             server: Server::new(server_config(&site, &door, &session)),
             judge: Judge::new(chain, &door.name),
@@ -98,7 +102,9 @@ impl Connection {
             protocol: "SMTP",
             transaction: None,
             transactions: 0,
-            pace: Pace::new(&site.deadlines, site.limits.message_size),
+            alarm: Alarm::new(pace.due()),
+            pace,
+            shutdown: site.shutdown.clone(),
             trust,
             presented: Presented::default(),
             site,
@@ -236,13 +242,12 @@ impl Connection {
         let idle = self.transaction.is_none();
         self.make_room();
         let due = self.pace.due();
-        let mut shutdown = self.site.shutdown.clone();
         let work = async {
             tokio::select! {
                 biased;
-                _ = shutdown.wait_for(|asked| *asked), if idle => Heard::Shutdown,
+                _ = self.shutdown.wait_for(|asked| *asked), if idle => Heard::Shutdown,
                 // Before the octets: a flood of them is always there.
-                () = sleep_until(due) => Heard::Late,
+                () = self.alarm.at(due) => Heard::Late,
                 read = wire.read_buf(self.server.buffer()) => Heard::Read(read),
             }
         };

@@ -69,6 +69,8 @@ pub enum Kind {
     Syscalls,
     /// the generator and the sink against smtp-source and smtp-sink
     Tools,
+    /// how cost grows with connections, filters, sizes
+    Growth,
 }
 
 impl Arguments {

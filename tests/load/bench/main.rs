@@ -3,11 +3,13 @@
 
 mod arguments;
 mod ground;
+mod growth;
 mod machine;
 mod measure;
 mod memory;
 mod page;
 mod peers;
+mod plot;
 mod results;
 mod run;
 mod scenario;
@@ -18,11 +20,14 @@ mod table;
 mod targets;
 mod tools;
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use clap::Parser;
 
 use arguments::Arguments;
 use ground::{Ground, SinkProcess};
+use growth::Curve;
 use results::Results;
 
 fn main() -> Result<()> {
@@ -53,5 +58,15 @@ fn publish(arguments: &Arguments, results: &Results) -> Result<()> {
     let page = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     std::fs::write(file, page::filled(&page, &parts)?)?;
     eprintln!("bench: wrote {}", file.display());
+    draw(&file.with_extension(""), &results.growth)
+}
+
+/// A picture of each curve, in a directory named as the page.
+fn draw(directory: &Path, curves: &[Curve]) -> Result<()> {
+    std::fs::create_dir_all(directory)?;
+    for curve in curves {
+        let file = directory.join(curve.name).with_extension("svg");
+        std::fs::write(&file, plot::svg(curve)).with_context(|| file.display().to_string())?;
+    }
     Ok(())
 }

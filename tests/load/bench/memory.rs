@@ -70,6 +70,21 @@ fn idle(
     Ok((base, figures))
 }
 
+/// Mebibytes above the level at rest, for each crowd of idle connections; `None` if the peer is not installed.
+pub fn growing(
+    peer: Peer,
+    ground: &Ground,
+    security: Security,
+    crowds: &[usize],
+) -> Result<Option<Vec<(f64, f64)>>> {
+    if matches!(peer.start(ground), Err(Absent::NotHere(_))) {
+        return Ok(None);
+    }
+    let (_, figures) = idle(peer, ground, security, crowds)?;
+    let total = |(crowd, each): (usize, f64)| (crowd as f64, each * crowd as f64 / 1024.0);
+    Ok(Some(figures.into_iter().map(total).collect()))
+}
+
 fn in_flight(peer: Peer, ground: &Ground) -> Result<f64> {
     let server = fresh(peer, ground, Security::Implicit)?;
     let base = kibibytes(&server);

@@ -47,6 +47,7 @@ mod tests {
         let page = include_str!("../../../docs/performance.md");
         for name in [
             "machine", "targets", "cpu", "rate", "latency", "large", "memory", "syscalls", "tools",
+            "growth", "growth",
         ] {
             assert!(filled(page, &[(name, String::new())]).is_ok(), "{name}");
         }

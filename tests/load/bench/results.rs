@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::growth::Curve;
 use crate::measure::Sample;
 use crate::memory::Memory;
 use crate::peers::Peer;
@@ -20,6 +21,7 @@ pub struct Results {
     pub memory: Vec<(Peer, Memory)>,
     pub syscalls: Vec<(Peer, f64)>,
     pub tools: Vec<Pair>,
+    pub growth: Vec<Curve>,
 }
 
 /// A peer, and what became of it.

@@ -11,7 +11,7 @@ use crate::peers::{Absent, Peer};
 use crate::results::{Load, Presence, Results};
 use crate::scenario::Scenario;
 use crate::server::Server;
-use crate::{syscalls, tools};
+use crate::{growth, syscalls, tools};
 
 /// Connections that the largest crowd needs here, twice over: we have the client's ends, HAProxy has both.
 const DESCRIPTORS: u64 = 12_000;
@@ -27,6 +27,7 @@ pub fn run(arguments: &Arguments, ground: &Ground) -> Result<Results> {
         memory: Vec::new(),
         syscalls: Vec::new(),
         tools: Vec::new(),
+        growth: Vec::new(),
     };
     if arguments.wants(Kind::Tools) {
         say("generators and sinks");
@@ -43,6 +44,10 @@ pub fn run(arguments: &Arguments, ground: &Ground) -> Result<Results> {
     drop(running);
     if arguments.wants(Kind::Memory) {
         results.memory = memories(arguments, ground, &present)?;
+    }
+    if arguments.wants(Kind::Growth) {
+        say("how cost grows");
+        results.growth = growth::curves(arguments, ground)?;
     }
     Ok(results)
 }

@@ -29,7 +29,7 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 /// The ordinary load: 20 connections at once, 20 messages of 4 KiB on each, in the clear, one command at a time.
-const ORDINARY: Scenario = Scenario {
+pub const ORDINARY: Scenario = Scenario {
     name: "plain-20",
     about: "plain, 20 messages a connection",
     security: Security::Plain,
@@ -41,7 +41,7 @@ const ORDINARY: Scenario = Scenario {
 };
 
 /// TLS from the first octet: every peer can do that, STARTTLS needs one that knows SMTP.
-const TLS: Scenario = Scenario {
+pub const TLS: Scenario = Scenario {
     name: "tls-20",
     about: "TLS, 20 messages a connection",
     security: Security::Implicit,
@@ -134,6 +134,24 @@ impl Scenario {
             ending: Ending::Connections(messages.div_ceil(self.messages)),
             ..self.plan_to(target)
         }
+    }
+
+    /// The same on so many connections at once.
+    pub fn with_connections(self, connections: usize) -> Self {
+        Self {
+            connections,
+            ..self
+        }
+    }
+
+    /// The same with so many messages on each connection.
+    pub fn with_messages(self, messages: usize) -> Self {
+        Self { messages, ..self }
+    }
+
+    /// The same with messages of so many octets.
+    pub fn with_size(self, size: usize) -> Self {
+        Self { size, ..self }
     }
 
     /// Without TLS?

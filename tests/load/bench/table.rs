@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::growth::Curve;
 use crate::peers::Peer;
+use crate::plot;
 use crate::results::{Figure, Results};
 use crate::targets::{Standing, TARGETS};
 
@@ -21,6 +23,7 @@ pub fn parts(results: &Results) -> Vec<Part> {
         ("memory", memory(results)),
         ("syscalls", syscalls(results)),
         ("tools", tools(results)),
+        ("growth", growth(results)),
     ]
 }
 
@@ -189,6 +192,51 @@ fn tools(results: &Results) -> String {
         row(&mut text, pair.source, &cells);
     }
     text
+}
+
+fn growth(results: &Results) -> String {
+    if results.growth.is_empty() {
+        return "not measured\n".to_owned();
+    }
+    let mut text = String::new();
+    for curve in &results.growth {
+        let _ = writeln!(text, "### {}\n", curve.about);
+        text.push_str(&points(curve));
+        let _ = writeln!(
+            text,
+            "\n![{}](performance/{}.svg)\n",
+            curve.about, curve.name
+        );
+    }
+    text
+}
+
+/// A column for each x, a row for each peer, and how its figures go.
+fn points(curve: &Curve) -> String {
+    let steps = curve.lines.first().map_or(&[][..], |line| &line.points);
+    let mut heads = vec![format!("{}, by {}", curve.y, curve.x)];
+    heads.extend(steps.iter().map(|point| plot::short(point.0)));
+    heads.push("for one more".to_owned());
+    heads.push("most / least".to_owned());
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    let mut text = head(&heads);
+    for line in &curve.lines {
+        let mut cells: Vec<String> = line.points.iter().map(|p| figure(p.1)).collect();
+        cells.push(line.slope().map_or_else(String::new, figure));
+        let range = line.range().map(|range| format!("{range:.2}"));
+        cells.push(range.unwrap_or_default());
+        row(&mut text, &line.peer, &cells);
+    }
+    text
+}
+
+/// Three digits that count, or all of a large number.
+fn figure(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 1.0 => format!("{value:.1}"),
+        _ => format!("{value:.4}"),
+    }
 }
 
 /// A row for each peer that was there, a column for each load; a cell has the median, the extremes, and the ratio to

@@ -1,10 +1,11 @@
 //! Time in a conversation: deadlines for the client, the backend connection kept meanwhile, and a polite end.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::backend::Delivery;
 use crate::config::Deadlines;
@@ -82,6 +83,32 @@ impl Pace {
     }
 }
 
+/// One timer for all deadlines of a connection. Nearly all of them move on before they are reached, and setting a timer
+/// for each would cost more than the command: so it stays set for an earlier one, and looks again when that is over.
+#[derive(Debug)]
+pub(super) struct Alarm(Pin<Box<Sleep>>);
+
+impl Alarm {
+    /// Set for `due`.
+    pub(super) fn new(due: Instant) -> Self {
+        Self(Box::pin(sleep_until(due)))
+    }
+
+    /// Resolves at `due`, or at once if that is over.
+    pub(super) async fn at(&mut self, due: Instant) {
+        if due < self.0.deadline() {
+            self.0.as_mut().reset(due);
+        }
+        loop {
+            self.0.as_mut().await;
+            if due <= self.0.deadline() {
+                return;
+            }
+            self.0.as_mut().reset(due);
+        }
+    }
+}
+
 /// Does something that may take long, and gives the backend connection back meanwhile when it is due.
 pub(super) async fn holding<T>(delivery: &mut Delivery, work: impl Future<Output = T>) -> T {
     tokio::pin!(work);
@@ -102,7 +129,8 @@ pub(super) async fn linger(mut wire: Wire) {
     const MOST: usize = 4 << 20;
     let farewell = async {
         drop(wire.shutdown().await);
-        let mut sink = [0; 4096];
+        // On the heap: an array would be in the task of every connection all its life.
+        let mut sink = vec![0; 4096];
         let mut read = 0;
         while let Ok(octets @ 1..) = wire.read(&mut sink).await {
             read += octets;
@@ -112,4 +140,37 @@ pub(super) async fn linger(mut wire: Wire) {
         }
     };
     drop(timeout(PATIENCE, farewell).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(millis: u64) -> Instant {
+        Instant::now() + Duration::from_millis(millis)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_alarm_serves_deadlines_in_any_order() {
+        let mut alarm = Alarm::new(after(1000));
+        for millis in [5000, 20, 3000, 0] {
+            let due = after(millis);
+            alarm.at(due).await;
+            let late = Instant::now() - due;
+            assert!(late <= Duration::from_millis(1), "{late:?} after {millis}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_moved_on_is_not_heard() {
+        let mut alarm = Alarm::new(after(10));
+        assert!(
+            timeout(Duration::from_millis(15), alarm.at(after(20)))
+                .await
+                .is_err()
+        );
+        let due = after(60);
+        alarm.at(due).await;
+        assert!(Instant::now() >= due);
+    }
 }
