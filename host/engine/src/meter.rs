@@ -34,6 +34,17 @@ pub struct Meter {
     unseen: AtomicU64,
 }
 
+/// What a look at the clock told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// it may run on
+    Early,
+    /// it has had its slice: others may want the thread
+    Due,
+    /// the budget is used up
+    Exhausted,
+}
+
 impl Meter {
     /// For guests that this pulse makes look up.
     pub fn under(pulse: &Arc<Pulse>) -> Self {
@@ -60,20 +71,22 @@ impl Meter {
         Duration::from_nanos(self.spent.load(Relaxed))
     }
 
-    /// Is the budget used up? Asked while the guest runs, on its thread.
-    pub fn is_exhausted(&self) -> bool {
+    /// How far the poll that is running has come: asked at each tick while the guest runs, on its thread.
+    pub fn look(&self) -> Look {
         let running = self.running();
-        self.spent.load(Relaxed).saturating_add(running) >= self.limit.load(Relaxed)
+        let spent = self.spent.load(Relaxed).saturating_add(running);
+        if spent >= self.limit.load(Relaxed) {
+            Look::Exhausted
+        } else if running >= nanos(SLICE) {
+            Look::Due
+        } else {
+            Look::Early
+        }
     }
 
     /// Has the answer taken so much CPU by now that it should go on in the slow lane?
     pub fn is_long(&self) -> bool {
         self.spent() >= SLICE
-    }
-
-    /// Has the poll that is running had its slice? Asked on its thread.
-    pub fn is_due(&self) -> bool {
-        self.running() >= nanos(SLICE)
     }
 
     /// Nanoseconds of the poll that is running; its first look at the thread's clock.
@@ -153,7 +166,10 @@ mod tests {
         meter.allow(Duration::from_millis(20));
         metered(meter.clone(), tokio::time::sleep(Duration::from_millis(60))).await;
         assert!(meter.spent() < Duration::from_millis(20), "{meter:?}");
-        metered(meter.clone(), async { while !meter.is_exhausted() {} }).await;
+        metered(meter.clone(), async {
+            while meter.look() != Look::Exhausted {}
+        })
+        .await;
         assert!(meter.spent() >= Duration::from_millis(20), "{meter:?}");
     }
     #[test]
@@ -176,7 +192,7 @@ mod tests {
         let meter = Meter::default();
         meter.allow(Duration::from_millis(20));
         meter.enter();
-        assert!(!meter.is_exhausted());
+        assert_eq!(meter.look(), Look::Early);
         std::thread::sleep(Duration::from_millis(60));
         meter.leave();
         assert!(meter.spent() < Duration::from_millis(20), "{meter:?}");

@@ -19,7 +19,7 @@ use crate::inspect::Preparation;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
 use crate::machine::{compile_fault, link_fault};
-use crate::meter::Meter;
+use crate::meter::{Look, Meter};
 use crate::prepare::Product;
 use crate::settings::CallLimits;
 use crate::stages::Exports;
@@ -200,12 +200,10 @@ impl Template {
         let meter = meter.clone();
         // Tokio's own yield lets its driver run: with a plain one, a loop would keep its worker from sockets for long.
         store.epoch_deadline_callback(move |_| {
-            Ok(if meter.is_exhausted() {
-                UpdateDeadline::Interrupt
-            } else if meter.is_due() {
-                UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
-            } else {
-                UpdateDeadline::Continue(1)
+            Ok(match meter.look() {
+                Look::Exhausted => UpdateDeadline::Interrupt,
+                Look::Due => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+                Look::Early => UpdateDeadline::Continue(1),
             })
         });
         store.set_epoch_deadline(1);

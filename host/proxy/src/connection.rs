@@ -11,15 +11,18 @@ mod trace;
 mod transaction;
 mod xclient;
 
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 use lazaret_mail::{Action, Chain, Decision, Judge, Party, Session, Stage, Tls};
 use lazaret_smtp::{CloseReason, Event, LineFeeds, Own, Reply, Server, ServerConfig};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -115,7 +118,7 @@ impl Connection {
     /// From the accepted connection to its end.
     pub(crate) async fn run(mut self, tcp: TcpStream) {
         tracing::debug!(session = %self.session.id, client = %self.session.client.address, listener = %self.door.name, "connected");
-        let reason = match self.open(tcp).await {
+        let reason = match Box::pin(self.open(tcp)).await {
             Ok(wire) => self.talk(wire).await,
             Err(error) => {
                 tracing::info!(session = %self.session.id, client = %self.session.client.address, %error, "TLS handshake failed");
@@ -173,7 +176,7 @@ impl Connection {
     async fn talk(&mut self, mut wire: Wire) -> &'static str {
         loop {
             match self.converse(&mut wire).await {
-                Turn::StartTls => match self.start_tls(wire).await {
+                Turn::StartTls => match Box::pin(self.start_tls(wire)).await {
                     Ok(secured) => wire = secured,
                     Err(error) => {
                         tracing::info!(session = %self.session.id, %error, "STARTTLS failed");
@@ -181,14 +184,15 @@ impl Connection {
                     }
                 },
                 Turn::Over(reason) => {
-                    pace::linger(wire).await;
+                    Box::pin(pace::linger(wire)).await;
                     return reason;
                 }
             }
         }
     }
 
-    /// One event after another until the wire changes or ends.
+    /// One event after another until the wire changes or ends. Stages are boxed: what they need while they work would
+    /// otherwise be in the task of every client that says nothing.
     async fn converse(&mut self, wire: &mut Wire) -> Turn {
         loop {
             match self.server.next() {
@@ -197,12 +201,12 @@ impl Connection {
                         return Turn::Over(reason);
                     }
                 }
-                Event::Hello(hello) => stages::hello(self, hello).await,
-                Event::Mail(path) => stages::mail(self, path).await,
-                Event::Rcpt(path) => stages::rcpt(self, path).await,
+                Event::Hello(hello) => Box::pin(stages::hello(self, hello)).await,
+                Event::Mail(path) => Box::pin(stages::mail(self, path)).await,
+                Event::Rcpt(path) => Box::pin(stages::rcpt(self, path)).await,
                 Event::Data => stages::data(self),
                 Event::Content(octets) => stages::content(self, &octets).await,
-                Event::End(end) => ending::message(self, end).await,
+                Event::End(end) => Box::pin(ending::message(self, end)).await,
                 Event::Reset => self.drop_transaction(),
                 Event::StartTls => {
                     self.server.start_tls();
@@ -211,11 +215,11 @@ impl Connection {
                         Err(reason) => Turn::Over(reason),
                     };
                 }
-                Event::XClient(attributes) => xclient::present(self, &attributes).await,
+                Event::XClient(attributes) => Box::pin(xclient::present(self, &attributes)).await,
                 // Never offered, so never asked.
                 Event::XForward(_) => self.server.answer(Reply::not_implemented()),
                 Event::Quit => {}
-                Event::Close(reason) => return self.over(wire, reason).await,
+                Event::Close(reason) => return Box::pin(self.over(wire, reason)).await,
             }
         }
     }
@@ -240,7 +244,7 @@ impl Connection {
         }
         self.flush(wire).await?;
         let idle = self.transaction.is_none();
-        self.make_room();
+        let hearing = self.make_room();
         let due = self.pace.due();
         let work = async {
             tokio::select! {
@@ -248,7 +252,7 @@ impl Connection {
                 _ = self.shutdown.wait_for(|asked| *asked), if idle => Heard::Shutdown,
                 // Before the octets: a flood of them is always there.
                 () = self.alarm.at(due) => Heard::Late,
-                read = wire.read_buf(self.server.buffer()) => Heard::Read(read),
+                read = hear(wire, self.server.buffer(), hearing) => Heard::Read(read),
             }
         };
         match pace::holding(&mut self.delivery, work).await {
@@ -271,17 +275,13 @@ impl Connection {
         self.server.close(reply);
     }
 
-    /// Room for what comes: little for commands, much for content, and what content needed is given back after it.
-    fn make_room(&mut self) {
-        const COMMANDS: usize = 4 << 10;
-        const CONTENT: usize = 64 << 10;
-        let receiving = self.is_receiving();
-        if !receiving {
-            self.server.release();
+    /// What content needs is given back after it.
+    fn make_room(&mut self) -> Hearing {
+        if self.is_receiving() {
+            return Hearing::Content;
         }
-        self.server
-            .buffer()
-            .reserve(if receiving { CONTENT } else { COMMANDS });
+        self.server.release();
+        Hearing::Commands
     }
 
     /// Between 354 and the dot?
@@ -398,6 +398,32 @@ fn words(reason: CloseReason) -> &'static str {
     }
 }
 
+/// What is listened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    Commands,
+    Content,
+}
+
+/// Reads behind what is in `buffer`: content into room made for it, commands by way of the stack, so that a client who
+/// says nothing has no buffer.
+async fn hear(wire: &mut Wire, buffer: &mut BytesMut, hearing: Hearing) -> io::Result<usize> {
+    const COMMANDS: usize = 4 << 10;
+    const CONTENT: usize = 64 << 10;
+    if hearing == Hearing::Content {
+        buffer.reserve(CONTENT);
+        return wire.read_buf(buffer).await;
+    }
+    poll_fn(|context| {
+        let mut room = [MaybeUninit::uninit(); COMMANDS];
+        let mut read = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut *wire).poll_read(context, &mut read))?;
+        buffer.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
+    })
+    .await
+}
+
 /// What came of listening to a client.
 enum Heard {
     Read(io::Result<usize>),
@@ -436,5 +462,20 @@ fn own(site: &Site, door: &Door) -> Own {
         max_message: site.limits.message_size,
         headroom: HEADROOM,
         start_tls: matches!(door.tls, DoorTls::Starttls(_)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F: Future>(_: impl Fn(Connection, TcpStream) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_client_that_says_nothing_takes_little_memory() {
+        let size = size_of_future(Connection::run);
+        assert!(size <= 3 << 10, "{size} octets");
     }
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::dialogue::Fault;
 use crate::plan::{Ending, Plan};
-use crate::process::Tree;
+use crate::process::own_cpu;
 use crate::report::{Report, Tally};
 use crate::session::{Script, Session};
 use crate::tls;
@@ -20,8 +20,7 @@ use crate::workers::{run, share, spread};
 /// Plays `plan` and tells what came of it; returns when the last connection is closed. A connection on which something
 /// else happens than the plan says is a failure, and its slot is not used again: a dead server ends the load.
 pub fn send(plan: &Plan) -> Report {
-    let own = Tree::own();
-    let (start, cpu) = (Instant::now(), own.cpu());
+    let (start, cpu) = (Instant::now(), own_cpu());
     let load = Arc::new(Load::new(plan.clone()));
     let threads = plan.threads.clamp(1, plan.connections.max(1));
     let tallies = spread(threads, |number| {
@@ -30,7 +29,7 @@ pub fn send(plan: &Plan) -> Report {
     });
     let mut total = Tally::new();
     tallies.into_iter().for_each(|tally| total.add(tally));
-    total.report(start.elapsed(), own.cpu().saturating_sub(cpu))
+    total.report(start.elapsed(), own_cpu().saturating_sub(cpu))
 }
 
 /// What all threads share.

@@ -19,7 +19,7 @@ use crate::imports::{Ctx, link};
 use crate::inspect::fault;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
-use crate::meter::Meter;
+use crate::meter::{Look, Meter};
 
 /// Where a component is configured.
 pub struct Bench<'a> {
@@ -137,9 +137,11 @@ impl Bench<'_> {
         store.set_hostcall_fuel(self.order.call.argument);
         let meter = meter.clone();
         store.epoch_deadline_callback(move |_| {
-            Ok(match meter.is_exhausted() {
-                true => UpdateDeadline::Interrupt,
-                false => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+            Ok(match meter.look() {
+                Look::Exhausted => UpdateDeadline::Interrupt,
+                Look::Due | Look::Early => {
+                    UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+                }
             })
         });
         store.set_epoch_deadline(1);

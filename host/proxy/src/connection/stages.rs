@@ -176,7 +176,7 @@ pub(super) async fn content(c: &mut Connection, octets: &[u8]) {
         return;
     };
     if let Some(section) = intake.push(octets).await {
-        headers(c, section).await;
+        Box::pin(headers(c, section)).await;
     }
 }
 
