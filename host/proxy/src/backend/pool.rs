@@ -25,6 +25,10 @@ pub(super) struct Pool {
 type Waiting = oneshot::Sender<(Arc<Member>, Link)>;
 
 /// What a session may go on with.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, on one stack"
+)]
 pub(super) enum Place {
     /// for a connection that is to be opened
     Free(OwnedSemaphorePermit),
