@@ -239,14 +239,14 @@ async fn a_file_is_held_once_and_goes_with_its_last_filter() {
 }
 
 #[tokio::test]
-async fn a_million_lines_are_found() {
+async fn a_hundred_thousand_lines_are_found() {
     let directory = tempfile::tempdir().unwrap();
     let (library, path) = (Library::default(), directory.path().join("list"));
     let lines =
-        (0..1_000_000_u32).map(|n| format!("h{}.example.org {n}\n", n.wrapping_mul(2_654_435_761)));
+        (0..100_000_u32).map(|n| format!("h{}.example.org {n}\n", n.wrapping_mul(2_654_435_761)));
     let text: String = lines.collect();
     let shelf = shelf(&library, Kind::Domains, &path, &text).await.unwrap();
-    for n in (0..1_000_000_u32).step_by(9973) {
+    for n in (0..100_000_u32).step_by(9973) {
         let entry = format!("deep.h{}.example.org", n.wrapping_mul(2_654_435_761));
         assert_eq!(shelf.lookup("it", &entry), found(&n.to_string()));
     }

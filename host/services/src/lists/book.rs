@@ -137,7 +137,7 @@ fn read(path: &Path, kind: Kind) -> Result<Table, Fault> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        if line.len() > LINE || line.chars().any(|c| c.is_control() && c != '\t') {
+        if line.len() > LINE || line.bytes().any(|c| c.is_ascii_control() && c != b'\t') {
             let problem = format!("a line over {LINE} octets, or with control characters");
             return Err(broken(path, number, &problem));
         }
