@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lazaret_mail::LoadError;
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+};
 
 use crate::cache::Functions;
 use crate::engine::EngineError;
