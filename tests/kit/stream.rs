@@ -2,10 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, ServerConnection, StreamOwned};
+use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned};
+use socket2::SockRef;
 
 use crate::certificate;
 
@@ -43,10 +45,9 @@ impl Stream {
         Ok(Stream::Client(Box::new(stream)))
     }
 
-    /// TLS on a connection that was in the clear: as the server, with the test certificate.
-    pub fn into_server(self) -> io::Result<Self> {
+    /// TLS on a connection that was in the clear: as the server.
+    pub fn into_server(self, config: Arc<ServerConfig>) -> io::Result<Self> {
         let socket = self.into_plain()?;
-        let config = certificate::shared().server();
         let tls = ServerConnection::new(config).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(tls, socket);
         while stream.conn.is_handshaking() {
@@ -66,6 +67,12 @@ impl Stream {
     pub fn patience(&self, patience: Duration) {
         let set = self.socket().set_read_timeout(Some(patience));
         set.expect("a span that is not zero");
+    }
+
+    /// Ends the connection with a reset, whatever is on its way.
+    pub fn reset(self) {
+        let linger = SockRef::from(self.socket()).set_linger(Some(Duration::ZERO));
+        linger.expect("a socket option");
     }
 
     /// Closes as a program that has nothing more to say: in TLS with close_notify.

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use super::{Delivery, Heard, Shared, Step, lock};
+use crate::certificate::{self, Certificate};
 use crate::stream::{Lines, Stream};
 
 /// One connection, until it ends.
@@ -12,6 +13,8 @@ pub(super) struct Dialogue<'a> {
     stream: Option<Stream>,
     lines: Lines,
     shared: &'a Arc<Shared>,
+    /// of this connection
+    number: usize,
     /// its place in the record, once it has said something
     place: Option<usize>,
     envelope: Vec<String>,
@@ -23,12 +26,13 @@ pub(super) struct Dialogue<'a> {
 type Goes = io::Result<bool>;
 
 impl<'a> Dialogue<'a> {
-    pub(super) fn new(socket: TcpStream, shared: &'a Arc<Shared>) -> Self {
+    pub(super) fn new(socket: TcpStream, number: usize, shared: &'a Arc<Shared>) -> Self {
         let _ = socket.set_nodelay(true);
         Self {
             stream: Some(Stream::Plain(socket)),
             lines: Lines::default(),
             shared,
+            number,
             place: None,
             envelope: Vec::new(),
             received: None,
@@ -113,7 +117,9 @@ impl<'a> Dialogue<'a> {
         if said.starts_with(b"220") {
             self.lines.clear();
             let stream = self.stream.take().expect("a connection");
-            self.stream = Some(stream.into_server()?);
+            let own = self.shared.certificate.as_ref().map(Certificate::server);
+            let config = own.unwrap_or_else(|| certificate::shared().server());
+            self.stream = Some(stream.into_server(config)?);
         }
         Ok(true)
     }
@@ -134,10 +140,14 @@ impl<'a> Dialogue<'a> {
     }
 
     /// The message is taken, once.
-    fn commit(&mut self) {
+    fn commit(&mut self, silent: bool) {
         if let Some(octets) = self.received.take() {
             let envelope = std::mem::take(&mut self.envelope);
-            lock(&self.shared.deliveries).push(Delivery { envelope, octets });
+            lock(&self.shared.deliveries).push(Delivery {
+                envelope,
+                octets,
+                silent,
+            });
         }
     }
 
@@ -164,9 +174,10 @@ impl<'a> Dialogue<'a> {
 
     /// Answers as told, or with the ordinary reply; what was said, or `None` if that ended the connection.
     fn answer(&mut self, command: &str, ordinary: &str) -> io::Result<Option<Vec<u8>>> {
+        let sender = self.envelope.first().map_or("", String::as_str);
         let steps = self
             .shared
-            .rule(command)
+            .rule(sender, command)
             .unwrap_or_else(|| vec![Step::Ordinary]);
         let mut said = Vec::new();
         for step in steps {
@@ -180,15 +191,20 @@ impl<'a> Dialogue<'a> {
                     continue;
                 }
                 Step::Commit => {
-                    self.commit();
+                    self.commit(true);
                     continue;
                 }
                 Step::Silence => return self.until_closed(),
                 Step::Close => return Ok(None),
+                Step::Reset => return self.reset(),
+                Step::Dribble => {
+                    said.extend(self.dribble(ordinary)?);
+                    continue;
+                }
             };
             // As real servers do: what the client is told has happened already. Only a message at its dot is affected.
             if octets.starts_with(b"2") && octets.ends_with(b"\n") {
-                self.commit();
+                self.commit(false);
             }
             let stream = self.stream.as_mut().expect("a connection");
             stream.write_all(&octets)?;
@@ -196,6 +212,31 @@ impl<'a> Dialogue<'a> {
             said.extend_from_slice(&octets);
         }
         Ok(Some(said))
+    }
+
+    fn reset(&mut self) -> io::Result<Option<Vec<u8>>> {
+        // The last descriptor of a connection resets it.
+        lock(&self.shared.sockets).remove(&self.number);
+        if let Some(stream) = self.stream.take() {
+            stream.reset();
+        }
+        Ok(None)
+    }
+
+    fn dribble(&mut self, ordinary: &str) -> io::Result<Vec<u8>> {
+        let octets = match ordinary {
+            "" => Vec::new(),
+            _ => format!("{ordinary}\r\n").into_bytes(),
+        };
+        if octets.starts_with(b"2") {
+            self.commit(false);
+        }
+        let stream = self.stream.as_mut().expect("a connection");
+        for octet in octets.chunks(1) {
+            stream.write_all(octet)?;
+            stream.flush()?;
+        }
+        Ok(octets)
     }
 
     fn until_closed(&mut self) -> io::Result<Option<Vec<u8>>> {
