@@ -185,6 +185,8 @@ impl Balance {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::faults::letter::Letter;
 
@@ -210,13 +212,16 @@ mod tests {
     fn what_is_right() {
         let (loud, silent) = (copy("m.300", false), copy("m.300", true));
         let right: [(&[Told], &[Delivery]); 7] = [
-            (&[Told::Accepted], &[loud.clone()]),
+            (&[Told::Accepted], from_ref(&loud)),
             (&[Told::Refused(451)], &[]),
             (&[Told::Refused(451)], &[silent]),
             (&[Told::Cut], &[]),
             (&[Told::Unknown], &[]),
-            (&[Told::Unknown], &[loud.clone()]),
-            (&[Told::Unknown, Told::Accepted], &[loud.clone(), loud]),
+            (&[Told::Unknown], from_ref(&loud)),
+            (
+                &[Told::Unknown, Told::Accepted],
+                &[loud.clone(), loud.clone()],
+            ),
         ];
         for (told, stored) in right {
             assert_eq!(faults(told, stored), [""; 0], "{told:?}");
@@ -242,12 +247,12 @@ mod tests {
             ),
             (
                 &[Told::Refused(550)],
-                &[loud.clone()],
+                from_ref(&loud),
                 "1 refused, and delivered, e.g. m.300",
             ),
             (
                 &[Told::Cut],
-                &[loud.clone()],
+                from_ref(&loud),
                 "1 refused, and delivered, e.g. m.300",
             ),
             (

@@ -7,12 +7,14 @@
 //! * [`rows`] has the rows, by what is hurt; [`ground`] is what a row is played on, [`run`] plays it, [`report`] tells.
 //! * [`load`], [`client`], [`letter`] send; [`ledger`] are the books; [`beside`] is the client that watches the clock;
 //!   [`held`] is what a process holds.
+//! * [`crowd`] is `cargo xtask crowd`: thousands of connections that are slow or idle.
 
 use crate::program::Launch;
 use crate::proxy::Builder;
 
 pub mod beside;
 pub mod client;
+pub mod crowd;
 pub mod ground;
 pub mod held;
 pub mod ledger;

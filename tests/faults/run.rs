@@ -40,8 +40,8 @@ pub struct Line {
     pub state: State,
     /// what went wrong
     pub faults: Vec<String>,
-    /// that the others were slow
-    slow: Option<String>,
+    /// that the others were slow, until the row has been played again
+    pub slow: Option<String>,
     /// the books
     pub balance: Balance,
     /// 99th percentile of the client beside it, before

@@ -1,4 +1,4 @@
-//! `cargo xtask faults`: the fault table, against the program as `cargo build` makes it.
+//! `cargo xtask faults` and `cargo xtask crowd`: the fault table, and a crowd, against the program as `cargo build` makes it.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,8 +11,13 @@ pub fn faults(arguments: &[String]) -> Outcome {
     table("lazaret-faults", arguments)
 }
 
+/// `cargo xtask crowd`: thousands of connections at once.
+pub fn crowd(arguments: &[String]) -> Outcome {
+    table("lazaret-crowd", arguments)
+}
+
 /// Runs a program of the end-to-end tests that starts `lazaret` as a process.
-pub fn table(program: &str, arguments: &[String]) -> Outcome {
+fn table(program: &str, arguments: &[String]) -> Outcome {
     guest_target::ensure()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -31,7 +36,10 @@ pub fn table(program: &str, arguments: &[String]) -> Outcome {
         .args(["--package", "lazaret-tests", "--bin", program]);
     step::run(build)?;
     let built = step::target().join("debug");
-    let mut run = Command::new(built.join(program));
+    // A connection is a descriptor on both sides.
+    let mut run = Command::new("sh");
+    run.args(["-c", "ulimit -n $(ulimit -H -n) && exec \"$@\"", "sh"])
+        .arg(built.join(program));
     run.arg("--lazaret")
         .arg(built.join("lazaret"))
         .args(arguments);

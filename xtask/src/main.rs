@@ -32,6 +32,7 @@ Usage: cargo xtask <task> [arguments]
                                        docs/performance.md (cargo xtask bench --help)
   faults [--row N] [--json]            hurts a running proxy in every way of the fault table while clients send,
                                        and checks that no mail is lost or doubled
+  crowd [--connections N] [--json]     ten thousand slow or idle connections, and a good client among them
   hostile [--invocations N] [--json]   ten thousand attacks by hostile filters beside good clients, and a
                                        table of what came of them
   languages [--build]                  the reference filter in C, Python and JavaScript: fetches their
@@ -66,6 +67,7 @@ fn perform(task: &str, rest: &[String]) -> Outcome {
         "bench" => bench::bench(rest),
         "compatibility" => compatibility::compatibility(rest),
         "demo" => demo::demo(rest),
+        "crowd" => faults::crowd(rest),
         "faults" => faults::faults(rest),
         "hostile" => hostile::hostile(rest),
         "languages" => languages::languages(rest),
@@ -77,7 +79,7 @@ fn perform(task: &str, rest: &[String]) -> Outcome {
             Ok(())
         }
         other => Err(step::Problem::usage(format!(
-            "there is no task `{other}`; tasks are bench, demo, test, faults, hostile, languages, peers, compatibility, check (cargo xtask --help)"
+            "there is no task `{other}`; tasks are bench, demo, test, faults, crowd, hostile, languages, peers, compatibility, check (cargo xtask --help)"
         ))),
     }
 }

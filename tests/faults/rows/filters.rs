@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::accepted;
 use crate::faults::ledger::Told;
-use crate::faults::load::Load;
+use crate::faults::letter::Letter;
+use crate::faults::load::{FINE, Load};
 use crate::faults::{Ground, Row};
 use crate::guests::{Guest, with_section};
 use crate::proxy::Builder;
@@ -208,17 +209,15 @@ fn at(ground: &Ground, stage: &str, misdeed: &str) {
     ground.only(&format!("{label}/fine/"), accepted);
 }
 
-/// The same session goes on, and says hello by another name.
+/// The session stays open, and the next one is served.
 fn hello(ground: &Ground, misdeed: &str) {
     let mut connection = ground.connection();
-    let code = connection
-        .ask(&format!("EHLO hello-{misdeed}.example.com"))
-        .expect("a reply");
+    let code = connection.ask(&format!("EHLO hello-{misdeed}.example.com"));
+    let code = code.expect("a reply");
     assert!((400..600).contains(&code), "hello-{misdeed} heard {code}");
-    assert_eq!(connection.ask("EHLO client.example.com").ok(), Some(250));
-    let letter =
-        crate::faults::letter::Letter::new(&format!("hello-{misdeed}"), "alice@example.com", 500);
-    let told = connection.deliver(&letter);
+    assert_eq!(connection.ask("NOOP").ok(), Some(250), "hello-{misdeed}");
+    let letter = Letter::new(&format!("hello-{misdeed}"), FINE, 500);
+    let told = ground.connection().deliver(&letter);
     ground.enter(&letter.token, told);
     assert_eq!(told, Told::Accepted, "after a hello that failed");
 }

@@ -17,7 +17,9 @@ pub(super) const ROWS: [Row; 1] = [Row {
 
 fn blocked(ground: &mut Ground) -> String {
     // A pipe holds 64 KiB, so it was full before half of them.
-    ground.load(Load::of("blocked", ground.share(1).max(400)));
+    let load = ground.begin(Load::of("blocked", usize::MAX));
+    ground.until_more(ground.share(1).max(400));
+    load.stop();
     ground.only("blocked/", accepted);
     ground.heard("blocked/")
 }
