@@ -175,7 +175,7 @@ impl Ground {
 
     /// Opens the port again, with another certificate.
     pub fn backend_up_presenting(&mut self, certificate: Certificate) {
-        self.take_up(BackendDouble::start_presenting(self.address, certificate));
+        self.take_up(BackendDouble::start_presenting(self.address, &certificate));
     }
 
     fn take_up(&mut self, backend: BackendDouble) {

@@ -1,10 +1,13 @@
 //! A mail server for tests: accepts everything, records everything, misbehaves where told.
 
 use std::collections::{HashMap, VecDeque};
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use rustls::ServerConfig;
 
 use crate::certificate::Certificate;
 use crate::glob;
@@ -75,13 +78,15 @@ struct Shared {
     offer: Mutex<Vec<String>>,
     rules: Mutex<VecDeque<Rule>>,
     heard: Mutex<Vec<Heard>>,
+    /// changes when `heard` is wiped
+    scene: AtomicUsize,
     deliveries: Mutex<Vec<Delivery>>,
     closing: AtomicBool,
-    /// instead of the one that all share
-    certificate: Option<Certificate>,
     /// of the connections that are open, by number
     sockets: Mutex<HashMap<usize, TcpStream>>,
     begun: AtomicUsize,
+    /// None: with the certificate of this process
+    tls: Mutex<Option<Arc<ServerConfig>>>,
     open: AtomicUsize,
     most: AtomicUsize,
 }
@@ -122,14 +127,14 @@ impl BackendDouble {
     }
 
     /// The same with a certificate of its own, which nobody trusts.
-    pub fn start_presenting(address: SocketAddr, certificate: Certificate) -> Self {
-        Self::listen(again(address), Some(certificate))
+    pub fn start_presenting(address: SocketAddr, certificate: &Certificate) -> Self {
+        Self::listen(again(address), Some(certificate.server()))
     }
 
-    fn listen(listener: TcpListener, certificate: Option<Certificate>) -> Self {
+    fn listen(listener: TcpListener, tls: Option<Arc<ServerConfig>>) -> Self {
         let address = listener.local_addr().expect("a bound socket");
         let shared = Arc::new(Shared {
-            certificate,
+            tls: Mutex::new(tls),
             ..Shared::default()
         });
         let offer = [
@@ -162,6 +167,26 @@ impl BackendDouble {
     /// From now on its EHLO offers this.
     pub fn offer<S: Into<String>>(&self, keywords: impl IntoIterator<Item = S>) {
         *lock(&self.shared.offer) = keywords.into_iter().map(Into::into).collect();
+    }
+
+    /// From now on STARTTLS is served with this certificate.
+    pub fn present(&self, certificate: &Certificate) {
+        *lock(&self.shared.tls) = Some(certificate.server());
+    }
+
+    /// Says something to everybody who is connected in the clear, asked or not.
+    pub fn shout(&self, line: &str) {
+        for mut socket in lock(&self.shared.sockets).values() {
+            // Some are closed by now.
+            let _ = socket.write_all(format!("{line}\r\n").as_bytes());
+        }
+    }
+
+    /// Closes all connections, as a restart would, and goes on listening.
+    pub fn hang_up(&self) {
+        for (_, socket) in lock(&self.shared.sockets).drain() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 
     /// At the next command that fits `pattern`, once: these steps. The command `<connect>` stands
@@ -215,7 +240,10 @@ impl BackendDouble {
     /// Forgets what it heard and how it was to misbehave.
     pub fn forget(&self) {
         lock(&self.shared.rules).clear();
-        lock(&self.shared.heard).clear();
+        let mut heard = lock(&self.shared.heard);
+        self.shared.scene.fetch_add(1, Ordering::SeqCst);
+        heard.clear();
+        drop(heard);
         lock(&self.shared.deliveries).clear();
     }
 
@@ -259,9 +287,7 @@ impl Drop for BackendDouble {
         // Wakes the listening thread, which then closes the port.
         self.shared.closing.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
-        for (_, socket) in lock(&self.shared.sockets).drain() {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
+        self.hang_up();
     }
 }
 

@@ -45,7 +45,7 @@ impl Stream {
         Ok(Stream::Client(Box::new(stream)))
     }
 
-    /// TLS on a connection that was in the clear: as the server.
+    /// TLS on a connection that was in the clear: as the server, with the certificate of `config`.
     pub fn into_server(self, config: Arc<ServerConfig>) -> io::Result<Self> {
         let socket = self.into_plain()?;
         let tls = ServerConnection::new(config).map_err(io::Error::other)?;
