@@ -150,27 +150,25 @@ mod tests {
         Instant::now() + Duration::from_millis(millis)
     }
 
-    #[tokio::test(start_paused = true)]
+    const ENOUGH: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
     async fn one_alarm_serves_deadlines_in_any_order() {
-        let mut alarm = Alarm::new(after(1000));
-        for millis in [5000, 20, 3000, 0] {
+        let mut alarm = Alarm::new(after(100_000));
+        for millis in [60, 5, 30, 0] {
             let due = after(millis);
-            alarm.at(due).await;
-            let late = Instant::now() - due;
-            assert!(late <= Duration::from_millis(1), "{late:?} after {millis}");
+            let rang = timeout(ENOUGH, alarm.at(due)).await;
+            assert!(rang.is_ok() && Instant::now() >= due, "after {millis} ms");
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_deadline_that_moved_on_is_not_heard() {
-        let mut alarm = Alarm::new(after(10));
-        assert!(
-            timeout(Duration::from_millis(15), alarm.at(after(20)))
-                .await
-                .is_err()
-        );
-        let due = after(60);
-        alarm.at(due).await;
+        let mut alarm = Alarm::new(after(5));
+        let early = timeout(Duration::from_millis(20), alarm.at(after(100_000)));
+        assert!(early.await.is_err());
+        let due = after(30);
+        assert!(timeout(ENOUGH, alarm.at(due)).await.is_ok());
         assert!(Instant::now() >= due);
     }
 }
