@@ -34,8 +34,8 @@ impl Default for Caps {
     }
 }
 
-/// The state of all filters; cheap to clone.
-#[derive(Clone)]
+/// The state of all filters; cheap to clone. The default is in memory.
+#[derive(Clone, Default)]
 pub struct Store;
 
 impl Store {
