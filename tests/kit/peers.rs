@@ -5,8 +5,10 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
+mod nsd;
 mod postfix;
 
+pub use nsd::Nsd;
 pub use postfix::{Arrived, Postfix, Service, free_port};
 
 /// The program of that name, if it is installed; says so if it is not.
