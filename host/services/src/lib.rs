@@ -145,14 +145,14 @@ impl Services {
         }
     }
 
-    /// What the filter of that name reaches: its lists are read here, where blocking is allowed. A new generation of a filter has the state and the
+    /// What the filter of that name reaches: its lists are read here. A new generation of a filter has the state and the
     /// metrics of the old one.
-    pub fn reach(&self, filter: &str, grants: Grants) -> Result<Reach, Fault> {
+    pub async fn reach(&self, filter: &str, grants: Grants) -> Result<Reach, Fault> {
         Ok(Reach {
             dns: self.parts.dns.clone(),
             http: self.parts.http.clone(),
             state: self.parts.state.space(filter, grants.state),
-            lists: self.parts.lists.shelf(&grants.lists)?,
+            lists: self.parts.lists.shelf(&grants.lists).await?,
             metrics: self.parts.metrics.meters(filter),
             grants,
         })
@@ -161,6 +161,18 @@ impl Services {
     /// Names, for the host's own questions.
     pub fn names(&self) -> &dns::Names {
         &self.parts.dns
+    }
+
+    /// Writes down what the state still holds back; call it before the process ends.
+    pub async fn settle(&self) {
+        self.parts.state.settle().await;
+    }
+
+    /// What does not work at the moment, in words: a store that is away, lists that changed and cannot be read.
+    pub fn troubles(&self) -> Vec<String> {
+        let mut troubles = self.parts.lists.troubles();
+        troubles.extend(self.parts.state.trouble());
+        troubles
     }
 
     /// Counters and gauges of all filters, for the admin port.
