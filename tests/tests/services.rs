@@ -7,9 +7,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use lazaret_engine::{Engine, EngineSettings};
+use lazaret_mail::facts::Address;
 use lazaret_mail::{
-    Address, Ask, ClientName, Envelope, FailureKind, Filter, Loader, Notes, Party, Policy,
-    Question, Sandbox, Session, Source, Verdict,
+    Ask, ClientName, Envelope, FailureKind, Filter, Loader, Notes, Party, Policy, Question,
+    Session, Source, Verdict,
 };
 use lazaret_services::dns::{self, Names, Zone};
 use lazaret_services::{Services, Settings, http, state};

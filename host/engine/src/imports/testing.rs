@@ -41,7 +41,10 @@ fn outside() -> Arc<Reach> {
     let services = Services::of(names, http, state::Store::default());
     // Without lists there is nothing to wait for.
     let mut reaching = pin!(services.reach("test", grants));
-    match reaching.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    match reaching
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
         Poll::Ready(reach) => Arc::new(reach.unwrap()),
         Poll::Pending => panic!("it waits for something"),
     }
