@@ -3,7 +3,6 @@
 use lazaret_filter::testing::{Transaction, configure};
 
 use crate::Access;
-use crate::settings::Settings;
 
 const CONFIG: &str = "
 clients = { deny = ['198.51.100.0/24', '2001:db8:bad::/48'], allow = ['198.51.100.25'] }
