@@ -96,8 +96,18 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::machine::allocate;
+    use crate::settings::{Allocation, EngineSettings};
 
     const TICK: Duration = Duration::from_millis(1);
+
+    fn engine() -> wasmtime::Engine {
+        let settings = EngineSettings {
+            allocation: Allocation::OnDemand,
+            ..EngineSettings::default()
+        };
+        allocate(&settings).unwrap().0
+    }
 
     fn is_resting_soon(pulse: &Pulse) -> bool {
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -109,7 +119,7 @@ mod tests {
 
     #[test]
     fn it_rests_without_guests_and_wakes_for_one() {
-        let engine = wasmtime::Engine::default();
+        let engine = engine();
         let pulse = Arc::new(Pulse::default());
         start_ticker(engine.weak(), TICK, &pulse).unwrap();
         assert!(is_resting_soon(&pulse));
@@ -122,7 +132,7 @@ mod tests {
 
     #[test]
     fn some_never_rest() {
-        let engine = wasmtime::Engine::default();
+        let engine = engine();
         let pulse = Pulse::restless();
         start_ticker(engine.weak(), TICK, &pulse).unwrap();
         std::thread::sleep(TICK * 5 * QUIET_TICKS);
