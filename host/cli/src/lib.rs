@@ -41,6 +41,7 @@ pub fn main() -> ExitCode {
 }
 
 fn ended(result: Result<Exit, Failure>) -> ExitCode {
+    logging::flush();
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {

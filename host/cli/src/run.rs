@@ -16,6 +16,7 @@ pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let config = Config::read(&find_config(arguments.config.as_deref())?)?;
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let proxy = wire::start(config).await?;
+    crate::logging::publish(&proxy.metrics());
     hangup.reloads(proxy.reloader());
     for (listener, address) in proxy.addresses() {
         tracing::info!(%listener, %address, "listening");

@@ -17,6 +17,7 @@ pub fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
         tokio::spawn(async move {
             either(&mut terminate, &mut interrupt).await;
             tracing::warn!("second signal: ending at once");
+            crate::logging::flush();
             std::process::exit(i32::from(Exit::Temporary.code()));
         });
     })

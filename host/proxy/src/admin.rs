@@ -1,9 +1,11 @@
-//! The admin port: `/healthz` for machines that ask whether mail goes through, `/status` for people and scripts.
+//! The admin port: `/healthz` for machines that ask whether mail goes through, `/status` for people and scripts,
+//! `/metrics` for Prometheus.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -16,6 +18,7 @@ pub(crate) async fn serve(listener: TcpListener, site: Arc<Site>) {
     let router = Router::new()
         .route("/healthz", get(health))
         .route("/status", get(status))
+        .route("/metrics", get(metrics))
         .with_state(site);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the admin port is closed");
@@ -53,9 +56,21 @@ async fn status(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(json!({
         "hostname": site.hostname,
         "clients": site.admission.now(),
-        "backend": { "connections": used, "limit": most, "troubles": troubles(&site).await },
+        "backend": {
+            "connections": used,
+            "limit": most,
+            "troubles": troubles(&site).await,
+            "failures": site.metrics.failures(),
+        },
         "chain": site.standing.report(),
-        "transactions": site.counters.snapshot(),
+        "transactions": site.metrics.fates(),
+        "no-sandbox": site.metrics.no_sandbox.get(),
         "observers-dropped": site.observers.dropped(),
     }))
+}
+
+/// Never waits for anybody: a scrape every few seconds must not open connections to the backend.
+async fn metrics(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, lazaret_metrics::CONTENT_TYPE)];
+    (kind, site.metrics.registry.render())
 }

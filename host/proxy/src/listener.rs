@@ -109,7 +109,7 @@ fn welcome(
             let visit = visit(Arc::clone(site), Arc::clone(door), tcp, client, admitted);
             sessions.spawn(visit);
         }
-        Err(refused) => turn_away(door, &tcp, client, refused),
+        Err(refused) => turn_away(site, door, &tcp, client, refused),
     }
 }
 
@@ -126,11 +126,14 @@ async fn visit(
         match balancer::client(&mut tcp, peer, site.deadlines.handshake).await {
             Ok(told) => client = told,
             Err(error) => {
+                site.metrics
+                    .door(&door.name)
+                    .turned_away("proxy-protocol");
                 return tracing::warn!(balancer = %peer, listener = %door.name, %error, "no PROXY header");
             }
         }
         if let Err(full) = admitted.claim(client.ip()) {
-            return turn_away(&door, &tcp, client, Refused::Full(full));
+            return turn_away(&site, &door, &tcp, client, Refused::Full(full));
         }
     }
     Connection::new(site, door, client).run(tcp).await;
@@ -145,7 +148,7 @@ enum Refused {
 }
 
 /// One try to say why, without waiting: whoever fills our places must not cost a task each.
-fn turn_away(door: &Door, tcp: &TcpStream, client: SocketAddr, refused: Refused) {
+fn turn_away(site: &Site, door: &Door, tcp: &TcpStream, client: SocketAddr, refused: Refused) {
     let (limit, text) = match refused {
         Refused::Full(Full::All) => (
             "connections",
@@ -157,6 +160,7 @@ fn turn_away(door: &Door, tcp: &TcpStream, client: SocketAddr, refused: Refused)
         ),
         Refused::NotBalanced => ("proxy-protocol", "554 5.7.1 No service here\r\n"),
     };
+    site.metrics.door(&door.name).turned_away(limit);
     tracing::info!(%client, limit, "turned away");
     if !matches!(door.tls, DoorTls::Implicit(_)) {
         // A new socket takes one line at once.

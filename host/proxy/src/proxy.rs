@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lazaret_mail::{Chain, LoadError, Loader};
+use lazaret_metrics::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,9 +19,11 @@ use crate::admission::Admission;
 use crate::backend::Backend;
 use crate::config::{Config, ListenerConfig};
 use crate::control::{self, Control};
+use crate::explain::Decisions;
 use crate::filters::{self, Directory, Needs, Reloader, Standing, Watch};
 use crate::listener::Listener;
-use crate::site::{Counters, Door, Observers, Site};
+use crate::metrics::{self, Metrics};
+use crate::site::{Door, Observers, Site};
 use crate::spool::Spooler;
 
 /// A proxy that is bound and has its filters, and serves once it [runs](Self::run).
@@ -105,6 +108,7 @@ impl Proxy {
         standing.publish(directory.as_ref());
         let (watch, reloader) = watch_files(&config, directory);
         let site = Arc::new(site(config, chain, standing, asked));
+        metrics::tell(&site);
         if let Some(control) = &control {
             control.recall(&site);
         }
@@ -131,6 +135,11 @@ impl Proxy {
         let address =
             |listener: &Listener| Some((listener.name().to_owned(), listener.address().ok()?));
         self.listeners.iter().filter_map(address).collect()
+    }
+
+    /// What it counts; others add theirs, e.g. whoever runs the filters.
+    pub fn metrics(&self) -> Arc<Registry> {
+        Arc::clone(&self.site.metrics.registry)
     }
 
     /// The filters that are asked now.
@@ -242,8 +251,10 @@ fn site(
     shutdown: watch::Receiver<bool>,
 ) -> Site {
     let limits = config.limits;
+    let metrics = Metrics::new(Registry::new());
+    let hostname = config.hostname.clone();
     Site {
-        backend: Backend::new(config.backend, config.hostname.clone()),
+        backend: Backend::new(config.backend, hostname, &metrics.registry),
         hostname: config.hostname,
         chain: ArcSwap::new(chain),
         no_filters: Chain::new(0, Vec::new()),
@@ -253,7 +264,8 @@ fn site(
         deadlines: config.deadlines,
         trace: config.trace,
         observers: Observers::new(limits.observers),
-        counters: Counters::default(),
+        metrics,
+        decisions: Decisions::new(limits.decisions, limits.decisions_memory),
         limits,
         standing,
         shutdown,

@@ -1,23 +1,23 @@
 //! What all sessions share, and what each listener adds.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use lazaret_mail::chain::{Record, Said};
-use lazaret_mail::{Chain, Decision, FailureKind, Observation};
+use lazaret_mail::{Chain, Observation};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::admission::Admission;
-use crate::backend::{Backend, Error};
+use crate::backend::Backend;
 use crate::config::{
     Balancers, Deadlines, Limits, ListenerConfig, ListenerTls, Others, Recipients, Trace,
 };
+use crate::explain::Decisions;
 use crate::filters::Standing;
+use crate::metrics::Metrics;
 use crate::spool::Spooler;
 use crate::tls;
 
@@ -36,7 +36,8 @@ pub(crate) struct Site {
     pub(crate) deadlines: Deadlines,
     pub(crate) trace: Trace,
     pub(crate) observers: Observers,
-    pub(crate) counters: Counters,
+    pub(crate) metrics: Metrics,
+    pub(crate) decisions: Arc<Decisions>,
     /// what runs of the filter directory, and what is wrong with it
     pub(crate) standing: Standing,
     /// true once a shutdown was asked for
@@ -158,44 +159,5 @@ impl Observers {
 
     pub(crate) fn dropped(&self) -> u64 {
         *self.dropped.lock().expect("no holder of this lock panics")
-    }
-}
-
-/// How transactions ended, by word; for `/status`.
-#[derive(Debug, Default)]
-pub(crate) struct Counters(Mutex<BTreeMap<&'static str, u64>>);
-
-impl Counters {
-    pub(crate) fn ended(&self, fate: &'static str) {
-        *self
-            .0
-            .lock()
-            .expect("no holder of this lock panics")
-            .entry(fate)
-            .or_default() += 1;
-    }
-
-    pub(crate) fn backend_failed(&self, error: &Error) {
-        self.ended(match error {
-            Error::Busy(_) => "backend busy",
-            Error::NoIdentity(_) => "backend without identity",
-            Error::InDoubt(_) => "backend in doubt",
-            _ => "backend failed",
-        });
-    }
-
-    /// Filters that could not be asked because no sandbox was free.
-    pub(crate) fn judged(&self, decision: &Decision) {
-        let busy = |record: &&Record| matches!(&record.said, Said::Failed(failure) if failure.kind == FailureKind::Busy);
-        for _ in decision.records.iter().filter(busy) {
-            self.ended("no sandbox");
-        }
-    }
-
-    pub(crate) fn snapshot(&self) -> BTreeMap<&'static str, u64> {
-        self.0
-            .lock()
-            .expect("no holder of this lock panics")
-            .clone()
     }
 }

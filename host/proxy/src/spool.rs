@@ -21,6 +21,7 @@ pub(crate) struct Spooler {
     memory_each: usize,
     memory_total: usize,
     in_memory: AtomicUsize,
+    in_files: AtomicUsize,
 }
 
 /// A message being received.
@@ -44,6 +45,8 @@ pub(crate) struct Spooled {
 struct Reservation {
     spooler: Arc<Spooler>,
     octets: usize,
+    /// 1 while the message is in a file
+    files: usize,
 }
 
 impl Spooler {
@@ -53,7 +56,14 @@ impl Spooler {
             memory_each,
             memory_total,
             in_memory: AtomicUsize::new(0),
+            in_files: AtomicUsize::new(0),
         })
+    }
+
+    /// Octets in memory and messages in files, now.
+    pub(crate) fn now(&self) -> (usize, usize) {
+        let memory = self.in_memory.load(Ordering::Relaxed);
+        (memory, self.in_files.load(Ordering::Relaxed))
     }
 
     /// Starts a message.
@@ -61,6 +71,7 @@ impl Spooler {
         let reservation = Reservation {
             spooler: Arc::clone(self),
             octets: 0,
+            files: 0,
         };
         Spool {
             waiting: BytesMut::new(),
@@ -80,6 +91,7 @@ impl Spool {
             self.file = Some(Arc::new(
                 blocking(move || tempfile::tempfile_in(directory)).await?,
             ));
+            self.reservation.file();
         }
         self.waiting.extend_from_slice(octets);
         if self.waiting.len() >= BLOCK && self.file.is_some() {
@@ -138,6 +150,12 @@ impl Reservation {
         fits
     }
 
+    /// Counts the message among those in files.
+    fn file(&mut self) {
+        self.files = 1;
+        self.spooler.in_files.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn release(&mut self) {
         self.spooler
             .in_memory
@@ -149,6 +167,9 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.release();
+        self.spooler
+            .in_files
+            .fetch_sub(self.files, Ordering::Relaxed);
     }
 }
 
@@ -200,8 +221,9 @@ mod tests {
         let first = spooled(&spooler, &[b"1234567890"]).await;
         let second = spooled(&spooler, &[b"123456"]).await;
         assert!(matches!(second.content, Content::File(..)));
+        assert_eq!(spooler.now(), (10, 1));
         drop((first, second));
-        assert_eq!(spooler.in_memory.load(Ordering::Relaxed), 0);
+        assert_eq!(spooler.now(), (0, 0));
         assert!(matches!(
             spooled(&spooler, &[b"123456"]).await.content,
             Content::Memory(_)

@@ -20,6 +20,7 @@ mod book;
 mod decision;
 mod judge;
 mod mark;
+mod measure;
 mod observe;
 mod reply;
 mod round;
@@ -33,6 +34,7 @@ use crate::{Filter, Mode, Stage, StageSet};
 
 pub use decision::{Action, Decision, Keep, Record, Said, Weight};
 pub use judge::{Judge, PACE_LIMIT, PACE_SESSION_LIMIT};
+pub use measure::Measures;
 pub use observe::Observation;
 pub use switch::{Place, Switchboard, Switched, Tally};
 pub use unloadable::Unloadable;

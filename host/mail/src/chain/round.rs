@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::judge::{Judge, Seat, Transaction};
 use super::mark::Mark;
@@ -118,6 +118,7 @@ impl<'j> Round<'j> {
     async fn visit(&mut self, position: usize, member: &Member) -> ControlFlow<()> {
         let policy = member.filter.policy();
         if let Some(said) = self.oversize(policy.max_message) {
+            member.place.count_unscanned();
             self.decision.records.push(self.record(member, said));
             return Continue(());
         }
@@ -125,9 +126,11 @@ impl<'j> Round<'j> {
             let record = self.record(member, Said::FailedEarlier(policy.on_failure));
             return self.on_failure(member, record);
         };
+        let asked = Instant::now();
         let came = sandbox.ask(self.question()).await;
-        member.place.count(&came);
-        match came {
+        let wall = asked.elapsed();
+        member.place.count(self.stage, wall, &came);
+        let flow = match came {
             Ok(answer) => {
                 self.seat(position, Seat::Taken(sandbox));
                 self.answered(member, answer)
@@ -140,7 +143,11 @@ impl<'j> Round<'j> {
                 self.seat(position, Seat::Failed);
                 self.failed(member, failure)
             }
+        };
+        if let Some(record) = self.decision.records.last_mut() {
+            record.wall = wall;
         }
+        flow
     }
 
     fn oversize(&self, limit: u64) -> Option<Said> {
@@ -446,6 +453,7 @@ impl Record {
                 Mode::Observe | Mode::Off => Weight::Observed,
             },
             cpu: Duration::ZERO,
+            wall: Duration::ZERO,
             memory: 0,
             edits: Vec::new(),
             edit_fault: None,

@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-use crate::{Answer, Failure, Mode};
+use super::Measures;
+use crate::{Answer, Failure, Mode, Stage};
 
 /// What is said over the heads of filters while they run: by the operator, and by the configuration for all of them.
 /// Kept by name, so it outlives every generation; each question looks at it anew.
@@ -42,6 +43,7 @@ pub struct Place {
     failed: AtomicU64,
     /// microseconds
     cpu: AtomicU64,
+    measures: Measures,
 }
 
 /// What came of a filter's questions since the program started.
@@ -96,6 +98,15 @@ impl Switchboard {
         board.named.get(name).copied().or(board.all)
     }
 
+    /// All places by the names of their filters.
+    pub fn places(&self) -> Vec<(String, Arc<Place>)> {
+        let board = self.lock();
+        let places = board.places.iter();
+        places
+            .map(|(name, place)| (name.clone(), Arc::clone(place)))
+            .collect()
+    }
+
     /// All that the operator said: about all filters, and about single ones.
     pub fn words(&self) -> (Option<Switched>, BTreeMap<String, Switched>) {
         let board = self.lock();
@@ -140,7 +151,14 @@ impl Place {
         }
     }
 
-    pub(super) fn count(&self, came: &Result<Answer, Failure>) {
+    /// The same in detail.
+    pub fn measures(&self) -> &Measures {
+        &self.measures
+    }
+
+    /// A question and what came of it, after so much real time.
+    pub(super) fn count(&self, stage: Stage, wall: Duration, came: &Result<Answer, Failure>) {
+        self.measures.count(stage, wall, came);
         let cpu = match came {
             Ok(answer) => answer.effects.cpu,
             Err(failure) => {
@@ -151,6 +169,10 @@ impl Place {
         let cpu = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
         self.asked.fetch_add(1, Relaxed);
         self.cpu.fetch_add(cpu, Relaxed);
+    }
+
+    pub(super) fn count_unscanned(&self) {
+        self.measures.count_unscanned();
     }
 }
 

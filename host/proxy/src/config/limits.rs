@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 /// A client's buffer grows to this.
 const MOST_COMMAND: usize = 1 << 20;
+/// Whoever wants to know about more has the log.
+const MOST_DECISIONS: usize = 1_000_000;
 /// More tasks than this are no help to anybody.
 const MOST_OBSERVERS: usize = 100_000;
 
@@ -35,6 +37,10 @@ pub struct Limits {
     pub received: usize,
     /// observers (`on-outcome`, `on-disconnect`) running at once; what comes on top is dropped and counted. Default 256
     pub observers: usize,
+    /// decisions kept for `lazaret explain`, of transactions and of sessions without one each. Default 10,000
+    pub decisions: usize,
+    /// octets that these take. Default 64 MiB
+    pub decisions_memory: usize,
 }
 
 impl Default for Limits {
@@ -51,6 +57,8 @@ impl Default for Limits {
             spool_memory_total: 256 << 20,
             received: 100,
             observers: 256,
+            decisions: 10_000,
+            decisions_memory: 64 << 20,
         }
     }
 }
@@ -165,6 +173,8 @@ pub(super) struct Written {
     spool_memory_total: Option<ByteSize>,
     received: Option<usize>,
     observers: Option<usize>,
+    decisions: Option<usize>,
+    decisions_memory: Option<ByteSize>,
 }
 
 impl Written {
@@ -206,6 +216,13 @@ impl Written {
                 .observers
                 .unwrap_or(default.observers)
                 .min(MOST_OBSERVERS),
+            decisions: self
+                .decisions
+                .unwrap_or(default.decisions)
+                .min(MOST_DECISIONS),
+            decisions_memory: self
+                .decisions_memory
+                .map_or(default.decisions_memory, |s| octets(&s)),
         })
     }
 }

@@ -11,6 +11,8 @@ use lazaret_mail::{Action, Judge, Stage};
 use lazaret_smtp::{Attribute, Code, Enhanced, Keyword, Reply};
 
 use super::{Connection, Trust};
+use crate::explain::Of;
+use crate::fate::Fate;
 
 /// What is taken, as offered.
 const ATTRIBUTES: [&str; 5] = ["NAME", "ADDR", "PORT", "PROTO", "HELO"];
@@ -86,7 +88,7 @@ fn parse_name(value: &str) -> Option<String> {
 
 /// The session of the client that is passed on.
 async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
-    c.drop_transaction();
+    c.drop_transaction(Fate::Reset);
     c.delivery.let_go();
     c.trust = Trust::of(&c.door, address.ip());
     let judge = Judge::new(c.chain(), &c.door.name);
@@ -102,8 +104,8 @@ async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
     session.early_talker = false;
     tracing::info!(session = %session.id, %peer, client = %address, "passed on by XCLIENT");
     c.protocol = "SMTP";
-    let decision = c.judge.connect(&c.session).await;
-    c.obey(Stage::Connect, "", &decision).await;
+    let mut decision = c.judge.connect(&c.session).await;
+    c.obey(Stage::Connect, Of::Itself, &mut decision).await;
     match decision.action {
         Action::Pass | Action::Keep(_) => c.server.answer(greeting(&c.site.hostname)),
         // Going on would serve the client as somebody else.

@@ -6,6 +6,7 @@ mod directory;
 mod hold;
 mod identity;
 mod kit;
+mod metrics;
 mod passed_on;
 mod relay;
 mod reload;

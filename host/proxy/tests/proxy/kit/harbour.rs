@@ -114,7 +114,7 @@ pub struct Harbour {
     pub reloader: Reloader,
     backend: Backend,
     address: SocketAddr,
-    admin: SocketAddr,
+    pub admin: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     done: JoinHandle<()>,
 }
