@@ -9,32 +9,32 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::site::Site;
+use crate::site::{Site, Sites};
 
 /// Serves until the proxy ends.
-pub(crate) async fn serve(listener: TcpListener, site: Arc<Site>) {
+pub(crate) async fn serve(listener: TcpListener, sites: Arc<Sites>) {
     let router = Router::new()
         .route("/healthz", get(health))
         .route("/status", get(status))
-        .with_state(site);
+        .with_state(sites);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the admin port is closed");
     }
 }
 
-/// 200 while mail can be delivered, 503 with the reason while it cannot. A directory that cannot be loaded while an older
-/// generation serves is told with 200: taking every proxy out of service would be worse than what is wrong.
-async fn health(State(site): State<Arc<Site>>) -> (StatusCode, String) {
+/// 200 while mail can be delivered, 503 with the reason while it cannot. Filters, certificates or a configuration that
+/// changed and cannot be used, while the older ones serve, are told with 200: taking every proxy out of service would be
+/// worse than what is wrong.
+async fn health(State(sites): State<Arc<Sites>>) -> (StatusCode, String) {
+    let site = sites.now();
     let troubles = troubles(&site).await;
     if !troubles.is_empty() {
         return (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n");
     }
-    let text = match site.standing.trouble() {
-        None => "ok\n".to_owned(),
-        Some(trouble) => format!(
-            "degraded: filters changed and cannot be loaded, those before them serve on\n{}\n",
-            trouble.errors.join("\n")
-        ),
+    let degraded = site.degraded();
+    let text = match degraded.is_empty() {
+        true => "ok\n".to_owned(),
+        false => format!("degraded: {}\n", degraded.join("\ndegraded: ")),
     };
     (StatusCode::OK, text)
 }
@@ -48,7 +48,8 @@ async fn troubles(site: &Arc<Site>) -> Vec<String> {
     troubles
 }
 
-async fn status(State(site): State<Arc<Site>>) -> Json<Value> {
+async fn status(State(sites): State<Arc<Sites>>) -> Json<Value> {
+    let site = sites.now();
     let (used, most) = site.backend.connections();
     Json(json!({
         "hostname": site.hostname,
@@ -56,6 +57,7 @@ async fn status(State(site): State<Arc<Site>>) -> Json<Value> {
         "backend": { "connections": used, "limit": most, "troubles": troubles(&site).await },
         "chain": site.standing.report(),
         "transactions": site.counters.snapshot(),
+        "degraded": site.degraded(),
         "observers-dropped": site.observers.dropped(),
     }))
 }

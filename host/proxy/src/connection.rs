@@ -24,8 +24,8 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::backend::{Delivery, Error, Introduction};
-use crate::site::{Door, DoorTls, Site};
-use crate::tls;
+use crate::door::{Door, DoorTls};
+use crate::site::Site;
 use crate::wire::Wire;
 use pace::Pace;
 use transaction::Transaction;
@@ -130,8 +130,7 @@ impl Connection {
         drop(tcp.set_nodelay(true));
         let wire = match &self.door.tls {
             DoorTls::Implicit(acceptor) => {
-                let (wire, facts) =
-                    tls::accept(acceptor, tcp, self.site.deadlines.handshake).await?;
+                let (wire, facts) = acceptor.accept(tcp, self.site.deadlines.handshake).await?;
                 self.server.tls_established();
                 self.note_tls(facts);
                 wire
@@ -314,7 +313,7 @@ impl Connection {
         let tcp = wire
             .into_plain()
             .ok_or_else(|| io::Error::other("STARTTLS inside TLS"))?;
-        let (wire, facts) = tls::accept(acceptor, tcp, self.site.deadlines.handshake).await?;
+        let (wire, facts) = acceptor.accept(tcp, self.site.deadlines.handshake).await?;
         self.server.tls_established();
         self.drop_transaction();
         self.delivery.let_go();

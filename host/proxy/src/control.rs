@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::filters::report::{ChainReport, word};
-use crate::site::Site;
+use crate::site::{Site, Sites};
 
 pub use client::{AskError, ask};
 pub(crate) use place::bind;
@@ -90,7 +90,7 @@ impl Control {
     }
 
     /// Until it is aborted.
-    pub(crate) async fn serve(self, site: Arc<Site>) {
+    pub(crate) async fn serve(self, sites: Arc<Sites>) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         loop {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -102,7 +102,7 @@ impl Control {
                     continue;
                 }
             };
-            let (site, path) = (Arc::clone(&site), self.path.clone());
+            let (site, path) = (sites.now(), self.path.clone());
             tokio::spawn(async move {
                 let answered = timeout(PATIENCE, answer(stream, &site, &path)).await;
                 if let Ok(Err(error)) = answered {

@@ -14,20 +14,23 @@ use tokio::time::{sleep, timeout};
 use crate::admission::{Admitted, Full};
 use crate::balancer;
 use crate::connection::Connection;
-use crate::site::{Door, DoorTls, Peer, Site};
+use crate::door::{Door, DoorTls, Peer};
+use crate::site::{Site, Sites};
 
 /// Clients the system queues for us while we are busy.
 const BACKLOG: i32 = 1024;
 
 /// A socket that accepts clients.
 pub(crate) struct Listener {
-    door: Arc<Door>,
+    name: String,
+    /// where its door is among the site's
+    door: usize,
     socket: TcpListener,
 }
 
 impl Listener {
     /// `[::]` takes IPv6 only, so that `0.0.0.0` can be listened on beside it.
-    pub(crate) fn bind(door: Arc<Door>, address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn bind(name: &str, door: usize, address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM,
@@ -42,13 +45,14 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(Self {
+            name: name.to_owned(),
             door,
             socket: TcpListener::from_std(socket.into())?,
         })
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.door.name
+        &self.name
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
@@ -56,9 +60,9 @@ impl Listener {
     }
 
     /// Accepts until a shutdown is asked for, then waits `grace` for the sessions that run.
-    pub(crate) async fn run(self, site: Arc<Site>, grace: Duration) {
+    pub(crate) async fn run(self, sites: Arc<Sites>) {
         let mut sessions = JoinSet::new();
-        let mut shutdown = site.shutdown.clone();
+        let mut shutdown = sites.now().shutdown.clone();
         let mut back_off = BackOff::default();
         loop {
             tokio::select! {
@@ -68,7 +72,9 @@ impl Listener {
                 accepted = self.socket.accept() => match accepted {
                     Ok((tcp, client)) => {
                         back_off = BackOff::default();
-                        welcome(&mut sessions, &site, &self.door, tcp, client);
+                        let site = sites.now();
+                        let door = Arc::clone(&site.doors[self.door]);
+                        welcome(&mut sessions, &site, &door, tcp, client);
                     }
                     Err(error) => back_off.wait(&error).await,
                 }
@@ -76,7 +82,7 @@ impl Listener {
         }
         drop(self.socket);
         let rest = async { while sessions.join_next().await.is_some() {} };
-        if timeout(grace, rest).await.is_err() {
+        if timeout(sites.now().grace, rest).await.is_err() {
             tracing::warn!(
                 sessions = sessions.len(),
                 "grace is over: sessions are cut off"

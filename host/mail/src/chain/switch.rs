@@ -58,10 +58,16 @@ pub struct Tally {
 impl Switchboard {
     /// With the `mode` that the configuration has for all filters: `Observe` goes before each filter's own.
     pub fn new(configured: Mode) -> Self {
-        Self(Mutex::new(Board {
-            configured: Some(configured).filter(|mode| *mode == Mode::Observe),
-            ..Board::default()
-        }))
+        let board = Self::default();
+        board.configure(configured);
+        board
+    }
+
+    /// The configuration has another mode for all filters now.
+    pub fn configure(&self, mode: Mode) {
+        let mut board = self.lock();
+        board.configured = Some(mode).filter(|mode| *mode == Mode::Observe);
+        board.tell();
     }
 
     /// The place of the filter of that name; made if there is none.
@@ -85,9 +91,7 @@ impl Switchboard {
                 board.all = Some(said).filter(|said| said.mode == Mode::Observe);
             }
         }
-        for (name, place) in &board.places {
-            place.over.store(board.over(name), Relaxed);
-        }
+        board.tell();
     }
 
     /// The operator's word that holds for this filter.
@@ -114,6 +118,13 @@ impl Switchboard {
 }
 
 impl Board {
+    /// To everybody whose place is known.
+    fn tell(&self) {
+        for (name, place) in &self.places {
+            place.over.store(self.over(name), Relaxed);
+        }
+    }
+
     fn over(&self, name: &str) -> u8 {
         let operator = self.named.get(name).or(self.all.as_ref());
         code(operator.map(|said| said.mode).or(self.configured))

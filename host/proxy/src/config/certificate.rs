@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -28,6 +28,8 @@ struct Shared {
     /// never empty
     entries: ArcSwap<Vec<Entry>>,
     looked: Mutex<Looked>,
+    /// why the files, as they are now, cannot be used
+    trouble: Mutex<Option<String>>,
 }
 
 /// The names a certificate is for, and what is shown.
@@ -56,7 +58,23 @@ impl Certificates {
             files,
             entries,
             looked: Mutex::new(looked),
+            trouble: Mutex::default(),
         })))
+    }
+
+    /// Why the files, as they are now, cannot be used: those before serve on.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.lock_trouble().clone()
+    }
+
+    fn lock_trouble(&self) -> MutexGuard<'_, Option<String>> {
+        let trouble = self.0.trouble.lock();
+        trouble.expect("no holder of this lock panics")
+    }
+
+    /// Reads the files if they changed and were not looked at for a while.
+    pub(crate) fn watch(&self) {
+        self.look(LOOK_EVERY);
     }
 
     /// Reads the files now if they changed since they were read; true if they did and are good.
@@ -79,14 +97,25 @@ impl Certificates {
         match read_all(&self.0.files) {
             Ok(entries) => {
                 self.0.entries.store(Arc::new(entries));
+                *self.lock_trouble() = None;
                 tracing::info!("certificates changed and were read again");
                 true
             }
             Err((problem, cure)) => {
                 tracing::error!(problem, cure, "certificates changed; the old ones serve on");
+                *self.lock_trouble() = Some(format!(
+                    "certificates changed and cannot be used, those before them serve on: {problem}; {cure}"
+                ));
                 false
             }
         }
+    }
+}
+
+/// Equal if they are read from the same files.
+impl PartialEq for Certificates {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.files == other.0.files
     }
 }
 

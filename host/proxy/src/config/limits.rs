@@ -31,6 +31,9 @@ pub struct Limits {
     pub spool_memory: usize,
     /// octets of all messages together kept in memory; beyond it messages go to files at once. Default 256 MiB
     pub spool_memory_total: usize,
+    /// octets of all messages together that were not answered for yet, in memory or in files; beyond it MAIL and messages
+    /// get 452. Default 2 GiB
+    pub in_flight: u64,
     /// Received fields in a message before it counts as looping and gets 554. Default 100
     pub received: usize,
     /// observers (`on-outcome`, `on-disconnect`) running at once; what comes on top is dropped and counted. Default 256
@@ -49,6 +52,7 @@ impl Default for Limits {
             errors: 20,
             spool_memory: 256 << 10,
             spool_memory_total: 256 << 20,
+            in_flight: 2 << 30,
             received: 100,
             observers: 256,
         }
@@ -163,6 +167,7 @@ pub(super) struct Written {
     errors: Option<u32>,
     spool_memory: Option<ByteSize>,
     spool_memory_total: Option<ByteSize>,
+    in_flight: Option<Spanned<ByteSize>>,
     received: Option<usize>,
     observers: Option<usize>,
 }
@@ -189,6 +194,7 @@ impl Written {
                 default.connections_per_client,
             )?,
             message_size: message_size as u64,
+            in_flight: in_flight(source, self.in_flight, message_size as u64)?,
             header_size: size(self.header_size, "header-size", 4096, default.header_size)?,
             // RFC 5321 section 4.5.3.1.8: at least 100 recipients.
             recipients: count(self.recipients, "recipients", 100, default.recipients)?,
@@ -208,6 +214,24 @@ impl Written {
                 .min(MOST_OBSERVERS),
         })
     }
+}
+
+/// One message of the largest size must fit, or it could never be taken.
+fn in_flight(
+    source: &Source,
+    written: Option<Spanned<ByteSize>>,
+    message_size: u64,
+) -> Result<u64, ConfigError> {
+    let Some(written) = written else {
+        return Ok(Limits::default().in_flight.max(message_size));
+    };
+    if written.get_ref().0 >= message_size {
+        return Ok(written.get_ref().0);
+    }
+    let problem =
+        "`in-flight` is less than `message-size`: the largest message could never be taken";
+    let cure = format!("write at least \"{}\"", ByteSize(message_size));
+    Err(source.error(written.span(), problem).cure(cure))
 }
 
 fn octets(size: &ByteSize) -> usize {

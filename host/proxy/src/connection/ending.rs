@@ -141,7 +141,7 @@ async fn refused(c: &mut Connection, refusal: Refusal, id: &str) -> Ending {
         }
         Refusal::Header(fault) => Ending::new("refused", replies::header(&fault, id)),
         Refusal::Storage(error) => {
-            tracing::error!(session = %id, %error, "the spool cannot be written");
+            tracing::error!(session = %id, %error, "the message cannot be spooled");
             Ending::new("failed", replies::storage(&error, id))
         }
     }

@@ -58,6 +58,18 @@ async fn offer(c: &mut Connection) -> Extensions {
 
 /// MAIL.
 pub(super) async fn mail(c: &mut Connection, path: Path) {
+    if !c.site.spooler.has_room(path.declared_size().unwrap_or(0)) {
+        let reply = replies::crowded(&c.session.id);
+        log::refused(
+            &c.session,
+            Stage::Mail,
+            path.address.mailbox(),
+            &reply,
+            None,
+        );
+        c.server.answer(reply);
+        return c.pace.restart();
+    }
     let chain = c.chain();
     let decision = c.judge.mail(chain, &c.session, &path).await;
     c.obey(Stage::Mail, path.address.mailbox(), &decision).await;

@@ -87,6 +87,11 @@ impl Directory {
         }
     }
 
+    /// The configuration changed: filters that come later must fit it.
+    pub(super) fn fit(&mut self, needs: Needs) {
+        self.needs = needs;
+    }
+
     pub(super) fn held(&self) -> &[Held] {
         &self.held
     }

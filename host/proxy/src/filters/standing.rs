@@ -12,11 +12,12 @@ use super::report::{ChainReport, FilterReport, TroubleReport, seconds, word};
 pub(crate) struct Standing {
     /// what the operator says over the heads of filters
     pub(crate) board: Switchboard,
-    configured: Mode,
     now: Mutex<Now>,
 }
 
 struct Now {
+    /// of the configuration, for all filters
+    configured: Mode,
     generation: u64,
     since: SystemTime,
     filters: Vec<Listed>,
@@ -35,14 +36,20 @@ impl Standing {
     pub(crate) fn new(configured: Mode) -> Self {
         Self {
             board: Switchboard::new(configured),
-            configured,
             now: Mutex::new(Now {
+                configured,
                 generation: 0,
                 since: SystemTime::now(),
                 filters: Vec::new(),
                 trouble: None,
             }),
         }
+    }
+
+    /// The configuration has another mode for all filters: from the next question on.
+    pub(crate) fn configure(&self, mode: Mode) {
+        self.lock().configured = mode;
+        self.board.configure(mode);
     }
 
     /// The next generation, made of what the directory holds. To be told with [`publish`](Self::publish) once it runs.
@@ -101,7 +108,7 @@ impl Standing {
         ChainReport {
             generation: now.generation,
             since: seconds(now.since),
-            configured_mode: word(self.configured).to_owned(),
+            configured_mode: word(now.configured).to_owned(),
             switched: self.board.words().0.map(Into::into),
             filters: now
                 .filters

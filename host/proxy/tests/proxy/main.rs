@@ -2,6 +2,7 @@
 
 mod backends;
 mod config;
+mod configuration;
 mod directory;
 mod hold;
 mod identity;
@@ -10,5 +11,6 @@ mod passed_on;
 mod relay;
 mod reload;
 mod switch;
+mod terms;
 mod tls;
 mod verdicts;
