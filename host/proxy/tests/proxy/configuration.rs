@@ -19,7 +19,9 @@ async fn change(harbour: &Harbour, old: &str, new: &str) {
 /// What a new session hears for this recipient.
 async fn recipient(harbour: &Harbour, address: &str) -> String {
     let mut client = harbour.sender().await;
-    client.send(format!("RCPT TO:<{address}>\r\n").as_bytes()).await;
+    client
+        .send(format!("RCPT TO:<{address}>\r\n").as_bytes())
+        .await;
     client.reply().await
 }
 
@@ -31,13 +33,30 @@ async fn health(harbour: &Harbour) -> String {
 async fn what_changed_holds_from_the_next_session_on() {
     let harbour = Harbour::with(&[]).await;
     let mut before = harbour.sender().await;
-    assert!(recipient(&harbour, "b@example.net").await.starts_with("550 5.7.1"));
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("550 5.7.1")
+    );
     change(&harbour, "[\"example.org\"]", "[\"example.net\"]").await;
-    assert!(recipient(&harbour, "b@example.net").await.starts_with("250"));
-    assert!(recipient(&harbour, "b@example.org").await.starts_with("550 5.7.1"));
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("250")
+    );
+    assert!(
+        recipient(&harbour, "b@example.org")
+            .await
+            .starts_with("550 5.7.1")
+    );
     // A session keeps the configuration it began with.
     before.play("C: RCPT TO:<b@example.org>\nS: 250").await;
-    change(&harbour, "[admin]", "[limits]\nmessage-size = \"1 MiB\"\n[admin]").await;
+    change(
+        &harbour,
+        "[admin]",
+        "[limits]\nmessage-size = \"1 MiB\"\n[admin]",
+    )
+    .await;
     let mut client = Client::connect(harbour.address()).await;
     client.play("S: 220\nC: EHLO a").await;
     let offer = client.lines().await.join("\n");
@@ -51,10 +70,18 @@ async fn lists_of_recipients_are_read_again() {
     let list = harbour.dir.path().join("domains.txt");
     std::fs::write(&list, "example.org\n").unwrap();
     change(&harbour, "[\"example.org\"]", "{ lines = \"domains.txt\" }").await;
-    assert!(recipient(&harbour, "b@example.net").await.starts_with("550 5.7.1"));
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("550 5.7.1")
+    );
     std::fs::write(&list, "example.net\n").unwrap();
     harbour.reloader.reloaded().await;
-    assert!(recipient(&harbour, "b@example.net").await.starts_with("250"));
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("250")
+    );
 }
 
 #[tokio::test]
@@ -68,15 +95,59 @@ async fn a_broken_file_changes_nothing_and_is_told() {
         "recipients = [\"example.net\"]\ntrustd = []",
     )
     .await;
-    assert!(recipient(&harbour, "b@example.org").await.starts_with("250"));
-    assert!(recipient(&harbour, "b@example.net").await.starts_with("550"));
+    assert!(
+        recipient(&harbour, "b@example.org")
+            .await
+            .starts_with("250")
+    );
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("550")
+    );
     let health = health(&harbour).await;
-    for words in ["degraded: the configuration changed", "lazaret.toml:9:", "`trusted`"] {
+    for words in [
+        "degraded: the configuration changed",
+        "lazaret.toml:11:",
+        "`trusted`",
+    ] {
         assert!(health.contains(words), "{words}: {health}");
     }
     std::fs::write(harbour.configuration(), good).unwrap();
     harbour.reloader.reloaded().await;
     assert_eq!(self::health(&harbour).await, "ok\n");
+}
+
+/// Without anybody asking: whoever watches `/healthz` learns of it before a client meets the old one expired.
+#[tokio::test]
+async fn a_broken_certificate_is_told_while_the_old_one_serves() {
+    let harbour = Harbour::with(&[]).await;
+    let made = rcgen::generate_simple_self_signed(["mx.example.org".to_owned()]).unwrap();
+    let (cert, key) = ["cert.pem", "key.pem"]
+        .map(|name| harbour.dir.path().join(name))
+        .into();
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let tls =
+        "name = \"mx\"\ntls = \"starttls\"\ncertificate = \"cert.pem\"\nprivate-key = \"key.pem\"";
+    change(&harbour, "name = \"mx\"", tls).await;
+    assert_eq!(health(&harbour).await, "ok\n");
+    std::fs::write(&cert, "half a certificate").unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let told = loop {
+        let health = health(&harbour).await;
+        if health != "ok\n" || std::time::Instant::now() > deadline {
+            break health;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(
+        told.contains("degraded: listener `mx`: certificates changed"),
+        "{told}"
+    );
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    harbour.reloader.reloaded().await;
+    assert_eq!(health(&harbour).await, "ok\n");
 }
 
 #[tokio::test]
@@ -100,7 +171,11 @@ async fn an_address_takes_a_restart_and_the_rest_holds() {
     let harbour = Harbour::with(&[]).await;
     change(&harbour, "[\"127.0.0.1:0\"]", "[\"127.0.0.1:1\"]").await;
     change(&harbour, "[\"example.org\"]", "[\"example.net\"]").await;
-    assert!(recipient(&harbour, "b@example.net").await.starts_with("250"));
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("250")
+    );
 }
 
 /// Fault 17: each change is a generation of its own, and nobody notices.
@@ -133,7 +208,10 @@ async fn reloads_under_load_lose_nothing() {
         reloads += 1;
     }
     for sender in senders {
-        timeout(Duration::from_secs(60), sender).await.unwrap().unwrap();
+        timeout(Duration::from_secs(60), sender)
+            .await
+            .unwrap()
+            .unwrap();
     }
     assert_eq!(harbour.delivered(), SENDERS * MESSAGES, "{reloads} reloads");
     assert!(reloads > 5, "only {reloads} reloads");

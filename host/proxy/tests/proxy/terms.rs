@@ -77,7 +77,9 @@ impl Quay {
     async fn tls(&self, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
         let tcp = TcpStream::connect(self.proxy.address).await?;
         let name = ServerName::try_from("mx.example.org").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, tcp).await
+        TlsConnector::from(Arc::new(config))
+            .connect(name, tcp)
+            .await
     }
 
     /// Shows this certificate, says hello, and tells what filters were told; an error is that of the handshake.
@@ -207,7 +209,10 @@ async fn a_bad_certificate_breaks_no_handshake_and_is_not_verified() {
     let mut for_servers = client_params("server.example.com");
     for_servers.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     for (shown, subject) in [
-        (certified(own_signed.der().clone(), &own), "CN=self.example.com"),
+        (
+            certified(own_signed.der().clone(), &own),
+            "CN=self.example.com",
+        ),
         (signed(&expired), "CN=expired.example.com"),
         (signed(&for_servers), "CN=server.example.com"),
         (pem(VERSION_1), "CN=old.example.com, O=Example"),
@@ -219,7 +224,10 @@ async fn a_bad_certificate_breaks_no_handshake_and_is_not_verified() {
 
 fn pem(text: &str) -> CertifiedKey {
     let certificate = CertificateDer::from_pem_slice(text.as_bytes()).unwrap();
-    from_parts(certificate, &PrivateKeyDer::from_pem_slice(text.as_bytes()).unwrap())
+    from_parts(
+        certificate,
+        &PrivateKeyDer::from_pem_slice(text.as_bytes()).unwrap(),
+    )
 }
 
 /// Whose certificate that is, nobody can know: the session goes on, and filters hear of none.
@@ -230,7 +238,12 @@ async fn a_key_whose_signatures_cannot_be_believed_is_nobodys() {
     let key = KeyPair::generate().unwrap();
     assert!(quay.shows(certified(weak, &key)).await.unwrap().is_none());
     let garbage = CertificateDer::from(b"no certificate".to_vec());
-    assert!(quay.shows(certified(garbage, &key)).await.unwrap().is_none());
+    assert!(
+        quay.shows(certified(garbage, &key))
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -249,7 +262,9 @@ async fn without_authorities_nobody_is_verified_and_unasked_nobody_shows() {
     let quay = Quay::with("client-certificates = \"ask\"").await;
     let shown = signed(&client_params("client.example.com"));
     assert!(!quay.shows(shown).await.unwrap().unwrap().verified);
-    quay.greets(nameless(&quay, &rustls::version::TLS13)).await.unwrap();
+    quay.greets(nameless(&quay, &rustls::version::TLS13))
+        .await
+        .unwrap();
     assert!(quay.seen.lock().unwrap().pop().unwrap().is_none());
     let quay = Quay::with("").await;
     let shown = signed(&client_params("client.example.com"));
@@ -268,10 +283,12 @@ async fn a_session_that_comes_again_is_resumed_with_its_facts() {
         quay.greets(config.clone()).await.unwrap();
         // The certificate of the server may change meanwhile: what was agreed on stays.
         let mut again = quay.tls(config).await.unwrap();
-        again.read(&mut [0; 512]).await.unwrap();
+        assert_ne!(again.read(&mut [0; 512]).await.unwrap(), 0);
         let kind = again.get_ref().1.handshake_kind();
         assert_eq!(kind, Some(HandshakeKind::Resumed), "{version:?}");
-        Client::over(Box::new(again)).play("C: EHLO a\nS: 250").await;
+        Client::over(Box::new(again))
+            .play("C: EHLO a\nS: 250")
+            .await;
         let mut seen = quay.seen.lock().unwrap();
         let (second, first) = (seen.pop().unwrap().unwrap(), seen.pop().unwrap().unwrap());
         assert_eq!(first.sha256, second.sha256);
@@ -282,15 +299,19 @@ async fn a_session_that_comes_again_is_resumed_with_its_facts() {
 #[tokio::test]
 async fn min_tls_refuses_what_is_older() {
     let quay = Quay::with("min-tls = \"1.3\"").await;
-    quay.greets(nameless(&quay, &rustls::version::TLS13)).await.unwrap();
+    quay.greets(nameless(&quay, &rustls::version::TLS13))
+        .await
+        .unwrap();
     let refused = quay.tls(nameless(&quay, &rustls::version::TLS12)).await;
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("ProtocolVersion"), "{refused}");
     let quay = Quay::with("").await;
-    quay.greets(nameless(&quay, &rustls::version::TLS12)).await.unwrap();
+    quay.greets(nameless(&quay, &rustls::version::TLS12))
+        .await
+        .unwrap();
 }
 
-/// RFC 8996: a client that speaks nothing newer than TLS 1.1 gets the alert protocol_version.
+/// RFC 8996: a client that speaks nothing newer than TLS 1.1 gets a fatal alert, handshake_failure or protocol_version.
 #[tokio::test]
 async fn tls_1_0_and_1_1_are_refused() {
     let quay = Quay::with("").await;
@@ -300,7 +321,10 @@ async fn tls_1_0_and_1_1_are_refused() {
         let mut answer = Vec::new();
         drop(tcp.read_to_end(&mut answer).await);
         assert_eq!(answer.first(), Some(&21), "an alert: {answer:?}");
-        assert_eq!(answer.get(5..7), Some(&[2, 70][..]), "fatal, protocol_version");
+        assert!(
+            matches!(answer.get(5..), Some([2, 40 | 70])),
+            "fatal: {answer:?}"
+        );
     }
 }
 
@@ -322,14 +346,22 @@ fn old_hello(minor: u8) -> Vec<u8> {
 #[tokio::test]
 async fn a_cut_connection_ends_no_message() {
     let quay = Quay::with("").await;
-    let tls = quay.tls(nameless(&quay, &rustls::version::TLS13)).await.unwrap();
+    let tls = quay
+        .tls(nameless(&quay, &rustls::version::TLS13))
+        .await
+        .unwrap();
     let (mut tcp, mut session) = tls.into_inner();
     let script = "EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
-    let mut stream = rustls_stream(&mut tcp, &mut session);
+    let mut stream = ByHand {
+        tcp: &mut tcp,
+        session: &mut session,
+    };
     stream.expect("220").await;
     for line in script.split_inclusive('\n') {
         stream.say(line).await;
-        stream.expect(if line == "DATA\r\n" { "354" } else { "250" }).await;
+        stream
+            .expect(if line == "DATA\r\n" { "354" } else { "250" })
+            .await;
     }
     stream.say("Subject: half\r\n\r\nof a message\r\n").await;
     // FIN, without a word.
@@ -346,13 +378,6 @@ struct ByHand<'s> {
     session: &'s mut rustls::ClientConnection,
 }
 
-fn rustls_stream<'s>(
-    tcp: &'s mut TcpStream,
-    session: &'s mut rustls::ClientConnection,
-) -> ByHand<'s> {
-    ByHand { tcp, session }
-}
-
 impl ByHand<'_> {
     async fn say(&mut self, text: &str) {
         use std::io::Write;
@@ -367,14 +392,15 @@ impl ByHand<'_> {
     async fn expect(&mut self, code: &str) {
         use std::io::Read;
         let mut text = String::new();
-        while !text.lines().any(|line| line.starts_with(&format!("{code} "))) {
+        while !text
+            .lines()
+            .any(|line| line.starts_with(&format!("{code} ")))
+        {
             let mut octets = [0; 4096];
-            if !text.is_empty() || !self.session.wants_read() || text.is_empty() {
-                let read = self.tcp.read(&mut octets).await.unwrap();
-                assert!(read > 0, "closed; so far: {text}");
-                self.session.read_tls(&mut &octets[..read]).unwrap();
-                self.session.process_new_packets().unwrap();
-            }
+            let read = self.tcp.read(&mut octets).await.unwrap();
+            assert!(read > 0, "closed; so far: {text}");
+            self.session.read_tls(&mut &octets[..read]).unwrap();
+            self.session.process_new_packets().unwrap();
             let mut plain = Vec::new();
             drop(self.session.reader().read_to_end(&mut plain));
             text.push_str(&String::from_utf8_lossy(&plain));
@@ -385,17 +411,22 @@ impl ByHand<'_> {
 #[tokio::test]
 async fn a_new_certificate_is_shown_while_old_connections_live() {
     let quay = Quay::with("").await;
-    let config = nameless(&quay, &rustls::version::TLS13);
+    // Whoever comes again by ticket is shown no certificate.
+    let mut config = nameless(&quay, &rustls::version::TLS13);
+    config.resumption = Resumption::disabled();
     let mut before = Client::over(Box::new(quay.tls(config.clone()).await.unwrap()));
     before.play("S: 220\nC: EHLO a\nS: 250").await;
     let fresh = write_certificate(&quay.dir, "mx.example.org");
     quay.proxy.reloader.reloaded().await;
-    assert!(quay.tls(config).await.is_err(), "the old one is not shown any more");
+    assert!(
+        quay.tls(config).await.is_err(),
+        "the old one is not shown any more"
+    );
     let believing = versions(rustls::ALL_VERSIONS)
         .with_root_certificates(fresh.clone())
         .with_no_client_auth();
     quay.greets(believing.clone()).await.unwrap();
-    // A broken one changes nothing.
+    // A broken one changes nothing, but is told.
     std::fs::write(quay.dir.path().join("key.pem"), "half a key").unwrap();
     quay.proxy.reloader.reloaded().await;
     quay.greets(believing).await.unwrap();
