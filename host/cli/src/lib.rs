@@ -14,6 +14,7 @@ pub mod logging;
 pub mod output;
 pub mod prepare;
 pub mod run;
+pub mod service;
 pub mod signals;
 pub mod trial;
 pub mod wire;

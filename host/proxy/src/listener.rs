@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use crate::admission::{Admitted, Full};
 use crate::balancer;
 use crate::connection::Connection;
+use crate::descriptors::{self, Spare};
 use crate::door::{Door, DoorTls, Peer};
 use crate::site::{Site, Sites};
 
@@ -64,6 +65,7 @@ impl Listener {
         let mut sessions = JoinSet::new();
         let mut shutdown = sites.now().shutdown.clone();
         let mut back_off = BackOff::default();
+        let mut spare = Spare::new();
         loop {
             tokio::select! {
                 biased;
@@ -76,7 +78,13 @@ impl Listener {
                         let door = Arc::clone(&site.doors[self.door]);
                         welcome(&mut sessions, &site, &door, tcp, client);
                     }
-                    Err(error) => back_off.wait(&error).await,
+                    Err(error) => {
+                        if descriptors::are_exhausted(&error) {
+                            self.turn_away_some(&sites.now().doors[self.door], &mut spare).await;
+                        }
+                        back_off.wait(&error).await;
+                        spare.refill();
+                    }
                 }
             }
         }
@@ -89,6 +97,26 @@ impl Listener {
             );
             sessions.shutdown().await;
         }
+    }
+}
+
+impl Listener {
+    /// Without descriptors nobody can be served, but with the spare one everybody who waits can be told so.
+    async fn turn_away_some(&self, door: &Door, spare: &mut Spare) {
+        /// Then it is time to look whether a session has ended meanwhile.
+        const MOST: usize = 64;
+        if !spare.give_up() {
+            return;
+        }
+        for _ in 0..MOST {
+            // One look: who has not come yet is no reason to wait.
+            let waiting = timeout(Duration::ZERO, self.socket.accept()).await;
+            let Ok(Ok((tcp, client))) = waiting else {
+                break;
+            };
+            turn_away(door, &tcp, client, Refused::NoDescriptors);
+        }
+        spare.refill();
     }
 }
 
@@ -146,6 +174,8 @@ async fn visit(
 /// Why a connection is not served.
 enum Refused {
     Full(Full),
+    /// the system has none left
+    NoDescriptors,
     /// it came past the balancers
     NotBalanced,
 }
@@ -160,6 +190,10 @@ fn turn_away(door: &Door, tcp: &TcpStream, client: SocketAddr, refused: Refused)
         Refused::Full(Full::Client) => (
             "connections-per-client",
             "421 4.7.0 Too many connections from you, try later\r\n",
+        ),
+        Refused::NoDescriptors => (
+            "file descriptors",
+            "421 4.3.2 Too many connections, try later\r\n",
         ),
         Refused::NotBalanced => ("proxy-protocol", "554 5.7.1 No service here\r\n"),
     };

@@ -30,6 +30,30 @@ pub struct Proxy {
     shutdown: watch::Sender<bool>,
 }
 
+/// How things are with a proxy, in one line, for those who ask while it runs.
+#[derive(Clone)]
+pub struct Pulse(Arc<Sites>);
+
+impl Pulse {
+    /// `12 clients, generation 3`, and what is wrong.
+    pub fn line(&self) -> String {
+        let site = self.0.now();
+        let (clients, generation) = (site.admission.now(), site.chain.load().generation());
+        let mut line = format!("{clients} clients, generation {generation}");
+        if let Some(trouble) = site.degraded().first() {
+            line.push_str("; degraded: ");
+            line.push_str(trouble.lines().next().unwrap_or_default());
+        }
+        line
+    }
+}
+
+impl std::fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pulse({})", self.line())
+    }
+}
+
 /// Why a proxy does not start. The configuration itself was right.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -116,6 +140,11 @@ impl Proxy {
     /// Asks the running proxy to look at its files, from anywhere.
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()
+    }
+
+    /// How things are, from anywhere.
+    pub fn pulse(&self) -> Pulse {
+        Pulse(Arc::clone(&self.sites))
     }
 
     /// Where each listener listens, by name; ports the system chose (`:0`) are filled in.

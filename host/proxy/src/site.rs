@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::admission::Admission;
 use crate::backend::{Backend, Error};
 use crate::config::{Config, Deadlines, Limits, Trace};
+use crate::descriptors;
 use crate::door::Door;
 use crate::filters::Standing;
 use crate::spool::{Room, Spooler};
@@ -79,7 +80,7 @@ impl Site {
             hostname: config.hostname.clone(),
             chain: Arc::new(ArcSwap::new(chain)),
             no_filters: Chain::new(0, Vec::new()),
-            admission: Admission::new(limits.connections, limits.connections_per_client),
+            admission: Admission::new(descriptors::sessions(config), limits.connections_per_client),
             spooler: Spooler::new(config.spool.clone(), room(&limits)),
             quarantine: config.quarantine.clone(),
             deadlines: config.deadlines.clone(),
@@ -104,7 +105,7 @@ impl Site {
     pub(crate) fn renewed(&self, before: &Config, next: &Config) -> Self {
         let limits = next.limits.clone();
         self.admission
-            .limit(limits.connections, limits.connections_per_client);
+            .limit(descriptors::sessions(next), limits.connections_per_client);
         self.standing.configure(next.mode);
         let doors = self.doors.iter().zip(&next.listeners);
         Self {
@@ -146,10 +147,14 @@ impl Site {
             format!("filters changed and cannot be loaded, those before them serve on\n{errors}")
         });
         let certificates = self.doors.iter().filter_map(|door| door.trouble());
+        let suspended = self.standing.suspended().into_iter().map(|name| {
+            format!("filter {name} failed over and over: it is not asked, its on-failure answers")
+        });
         configuration
             .into_iter()
             .chain(filters)
             .chain(certificates)
+            .chain(suspended)
             .collect()
     }
 }

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use super::gate::Gate;
 use crate::{Answer, Failure, Mode};
 
 /// What is said over the heads of filters while they run: by the operator, and by the configuration for all of them.
@@ -38,6 +39,7 @@ pub struct Switched {
 pub struct Place {
     /// 0: its own mode; else [`code`] of another one
     over: AtomicU8,
+    pub(super) gate: Gate,
     asked: AtomicU64,
     failed: AtomicU64,
     /// microseconds
@@ -53,6 +55,8 @@ pub struct Tally {
     pub failed: u64,
     /// CPU of all of them
     pub cpu: Duration,
+    /// questions that were not asked because it failed over and over
+    pub kept_out: u64,
 }
 
 impl Switchboard {
@@ -148,7 +152,13 @@ impl Place {
             asked: self.asked.load(Relaxed),
             failed: self.failed.load(Relaxed),
             cpu: Duration::from_micros(self.cpu.load(Relaxed)),
+            kept_out: self.gate.kept_out(),
         }
+    }
+
+    /// Is it not asked now, because it failed over and over? Its `on-failure` answers.
+    pub fn is_suspended(&self) -> bool {
+        !self.gate.is_open_to_all()
     }
 
     pub(super) fn count(&self, came: &Result<Answer, Failure>) {

@@ -68,7 +68,7 @@ enum Step {
     Read {
         stem: String,
         entry: Entry,
-        reading: Reading,
+        reading: Box<Reading>,
     },
 }
 
@@ -373,7 +373,7 @@ fn step(
         None => Step::Read {
             stem: stem.to_owned(),
             entry: entry.clone(),
-            reading,
+            reading: Box::new(reading),
         },
     }
 }
@@ -391,7 +391,7 @@ async fn load(step: Step, loader: &dyn Loader) -> Held {
             stem,
             entry,
             reading,
-        } => (stem, entry, reading),
+        } => (stem, entry, *reading),
     };
     let (key, loaded) = match reading.result {
         Err(unread) => (None, Err((unread.policy, unread.error))),

@@ -103,6 +103,14 @@ impl Standing {
             .collect()
     }
 
+    /// Filters that failed over and over and are not asked for a while.
+    pub(crate) fn suspended(&self) -> Vec<String> {
+        let now = self.lock();
+        let names = now.filters.iter().map(|listed| listed.filter.name());
+        let suspended = names.filter(|name| self.board.place(name).is_suspended());
+        suspended.map(str::to_owned).collect()
+    }
+
     pub(crate) fn report(&self) -> ChainReport {
         let now = self.lock();
         ChainReport {
@@ -158,6 +166,11 @@ impl Listed {
             asked: tally.asked,
             failed: tally.failed,
             cpu_ms: u64::try_from(tally.cpu.as_millis()).unwrap_or(u64::MAX),
+            breaker: match place.is_suspended() {
+                true => "open".to_owned(),
+                false => "closed".to_owned(),
+            },
+            kept_out: tally.kept_out,
         }
     }
 }
