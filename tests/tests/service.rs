@@ -98,10 +98,9 @@ fn a_running_transaction_ends_before_the_program_does() {
     let mut busy = sender(&program);
     program.signal("TERM");
     idle.expect("421 *");
-    assert!(
-        TcpStream::connect(program.plain()).is_err(),
-        "nobody listens any more"
-    );
+    program.until("nobody listens any more", || {
+        TcpStream::connect(program.plain()).is_err()
+    });
     busy.ask("Subject: a\r\n\r\nb\r\n.", "250 *");
     busy.expect("421 *");
     assert_eq!(program.ends(), Some(0));
@@ -195,8 +194,9 @@ fn without_descriptors_clients_hear_421_and_those_who_are_in_are_served() {
 fn a_low_hard_limit_is_told_and_held() {
     let backend = BackendDouble::start();
     let builder = Proxy::before(backend.address()).set("[limits]\nconnections = 5000");
-    let program = Program::run_with(PROGRAM, builder, |_, command| {
-        let run = format!("ulimit -n 310 && exec {PROGRAM} \"$@\"");
+    let program = Program::run_with(PROGRAM, builder, |dir, command| {
+        let log = dir.join("log");
+        let run = format!("ulimit -n 310 && exec {PROGRAM} \"$@\" 2>{}", log.display());
         let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", &run, "sh"]).args(arguments);

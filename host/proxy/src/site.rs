@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lazaret_mail::chain::{Record, Said};
+use lazaret_mail::message::ParseRoom;
 use lazaret_mail::{Chain, Decision, FailureKind, Observation};
 use tokio::sync::{Semaphore, watch};
 
@@ -75,6 +76,7 @@ impl Site {
         shutdown: watch::Receiver<bool>,
     ) -> Self {
         let limits = config.limits.clone();
+        ParseRoom::shared().limit(limits.parse_memory);
         Self {
             backend: Backend::new(config.backend.clone(), config.hostname.clone()),
             hostname: config.hostname.clone(),
@@ -104,6 +106,7 @@ impl Site {
     /// The site by another configuration of the same listeners: sessions under way keep the one they began with.
     pub(crate) fn renewed(&self, before: &Config, next: &Config) -> Self {
         let limits = next.limits.clone();
+        ParseRoom::shared().limit(limits.parse_memory);
         self.admission
             .limit(descriptors::sessions(next), limits.connections_per_client);
         self.standing.configure(next.mode);

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned};
+use lazaret_mail::message::{PARSE_LIMIT, PARSE_ROOM};
 use serde::Deserialize;
 
 /// A client's buffer grows to this.
 const MOST_COMMAND: usize = 1 << 20;
 /// More tasks than this are no help to anybody.
 const MOST_OBSERVERS: usize = 100_000;
+
+/// The largest message that is parsed needs so much.
+const LEAST_PARSE_MEMORY: usize = 2 * PARSE_LIMIT as usize;
 
 /// Sizes and counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,9 @@ pub struct Limits {
     /// octets of all messages together that were not answered for yet, in memory or in files; beyond it MAIL and messages
     /// get 452. Default 2 GiB
     pub in_flight: u64,
+    /// octets of memory for the MIME trees of all messages over 64 KiB; beyond it they wait a while, then are judged as
+    /// unparsed. Default 512 MiB
+    pub parse_memory: u64,
     /// Received fields in a message before it counts as looping and gets 554. Default 100
     pub received: usize,
     /// observers (`on-outcome`, `on-disconnect`) running at once; what comes on top is dropped and counted. Default 256
@@ -53,6 +60,7 @@ impl Default for Limits {
             spool_memory: 256 << 10,
             spool_memory_total: 256 << 20,
             in_flight: 2 << 30,
+            parse_memory: PARSE_ROOM,
             received: 100,
             observers: 256,
         }
@@ -66,6 +74,8 @@ pub struct Deadlines {
     pub command: Duration,
     /// for a client to send each 16 KiB of a message. Default 3 min
     pub block: Duration,
+    /// for a client to send a message, however it trickles. Default 1 h
+    pub message: Duration,
     /// for a TLS handshake. Default 10 s
     pub handshake: Duration,
     /// for a whole session; it ends with 421 wherever it is. Default 4 h
@@ -81,6 +91,7 @@ pub struct Deadlines {
 pub(super) struct WrittenDeadlines {
     command: Option<Spanned<Span>>,
     block: Option<Spanned<Span>>,
+    message: Option<Spanned<Span>>,
     handshake: Option<Spanned<Span>>,
     session: Option<Spanned<Span>>,
     write: Option<Spanned<Span>>,
@@ -92,6 +103,7 @@ impl WrittenDeadlines {
         Ok(Deadlines {
             command: at_least_time(source, "command", self.command, 300)?,
             block: at_least_time(source, "block", self.block, 180)?,
+            message: at_least_time(source, "message", self.message, 3600)?,
             handshake: at_least_time(source, "handshake", self.handshake, 10)?,
             session: at_least_time(source, "session", self.session, 4 * 3600)?,
             write: at_least_time(source, "write", self.write, 60)?,
@@ -168,6 +180,7 @@ pub(super) struct Written {
     spool_memory: Option<ByteSize>,
     spool_memory_total: Option<ByteSize>,
     in_flight: Option<Spanned<ByteSize>>,
+    parse_memory: Option<Spanned<ByteSize>>,
     received: Option<usize>,
     observers: Option<usize>,
 }
@@ -194,6 +207,12 @@ impl Written {
                 default.connections_per_client,
             )?,
             message_size: message_size as u64,
+            parse_memory: size(
+                self.parse_memory,
+                "parse-memory",
+                LEAST_PARSE_MEMORY,
+                octets(&ByteSize(default.parse_memory)),
+            )? as u64,
             in_flight: in_flight(source, self.in_flight, message_size as u64)?,
             header_size: size(self.header_size, "header-size", 4096, default.header_size)?,
             // RFC 5321 section 4.5.3.1.8: at least 100 recipients.

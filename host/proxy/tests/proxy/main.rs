@@ -10,6 +10,7 @@ mod kit;
 mod passed_on;
 mod relay;
 mod reload;
+mod slow;
 mod switch;
 mod terms;
 mod tls;
