@@ -30,4 +30,4 @@ mod wire;
 pub use config::Config;
 pub use filters::Reloader;
 pub use probe::{Finding, ProbeReport, probe};
-pub use proxy::{Proxy, Pulse, StartError, check_directories};
+pub use proxy::{Proxy, Pulse, StartError, check_directories, expired};

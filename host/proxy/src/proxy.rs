@@ -115,6 +115,9 @@ impl Proxy {
         // Before the listeners: whoever finds that we listen finds the control socket, too.
         let control = control::bind(&config)?;
         let listeners = listen(&config.listeners)?;
+        for trouble in expired(&config) {
+            tracing::error!("{trouble}");
+        }
         let admin = listen_admin(&config.admin)?;
         let (shutdown, asked) = watch::channel(false);
         let standing = Standing::new(config.mode);
@@ -185,6 +188,14 @@ impl Proxy {
         self.shutdown.send_replace(true);
         while running.join_next().await.is_some() {}
     }
+}
+
+/// Certificates that clients who check will not take.
+pub fn expired(config: &Config) -> Vec<String> {
+    let terms = config.listeners.iter().filter_map(|it| it.tls.terms());
+    terms
+        .filter_map(|terms| terms.certificates.expired())
+        .collect()
 }
 
 /// Can the spool and the quarantine be written? Found out now, not when the first large message comes.
