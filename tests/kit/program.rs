@@ -23,19 +23,29 @@ pub struct Program {
 impl Program {
     /// Starts `program` with what was built; its listener `plain` gets a free port.
     pub fn run(program: &str, builder: Builder) -> Self {
+        Self::run_with(program, builder, |_, _| {})
+    }
+
+    /// The same; `set` is given its directory and its command, to change its surroundings.
+    pub fn run_with(
+        program: &str,
+        builder: Builder,
+        set: impl FnOnce(&Path, &mut Command),
+    ) -> Self {
         let address = free_port();
         let listen = format!("[listener-plain]\nlisten = [\"{address}\"]");
         let dir = builder.set(&listen).write();
         let log = File::create(dir.path().join("log")).expect("our directory");
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["run", "--log-format", "json", "--config"])
             .arg(dir.path().join("lazaret.toml"))
             .env("XDG_RUNTIME_DIR", dir.path())
             .env("XDG_CACHE_HOME", dir.path())
             .stdin(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the program starts");
+            .stderr(log);
+        set(dir.path(), &mut command);
+        let child = command.spawn().expect("the program starts");
         let started = Self {
             program: program.into(),
             dir,
@@ -116,6 +126,16 @@ impl Program {
             .args([&format!("-{name}"), &self.child.id().to_string()])
             .status();
         assert!(told.expect("kill is there").success());
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has ended of itself; its exit code.
+    pub fn ends(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
     }
 
     /// Memory it holds, in KiB (`VmRSS` of Linux); 0 where that is not known.

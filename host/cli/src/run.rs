@@ -6,6 +6,7 @@ use lazaret_proxy::Config;
 
 use crate::arguments::Run;
 use crate::exit::{Exit, Failure};
+use crate::service::Service;
 use crate::{signals, wire};
 
 /// Where the configuration is looked for when none is named.
@@ -17,10 +18,17 @@ pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let proxy = wire::start(config).await?;
     crate::logging::publish(&proxy.metrics());
-    hangup.reloads(proxy.reloader());
+    let service = Service::new(proxy.pulse());
+    service.reloads(hangup, proxy.reloader());
     for (listener, address) in proxy.addresses() {
         tracing::info!(%listener, %address, "listening");
     }
+    service.ready();
+    service.lives();
+    let stop = async {
+        stop.await;
+        service.stopping();
+    };
     proxy.run(stop).await;
     tracing::info!("stopped");
     Ok(Exit::Good)

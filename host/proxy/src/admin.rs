@@ -12,39 +12,40 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::backend::Health;
-use crate::site::Site;
+use crate::site::{Site, Sites};
 
 /// Serves until the proxy ends.
-pub(crate) async fn serve(listener: TcpListener, site: Arc<Site>) {
+pub(crate) async fn serve(listener: TcpListener, sites: Arc<Sites>) {
     let router = Router::new()
         .route("/healthz", get(health))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
-        .with_state(site);
+        .with_state(sites);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the admin port is closed");
     }
 }
 
-/// 200 while mail can be delivered, 503 with the reason while it cannot. A directory that cannot be loaded while an older
-/// generation serves is told with 200: taking every proxy out of service would be worse than what is wrong.
-async fn health(State(site): State<Arc<Site>>) -> (StatusCode, String) {
+/// 200 while mail can be delivered, 503 with the reason while it cannot. Filters, certificates or a configuration that
+/// changed and cannot be used, while the older ones serve, are told with 200: taking every proxy out of service would be
+/// worse than what is wrong.
+async fn health(State(sites): State<Arc<Sites>>) -> (StatusCode, String) {
+    let site = sites.now();
     let troubles = troubles(&site).await;
     if !troubles.is_empty() {
         return (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n");
     }
-    let mut text = String::new();
-    if let Some(trouble) = site.standing.trouble() {
-        text += "degraded: filters changed and cannot be loaded, those before them serve on\n";
-        text += &(trouble.errors.join("\n") + "\n");
-    }
+    let mut degraded = site.degraded();
     if let Health::Degraded(dead) = site.backend.health().await {
-        text += "degraded: mail goes to the other addresses of the backend\n";
-        text += &(dead.join("\n") + "\n");
+        let dead = dead.join("\n");
+        degraded.push(format!(
+            "mail goes to the other addresses of the backend\n{dead}"
+        ));
     }
-    if text.is_empty() {
-        text += "ok\n";
-    }
+    let text = match degraded.is_empty() {
+        true => "ok\n".to_owned(),
+        false => format!("degraded: {}\n", degraded.join("\ndegraded: ")),
+    };
     (StatusCode::OK, text)
 }
 
@@ -57,7 +58,8 @@ async fn troubles(site: &Arc<Site>) -> Vec<String> {
     troubles
 }
 
-async fn status(State(site): State<Arc<Site>>) -> Json<Value> {
+async fn status(State(sites): State<Arc<Sites>>) -> Json<Value> {
+    let site = sites.now();
     let troubles = troubles(&site).await;
     let backend = site.backend.snapshot();
     Json(json!({
@@ -73,12 +75,13 @@ async fn status(State(site): State<Arc<Site>>) -> Json<Value> {
         "chain": site.standing.report(),
         "transactions": site.metrics.fates(),
         "no-sandbox": site.metrics.no_sandbox.get(),
+        "degraded": site.degraded(),
         "observers-dropped": site.observers.dropped(),
     }))
 }
 
 /// Never waits for anybody: a scrape every few seconds must not open connections to the backend.
-async fn metrics(State(site): State<Arc<Site>>) -> impl IntoResponse {
+async fn metrics(State(sites): State<Arc<Sites>>) -> impl IntoResponse {
     let kind = [(header::CONTENT_TYPE, lazaret_metrics::CONTENT_TYPE)];
-    (kind, site.metrics.registry.render())
+    (kind, sites.now().metrics.registry.render())
 }

@@ -7,6 +7,7 @@ mod certificate;
 mod limits;
 mod listener;
 mod recipients;
+mod roots;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -20,7 +21,9 @@ use serde::Deserialize;
 pub use backend::{BackendConfig, BackendTls, Identity};
 pub use certificate::Certificates;
 pub use limits::{Deadlines, Limits, Reload};
-pub use listener::{Balancers, ListenerConfig, ListenerTls, Others};
+pub use listener::{
+    Balancers, ClientCertificates, LeastTls, ListenerConfig, ListenerTls, Others, TlsTerms,
+};
 pub use recipients::{DomainPattern, Recipients};
 
 /// The whole configuration, checked.

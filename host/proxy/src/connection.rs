@@ -26,11 +26,11 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::backend::{Delivery, Error, Introduction};
+use crate::door::{Door, DoorTls};
 use crate::explain::{By, Case, Of};
 use crate::fate::Fate;
 use crate::metrics::DoorMetrics;
-use crate::site::{Door, DoorTls, Site};
-use crate::tls;
+use crate::site::Site;
 use crate::wire::Wire;
 use conclusion::Conclusion;
 use pace::Pace;
@@ -106,7 +106,7 @@ impl Connection {
         Self {
             server: Server::new(server_config(&site, &door, &session)),
             judge: Judge::new(chain, &door.name),
-            delivery: Delivery::new(Arc::clone(&site.backend), case.dialogue.clone()),
+            delivery: Delivery::new(Arc::clone(&site.backend)),
             session,
             protocol: "SMTP",
             transaction: None,
@@ -151,8 +151,7 @@ impl Connection {
         drop(tcp.set_nodelay(true));
         let wire = match &self.door.tls {
             DoorTls::Implicit(acceptor) => {
-                let (wire, facts) =
-                    tls::accept(acceptor, tcp, self.site.deadlines.handshake).await?;
+                let (wire, facts) = acceptor.accept(tcp, self.site.deadlines.handshake).await?;
                 self.server.tls_established();
                 self.note_tls(facts);
                 wire
@@ -229,7 +228,10 @@ impl Connection {
                 }
                 Event::XClient(attributes) => xclient::present(self, &attributes).await,
                 // Never offered, so never asked.
-                Event::XForward(_) => self.server.answer(Reply::not_implemented()),
+                Event::XForward(_) => {
+                    let reply = Reply::not_implemented().naming(&self.session.id);
+                    self.server.answer(reply);
+                },
                 Event::Quit => {}
                 Event::Close(reason) => return self.over(wire, reason).await,
             }
@@ -242,6 +244,9 @@ impl Connection {
             log::closed(&self.session, words(reason));
         }
         let reason = words(reason);
+        let reply = self.server.take_refusal();
+        self.end_transaction(Conclusion::early(fate(reason), reply.as_ref(), By::Us));
+        self.note_refusal(reply);
         match self.flush(wire).await {
             Ok(()) => Turn::Over(reason),
             Err(reason) => Turn::Over(reason),
@@ -250,6 +255,8 @@ impl Connection {
 
     /// Writes what waits and reads what comes. A deadline or a shutdown queues a reply; an error is the end.
     async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
+        let refusal = self.server.take_refusal();
+        self.note_refusal(refusal);
         // Whatever was answered was a command: NOOP and RSET are no events.
         if !self.server.output().is_empty() && !self.is_receiving() {
             self.pace.restart();
@@ -337,7 +344,7 @@ impl Connection {
         let tcp = wire
             .into_plain()
             .ok_or_else(|| io::Error::other("STARTTLS inside TLS"))?;
-        let (wire, facts) = tls::accept(acceptor, tcp, self.site.deadlines.handshake).await?;
+        let (wire, facts) = acceptor.accept(tcp, self.site.deadlines.handshake).await?;
         self.server.tls_established();
         self.drop_transaction(Fate::Reset);
         self.delivery.let_go();
@@ -381,7 +388,17 @@ impl Connection {
     fn recipient_refused(&mut self, path: &Path, reply: &Reply, by: By) {
         self.count_refused();
         let of = Of::Address(path.address.clone());
-        self.case.refused(&self.session, Stage::Rcpt, of, reply, by);
+        self.case
+            .refused(&self.session, Some(Stage::Rcpt), of, reply, by);
+    }
+
+    /// A command was refused before any stage.
+    fn note_refusal(&self, reply: Option<Reply>) {
+        if let Some(reply) = reply {
+            self.counts.command_refused();
+            self.case
+                .refused(&self.session, None, Of::Itself, &reply, By::Us);
+        }
     }
 
     fn count_refused(&mut self) {
@@ -407,6 +424,7 @@ impl Connection {
         Introduction {
             session: Arc::clone(&self.session),
             protocol: self.protocol,
+            dialogue: self.case.dialogue.clone(),
         }
     }
 

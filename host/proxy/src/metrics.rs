@@ -30,6 +30,8 @@ pub(crate) struct Metrics {
     pub(crate) no_sandbox: Counter,
     /// questions to the backend that came to nothing, by kind
     pub(crate) backend_failures: Family<1, Counter>,
+    /// ways to backend addresses
+    pub(crate) legs: Arc<Legs>,
     families: door::Families,
     doors: RwLock<HashMap<Arc<str>, Arc<DoorMetrics>>>,
 }
@@ -46,6 +48,7 @@ impl Metrics {
                 "Times that the backend could not be asked or gave no proper answer",
                 ["kind"],
             ),
+            legs: Legs::new(&registry),
             families: door::Families::new(&registry),
             doors: RwLock::default(),
             registry,

@@ -40,6 +40,9 @@ pub async fn filters(arguments: &Filters) -> Result<Exit, Failure> {
         }
         Response::NoSuchFilter { name, known } => Err(unknown(&name, &known)),
         Response::Refused(why) => Err(Failure::bad(why)),
+        Response::Explanation(_) | Response::Forgotten { .. } => {
+            Err(Failure::bad("the proxy answered another question"))
+        }
     }
 }
 

@@ -274,8 +274,8 @@ mod tests {
         let kept = Kept::default();
         let writer = kept.clone();
         let subscriber = tracing_subscriber::fmt()
-            .event_format(Lines(format))
             .with_ansi(false)
+            .event_format(Lines(format))
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, log);

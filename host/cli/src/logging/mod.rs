@@ -33,7 +33,9 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
         Command::Run(_) | Command::Demo(_) => "info",
         // Compiling Python takes a minute: people want to see that something happens.
         Command::Check(_) | Command::Try(_) => "warn,lazaret_engine::progress=info",
-        Command::Filters(_) | Command::Inspect(_) | Command::Prepare(_) => "warn",
+        Command::Explain(_) | Command::Filters(_) | Command::Inspect(_) | Command::Prepare(_) => {
+            "warn"
+        }
     };
     let level = arguments.log.log.as_deref().unwrap_or(usual);
     let filter = levels(level).map_err(|problem| {
@@ -110,9 +112,9 @@ where
 {
     // A log that cannot be written is not worth a panic: no complaint about it on the same closed stream.
     tracing_subscriber::fmt()
+        .with_ansi(io::stderr().is_terminal() && format == LogFormat::Text)
         .event_format(Lines(format))
         .with_writer(writer)
-        .with_ansi(io::stderr().is_terminal() && format == LogFormat::Text)
         .log_internal_errors(false)
         .with_env_filter(filter)
         .init();

@@ -13,7 +13,7 @@ const VERDICTS: usize = VerdictKind::ALL.len();
 const FAILED: usize = VERDICTS;
 
 /// Why filters fail, in the order of [`kind`].
-const FAILURES: [&str; 8] = [
+const FAILURES: [&str; 9] = [
     "trap",
     "time",
     "wall",
@@ -22,6 +22,7 @@ const FAILURES: [&str; 8] = [
     "not_loadable",
     "busy",
     "internal",
+    "suspended",
 ];
 
 /// Counts of one filter since the program started, kept by its [`Place`](super::Place) through all generations.
@@ -123,6 +124,7 @@ fn kind(kind: &FailureKind) -> usize {
         FailureKind::NotLoadable(_) => 5,
         FailureKind::Busy => 6,
         FailureKind::Internal(_) => 7,
+        FailureKind::Suspended => 8,
     }
 }
 

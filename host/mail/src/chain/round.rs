@@ -4,6 +4,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::gate::Closed;
 use super::judge::{Judge, Seat, Transaction};
 use super::mark::Mark;
 use super::reply::{self, Occasion};
@@ -11,8 +12,8 @@ use super::table::{self, Cell};
 use super::{Action, Chain, Decision, Keep, Member, Record, Said, Weight};
 use crate::message::EditFault;
 use crate::{
-    Answer, Ask, Effects, Envelope, Failure, FailureKind, Message, Mode, Notes, OnFailure, Points,
-    Question, Sandbox, Scope, Score, Session, Stage, Verdict, VerdictKind,
+    Answer, Ask, Clues, Effects, Envelope, Failure, FailureKind, Message, Mode, Notes, OnFailure,
+    Points, Question, Sandbox, Scope, Score, Session, Stage, Verdict, VerdictKind,
 };
 
 /// Longest reason of a quarantine, in characters.
@@ -126,10 +127,14 @@ impl<'j> Round<'j> {
             let record = self.record(member, Said::FailedEarlier(policy.on_failure));
             return self.on_failure(member, record);
         };
+        let turn = match member.enter().await {
+            Ok(turn) => turn,
+            Err(closed) => return self.not_asked(position, member, sandbox, closed),
+        };
         let asked = Instant::now();
         let came = sandbox.ask(self.question()).await;
         let wall = asked.elapsed();
-        member.place.count(self.stage, wall, &came);
+        member.settle(turn, self.stage, wall, &came);
         let flow = match came {
             Ok(answer) => {
                 self.seat(position, Seat::Taken(sandbox));
@@ -148,6 +153,41 @@ impl<'j> Round<'j> {
             record.wall = wall;
         }
         flow
+    }
+
+    /// One that missed a question is not asked again in this transaction: it would judge what it has not seen whole.
+    fn not_asked(
+        &mut self,
+        position: usize,
+        member: &Member,
+        sandbox: Box<dyn Sandbox>,
+        closed: Closed,
+    ) -> ControlFlow<()> {
+        let failure = |kind, detail| Failure {
+            filter: member.name.to_string(),
+            stage: self.stage,
+            kind,
+            cpu: Duration::ZERO,
+            clues: Box::new(Clues {
+                detail,
+                ..Clues::default()
+            }),
+        };
+        match closed {
+            Closed::Crowded => {
+                let most = member.filter.policy().concurrency;
+                let detail = format!("`concurrency` of {most} is reached");
+                let failure = failure(FailureKind::Busy, Some(detail));
+                self.seat(position, Seat::Taken(sandbox));
+                self.busy(member, failure)
+            }
+            Closed::Suspended => {
+                let failure = failure(FailureKind::Suspended, None);
+                self.seat(position, Seat::Failed);
+                let record = self.record(member, Said::Failed(failure));
+                self.on_failure(member, record)
+            }
+        }
     }
 
     fn oversize(&self, limit: u64) -> Option<Said> {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use super::Measures;
+use super::gate::Gate;
 use crate::{Answer, Failure, Mode, Stage};
 
 /// What is said over the heads of filters while they run: by the operator, and by the configuration for all of them.
@@ -39,6 +40,7 @@ pub struct Switched {
 pub struct Place {
     /// 0: its own mode; else [`code`] of another one
     over: AtomicU8,
+    pub(super) gate: Gate,
     asked: AtomicU64,
     failed: AtomicU64,
     /// microseconds
@@ -55,15 +57,23 @@ pub struct Tally {
     pub failed: u64,
     /// CPU of all of them
     pub cpu: Duration,
+    /// questions that were not asked because it failed over and over
+    pub kept_out: u64,
 }
 
 impl Switchboard {
     /// With the `mode` that the configuration has for all filters: `Observe` goes before each filter's own.
     pub fn new(configured: Mode) -> Self {
-        Self(Mutex::new(Board {
-            configured: Some(configured).filter(|mode| *mode == Mode::Observe),
-            ..Board::default()
-        }))
+        let board = Self::default();
+        board.configure(configured);
+        board
+    }
+
+    /// The configuration has another mode for all filters now.
+    pub fn configure(&self, mode: Mode) {
+        let mut board = self.lock();
+        board.configured = Some(mode).filter(|mode| *mode == Mode::Observe);
+        board.tell();
     }
 
     /// The place of the filter of that name; made if there is none.
@@ -87,9 +97,7 @@ impl Switchboard {
                 board.all = Some(said).filter(|said| said.mode == Mode::Observe);
             }
         }
-        for (name, place) in &board.places {
-            place.over.store(board.over(name), Relaxed);
-        }
+        board.tell();
     }
 
     /// The operator's word that holds for this filter.
@@ -125,6 +133,13 @@ impl Switchboard {
 }
 
 impl Board {
+    /// To everybody whose place is known.
+    fn tell(&self) {
+        for (name, place) in &self.places {
+            place.over.store(self.over(name), Relaxed);
+        }
+    }
+
     fn over(&self, name: &str) -> u8 {
         let operator = self.named.get(name).or(self.all.as_ref());
         code(operator.map(|said| said.mode).or(self.configured))
@@ -148,7 +163,13 @@ impl Place {
             asked: self.asked.load(Relaxed),
             failed: self.failed.load(Relaxed),
             cpu: Duration::from_micros(self.cpu.load(Relaxed)),
+            kept_out: self.gate.kept_out(),
         }
+    }
+
+    /// Is it not asked now, because it failed over and over? Its `on-failure` answers.
+    pub fn is_suspended(&self) -> bool {
+        !self.gate.is_open_to_all()
     }
 
     /// The same in detail.

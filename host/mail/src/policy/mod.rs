@@ -9,6 +9,7 @@ use std::time::Duration;
 use lazaret_config::{ConfigError, Source};
 use serde::Deserialize;
 
+use crate::chain::BreakerPolicy;
 use crate::{Stage, StageSet, VerdictKind};
 
 pub use read::Permission;
@@ -104,6 +105,10 @@ pub struct Policy {
     pub time_per_mib: Duration,
     /// `wall`: real time a stage
     pub wall: Duration,
+    /// `concurrency`: questions at once, of all sessions
+    pub concurrency: usize,
+    /// `breaker`: when it is not asked for a while
+    pub breaker: BreakerPolicy,
     /// `memory`: octets
     pub memory: u64,
     /// `max-message`: octets
@@ -131,6 +136,8 @@ impl Default for Policy {
             time: Duration::from_millis(250),
             time_per_mib: Duration::from_millis(50),
             wall: Duration::from_secs(10),
+            concurrency: 256,
+            breaker: BreakerPolicy::default(),
             memory: 64 << 20,
             max_message: 25 << 20,
             config: "{}".into(),

@@ -53,7 +53,7 @@ impl Ending {
 /// The dot has come.
 pub(super) async fn message(c: &mut Connection, end: End) {
     let Some(mut transaction) = take(c).await else {
-        return c.server.answer(Reply::bad_sequence());
+        return c.server.answer(Reply::bad_sequence().naming(&c.session.id));
     };
     transaction.clock.end = Some(Instant::now());
     let ending = match end.fault {
@@ -155,13 +155,13 @@ async fn refused(
             c.hold(&decision).await;
             match judged(decision) {
                 Judged::Ended(ending) => ending,
-                Judged::Pass | Judged::Kept(..) => Ending::new(Fate::Failed, Reply::local_error()),
+                Judged::Pass | Judged::Kept(..) => Ending::new(Fate::Failed, Reply::local_error().naming(id)),
             }
         }
         Refusal::Header(fault) => Ending::new(Fate::Refused, replies::header(&fault, id)),
         Refusal::Storage(error) => {
-            tracing::error!(session = %id, %error, "the spool cannot be written");
-            transaction.problem = Some(format!("the spool cannot be written: {error}"));
+            tracing::error!(session = %id, %error, "the message cannot be spooled");
+            transaction.problem = Some(format!("the message cannot be spooled: {error}"));
             Ending::new(Fate::Failed, replies::storage(&error, id))
         }
     }

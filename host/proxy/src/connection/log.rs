@@ -191,7 +191,7 @@ struct Refusals<'j>(&'j [Judgement]);
 
 impl fmt::Display for Refusals<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at_rcpt = self.0.iter().filter(|it| it.stage == Stage::Rcpt);
+        let at_rcpt = self.0.iter().filter(|it| it.stage == Some(Stage::Rcpt));
         let refused = at_rcpt.filter(|it| it.reply.is_some()).take(MOST_NAMED);
         let mut between = "";
         for judgement in refused {

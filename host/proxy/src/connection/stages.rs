@@ -63,6 +63,12 @@ async fn offer(c: &mut Connection) -> Extensions {
 pub(super) async fn mail(c: &mut Connection, path: Path) {
     let chain = c.chain();
     c.begin(&chain, &path);
+    if !c.site.spooler.has_room(path.declared_size().unwrap_or(0)) {
+        let reply = replies::crowded(&c.session.id);
+        c.end_transaction(Conclusion::early(Fate::Failed, Some(&reply), By::Us));
+        c.server.answer(reply);
+        return c.pace.restart();
+    }
     let mut decision = c.judge.mail(chain, &c.session, &path).await;
     c.obey(Stage::Mail, Of::Itself, &mut decision).await;
     let by = By::filter(decision.by, By::Us);
@@ -99,7 +105,7 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
         return c.pace.restart();
     }
     let Some(transaction) = &c.transaction else {
-        return c.server.answer(Reply::bad_sequence());
+        return c.server.answer(Reply::bad_sequence().naming(&c.session.id));
     };
     let envelope = Arc::clone(&transaction.envelope);
     let judging = c.judge.rcpt(&c.session, &envelope, &path);
@@ -167,7 +173,7 @@ async fn ask_rcpt(c: &mut Connection, path: Path) {
 /// DATA: the content is wanted; the backend is asked when it is complete.
 pub(super) fn data(c: &mut Connection) {
     let Some(transaction) = &mut c.transaction else {
-        return c.server.answer(Reply::bad_sequence());
+        return c.server.answer(Reply::bad_sequence().naming(&c.session.id));
     };
     let watch = c
         .judge

@@ -35,10 +35,10 @@ pub(super) fn keyword() -> Keyword {
 /// Answers it. Whoever may no longer say it (a passed-on client for another one) is refused.
 pub(super) async fn present(c: &mut Connection, attributes: &[Attribute]) {
     if !c.may_present() {
-        return c.server.answer(refused());
+        return c.server.answer(refused().naming(&c.session.id));
     }
     match c.presented.take_in(attributes) {
-        None => c.server.answer(Reply::bad_parameter()),
+        None => c.server.answer(Reply::bad_parameter().naming(&c.session.id)),
         Some(None) => c.server.answer(greeting(&c.site.hostname)),
         Some(Some(address)) => {
             let presented = std::mem::take(&mut c.presented);

@@ -110,7 +110,7 @@ impl Case {
         }
         let judgement = Judgement {
             at: self.age(),
-            stage,
+            stage: Some(stage),
             of,
             records: std::mem::take(&mut decision.records),
             reply,
@@ -123,7 +123,7 @@ impl Case {
     pub(crate) fn refused(
         &self,
         session: &Arc<Session>,
-        stage: Stage,
+        stage: Option<Stage>,
         of: Of,
         reply: &Reply,
         by: By,
@@ -141,7 +141,10 @@ impl Case {
 
     fn keep(&self, session: &Arc<Session>, judgement: Judgement) {
         let mut open = self.open();
-        let outside = matches!(judgement.stage, Stage::Connect | Stage::Hello | Stage::Auth);
+        let outside = matches!(
+            judgement.stage,
+            Some(Stage::Connect | Stage::Hello | Stage::Auth)
+        );
         match open.transaction.as_mut().filter(|_| !outside) {
             Some(transaction) if transaction.judgements.len() < MOST => {
                 transaction.judgements.push(judgement);

@@ -118,7 +118,8 @@ impl Of {
 pub(crate) struct Judgement {
     /// after so much of the session
     pub(crate) at: Duration,
-    pub(crate) stage: Stage,
+    /// None: a command that never came to one
+    pub(crate) stage: Option<Stage>,
     pub(crate) of: Of,
     /// of each filter that was asked
     pub(crate) records: Vec<Record>,

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use lazaret_mail::chain::{Record, Said, Weight};
-use lazaret_mail::{Path, Session, Verdict};
+use lazaret_mail::{Path, Session, Stage, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, Glance, Pending};
@@ -124,7 +124,7 @@ pub struct PhasesReport {
 pub struct JudgementReport {
     /// milliseconds of the session
     pub at: f64,
-    /// e.g. `rcpt`
+    /// e.g. `rcpt`; `command` for one that was refused before any stage
     pub stage: String,
     /// the recipient, or the name in the hello
     pub of: Option<String>,
@@ -327,7 +327,7 @@ fn accepted(talk: &Talk) -> Vec<String> {
 fn judgement(judgement: &Judgement) -> JudgementReport {
     JudgementReport {
         at: milliseconds(judgement.at),
-        stage: judgement.stage.name().to_owned(),
+        stage: judgement.stage.map_or("command", Stage::name).to_owned(),
         of: judgement.of.word().map(str::to_owned),
         reply: judgement.reply.as_ref().map(one_line),
         by: judgement.by.word().to_owned(),

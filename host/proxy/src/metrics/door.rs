@@ -23,6 +23,7 @@ pub(super) struct Families {
     handshakes_failed: Family<1, Counter>,
     tls: Family<2, Counter>,
     stages: Family<3, Counter>,
+    commands_refused: Family<1, Counter>,
     recipients: Family<2, Counter>,
     transactions: Family<2, Counter>,
     duration: Family<1, Histogram>,
@@ -42,6 +43,7 @@ pub(crate) struct DoorMetrics {
     pub(crate) handshakes_failed: Counter,
     tls: [Counter; VERSIONS.len()],
     stages: [[Counter; OUTCOMES.len()]; Stage::ALL.len()],
+    commands_refused: Counter,
     recipients: [Counter; 2],
     transactions: [Counter; Fate::ALL.len()],
     duration: Histogram,
@@ -77,6 +79,11 @@ impl Families {
                 "stages",
                 "What stages came to, our own checks and all filters together",
                 ["listener", "stage", "outcome"],
+            ),
+            commands_refused: registry.counters(
+                "commands_refused",
+                "Groups of commands in which one was refused before any stage: syntax, sequence, limits",
+                ["listener"],
             ),
             recipients: registry.counters(
                 "recipients",
@@ -116,6 +123,7 @@ impl Families {
             handshakes_failed: self.handshakes_failed.with([listener]),
             tls: VERSIONS.map(|version| self.tls.with([listener, version])),
             stages,
+            commands_refused: self.commands_refused.with([listener]),
             recipients: ["accepted", "refused"].map(|it| self.recipients.with([listener, it])),
             transactions: Fate::ALL.map(|fate| self.transactions.with([listener, fate.label()])),
             duration: self.duration.with([listener]),
@@ -153,6 +161,11 @@ impl DoorMetrics {
     /// What filters decided at a stage.
     pub(crate) fn stage(&self, stage: Stage, decision: &Decision) {
         self.stages[stage as usize][outcome(&decision.action)].inc();
+    }
+
+    /// A command was refused before any stage.
+    pub(crate) fn command_refused(&self) {
+        self.commands_refused.inc();
     }
 
     /// A recipient was accepted or refused, by whomever.

@@ -7,18 +7,19 @@ use lazaret_mail::chain::Place;
 use lazaret_metrics::{Sample, Scrape, Sums};
 
 use super::process;
-use crate::site::Site;
+use crate::backend::AddressSnapshot;
+use crate::site::{Site, Sites};
 
-/// Tells all of it about this site, as long as it lives.
-pub(crate) fn tell(site: &Arc<Site>) {
+/// Tells all of it about the proxy, as long as it lives.
+pub(crate) fn tell(sites: &Arc<Sites>) {
     let started = SystemTime::now().duration_since(UNIX_EPOCH);
     let started = started.map_or(0.0, |since| since.as_secs_f64());
-    let registry = Arc::clone(&site.metrics.registry);
-    let site: Weak<Site> = Arc::downgrade(site);
+    let registry = Arc::clone(&sites.now().metrics.registry);
+    let sites: Weak<Sites> = Arc::downgrade(sites);
     registry.on_scrape(move |scrape| {
         program(scrape, started);
         process::tell(scrape);
-        if let Some(site) = site.upgrade() {
+        if let Some(site) = sites.upgrade().map(|sites| sites.now()) {
             clients(scrape, &site);
             backend(scrape, &site);
             chain(scrape, &site);
@@ -64,6 +65,15 @@ fn clients(scrape: &mut Scrape<'_>, site: &Site) {
         "Messages spooled in files now",
         &one(files as f64),
     );
+    let in_flight = site.spooler.in_flight() as f64;
+    let help = "Octets of messages that have not been answered for";
+    scrape.gauge("in_flight_bytes", help, &one(in_flight));
+    let most = site.limits.in_flight as f64;
+    scrape.gauge("in_flight_limit_bytes", "The most of them", &one(most));
+    let (kept, octets) = site.decisions.kept();
+    let help = "Decisions kept for lazaret explain";
+    scrape.gauge("decisions", help, &one(kept as f64));
+    scrape.gauge("decisions_bytes", "Octets these take", &one(octets as f64));
     let dropped = site.observers.dropped() as f64;
     scrape.counter(
         "observers_dropped",
@@ -73,17 +83,44 @@ fn clients(scrape: &mut Scrape<'_>, site: &Site) {
 }
 
 fn backend(scrape: &mut Scrape<'_>, site: &Site) {
-    let (used, most) = site.backend.connections();
+    let told = site.backend.snapshot();
     scrape.gauge(
         "backend_connections",
-        "Connections to the backend in use",
-        &one(used as f64),
+        "Connections to the backend: in use, idle, being opened or closed",
+        &one(told.connections as f64),
     );
     scrape.gauge(
         "backend_connections_limit",
         "Connections to the backend, at most",
-        &one(most as f64),
+        &one(told.limit as f64),
     );
+    addresses(scrape, &told.addresses);
+}
+
+fn addresses(scrape: &mut Scrape<'_>, addresses: &[AddressSnapshot]) {
+    let labels: Vec<_> = addresses
+        .iter()
+        .map(|it| [("backend", it.address.as_str()), ("state", it.state)])
+        .collect();
+    let states: Vec<Sample<'_, f64>> = labels.iter().map(|labels| (&labels[..], 1.0)).collect();
+    let help = "1 for the state of the address: up, down, failing";
+    scrape.gauge("backend_state", help, &states);
+    let each = |of: fn(&AddressSnapshot) -> f64| -> Vec<Sample<'_, f64>> {
+        let pairs = labels.iter().zip(addresses);
+        pairs.map(|(labels, it)| (&labels[..1], of(it))).collect()
+    };
+    let help = "Connections to the address with a transaction";
+    scrape.gauge("backend_in_use", help, &each(|it| it.in_use as f64));
+    let help = "Connections to the address that wait for one";
+    scrape.gauge("backend_idle", help, &each(|it| it.idle as f64));
+    let help = "Connections opened, health checks included";
+    scrape.counter("backend_opened", help, &each(|it| it.opened as f64));
+    let help = "Transactions that found an idle connection";
+    scrape.counter("backend_reused", help, &each(|it| it.reused as f64));
+    let help = "Connections that could not be opened, transactions that broke off";
+    scrape.counter("backend_failed", help, &each(|it| it.failed as f64));
+    let help = "Messages that it may have taken without a reply: the client heard 451 and may send them again";
+    scrape.counter("backend_ambiguous", help, &each(|it| it.ambiguous as f64));
 }
 
 fn chain(scrape: &mut Scrape<'_>, site: &Site) {
@@ -122,6 +159,12 @@ fn filters(scrape: &mut Scrape<'_>, places: &[(String, Arc<Place>)]) {
     let cpu = each(places, |place| place.measures().cpu());
     let help = "CPU of a question to a filter";
     scrape.histogram("filter_cpu_seconds", help, &samples(&cpu));
+    let suspended = each(places, |place| f64::from(u8::from(place.is_suspended())));
+    let help = "1 while its breaker is open: it is not asked, its on-failure answers";
+    scrape.gauge("filter_suspended", help, &samples(&suspended));
+    let kept_out = each(places, |place| place.tally().kept_out as f64);
+    let help = "Questions not asked because the breaker of the filter was open";
+    scrape.counter("filter_kept_out", help, &samples(&kept_out));
     wall(scrape, places);
 }
 

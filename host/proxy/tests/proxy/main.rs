@@ -2,7 +2,9 @@
 
 mod backends;
 mod config;
+mod configuration;
 mod directory;
+mod explain;
 mod hold;
 mod identity;
 mod kit;
@@ -10,6 +12,8 @@ mod metrics;
 mod passed_on;
 mod relay;
 mod reload;
+mod slow;
 mod switch;
+mod terms;
 mod tls;
 mod verdicts;

@@ -175,6 +175,20 @@ impl Harbour {
         Self::start(self.dir, "", "look = \"10ms\"\nquiet = \"20ms\"").await
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its backend listens.
+    pub fn backend(&self) -> SocketAddr {
+        self.backend.address
+    }
+
+    /// Messages that the backend took.
+    pub fn delivered(&self) -> usize {
+        self.backend.messages().len()
+    }
+
     pub fn configuration(&self) -> PathBuf {
         self.dir.path().join("lazaret.toml")
     }
