@@ -52,11 +52,7 @@ impl<const N: usize, M: Clone> Family<N, M> {
         }
         let full = read.len() >= MOST_SERIES;
         drop(read);
-        let key = if full {
-            [OTHER; N].map(Box::from)
-        } else {
-            key
-        };
+        let key = if full { [OTHER; N].map(Box::from) } else { key };
         let mut series = self
             .0
             .series
@@ -139,8 +135,14 @@ mod tests {
         family.with(["x", "y"]).set(3);
         assert_eq!(family.with(["x", "y"]).get(), 3);
         assert_eq!(family.with(["y", "x"]).get(), 0);
-        let all = family.all().into_iter().map(|(values, it)| (values.join(" "), it.get()));
-        assert_eq!(all.collect::<Vec<_>>(), [("x y".to_owned(), 3), ("y x".to_owned(), 0)]);
+        let all = family
+            .all()
+            .into_iter()
+            .map(|(values, it)| (values.join(" "), it.get()));
+        assert_eq!(
+            all.collect::<Vec<_>>(),
+            [("x y".to_owned(), 3), ("y x".to_owned(), 0)]
+        );
         family.retain(|[a, _]| &**a != "x");
         assert_eq!(family.with(["x", "y"]).get(), 0);
     }

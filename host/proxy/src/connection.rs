@@ -24,6 +24,7 @@ use lazaret_smtp::{CloseReason, Event, LineFeeds, Own, Path, Reply, Server, Serv
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
+use tracing::{Instrument, Span};
 
 use crate::backend::{Delivery, Error, Introduction};
 use crate::door::{Door, DoorTls};
@@ -56,6 +57,8 @@ pub(crate) struct Connection {
     counts: Arc<DoorMetrics>,
     /// what is recorded of it
     case: Arc<Case>,
+    /// for whatever happens in it
+    span: Span,
     /// no transaction since then
     free_since: Instant,
 }
@@ -103,6 +106,7 @@ impl Connection {
         let chain = chain(&site, trust);
         let session = Arc::new(session);
         let case = site.decisions.open(|home| Case::new(home, &session));
+        let span = tracing::debug_span!("session", id = %session.id);
         Self {
             server: Server::new(server_config(&site, &door, &session)),
             judge: Judge::new(chain, &door.name),
@@ -116,6 +120,7 @@ impl Connection {
             presented: Presented::default(),
             counts: site.metrics.door(&door.name),
             case,
+            span,
             free_since: Instant::now(),
             site,
             door,
@@ -123,7 +128,12 @@ impl Connection {
     }
 
     /// From the accepted connection to its end.
-    pub(crate) async fn run(mut self, tcp: TcpStream) {
+    pub(crate) async fn run(self, tcp: TcpStream) {
+        let span = self.span.clone();
+        self.serve(tcp).instrument(span).await;
+    }
+
+    async fn serve(mut self, tcp: TcpStream) {
         tracing::debug!(session = %self.session.id, client = %self.session.client.address, listener = %self.door.name, "connected");
         let inside = self.counts.enter();
         let reason = match self.open(tcp).await {
@@ -212,12 +222,24 @@ impl Connection {
                         return Turn::Over(reason);
                     }
                 }
-                Event::Hello(hello) => stages::hello(self, hello).await,
-                Event::Mail(path) => stages::mail(self, path).await,
-                Event::Rcpt(path) => stages::rcpt(self, path).await,
+                Event::Hello(hello) => {
+                    let span = self.span(Stage::Hello);
+                    stages::hello(self, hello).instrument(span).await;
+                }
+                Event::Mail(path) => {
+                    let span = self.span(Stage::Mail);
+                    stages::mail(self, path).instrument(span).await;
+                }
+                Event::Rcpt(path) => {
+                    let span = self.span(Stage::Rcpt);
+                    stages::rcpt(self, path).instrument(span).await;
+                }
                 Event::Data => stages::data(self),
                 Event::Content(octets) => stages::content(self, &octets).await,
-                Event::End(end) => ending::message(self, end).await,
+                Event::End(end) => {
+                    let span = self.span(Stage::Message);
+                    ending::message(self, end).instrument(span).await;
+                }
                 Event::Reset => self.drop_transaction(Fate::Reset),
                 Event::StartTls => {
                     self.server.start_tls();
@@ -231,10 +253,20 @@ impl Connection {
                 Event::XForward(_) => {
                     let reply = Reply::not_implemented().naming(&self.session.id);
                     self.server.answer(reply);
-                },
+                }
                 Event::Quit => {}
                 Event::Close(reason) => return self.over(wire, reason).await,
             }
+        }
+    }
+
+    /// Of a stage, in its transaction where there is one. Costs nothing below level debug.
+    fn span(&self, stage: Stage) -> Span {
+        match &self.transaction {
+            Some(transaction) => {
+                tracing::debug_span!(parent: &transaction.span, "stage", name = stage.name())
+            }
+            None => tracing::debug_span!("stage", name = stage.name()),
         }
     }
 
@@ -367,7 +399,8 @@ impl Connection {
         let before = self.free_since.elapsed();
         self.case
             .begin(self.transactions, chain.generation(), &path.address);
-        self.transaction = Some(Transaction::new(id, path.clone(), before));
+        let span = tracing::debug_span!(parent: &self.span, "transaction", %id);
+        self.transaction = Some(Transaction::new(id, path.clone(), before, span));
     }
 
     /// The transaction is gone without an end of data, and nobody refused it.
@@ -434,7 +467,11 @@ impl Connection {
             transaction.problem = Some(error.to_string());
         }
         tracing::warn!(session = %self.session.id, %error, "backend");
-        self.site.metrics.backend_failures.with([error.kind()]).inc();
+        self.site
+            .metrics
+            .backend_failures
+            .with([error.kind()])
+            .inc();
         replies::backend(error, &self.session.id)
     }
 

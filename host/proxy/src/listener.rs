@@ -14,9 +14,9 @@ use tokio::time::{sleep, timeout};
 use crate::admission::{Admitted, Full};
 use crate::balancer;
 use crate::connection::Connection;
-use crate::id::session_id;
 use crate::descriptors::{self, Spare};
 use crate::door::{Door, DoorTls, Peer};
+use crate::id::session_id;
 use crate::site::{Site, Sites};
 
 /// Clients the system queues for us while we are busy.
@@ -162,9 +162,7 @@ async fn visit(
         match balancer::client(&mut tcp, peer, site.deadlines.handshake).await {
             Ok(told) => client = told,
             Err(error) => {
-                site.metrics
-                    .door(&door.name)
-                    .turned_away("proxy-protocol");
+                site.metrics.door(&door.name).turned_away("proxy-protocol");
                 return tracing::warn!(balancer = %peer, listener = %door.name, %error, "no PROXY header");
             }
         }
@@ -188,10 +186,7 @@ enum Refused {
 /// One try to say why, without waiting: whoever fills our places must not cost a task each.
 fn turn_away(site: &Site, door: &Door, tcp: &TcpStream, client: SocketAddr, refused: Refused) {
     let (limit, text) = match refused {
-        Refused::Full(Full::All) => (
-            "connections",
-            "421 4.3.2 Too many connections, try later",
-        ),
+        Refused::Full(Full::All) => ("connections", "421 4.3.2 Too many connections, try later"),
         Refused::Full(Full::Client) => (
             "connections-per-client",
             "421 4.7.0 Too many connections from you, try later",

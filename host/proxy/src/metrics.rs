@@ -88,7 +88,9 @@ impl Metrics {
     pub(crate) fn fates(&self) -> BTreeMap<&'static str, u64> {
         let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
         let count = |fate| doors.values().map(|door| door.ended(fate)).sum();
-        let fates = Fate::ALL.into_iter().map(|fate| (fate.words(), count(fate)));
+        let fates = Fate::ALL
+            .into_iter()
+            .map(|fate| (fate.words(), count(fate)));
         fates.filter(|(_, count)| *count > 0).collect()
     }
 }

@@ -35,11 +35,23 @@ fn session(page: &mut String, it: &SessionReport) {
     row(page, "began", &time(it.began));
     row(page, "listener", &it.listener);
     let ptr = it.ptr.as_ref().map(|name| format!(" ({name})"));
-    row(page, "client", &(it.client.clone() + &ptr.unwrap_or_default()));
+    row(
+        page,
+        "client",
+        &(it.client.clone() + &ptr.unwrap_or_default()),
+    );
     row(page, "helo", it.helo.as_deref().unwrap_or_default());
     row(page, "tls", it.tls.as_deref().unwrap_or("none"));
-    row(page, "server name", it.server_name.as_deref().unwrap_or_default());
-    row(page, "certificate", it.certificate.as_deref().unwrap_or_default());
+    row(
+        page,
+        "server name",
+        it.server_name.as_deref().unwrap_or_default(),
+    );
+    row(
+        page,
+        "certificate",
+        it.certificate.as_deref().unwrap_or_default(),
+    );
     row(page, "user", it.user.as_deref().unwrap_or_default());
     if it.early_talker {
         row(page, "note", "spoke before our greeting");
@@ -55,8 +67,15 @@ fn transaction(page: &mut String, it: &TransactionReport) {
     row(page, "problem", it.problem.as_deref().unwrap_or_default());
     row(page, "from", &path(&it.from));
     for to in &it.to {
-        let kept = it.kept.iter().any(|kept| to.split(' ').next() == Some(kept));
-        let note = if kept { "  (kept from the backend)" } else { "" };
+        let kept = it
+            .kept
+            .iter()
+            .any(|kept| to.split(' ').next() == Some(kept));
+        let note = if kept {
+            "  (kept from the backend)"
+        } else {
+            ""
+        };
         row(page, "to", &(path(to) + note));
     }
     let size = it.size.map(|size| format!("{size} octets"));
@@ -102,7 +121,13 @@ fn judgements(page: &mut String, all: &[JudgementReport], more: usize) {
             Some(reply) => format!("{reply}, by {}", decider(&it.by)),
             None => "no objection".to_owned(),
         };
-        let _ = writeln!(page, "  {:>9.2} ms  {}: {}", it.at, one_line(&head), one_line(&came));
+        let _ = writeln!(
+            page,
+            "  {:>9.2} ms  {}: {}",
+            it.at,
+            one_line(&head),
+            one_line(&came)
+        );
         for filter in &it.filters {
             said(page, filter);
         }
@@ -134,7 +159,11 @@ fn said(page: &mut String, it: &FilterReport) {
     }
     let _ = writeln!(page, "                {}", one_line(&line));
     for (symbol, points, why) in &it.scores {
-        let _ = writeln!(page, "                  {points:+} {}", one_line(&format!("{symbol} {why}")));
+        let _ = writeln!(
+            page,
+            "                  {points:+} {}",
+            one_line(&format!("{symbol} {why}"))
+        );
     }
     for edit in &it.edits {
         let _ = writeln!(page, "                  {}", one_line(edit));
@@ -173,7 +202,9 @@ fn time(seconds: u64) -> String {
 
 /// Of the days since 1970, in the Gregorian calendar.
 fn date(mut days: u64) -> (u64, u64, u64) {
-    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     while days >= 365 + u64::from(is_leap(year)) {
         days -= 365 + u64::from(is_leap(year));

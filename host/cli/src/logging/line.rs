@@ -43,7 +43,11 @@ where
     N: for<'w> FormatFields<'w> + 'static,
 {
     let mut names = String::new();
-    for span in context.event_scope().into_iter().flat_map(|it| it.from_root()) {
+    for span in context
+        .event_scope()
+        .into_iter()
+        .flat_map(|it| it.from_root())
+    {
         if !names.is_empty() {
             names.push('/');
         }
@@ -122,7 +126,12 @@ fn text(writer: &mut Writer<'_>, event: &Event<'_>, spans: &str) -> fmt::Result 
     let about = event.metadata();
     SystemTime.format_time(writer)?;
     match writer.has_ansi_escapes() {
-        true => write!(writer, " {}{:>5}\x1b[0m ", colour(about.level()), about.level())?,
+        true => write!(
+            writer,
+            " {}{:>5}\x1b[0m ",
+            colour(about.level()),
+            about.level()
+        )?,
         false => write!(writer, " {:>5} ", about.level())?,
     }
     if !spans.is_empty() {
@@ -307,7 +316,14 @@ mod tests {
     #[test]
     fn a_text_line_is_one_and_no_value_passes_for_another_field() {
         let line = written(LogFormat::Text, || {
-            tracing::warn!(plain = "abc", empty = "", spaced = "x by=y", value = ATTACK, n = 7, "said\nso");
+            tracing::warn!(
+                plain = "abc",
+                empty = "",
+                spaced = "x by=y",
+                value = ATTACK,
+                n = 7,
+                "said\nso"
+            );
         });
         let said = line.split_once("tests: ").unwrap().1;
         assert_eq!(

@@ -79,7 +79,12 @@ pub fn publish(registry: &MetricsRegistry) {
 
 fn open(format: LogFormat) -> Result<Sink, Failure> {
     let tell = match format {
-        LogFormat::Text => |dropped| format!("{}  WARN lazaret::logging: {dropped} lines dropped\n", now()),
+        LogFormat::Text => |dropped| {
+            format!(
+                "{}  WARN lazaret::logging: {dropped} lines dropped\n",
+                now()
+            )
+        },
         LogFormat::Json => |dropped| {
             format!(
                 "{{\"timestamp\":\"{}\",\"level\":\"WARN\",\"message\":\"{dropped} lines dropped\",\"dropped\":{dropped},\"target\":\"lazaret::logging\"}}\n",
@@ -113,9 +118,9 @@ where
     // A log that cannot be written is not worth a panic: no complaint about it on the same closed stream.
     tracing_subscriber::fmt()
         .with_ansi(io::stderr().is_terminal() && format == LogFormat::Text)
+        .log_internal_errors(false)
         .event_format(Lines(format))
         .with_writer(writer)
-        .log_internal_errors(false)
         .with_env_filter(filter)
         .init();
 }

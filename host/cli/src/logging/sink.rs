@@ -63,10 +63,7 @@ impl Tally {
 
 impl Sink {
     /// Starts the thread that writes to `out`. `tell` makes the line about so many dropped ones.
-    pub fn start<W: Write + Send + 'static>(
-        out: W,
-        tell: fn(u64) -> String,
-    ) -> io::Result<Self> {
+    pub fn start<W: Write + Send + 'static>(out: W, tell: fn(u64) -> String) -> io::Result<Self> {
         let (queue, items) = sync_channel(MOST_LINES);
         let tally = Arc::new(Tally::default());
         let writer = Scribe {
@@ -402,8 +399,18 @@ mod tests {
         sink.flush(LONG);
         let text = end.text();
         let lines: Vec<&str> = text.lines().collect();
-        let whole = ["first", "second", "third", "fourth", "1 dropped", "2 dropped"];
+        let whole = [
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "1 dropped",
+            "2 dropped",
+        ];
         assert!(lines.iter().all(|line| whole.contains(line)), "{text:?}");
-        assert!(lines.contains(&"second") && lines.contains(&"fourth"), "{text:?}");
+        assert!(
+            lines.contains(&"second") && lines.contains(&"fourth"),
+            "{text:?}"
+        );
     }
 }

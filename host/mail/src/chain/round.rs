@@ -4,6 +4,8 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
 use super::gate::Closed;
 use super::judge::{Judge, Seat, Transaction};
 use super::mark::Mark;
@@ -132,7 +134,8 @@ impl<'j> Round<'j> {
             Err(closed) => return self.not_asked(position, member, sandbox, closed),
         };
         let asked = Instant::now();
-        let came = sandbox.ask(self.question()).await;
+        let span = tracing::debug_span!("filter", name = %member.name);
+        let came = sandbox.ask(self.question()).instrument(span).await;
         let wall = asked.elapsed();
         member.settle(turn, self.stage, wall, &came);
         let flow = match came {

@@ -71,7 +71,11 @@ impl Backend {
         tokio::spawn(async move {
             let _slot = slot;
             let begun = Instant::now();
-            let opened = timeout(PROBE, Link::open(&backend, &member, None, &Dialogue::default())).await;
+            let opened = timeout(
+                PROBE,
+                Link::open(&backend, &member, None, &Dialogue::default()),
+            )
+            .await;
             let late = |_| Err(Error::Silent(super::Step::Greeting, PROBE));
             let opened = opened.unwrap_or_else(late);
             backend.learn(&member, begun, opened, Afterwards::Left);

@@ -108,7 +108,9 @@ fn phases(clock: &Clock, backend: Duration) -> Phases {
     Phases {
         mail: clock.before,
         data: since(clock.mail, clock.data),
-        content: clock.data.map_or(Duration::ZERO, |data| since(data, clock.end)),
+        content: clock
+            .data
+            .map_or(Duration::ZERO, |data| since(data, clock.end)),
         filters: clock.filters,
         backend,
         total: clock.mail.elapsed(),

@@ -8,8 +8,8 @@ use std::time::Instant;
 use lazaret_mail::{Action, Decision, Envelope, Keep, Message, Stage};
 use lazaret_smtp::{End, Reply};
 
-use super::intake::Refusal;
 use super::conclusion::{Conclusion, conclude};
+use super::intake::Refusal;
 use super::log;
 use super::transaction::Transaction;
 use super::{Connection, pace, replies, trace};
@@ -155,7 +155,9 @@ async fn refused(
             c.hold(&decision).await;
             match judged(decision) {
                 Judged::Ended(ending) => ending,
-                Judged::Pass | Judged::Kept(..) => Ending::new(Fate::Failed, Reply::local_error().naming(id)),
+                Judged::Pass | Judged::Kept(..) => {
+                    Ending::new(Fate::Failed, Reply::local_error().naming(id))
+                }
             }
         }
         Refusal::Header(fault) => Ending::new(Fate::Refused, replies::header(&fault, id)),
@@ -264,11 +266,7 @@ async fn keep_message(
 }
 
 /// Quarantine goes before discard: recipients whose copy was promised to the quarantine at RCPT get it.
-async fn discard(
-    c: &mut Connection,
-    transaction: &mut Transaction,
-    edited: &Message,
-) -> Ending {
+async fn discard(c: &mut Connection, transaction: &mut Transaction, edited: &Message) -> Ending {
     match store_promised(c, transaction, edited).await {
         Ok(None) => Ending::new(Fate::Discarded, replies::taken(&transaction.id)),
         Ok(Some(_)) => Ending::new(Fate::Quarantined, replies::taken(&transaction.id)),

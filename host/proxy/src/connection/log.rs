@@ -197,7 +197,11 @@ impl fmt::Display for Refusals<'_> {
         for judgement in refused {
             let of = Escaped(judgement.of.word().unwrap_or_default());
             let reply = OneLine(judgement.reply.as_ref());
-            write!(f, "{between}<{of}> {reply} by {}", Escaped(judgement.by.word()))?;
+            write!(
+                f,
+                "{between}<{of}> {reply} by {}",
+                Escaped(judgement.by.word())
+            )?;
             between = "; ";
         }
         match between {
@@ -217,7 +221,8 @@ pub(super) struct Escaped<'t>(pub(super) &'t str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let harmless = |octet: u8| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\'' | b'\\');
+        let harmless =
+            |octet: u8| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\'' | b'\\');
         if self.0.len() <= MOST_CHARACTERS && self.0.bytes().all(harmless) {
             return f.write_str(self.0);
         }

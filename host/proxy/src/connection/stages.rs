@@ -5,8 +5,8 @@ use std::sync::Arc;
 use lazaret_mail::{Action, Message, Stage};
 use lazaret_smtp::{Extensions, Hello, HelloVerb, Keyword, Path, Reply};
 
-use super::intake::{Intake, Refusal};
 use super::conclusion::Conclusion;
+use super::intake::{Intake, Refusal};
 use super::{Connection, log, own, pace, replies, xclient};
 use crate::explain::{By, Of};
 use crate::fate::Fate;
@@ -88,7 +88,11 @@ pub(super) async fn mail(c: &mut Connection, path: Path) {
 
 async fn ask_mail(c: &mut Connection, path: Path) {
     let (fate, by, reply) = match c.delivery.mail(&c.introduction(), &path).await {
-        Ok(reply) => (Fate::RefusedByBackend, By::Backend, replies::of_backend(reply)),
+        Ok(reply) => (
+            Fate::RefusedByBackend,
+            By::Backend,
+            replies::of_backend(reply),
+        ),
         Err(error) => (Fate::Failed, By::Us, c.backend_failed(&error)),
     };
     if !reply.code().is_positive() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use lazaret_mail::{Envelope, Keep};
 use lazaret_smtp::Path;
+use tracing::Span;
 
 use super::intake::Intake;
 
@@ -20,6 +21,8 @@ pub(super) struct Transaction {
     /// from DATA on
     pub(super) intake: Option<Intake>,
     pub(super) clock: Clock,
+    /// for whatever happens in it
+    pub(super) span: Span,
     /// recipients refused, by whomever
     pub(super) refused: usize,
     /// what did not work, ours or the backend's; the last of it
@@ -43,12 +46,13 @@ pub(super) struct Clock {
 
 impl Transaction {
     /// MAIL came, `before` after whatever was last.
-    pub(super) fn new(id: String, sender: Path, before: Duration) -> Self {
+    pub(super) fn new(id: String, sender: Path, before: Duration, span: Span) -> Self {
         let envelope = Envelope {
             sender: Some(sender),
             recipients: Vec::new(),
         };
         Self {
+            span,
             id,
             envelope: Arc::new(envelope),
             kept: Vec::new(),

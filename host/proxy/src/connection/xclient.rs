@@ -38,7 +38,9 @@ pub(super) async fn present(c: &mut Connection, attributes: &[Attribute]) {
         return c.server.answer(refused().naming(&c.session.id));
     }
     match c.presented.take_in(attributes) {
-        None => c.server.answer(Reply::bad_parameter().naming(&c.session.id)),
+        None => c
+            .server
+            .answer(Reply::bad_parameter().naming(&c.session.id)),
         Some(None) => c.server.answer(greeting(&c.site.hostname)),
         Some(Some(address)) => {
             let presented = std::mem::take(&mut c.presented);

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use lazaret_mail::{Decision, Session, Stage};
 use lazaret_smtp::{Address, Reply};
 
-use super::entry::{By, Ended, Entry, Judgement, Of, Transaction};
 use super::Decisions;
+use super::entry::{By, Ended, Entry, Judgement, Of, Transaction};
 use crate::backend::Dialogue;
 
 /// Judgements of a transaction that are kept; of those beyond only the number.

@@ -163,7 +163,8 @@ impl Entry {
 
 impl Transaction {
     fn weight(&self) -> usize {
-        let texts = [&self.queue_id, &self.problem].map(|text| text.as_ref().map_or(0, String::len));
+        let texts =
+            [&self.queue_id, &self.problem].map(|text| text.as_ref().map_or(0, String::len));
         let path = size_of::<lazaret_mail::Path>() + 64;
         size_of::<Self>()
             + texts.iter().sum::<usize>()
@@ -177,7 +178,10 @@ impl Transaction {
 impl Judgement {
     fn weight(&self) -> usize {
         let of = self.of.word().map_or(0, str::len);
-        size_of::<Self>() + of + self.reply.as_ref().map_or(0, |it| it.text().len()) + all(&self.records, weight_of_record)
+        size_of::<Self>()
+            + of
+            + self.reply.as_ref().map_or(0, |it| it.text().len())
+            + all(&self.records, weight_of_record)
     }
 }
 
@@ -191,7 +195,10 @@ fn weight_of_exchange(exchange: &Exchange) -> usize {
 }
 
 fn weight_of_record(record: &Record) -> usize {
-    let scores = record.scores.iter().map(|(symbol, _, why)| symbol.len() + why.len() + 64);
+    let scores = record
+        .scores
+        .iter()
+        .map(|(symbol, _, why)| symbol.len() + why.len() + 64);
     let edits = record.edits.iter().map(|edit| edit.octets() + 64);
     size_of::<Record>() + scores.sum::<usize>() + edits.sum::<usize>() + 64
 }

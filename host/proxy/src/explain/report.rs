@@ -269,7 +269,11 @@ fn finished(entry: &Entry) -> Option<TransactionReport> {
         generation: ended.generation,
         from: envelope.sender.as_ref().map(path).unwrap_or_default(),
         to: envelope.recipients.iter().map(path).collect(),
-        kept: ended.kept.iter().map(|it| it.mailbox().to_owned()).collect(),
+        kept: ended
+            .kept
+            .iter()
+            .map(|it| it.mailbox().to_owned())
+            .collect(),
         size: ended.size,
         score: ended.score,
         edits: ended.edits.clone(),

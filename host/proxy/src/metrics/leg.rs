@@ -79,9 +79,8 @@ impl Families {
     }
 
     fn of(&self, address: &str) -> Leg {
-        let replies = |step: Step| {
-            CLASSES.map(|class| self.replies.with([address, step.label(), class]))
-        };
+        let replies =
+            |step: Step| CLASSES.map(|class| self.replies.with([address, step.label(), class]));
         Leg {
             address: address.into(),
             phases: Step::ALL.map(|step| self.phases.with([address, step.label()])),

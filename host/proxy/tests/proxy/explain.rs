@@ -24,7 +24,9 @@ async fn explain(harbour: &Harbour, id: &str) -> Option<Explanation> {
 
 /// The id at the end of a reply.
 fn id(reply: &str) -> &str {
-    let (_, id) = reply.rsplit_once('(').unwrap_or_else(|| panic!("no id in {reply}"));
+    let (_, id) = reply
+        .rsplit_once('(')
+        .unwrap_or_else(|| panic!("no id in {reply}"));
     id.strip_suffix(')').unwrap()
 }
 
@@ -46,7 +48,10 @@ async fn a_refused_recipient_is_explained_while_the_session_is_open() {
     let [transaction] = told.transactions.as_slice() else {
         panic!("{told:#?}");
     };
-    assert_eq!((&*transaction.fate, &*transaction.from), ("open", "a@example.com"));
+    assert_eq!(
+        (&*transaction.fate, &*transaction.from),
+        ("open", "a@example.com")
+    );
     let [judgement] = transaction.judgements.as_slice() else {
         panic!("{transaction:#?}");
     };
@@ -78,7 +83,11 @@ async fn a_delivered_message_is_explained_with_the_dialogue_and_no_content() {
     assert_eq!((&*first.fate, &*first.by), ("delivered", "(backend)"));
     assert_eq!(first.to, ["b@example.org"]);
     assert!(first.size.is_some_and(|size| size > 20));
-    let commands: Vec<_> = first.dialogue.iter().map(|it| it.command.as_str()).collect();
+    let commands: Vec<_> = first
+        .dialogue
+        .iter()
+        .map(|it| it.command.as_str())
+        .collect();
     for command in [
         "MAIL FROM:<a@example.com>",
         "RCPT TO:<b@example.org>",

@@ -123,14 +123,12 @@ async fn everything_that_happens_to_mail_is_counted_once() {
         assert_eq!(told.value(series), value, "{series}");
     }
     let backend = |series: &str| {
-        let fits = |name: &&String| name.starts_with(series) && name.contains("phase=\"end_of_data\"");
+        let fits =
+            |name: &&String| name.starts_with(series) && name.contains("phase=\"end_of_data\"");
         let name = told.0.keys().find(fits).expect("a series of the backend");
         told.value(name)
     };
-    assert_eq!(
-        backend("lazaret_backend_phase_duration_seconds_count"),
-        1.0
-    );
+    assert_eq!(backend("lazaret_backend_phase_duration_seconds_count"), 1.0);
     assert!(told.value("lazaret_process_resident_memory_bytes") > 1e6);
     assert!(told.value("lazaret_process_open_fds") > 3.0);
     client.play("C: QUIT\nS: 221\nS: closed").await;
@@ -164,5 +162,8 @@ async fn every_name_stands_in_the_documentation() {
         .filter_map(|line| line.split(' ').next())
         .filter(|name| !docs.contains(&format!("`{name}`")))
         .collect();
-    assert!(missing.is_empty(), "not in docs/operations.md: {missing:#?}");
+    assert!(
+        missing.is_empty(),
+        "not in docs/operations.md: {missing:#?}"
+    );
 }
