@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::backend::Health;
 use crate::site::{Site, Sites};
 
 /// Serves until the proxy ends.
@@ -31,7 +32,13 @@ async fn health(State(sites): State<Arc<Sites>>) -> (StatusCode, String) {
     if !troubles.is_empty() {
         return (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n");
     }
-    let degraded = site.degraded();
+    let mut degraded = site.degraded();
+    if let Health::Degraded(dead) = site.backend.health().await {
+        degraded.push(format!(
+            "mail goes to the other addresses of the backend\n{}",
+            dead.join("\n")
+        ));
+    }
     let text = match degraded.is_empty() {
         true => "ok\n".to_owned(),
         false => format!("degraded: {}\n", degraded.join("\ndegraded: ")),
@@ -41,20 +48,26 @@ async fn health(State(sites): State<Arc<Sites>>) -> (StatusCode, String) {
 
 async fn troubles(site: &Arc<Site>) -> Vec<String> {
     let mut troubles = site.standing.absent();
-    match site.backend.offer().await {
-        None => troubles.push("the backend cannot be reached".to_owned()),
-        Some(offer) => troubles.extend(site.backend.missing_identity(&offer)),
+    if let Health::Bad(dead) = site.backend.health().await {
+        troubles.push("the backend cannot be used".to_owned());
+        troubles.extend(dead);
     }
     troubles
 }
 
 async fn status(State(sites): State<Arc<Sites>>) -> Json<Value> {
     let site = sites.now();
-    let (used, most) = site.backend.connections();
+    let troubles = troubles(&site).await;
+    let backend = site.backend.snapshot();
     Json(json!({
         "hostname": site.hostname,
         "clients": site.admission.now(),
-        "backend": { "connections": used, "limit": most, "troubles": troubles(&site).await },
+        "backend": {
+            "connections": backend.connections,
+            "limit": backend.limit,
+            "troubles": troubles,
+            "addresses": backend.addresses,
+        },
         "chain": site.standing.report(),
         "transactions": site.counters.snapshot(),
         "degraded": site.degraded(),

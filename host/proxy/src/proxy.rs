@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admin;
+use crate::caretaker;
 use crate::config::{Config, ListenerConfig};
 use crate::control::{self, Control};
 use crate::filters::{self, Directory, Needs, Reloader, Standing, Watch};
@@ -181,12 +182,14 @@ impl Proxy {
         if let Some(control) = self.control {
             beside.spawn(control.serve(Arc::clone(&self.sites)));
         }
+        beside.spawn(caretaker::keep_backends(Arc::clone(&self.sites)));
         let watch = beside.spawn(self.watch.run(Arc::clone(&self.sites)));
         shutdown.await;
         watch.abort();
         tracing::info!(clients = self.sites.now().admission.now(), "draining");
         self.shutdown.send_replace(true);
         while running.join_next().await.is_some() {}
+        self.sites.now().backend.take_leave().await;
     }
 }
 

@@ -140,6 +140,18 @@ impl Services {
         &self.parts.dns
     }
 
+    /// Writes down what the state still holds back; call it before the process ends.
+    pub async fn settle(&self) {
+        self.parts.state.settle().await;
+    }
+
+    /// What does not work at the moment, in words: a store that is away, lists that changed and cannot be read.
+    pub fn troubles(&self) -> Vec<String> {
+        let mut troubles = self.parts.lists.troubles();
+        troubles.extend(self.parts.state.trouble());
+        troubles
+    }
+
     /// Counters and gauges of all filters, for the admin port.
     pub fn metrics(&self) -> &metrics::Registry {
         &self.parts.metrics
