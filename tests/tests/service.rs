@@ -212,10 +212,11 @@ fn a_low_hard_limit_is_told_and_held() {
         said.contains("\"descriptors\":310") && said.contains("7 only"),
         "{said}"
     );
+    // Who looked whether it listens may be a moment in leaving, and be the seventh.
     let mut inside: Vec<_> = (0..7).map(|_| Client::connect(program.plain())).collect();
-    inside
-        .iter_mut()
-        .for_each(|client| drop(client.expect("220 *")));
+    for client in inside.iter_mut().take(6) {
+        client.expect("220 *");
+    }
     Client::connect(program.plain()).expect("421 4.3.2 *");
 }
 

@@ -37,9 +37,9 @@ async fn health(State(sites): State<Arc<Sites>>) -> (StatusCode, String) {
     }
     let mut degraded = site.degraded();
     if let Health::Degraded(dead) = site.backend.health().await {
-        let dead = dead.join("\n");
         degraded.push(format!(
-            "mail goes to the other addresses of the backend\n{dead}"
+            "mail goes to the other addresses of the backend\n{}",
+            dead.join("\n")
         ));
     }
     let text = match degraded.is_empty() {

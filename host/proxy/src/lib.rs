@@ -10,6 +10,7 @@ mod admin;
 mod admission;
 mod backend;
 mod balancer;
+mod caretaker;
 pub mod config;
 mod connection;
 pub mod control;

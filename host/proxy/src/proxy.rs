@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admin;
+use crate::caretaker;
 use crate::config::{Config, ListenerConfig};
 use crate::control::{self, Control};
 use crate::filters::{self, Directory, Needs, Reloader, Standing, Watch};
@@ -190,8 +191,7 @@ impl Proxy {
         if let Some(control) = self.control {
             beside.spawn(control.serve(Arc::clone(&self.sites)));
         }
-        let backend = Arc::clone(&self.sites.now().backend);
-        beside.spawn(backend.look_after());
+        beside.spawn(caretaker::keep_backends(Arc::clone(&self.sites)));
         let watch = beside.spawn(self.watch.run(Arc::clone(&self.sites)));
         shutdown.await;
         watch.abort();

@@ -8,7 +8,8 @@ use arc_swap::ArcSwap;
 use lazaret_mail::message::ParseRoom;
 use lazaret_mail::{Chain, Observation};
 use lazaret_metrics::Registry;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::admission::Admission;
 use crate::backend::Backend;
@@ -52,20 +53,32 @@ pub(crate) struct Site {
 }
 
 /// The site as the configuration has it now. Whoever serves somebody takes it once and keeps it to the end.
-pub(crate) struct Sites(ArcSwap<Site>);
+pub(crate) struct Sites {
+    now: ArcSwap<Site>,
+    changed: Notify,
+}
 
 impl Sites {
     pub(crate) fn new(site: Site) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::from_pointee(site)))
+        Arc::new(Self {
+            now: ArcSwap::from_pointee(site),
+            changed: Notify::new(),
+        })
     }
 
     pub(crate) fn now(&self) -> Arc<Site> {
-        self.0.load_full()
+        self.now.load_full()
     }
 
     /// From the next session on.
     pub(crate) fn replace(&self, site: Site) {
-        self.0.store(Arc::new(site));
+        self.now.store(Arc::new(site));
+        self.changed.notify_waiters();
+    }
+
+    /// Resolves once it was replaced, from this call on.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 }
 
