@@ -42,6 +42,13 @@ impl Decisions {
         })
     }
 
+    /// From the next decision on.
+    pub(crate) fn limit(&self, most: usize, octets: usize) {
+        let of_sessions = octets / 4;
+        lock(&self.transactions).limit(most, octets - of_sessions);
+        lock(&self.sessions).limit(most, of_sessions);
+    }
+
     /// A session begins: it can be asked about from now on.
     pub(crate) fn open(self: &Arc<Self>, case: impl FnOnce(&Arc<Self>) -> Case) -> Arc<Case> {
         let case = Arc::new(case(self));
@@ -98,6 +105,10 @@ impl Ring {
             octets: 0,
             entries: VecDeque::new(),
         }
+    }
+
+    fn limit(&mut self, most: usize, most_octets: usize) {
+        (self.most, self.most_octets) = (most, most_octets);
     }
 
     /// Gives back what had to go for it.

@@ -131,6 +131,8 @@ impl Site {
         self.admission
             .limit(descriptors::sessions(next), limits.connections_per_client);
         self.standing.configure(next.mode);
+        self.decisions
+            .limit(limits.decisions, limits.decisions_memory);
         let doors = self.doors.iter().zip(&next.listeners);
         Self {
             backend: match (&before.hostname, &before.backend) == (&next.hostname, &next.backend) {

@@ -99,7 +99,7 @@ impl Sink {
             thread::sleep(GATHER);
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        drop(when_done.recv_timeout(left));
+        let _ = when_done.recv_timeout(left);
     }
 
     fn put(&self, line: &[u8]) {
@@ -186,7 +186,7 @@ impl<W: Write> Scribe<W> {
             self.write();
             if let Some(flushed) = flushed {
                 // Whoever asked may have lost patience.
-                drop(flushed.try_send(()));
+                let _ = flushed.try_send(());
             }
         }
     }
