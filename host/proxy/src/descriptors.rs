@@ -10,8 +10,9 @@ use crate::config::Config;
 
 /// Kept for all that is no session: listeners, the admin port, filters that ask others, the log.
 const RESERVE: u64 = 256;
-/// A session has its client, and perhaps a message in a file.
-const EACH: u64 = 2;
+/// For each two sessions: both clients, and a message in a file. Should more than every other one have its message in a
+/// file at once, those beyond hear 451.
+const EACH_TWO: u64 = 3;
 
 /// Asks the system for as many descriptors as it gives without being root. Answers with how many those are.
 pub(crate) fn raise() -> u64 {
@@ -23,7 +24,7 @@ pub(crate) fn raise() -> u64 {
     now.unwrap_or(u64::MAX)
 }
 
-/// Sessions at once that this configuration can have, whatever it says, so that those who are in always find a
+/// Sessions at once that this configuration can have, whatever it says, so that those who are in find a
 /// descriptor for their message and their backend. Says so where that is less than `connections`.
 pub(crate) fn sessions(config: &Config) -> usize {
     let given = raise();
@@ -33,7 +34,7 @@ pub(crate) fn sessions(config: &Config) -> usize {
     if served >= wanted {
         return wanted;
     }
-    let needed = others + EACH * wanted as u64;
+    let needed = others + EACH_TWO * (wanted as u64).div_ceil(2);
     tracing::warn!(
         descriptors = given,
         needed,
@@ -45,7 +46,7 @@ pub(crate) fn sessions(config: &Config) -> usize {
 
 /// At least one, or there would be no service at all.
 fn affordable(given: u64, others: u64) -> usize {
-    let sessions = given.saturating_sub(others) / EACH;
+    let sessions = given.saturating_sub(others) / EACH_TWO * 2;
     usize::try_from(sessions).unwrap_or(usize::MAX).max(1)
 }
 
@@ -87,8 +88,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_takes_two_and_the_rest_is_kept() {
-        assert_eq!(affordable(1024, 296), 364);
+    fn two_sessions_take_three_and_the_rest_is_kept() {
+        assert_eq!(affordable(1024, 296), 484);
         assert_eq!(affordable(20, 296), 1);
         assert!(affordable(u64::MAX, 296) > 1 << 60);
     }

@@ -84,6 +84,11 @@ impl Door {
         }
     }
 
+    /// Now, or once it is asked to.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.tls.acceptor().is_some()
+    }
+
     /// Reads certificates again that changed; true if some did and are good.
     pub(crate) fn renew_certificates(&self) -> bool {
         self.tls.acceptor().is_some_and(|acceptor| acceptor.renew())

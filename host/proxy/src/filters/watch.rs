@@ -121,9 +121,13 @@ impl Watch {
             }
         }
         let site = sites.now();
-        let doors = site.doors.iter();
-        let renewed = doors.filter(|door| door.renew_certificates()).count();
-        tracing::info!("asked to reload: certificates of {renewed} listeners changed");
+        let doors: Vec<_> = site.doors.iter().filter(|door| door.speaks_tls()).collect();
+        let all = doors.len();
+        let renewed = doors
+            .iter()
+            .filter(|door| door.renew_certificates())
+            .count();
+        tracing::info!("asked to reload: {renewed} of {all} sets of certificates changed");
     }
 
     fn renew(&mut self, renewal: Renewal, sites: &Sites) {
