@@ -96,7 +96,7 @@ impl Connection {
             listener: Arc::clone(&door.name),
             client: Party {
                 address: client,
-                name: None,
+                name: lazaret_mail::ClientName::default(),
             },
             hello: None,
             tls: None,
@@ -397,8 +397,12 @@ impl Connection {
         self.transactions += 1;
         let id = format!("{}-{}", self.session.id, self.transactions);
         let before = self.free_since.elapsed();
-        self.case
-            .begin(self.transactions, chain.generation(), &path.address);
+        self.case.begin(
+            &self.session,
+            self.transactions,
+            chain.generation(),
+            &path.address,
+        );
         let span = tracing::debug_span!(parent: &self.span, "transaction", %id);
         self.transaction = Some(Transaction::new(id, path.clone(), before, span));
     }

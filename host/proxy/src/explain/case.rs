@@ -79,10 +79,18 @@ impl Case {
     }
 
     /// A transaction begins.
-    pub(crate) fn begin(&self, number: u32, generation: u64, sender: &Address) {
+    pub(crate) fn begin(
+        &self,
+        session: &Arc<Session>,
+        number: u32,
+        generation: u64,
+        sender: &Address,
+    ) {
         // Of a connection that was kept, between two transactions.
         drop(self.dialogue.take());
-        self.open().transaction = Some(Pending {
+        let mut open = self.open();
+        open.session = Arc::clone(session);
+        open.transaction = Some(Pending {
             number,
             at: self.age(),
             generation,
