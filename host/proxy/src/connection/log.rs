@@ -28,7 +28,7 @@ pub(super) fn transaction(entry: &Entry) {
         transaction = format_args!("{}-{}", session.id, it.number),
         listener = %session.listener,
         client = %session.client.address,
-        ptr = %Escaped(session.client.name.as_deref().unwrap_or("-")),
+        ptr = %Escaped(session.client.name.known_by_now().unwrap_or("-")),
         helo = %Escaped(session.hello.as_deref().unwrap_or_default()),
         tls = session.tls.as_ref().map_or("", |tls| tls.version.as_str()),
         from = %Escaped(sender),

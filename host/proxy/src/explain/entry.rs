@@ -214,7 +214,7 @@ pub(super) mod tests {
             listener: "mx".into(),
             client: Party {
                 address: ([192, 0, 2, 1], 40000).into(),
-                name: None,
+                name: Default::default(),
             },
             hello: None,
             tls: None,

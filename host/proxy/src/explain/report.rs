@@ -239,7 +239,7 @@ fn session(
         state,
         listener: session.listener.to_string(),
         client: session.client.address.to_string(),
-        ptr: session.client.name.clone(),
+        ptr: session.client.name.known_by_now().map(str::to_owned),
         helo: session.hello.clone(),
         tls: tls.map(|tls| format!("{} {}", tls.version, tls.cipher)),
         server_name: tls.and_then(|tls| tls.server_name.clone()),
