@@ -15,6 +15,8 @@ pub enum Guest {
     Minimal,
     /// tells at rcpt what its `configure` left: see `guests/frozen.rs`
     Frozen,
+    /// reaches out at rcpt: see `guests/reacher.rs`
+    Reacher,
 }
 
 impl Guest {
@@ -24,6 +26,7 @@ impl Guest {
             "puppet" => Some(Guest::Puppet),
             "minimal" => Some(Guest::Minimal),
             "frozen" => Some(Guest::Frozen),
+            "reacher" => Some(Guest::Reacher),
             _ => None,
         }
     }
@@ -34,6 +37,7 @@ impl Guest {
             Guest::Puppet => env!("GUEST_PUPPET"),
             Guest::Minimal => env!("GUEST_MINIMAL"),
             Guest::Frozen => env!("GUEST_FROZEN"),
+            Guest::Reacher => env!("GUEST_REACHER"),
         }
         .into()
     }
@@ -52,6 +56,7 @@ impl Guest {
                 "notes",
                 "pace",
             ],
+            Guest::Reacher => &["session", "dns", "http"],
             Guest::Minimal | Guest::Frozen => &[],
         }
     }

@@ -10,11 +10,13 @@ mod apart;
 mod exim;
 pub mod journey;
 mod mailbox;
+mod nsd;
 mod opensmtpd;
 mod postfix;
 
 pub use exim::{Exim, EximClient};
 pub use mailbox::{Arrived, Backend, free_port};
+pub use nsd::Nsd;
 pub use opensmtpd::OpenSmtpd;
 pub use postfix::{Postfix, Service};
 

@@ -4,9 +4,11 @@
 
 mod backend;
 mod certificate;
+mod dns;
 mod limits;
 mod listener;
 mod recipients;
+mod roots;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -19,8 +21,11 @@ use serde::Deserialize;
 
 pub use backend::{BackendConfig, BackendTls, Identity};
 pub use certificate::Certificates;
+pub use dns::Resolvers;
 pub use limits::{Deadlines, Limits, Reload};
-pub use listener::{Balancers, ListenerConfig, ListenerTls, Others};
+pub use listener::{
+    Balancers, ClientCertificates, LeastTls, ListenerConfig, ListenerTls, Others, TlsTerms,
+};
 pub use recipients::{DomainPattern, Recipients};
 
 /// The whole configuration, checked.
@@ -51,6 +56,8 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// the mail server behind us
     pub backend: BackendConfig,
+    /// who is asked about names
+    pub dns: Resolvers,
     /// sizes and counts
     pub limits: Limits,
     /// times
@@ -101,6 +108,7 @@ impl Config {
             grace: written.grace.map_or(Duration::from_secs(30), |s| s.0),
             backend: written.backend.check(source, &listeners)?,
             listeners,
+            dns: written.dns.check(source)?,
             limits: written.limits.check(source)?,
             deadlines: written.deadlines.check(source)?,
             mode: written.mode.into(),
@@ -129,6 +137,8 @@ struct Written {
     #[serde(default)]
     listener: Vec<Spanned<listener::Written>>,
     backend: backend::Written,
+    #[serde(default)]
+    dns: dns::Written,
     #[serde(default)]
     limits: limits::Written,
     #[serde(default)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lazaret_config::ByteSize;
+use lazaret_mail::chain::BreakerPolicy;
 use lazaret_mail::{Filter, Grant, Mode, OnFailure, Policy};
 use lazaret_proxy::Config;
 use lazaret_proxy::filters::fits;
@@ -51,6 +52,8 @@ fn limits(filters: &[Arc<dyn Filter>]) -> Table {
         "CPU",
         "per MiB",
         "wall",
+        "at once",
+        "breaker",
         "memory",
         "max message",
     ]);
@@ -62,11 +65,25 @@ fn limits(filters: &[Arc<dyn Filter>]) -> Table {
             span(policy.time),
             span(policy.time_per_mib),
             span(policy.wall),
+            policy.concurrency.to_string(),
+            breaker(&policy.breaker),
             ByteSize(policy.memory).to_string(),
             ByteSize(policy.max_message).to_string(),
         ]);
     }
     table
+}
+
+/// `20 in 1m, 30s`: failures in a row within a time, and for how long it is then not asked.
+fn breaker(policy: &BreakerPolicy) -> String {
+    match policy.failures {
+        0 => "never".to_owned(),
+        failures => format!(
+            "{failures} in {}, {}",
+            span(policy.within),
+            span(policy.open)
+        ),
+    }
 }
 
 /// How each sandbox comes by its configured state: what really happened when it was loaded.
@@ -93,7 +110,7 @@ pub fn json(filters: &[Arc<dyn Filter>]) -> Value {
             "name": filter.name(),
             "mode": mode(policy.mode),
             "stages": stages(filter.as_ref()),
-            "grant": policy.grant.iter().map(grant).collect::<Vec<_>>(),
+            "grant": policy.grant.iter().map(Grant::to_string).collect::<Vec<_>>(),
             "deny": policy.deny,
             "verdicts": verdicts(policy),
             "listeners": policy.listeners,
@@ -101,6 +118,12 @@ pub fn json(filters: &[Arc<dyn Filter>]) -> Value {
             "time-ms": milliseconds(policy.time),
             "time-per-mib-ms": milliseconds(policy.time_per_mib),
             "wall-ms": milliseconds(policy.wall),
+            "concurrency": policy.concurrency,
+            "breaker": {
+                "failures": policy.breaker.failures,
+                "within-ms": milliseconds(policy.breaker.within),
+                "open-ms": milliseconds(policy.breaker.open),
+            },
             "memory": policy.memory,
             "max-message": policy.max_message,
             "preparation": filter.preparation(),
@@ -128,24 +151,12 @@ fn verdicts(policy: &Policy) -> Vec<&'static str> {
 
 fn rights(policy: &Policy) -> Vec<String> {
     let denied = policy.deny.iter().map(|name| format!("not:{name}"));
-    policy.grant.iter().map(grant).chain(denied).collect()
-}
-
-/// As written in `grant`.
-fn grant(grant: &Grant) -> String {
-    match grant {
-        Grant::Session => "session".to_owned(),
-        Grant::Envelope => "envelope".to_owned(),
-        Grant::Headers => "headers".to_owned(),
-        Grant::Body => "body".to_owned(),
-        Grant::Parts => "parts".to_owned(),
-        Grant::EditHeaders(patterns) if patterns.is_empty() => "edit-headers".to_owned(),
-        Grant::EditHeaders(patterns) => format!("edit-headers:{}", patterns.join(",")),
-        Grant::Score(low, high) if *low == f64::MIN && *high == f64::MAX => "score".to_owned(),
-        Grant::Score(low, high) => format!("score:{low}..{high}"),
-        Grant::Notes => "notes".to_owned(),
-        Grant::Pace => "pace".to_owned(),
-    }
+    policy
+        .grant
+        .iter()
+        .map(Grant::to_string)
+        .chain(denied)
+        .collect()
 }
 
 fn mode(mode: Mode) -> &'static str {

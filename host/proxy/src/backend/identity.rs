@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lazaret_mail::Session;
 use lazaret_smtp::{Attribute, Command, Extensions, Reply};
 
-use super::{Error, Link, Step};
+use super::{Dialogue, Error, Link, Step};
 use crate::config::Identity;
 
 /// Most octets of a command line with CRLF (RFC 5321 section 4.5.3.1.4).
@@ -19,6 +19,8 @@ pub(crate) struct Introduction {
     pub(crate) session: Arc<Session>,
     /// `ESMTP` after EHLO, `SMTP` after HELO
     pub(crate) protocol: &'static str,
+    /// where it is noted what is said for it
+    pub(crate) dialogue: Dialogue,
 }
 
 impl Introduction {
@@ -31,13 +33,14 @@ impl Introduction {
     /// In the order they are sent; ADDR last, because Postfix then judges our right to say XCLIENT by it.
     fn attributes(&self) -> Vec<(&'static str, String)> {
         let client = &self.session.client;
+        let name = client.name.known_by_now();
         let unavailable = || "[UNAVAILABLE]".to_owned();
         let address = match client.address.ip().to_canonical() {
             IpAddr::V4(v4) => v4.to_string(),
             IpAddr::V6(v6) => format!("IPV6:{v6}"),
         };
         vec![
-            ("NAME", client.name.clone().unwrap_or_else(unavailable)),
+            ("NAME", name.map_or_else(unavailable, str::to_owned)),
             ("PORT", client.address.port().to_string()),
             ("PROTO", self.protocol.to_owned()),
             ("HELO", self.hello().to_owned()),
