@@ -11,8 +11,8 @@ use divan::Bencher;
 use lazaret_engine::{Engine, EngineSettings};
 use lazaret_mail::message::HEADER_LIMIT;
 use lazaret_mail::{
-    Ask, Content, Envelope, Filter, Grant, Loader, Message, Notes, Outcome, Party, Policy,
-    Question, Sandbox, Score, Session, Source,
+    Ask, ClientName, Content, Envelope, Filter, Grant, Loader, Message, Notes, Outcome, Party,
+    Policy, Question, Sandbox, Score, Session, Source,
 };
 use lazaret_smtp::{Address, Path as Mailbox};
 use tokio::runtime::Runtime;
@@ -70,7 +70,7 @@ fn question(ask: Ask) -> Question {
             listener: "mx".into(),
             client: Party {
                 address: "192.0.2.1:4711".parse().unwrap(),
-                name: None,
+                name: ClientName::default(),
             },
             hello: None,
             tls: None,
