@@ -10,6 +10,7 @@ mod languages;
 mod peers;
 mod step;
 mod test;
+mod units;
 
 use std::process::ExitCode;
 
@@ -31,7 +32,8 @@ Usage: cargo xtask <task> [arguments]
                                        table of what came of them
   languages [--build]                  the reference filter in C, Python and JavaScript: fetches their
                                        toolchains, builds, plays the transcripts, rewrites docs/languages.md
-  check                                what CI asks before the tests: format, lints, documentation
+  check [--units]                      what CI asks before the tests: format, lints, documentation, and whether
+                                       `demo` and `test` share one compiled wasmtime
 
 `demo` and `test` add the Rust target wasm32-wasip2 with rustup when it is missing.
 

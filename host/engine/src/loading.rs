@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use lazaret_mail::{Filter, LoadError, Loader, Policy, Source};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use crate::cache::{Key, Makings};
 use crate::contract::Permission;
@@ -13,6 +14,7 @@ use crate::engine::Engine;
 use crate::files::{at_file, refuse_large};
 use crate::grants::settle;
 use crate::inspect::{Configure, Inspection, Preparation, fault};
+use crate::lane::step_back;
 use crate::prepare::{Desk, Order, Plan, Product, Progress, Step, Watch, in_child, prepare};
 use crate::sandbox::WasmFilter;
 use crate::settings::Preparer;
@@ -30,21 +32,38 @@ impl Loader for Engine {
             source,
         };
         let _watch = Watch::start(&loading.source.name, loading.progress.clone());
-        // Taking over tens of megabytes of code, or making the image of a snapshot, would hold an async thread up.
-        let work = move || Handle::current().block_on(loading.run());
-        let loaded = tokio::task::spawn_blocking(work).await;
-        let loaded = loaded.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "loading a filter failed");
-            Err(fault(
-                "it made its loading fail",
-                "report this, with the file",
-            ))
-        });
-        match loaded {
+        match aside(loading).await {
             Ok(filter) => Ok(Arc::new(filter.in_service())),
             Err(error) => Err(at_file(error, &file)),
         }
     }
+}
+
+/// Loads on a thread of its own. Reading, hashing and taking over tens of megabytes of code, or making the image of a
+/// snapshot, would hold an async thread up, and take processors from those who serve mail: the thread steps back.
+async fn aside(loading: Loading) -> Result<WasmFilter, LoadError> {
+    let (told, loaded) = oneshot::channel();
+    let runtime = Handle::current();
+    let work = move || {
+        if loading.gives_way() {
+            step_back();
+        }
+        // Whoever ordered it may be gone.
+        let _ = told.send(runtime.block_on(loading.run()));
+    };
+    let thread = std::thread::Builder::new().name("lazaret-load".into());
+    if let Err(error) = thread.spawn(work) {
+        return Err(fault(
+            format!("no thread could be started to load it: {error}"),
+            "look at the limits on processes, then load it again",
+        ));
+    }
+    loaded.await.unwrap_or_else(|_| {
+        Err(fault(
+            "it made its loading fail",
+            "report this, with the file",
+        ))
+    })
 }
 
 /// One filter on its way.
@@ -57,6 +76,11 @@ struct Loading {
 }
 
 impl Loading {
+    /// Where a child compiles, this process serves mail.
+    fn gives_way(&self) -> bool {
+        self.engine.settings().preparer != Preparer::InProcess
+    }
+
     async fn run(&self) -> Result<WasmFilter, LoadError> {
         refuse_large(
             self.source.wasm.len() as u64,
@@ -189,7 +213,8 @@ impl Loading {
     fn keep(&self, plan: Plan, product: &Product) {
         if let Some(cache) = self.engine.cache() {
             let head = product.head();
-            cache.write(&self.key(plan), &[&head, product.code.octets()]);
+            let parts = [&head[..], product.lines.octets(), product.code.octets()];
+            cache.write(&self.key(plan), &parts);
         }
     }
 
