@@ -108,6 +108,14 @@ impl Account {
     }
 }
 
+impl Account {
+    /// What was allowed last did not come about.
+    fn not_grown(&mut self) {
+        self.used = self.used.saturating_sub(self.wanted);
+        self.refused = Refusal::Systems;
+    }
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
@@ -119,7 +127,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.memory.refused = Refusal::Systems;
+        self.memory.not_grown();
         Ok(())
     }
 
@@ -133,7 +141,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.tables.refused = Refusal::Systems;
+        self.tables.not_grown();
         Ok(())
     }
 
@@ -171,6 +179,7 @@ mod tests {
         let none = wasmtime::Error::msg("Cannot allocate memory");
         limiter.memory_grow_failed(none).unwrap();
         assert!(limiter.is_starved());
+        assert_eq!(limiter.memory(), 0, "nothing is held of it");
         assert_eq!(
             (limiter.memory_refused(), limiter.memory_wanted()),
             (None, Some(60))

@@ -139,7 +139,7 @@ mod tests {
         code.extend_from_slice(&first.to_le_bytes());
         code.push(1);
         code.extend(std::iter::repeat_n(14, octets - 1));
-        code.extend_from_slice(&[0, 1, 1]);
+        code.extend_from_slice(&[2, 1, 0, 1, 1]);
         let mut unit = vec![4, 0];
         unit.extend_from_slice(&(files.len() as u32).to_le_bytes());
         unit.extend([files, code].concat());

@@ -245,9 +245,9 @@ fn lines() -> String {
         "\\00\\05\\02\\02\\00\\00\\00\\01{}\\00\\01\\01",
         "\\0e".repeat(200)
     );
-    let header = "\\04\\00\\21\\00\\00\\00";
-    // 6 octets of header, 33 of files, 8 and 200 and 3 of code
-    format!("(@custom \".debug_line\" \"\\fa\\00\\00\\00{header}{files}{code}\")")
+    let header = "\\04\\00\\23\\00\\00\\00";
+    // 6 octets of header, 35 of files, 8 and 200 and 3 of code
+    format!("(@custom \".debug_line\" \"\\fc\\00\\00\\00{header}{files}{code}\")")
 }
 
 /// The number behind `after`, in that radix.
