@@ -127,8 +127,9 @@ impl Bench<'_> {
         let limiter = &store.data().limiter;
         let clues = Reporter::default().clues(&stopped, limiter, journal, self.lines);
         let kind = explain(stopped, cpu, store, journal, self.order.call.argument);
+        let starved = limiter.is_starved() || is_for_want_of_memory(&kind);
         let error = not_bootable(phase, BootFault::Failed(kind, Box::new(clues)));
-        match limiter.is_starved() {
+        match starved {
             true => self.starved(error),
             false => error,
         }
@@ -139,7 +140,7 @@ impl Bench<'_> {
         let most = self.order.limits.memory >> 20;
         LoadError {
             problem: format!(
-                "its preparation may use {most} MiB of memory in all, its compiler included, and configure wanted more \
+                "its preparation may use {most} MiB of memory in all, its compiler included, and the filter wanted more \
                  (within its own `memory` of {} MiB)",
                 self.order.memory >> 20
             ),
@@ -179,4 +180,9 @@ impl Bench<'_> {
         store.set_epoch_deadline(1);
         store
     }
+}
+
+/// The system's own words, where it had no memory for an instance.
+fn is_for_want_of_memory(kind: &FailureKind) -> bool {
+    matches!(kind, FailureKind::Trap(words) if words.contains("Cannot allocate memory"))
 }

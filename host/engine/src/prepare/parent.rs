@@ -295,7 +295,9 @@ fn death(order: &Order, status: ExitStatus, late: bool, step: Step, noise: &str)
         Some(Signal::KILL) => "load it again when there is more memory",
         _ => "report this, with the file",
     };
-    let last = noise.lines().last().unwrap_or_default();
+    // Where Rust says how to see more, it has said why in the lines before.
+    let mut said = noise.lines().filter(|line| !line.starts_with("note: "));
+    let last = said.next_back().unwrap_or_default();
     let last = match (signal, last) {
         (Some(Signal::KILL | Signal::XCPU), _) | (_, "") => String::new(),
         (_, words) => format!(": {}", printable(clip(words, SHOWN_NOISE))),
