@@ -1,2 +1,172 @@
 //! What filters may be granted of the outside world: names, state, HTTP, lists, metrics. Knows neither wasmtime nor a
 //! client's socket.
+//!
+//! [`Services`] is there once for the process. Each filter gets a [`Reach`] of its own: what it was granted, under its own
+//! name. Everything here waits without blocking a thread, and never longer than its own limits; what a caller drops is
+//! abandoned at once.
+
+pub mod dns;
+pub mod http;
+pub mod lists;
+pub mod metrics;
+pub mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+/// Why a service did nothing for a filter. The contract's `error` without `not-now`, which only the engine can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// beyond what the operator granted
+    #[error("not granted")]
+    NotGranted,
+    /// a cap of this filter or of this call is used up
+    #[error("limit")]
+    Limit,
+    /// nobody answers, or not in time
+    #[error("unavailable")]
+    Unavailable,
+    /// the argument is not acceptable
+    #[error("invalid")]
+    Invalid,
+}
+
+/// What the services are made with.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `[dns]`
+    pub dns: dns::Settings,
+    /// `state`
+    pub state: state::Place,
+}
+
+/// The services cannot be opened: what is wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; {cure}")]
+pub struct Fault {
+    /// what is wrong
+    pub problem: String,
+    /// what the operator does about it
+    pub cure: String,
+}
+
+impl Fault {
+    /// Both halves in words.
+    pub fn new(problem: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self {
+            problem: problem.into(),
+            cure: cure.into(),
+        }
+    }
+}
+
+/// What the operator granted one filter, and how far it goes. What was not granted is never asked here: the engine links
+/// a stub in its place.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    /// `dns:..` and `dns-time`
+    pub dns: dns::Grant,
+    /// `http:..` and `http-time`
+    pub http: http::Grant,
+    /// `state-keys`, `state-size`
+    pub state: state::Caps,
+    /// `[lists]`
+    pub lists: Vec<lists::Definition>,
+}
+
+/// All services of the process; cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    dns: dns::Names,
+    http: http::Client,
+    state: state::Store,
+    lists: lists::Library,
+    metrics: metrics::Registry,
+}
+
+/// What one filter reaches. Shared by all its sandboxes.
+pub struct Reach {
+    /// permission `dns`
+    pub dns: dns::Names,
+    /// permission `http`
+    pub http: http::Client,
+    /// permission `state`
+    pub state: state::Space,
+    /// permission `lists`
+    pub lists: lists::Shelf,
+    /// permission `metrics`
+    pub metrics: metrics::Meters,
+    /// how far it goes
+    pub grants: Grants,
+}
+
+impl Services {
+    /// Opens them; the first query, fetch or key connects to what is elsewhere.
+    pub async fn open(settings: Settings) -> Result<Self, Fault> {
+        let dns = dns::Names::open(&settings.dns)?;
+        Ok(Self {
+            parts: Arc::new(Parts {
+                http: http::Client::new(dns.clone())?,
+                dns,
+                state: state::Store::open(&settings.state).await?,
+                lists: lists::Library::default(),
+                metrics: metrics::Registry::default(),
+            }),
+        })
+    }
+
+    /// What the filter of that name reaches: its lists are read here. A new generation of a filter has the state and the
+    /// metrics of the old one.
+    pub async fn reach(&self, filter: &str, grants: Grants) -> Result<Reach, Fault> {
+        Ok(Reach {
+            dns: self.parts.dns.clone(),
+            http: self.parts.http.clone(),
+            state: self.parts.state.space(filter, grants.state),
+            lists: self.parts.lists.shelf(&grants.lists).await?,
+            metrics: self.parts.metrics.meters(filter),
+            grants,
+        })
+    }
+
+    /// Names, for the host's own questions.
+    pub fn names(&self) -> &dns::Names {
+        &self.parts.dns
+    }
+
+    /// Writes down what the state still holds back; call it before the process ends.
+    pub async fn settle(&self) {
+        self.parts.state.settle().await;
+    }
+
+    /// What does not work at the moment, in words: a store that is away, lists that changed and cannot be read.
+    pub fn troubles(&self) -> Vec<String> {
+        let mut troubles = self.parts.lists.troubles();
+        troubles.extend(self.parts.state.trouble());
+        troubles
+    }
+
+    /// Counters and gauges of all filters, for the admin port.
+    pub fn metrics(&self) -> &metrics::Registry {
+        &self.parts.metrics
+    }
+}
+
+/// Does `work` where sockets are served, whoever waits for it; dropped together with this future. None if it panicked.
+async fn aside<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let mut work_of_one = JoinSet::new();
+    work_of_one.spawn_on(work, runtime);
+    work_of_one.join_next().await?.ok()
+}
+
+/// How long a filter waits for a store, at most.
+pub const STORE_PATIENCE: Duration = Duration::from_secs(2);

@@ -1,0 +1,249 @@
+//! `dns`: names, from a cache, from resolvers, or from a zone file in place of the network.
+
+mod client;
+mod grant;
+mod name;
+mod network;
+mod zone;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::{Fault, Refused};
+
+pub use grant::{Grant, Pattern};
+pub use name::DomainName;
+pub use zone::Zone;
+
+/// Queries of one batch.
+pub const BATCH: usize = 64;
+/// Queries of one call of a filter.
+pub const QUERIES: u32 = 100;
+/// Records of one answer; the rest is left out.
+pub const RECORDS: usize = 64;
+/// Octets of all records of an answer; the rest is left out.
+pub const OCTETS: usize = 16 << 10;
+
+/// Who is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Settings {
+    /// nobody: every name fails
+    #[default]
+    Nobody,
+    /// the resolvers of the system, by `/etc/resolv.conf`
+    System,
+    /// `servers`: these resolvers
+    Servers(Vec<SocketAddr>),
+    /// `zone`: no network, every name that exists stands in this file
+    Zone(PathBuf),
+}
+
+/// What is asked about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// IPv4 addresses
+    A,
+    /// IPv6 addresses
+    Aaaa,
+    /// who takes its mail
+    Mx,
+    /// text
+    Txt,
+    /// the names of an address
+    Ptr,
+}
+
+/// One question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// a domain name; with [`Kind::Ptr`] an IP address
+    pub name: String,
+    /// what of it
+    pub kind: Kind,
+}
+
+/// One answer; texts as the contract has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// at least one
+    Records(Vec<String>),
+    /// NXDOMAIN
+    NoName,
+    /// the name exists, without such a record
+    NoData,
+    /// SERVFAIL, a loop, nonsense
+    Failed,
+    /// no answer in time
+    Late,
+}
+
+/// What one call of a filter may still ask.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    queries: u32,
+    time: Duration,
+}
+
+impl Budget {
+    /// Full, for a filter with this `dns-time`.
+    pub fn of(grant: &Grant) -> Self {
+        Self {
+            queries: QUERIES,
+            time: grant.time,
+        }
+    }
+
+    fn take(&mut self, queries: usize) -> Result<Duration, Refused> {
+        let queries = u32::try_from(queries).map_err(|_| Refused::Limit)?;
+        self.queries = self.queries.checked_sub(queries).ok_or(Refused::Limit)?;
+        if self.time.is_zero() {
+            return Err(Refused::Unavailable);
+        }
+        Ok(self.time)
+    }
+}
+
+/// Answers questions about names; cheap to clone.
+#[derive(Clone)]
+pub struct Names {
+    source: Arc<Source>,
+    /// where sockets are served, whoever asks
+    runtime: Handle,
+}
+
+enum Source {
+    Nobody,
+    Network(network::Network),
+    Zone(Zone),
+}
+
+impl Names {
+    /// Reads the zone file or the system's configuration; asks nobody yet. Inside a tokio runtime, which serves it.
+    pub fn open(settings: &Settings) -> Result<Self, Fault> {
+        let source = match settings {
+            Settings::Nobody => Source::Nobody,
+            Settings::System => Source::Network(network::Network::of_system()?),
+            Settings::Servers(servers) => Source::Network(network::Network::of(servers)?),
+            Settings::Zone(file) => Source::Zone(Zone::read(file)?),
+        };
+        Ok(Self {
+            source: Arc::new(source),
+            runtime: Handle::current(),
+        })
+    }
+
+    /// Answers from a zone.
+    pub fn of_zone(zone: Zone) -> Self {
+        Self {
+            source: Arc::new(Source::Zone(zone)),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// For a filter: checks names against its grant, asks all at once, takes queries and time from the budget.
+    ///
+    /// # Errors
+    /// [`Refused::Limit`] for more than [`BATCH`] queries, and when the budget has none left; [`Refused::Invalid`] and
+    /// [`Refused::NotGranted`] if one of the names is; [`Refused::Unavailable`] when the time is used up.
+    pub async fn ask(
+        &self,
+        grant: &Grant,
+        budget: &mut Budget,
+        queries: &[Query],
+    ) -> Result<Vec<Answer>, Refused> {
+        if queries.len() > BATCH {
+            return Err(Refused::Limit);
+        }
+        let asked = queries.iter().map(|query| {
+            let name = DomainName::of(query)?;
+            match grant.allows(&name) {
+                true => Ok((name, query.kind)),
+                false => Err(Refused::NotGranted),
+            }
+        });
+        let asked = asked.collect::<Result<Vec<_>, _>>()?;
+        let patience = budget.take(asked.len())?;
+        let begun = Instant::now();
+        let answers = self.resolve_all(asked, patience).await;
+        budget.time = budget.time.saturating_sub(begun.elapsed());
+        Ok(answers)
+    }
+
+    /// All at once, in order; whoever has not answered within `patience` is late.
+    pub async fn resolve_all(
+        &self,
+        asked: Vec<(DomainName, Kind)>,
+        patience: Duration,
+    ) -> Vec<Answer> {
+        let mut answers = vec![Answer::Late; asked.len()];
+        let mut tasks = JoinSet::new();
+        for (at, (name, kind)) in asked.into_iter().enumerate() {
+            let source = self.source.clone();
+            let answering = async move {
+                let answer = timeout(patience, source.resolve(&name, kind)).await;
+                (at, answer.unwrap_or(Answer::Late))
+            };
+            tasks.spawn_on(answering, &self.runtime);
+        }
+        while let Some(answered) = tasks.join_next().await {
+            if let Ok((at, answer)) = answered {
+                answers[at] = answer.capped();
+            }
+        }
+        answers
+    }
+
+    /// Where sockets are served.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// One question of the host's own.
+    pub async fn resolve(&self, name: DomainName, kind: Kind, patience: Duration) -> Answer {
+        let mut answers = self.resolve_all(vec![(name, kind)], patience).await;
+        answers.pop().expect("one answer to one question")
+    }
+}
+
+impl Source {
+    async fn resolve(&self, name: &DomainName, kind: Kind) -> Answer {
+        match self {
+            Source::Nobody => Answer::Failed,
+            Source::Network(network) => network.resolve(name, kind).await,
+            Source::Zone(zone) => zone.resolve(name, kind),
+        }
+    }
+}
+
+impl Answer {
+    /// At most [`RECORDS`], at most [`OCTETS`]; of a first record that is larger by itself nothing is left.
+    fn capped(self) -> Self {
+        let Answer::Records(records) = self else {
+            return self;
+        };
+        let mut octets = 0;
+        let fits = |record: &String| {
+            octets += record.len();
+            octets <= OCTETS
+        };
+        let kept: Vec<_> = records.into_iter().take(RECORDS).take_while(fits).collect();
+        match kept.is_empty() {
+            true => Answer::Failed,
+            false => Answer::Records(kept),
+        }
+    }
+
+    /// The records, if there are any.
+    pub fn records(&self) -> &[String] {
+        match self {
+            Answer::Records(records) => records,
+            _ => &[],
+        }
+    }
+}

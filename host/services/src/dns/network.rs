@@ -1,0 +1,137 @@
+//! The resolvers of the network, behind hickory's cache.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{Resolver, TokioResolver};
+
+use super::{Answer, DomainName, Kind};
+use crate::Fault;
+
+/// One attempt at one server.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// Attempts after the first.
+const RETRIES: usize = 1;
+/// Answers kept.
+const CACHED: u64 = 32_768;
+/// The longest that an answer is believed, whatever it says.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+pub struct Network {
+    resolver: TokioResolver,
+}
+
+impl Network {
+    pub fn of_system() -> Result<Self, Fault> {
+        let (config, options) = hickory_resolver::system_conf::read_system_conf()
+            .map_err(|error| no_resolver(&error))?;
+        Self::open(config, options)
+    }
+
+    pub fn of(servers: &[SocketAddr]) -> Result<Self, Fault> {
+        let servers = servers.iter().map(|server| {
+            let at_port = |mut connection: ConnectionConfig| {
+                connection.port = server.port();
+                connection
+            };
+            let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            let connections = connections.map(at_port).to_vec();
+            NameServerConfig::new(server.ip(), true, connections)
+        });
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
+        Self::open(config, ResolverOpts::default())
+    }
+
+    fn open(config: ResolverConfig, mut options: ResolverOpts) -> Result<Self, Fault> {
+        options.timeout = ATTEMPT;
+        options.attempts = RETRIES;
+        options.cache_size = CACHED;
+        options.use_hosts_file = ResolveHosts::Never;
+        options.preserve_intermediates = false;
+        options.positive_max_ttl = Some(LONGEST);
+        options.negative_max_ttl = Some(LONGEST);
+        options.max_active_requests = 1024;
+        let builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let resolver = builder.with_options(options).build();
+        Ok(Self {
+            resolver: resolver.map_err(|error| no_resolver(&error))?,
+        })
+    }
+
+    pub async fn resolve(&self, name: &DomainName, kind: Kind) -> Answer {
+        let Some(name) = name.wire() else {
+            return Answer::Failed;
+        };
+        match self.resolver.lookup(name, record_type(kind)).await {
+            Ok(found) => {
+                let answers = found.answers().iter();
+                let records = answers.filter_map(|record| text(&record.data, kind));
+                or_no_data(records.collect())
+            }
+            Err(error) => failed(&error),
+        }
+    }
+}
+
+fn no_resolver(error: &NetError) -> Fault {
+    Fault::new(
+        format!("no resolver for names: {error}"),
+        "correct /etc/resolv.conf, or write `servers` under [dns]",
+    )
+}
+
+fn record_type(kind: Kind) -> RecordType {
+    match kind {
+        Kind::A => RecordType::A,
+        Kind::Aaaa => RecordType::AAAA,
+        Kind::Mx => RecordType::MX,
+        Kind::Txt => RecordType::TXT,
+        Kind::Ptr => RecordType::PTR,
+    }
+}
+
+fn or_no_data(records: Vec<String>) -> Answer {
+    match records.is_empty() {
+        true => Answer::NoData,
+        false => Answer::Records(records),
+    }
+}
+
+fn failed(error: &NetError) -> Answer {
+    match error {
+        NetError::Timeout => Answer::Late,
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain => Answer::NoName,
+            ResponseCode::NoError => Answer::NoData,
+            _ => Answer::Failed,
+        },
+        _ => Answer::Failed,
+    }
+}
+
+/// A record of that kind as the contract writes it.
+fn text(data: &RData, kind: Kind) -> Option<String> {
+    match (data, kind) {
+        (RData::A(address), Kind::A) => Some(address.0.to_string()),
+        (RData::AAAA(address), Kind::Aaaa) => Some(address.0.to_string()),
+        (RData::MX(mx), Kind::Mx) => Some(format!("{} {}", mx.preference, plain(&mx.exchange))),
+        (RData::PTR(name), Kind::Ptr) => Some(plain(&name.0)),
+        (RData::TXT(text), Kind::Txt) => {
+            let octets = text.txt_data.concat();
+            Some(String::from_utf8_lossy(&octets).into_owned())
+        }
+        _ => None,
+    }
+}
+
+fn plain(name: &Name) -> String {
+    let text = name.to_ascii();
+    text.trim_end_matches('.').to_ascii_lowercase()
+}

@@ -1,0 +1,251 @@
+//! One connection, one request, one answer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Method, Uri};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+
+use super::outgoing::Outgoing;
+use super::{Budget, CONTENT, Grant, HEADER, Host, Origin, Request, Response, Scheme, is_public};
+use crate::dns::{Kind, Names};
+use crate::{Fault, Refused, aside};
+
+/// One attempt at one address.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Addresses of a name that are tried.
+const ATTEMPTS: usize = 4;
+/// Fields of a response.
+const FIELDS: usize = 128;
+/// Octets of a request's fields.
+const REQUEST: usize = 64 << 10;
+
+/// Talks to servers for filters; cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    names: Names,
+    tls: Arc<ClientConfig>,
+}
+
+/// A request that may be sent.
+struct Checked {
+    origin: Origin,
+    request: hyper::Request<Outgoing>,
+}
+
+impl Client {
+    /// Names are resolved by `names`; servers are verified by Mozilla's authorities.
+    pub fn new(names: Names) -> Result<Self, Fault> {
+        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+        Self::trusting(names, roots)
+    }
+
+    /// As [`Client::new`], with other authorities.
+    pub fn trusting(names: Names, roots: RootCertStore) -> Result<Self, Fault> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions();
+        let config = config.map_err(|error| Fault::new(error.to_string(), "report this"))?;
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        Ok(Self {
+            names,
+            tls: Arc::new(config),
+        })
+    }
+
+    /// For a filter: checks the request against its grant, sends it, reads the answer.
+    ///
+    /// # Errors
+    /// [`Refused::Limit`] when the budget has no request left, and for an answer that is too large;
+    /// [`Refused::NotGranted`] for another origin; [`Refused::Invalid`] for what is no request; [`Refused::Unavailable`]
+    /// when nobody answers in time, or not in HTTP.
+    pub async fn fetch(
+        &self,
+        grant: &Grant,
+        budget: &mut Budget,
+        request: Request,
+    ) -> Result<Response, Refused> {
+        let checked = check(grant, request)?;
+        let patience = budget.take()?;
+        let begun = Instant::now();
+        let client = self.clone();
+        let fetching = async move { timeout(patience, client.talk(checked)).await };
+        let fetched = aside(self.names.runtime(), fetching).await;
+        budget.time = budget.time.saturating_sub(begun.elapsed());
+        match fetched {
+            Some(Ok(answer)) => answer,
+            Some(Err(_)) | None => Err(Refused::Unavailable),
+        }
+    }
+
+    async fn talk(&self, checked: Checked) -> Result<Response, Refused> {
+        let Checked { origin, request } = checked;
+        let stream = self.connect(&origin).await?;
+        match origin.scheme {
+            Scheme::Http => exchange(stream, request).await,
+            Scheme::Https => {
+                let name = match &origin.host {
+                    Host::Address(address) => ServerName::from(*address),
+                    Host::Name(name) => {
+                        ServerName::try_from(name.to_string()).map_err(|_| Refused::Unavailable)?
+                    }
+                };
+                let connector = TlsConnector::from(self.tls.clone());
+                let stream = connector.connect(name, stream).await;
+                let stream = stream.map_err(|error| down(&origin, &error))?;
+                exchange(stream, request).await
+            }
+        }
+    }
+
+    async fn connect(&self, origin: &Origin) -> Result<TcpStream, Refused> {
+        for address in self.addresses(&origin.host).await {
+            let to = SocketAddr::new(address, origin.port);
+            match timeout(CONNECT, TcpStream::connect(to)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => drop(down(origin, &error)),
+                Err(_) => drop(down(origin, &"no connection in time")),
+            }
+        }
+        Err(Refused::Unavailable)
+    }
+
+    /// A name leads to public addresses only; an address was granted as it is.
+    async fn addresses(&self, host: &Host) -> Vec<IpAddr> {
+        let name = match host {
+            Host::Address(address) => return vec![*address],
+            Host::Name(name) => name,
+        };
+        let asked = [Kind::A, Kind::Aaaa].map(|kind| (name.clone(), kind));
+        let answers = self.names.resolve_all(asked.to_vec(), CONNECT).await;
+        let said = answers.iter().flat_map(|answer| answer.records());
+        let addresses = said.filter_map(|text| text.parse().ok());
+        let public = addresses.filter(|address| is_public(*address));
+        public.take(ATTEMPTS).collect()
+    }
+}
+
+fn down(origin: &Origin, error: &dyn std::fmt::Display) -> Refused {
+    tracing::debug!(%origin, %error, "no answer over HTTP");
+    Refused::Unavailable
+}
+
+fn check(grant: &Grant, request: Request) -> Result<Checked, Refused> {
+    let uri: Uri = request.url.parse().map_err(|_| Refused::Invalid)?;
+    let origin = origin(&uri).ok_or(Refused::Invalid)?;
+    if !grant.origins.contains(&origin) {
+        return Err(Refused::NotGranted);
+    }
+    let method = match request.verb.as_str() {
+        "GET" => Method::GET,
+        "POST" => Method::POST,
+        "PUT" => Method::PUT,
+        "HEAD" => Method::HEAD,
+        _ => return Err(Refused::Invalid),
+    };
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let host = uri.authority().map(|authority| authority.as_str());
+    let mut built = hyper::Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, host.unwrap_or_default())
+        .header(header::CONNECTION, "close")
+        .header(header::USER_AGENT, "lazaret");
+    let mut octets = 0;
+    for (name, value) in &request.fields {
+        octets += name.len() + value.len();
+        let (name, value) = field(name, value).ok_or(Refused::Invalid)?;
+        built = built.header(name, value);
+    }
+    if octets > REQUEST {
+        return Err(Refused::Invalid);
+    }
+    let request = built.body(Outgoing::new(request.content));
+    Ok(Checked {
+        origin,
+        request: request.map_err(|_| Refused::Invalid)?,
+    })
+}
+
+fn origin(uri: &Uri) -> Option<Origin> {
+    let scheme = match uri.scheme_str()? {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        _ => return None,
+    };
+    let authority = uri.authority()?.as_str();
+    Origin::of(scheme, authority)
+}
+
+/// None for what is no field, and for those that are ours: they say where a message ends, or whom it is for.
+fn field(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    const OURS: [HeaderName; 8] = [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::UPGRADE,
+        header::TE,
+        header::TRAILER,
+        header::EXPECT,
+    ];
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    let value = HeaderValue::from_str(value).ok()?;
+    let ours = OURS.contains(&name) || matches!(name.as_str(), "keep-alive" | "proxy-connection");
+    (!ours).then_some((name, value))
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: hyper::Request<Outgoing>,
+) -> Result<Response, Refused> {
+    let unavailable = |error: hyper::Error| {
+        tracing::debug!(%error, "no answer over HTTP");
+        Refused::Unavailable
+    };
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEADER).max_headers(FIELDS);
+    let (mut sender, connection) = builder
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(unavailable)?;
+    let asking = async move {
+        let response = sender.send_request(request).await.map_err(unavailable)?;
+        read(response).await
+    };
+    tokio::pin!(asking);
+    tokio::pin!(connection);
+    tokio::select! {
+        answer = &mut asking => answer,
+        // What was read before the connection ended is still there.
+        _ = &mut connection => asking.await,
+    }
+}
+
+async fn read(response: hyper::Response<hyper::body::Incoming>) -> Result<Response, Refused> {
+    let (head, content) = response.into_parts();
+    let content = Limited::new(content, CONTENT).collect().await;
+    let content = content.map_err(|error| match error.is::<LengthLimitError>() {
+        true => Refused::Limit,
+        false => Refused::Unavailable,
+    })?;
+    let fields = head.headers.iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        (name.to_string(), value.into_owned())
+    });
+    Ok(Response {
+        status: head.status.as_u16(),
+        fields: fields.collect(),
+        content: content.to_bytes().into(),
+    })
+}

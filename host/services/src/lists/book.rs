@@ -1,0 +1,229 @@
+//! One list: its file, and what was read of it last.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::Kind;
+use super::networks::Networks;
+use super::words::Words;
+use crate::{Fault, Refused};
+
+/// Octets of a file, at most.
+const FILE: u64 = 512 << 20;
+/// Octets of a line, at most.
+const LINE: usize = 2048;
+
+/// Differs if a file was written or replaced: device, inode, size, times of content and entry. None: not there.
+type Stamp = Option<[i128; 5]>;
+
+pub struct Book {
+    path: PathBuf,
+    kind: Kind,
+    table: RwLock<Arc<Table>>,
+    watched: Mutex<Watched>,
+}
+
+struct Watched {
+    /// what was read, or could not be
+    tried: Stamp,
+    /// what was seen last
+    seen: Stamp,
+    trouble: Option<String>,
+}
+
+enum Table {
+    Words(Words),
+    Domains(Words),
+    Networks(Networks),
+}
+
+impl Book {
+    /// Reads it. Blocks.
+    pub fn open(path: PathBuf, kind: Kind) -> Result<Self, Fault> {
+        let tried = stamp(&path);
+        let table = read(&path, kind)?;
+        Ok(Self {
+            path,
+            kind,
+            table: RwLock::new(Arc::new(table)),
+            watched: Mutex::new(Watched {
+                tried,
+                seen: tried,
+                trouble: None,
+            }),
+        })
+    }
+
+    /// Reads it again if it changed and is still. Blocks.
+    pub fn look(&self) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = stamp(&self.path);
+        let is_still = std::mem::replace(&mut watched.seen, seen) == seen;
+        if watched.tried == seen || !is_still {
+            return;
+        }
+        let read = read(&self.path, self.kind);
+        // Written while it was read: the next look will find it still.
+        if stamp(&self.path) != seen {
+            return;
+        }
+        watched.tried = seen;
+        match read {
+            Ok(table) => {
+                let entries = table.len();
+                *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+                watched.trouble = None;
+                tracing::info!(list = %self.path.display(), entries, "list read again");
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "a list changed and cannot be read: what was read before stays");
+                watched.trouble = Some(fault.to_string());
+            }
+        }
+    }
+
+    pub fn trouble(&self) -> Option<String> {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.trouble.clone()
+    }
+
+    pub fn lookup(&self, entry: &str) -> Result<Option<String>, Refused> {
+        let table = self
+            .table
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match &*table {
+            Table::Words(words) => Ok(words.find(&entry.to_lowercase())),
+            Table::Domains(domains) => Ok(find_domain(domains, entry)),
+            Table::Networks(networks) => {
+                let address = entry.trim_matches(['[', ']']).parse();
+                let address = address.map_err(|_| Refused::Invalid)?;
+                Ok(networks.find(address))
+            }
+        }
+    }
+}
+
+impl Table {
+    fn len(&self) -> usize {
+        match self {
+            Table::Words(words) | Table::Domains(words) => words.len(),
+            Table::Networks(networks) => networks.len(),
+        }
+    }
+}
+
+/// The domain itself, then the one above it, and so on: the first is the most specific.
+fn find_domain(domains: &Words, entry: &str) -> Option<String> {
+    let entry = entry.to_lowercase();
+    let mut name = entry.strip_suffix('.').unwrap_or(&entry);
+    loop {
+        if let Some(value) = domains.find(name) {
+            return Some(value);
+        }
+        name = name.split_once('.')?.1;
+    }
+}
+
+fn read(path: &Path, kind: Kind) -> Result<Table, Fault> {
+    let text = text(path)?;
+    let mut entries = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if line.len() > LINE || line.bytes().any(|c| c.is_ascii_control() && c != b'\t') {
+            let problem = format!("a line over {LINE} octets, or with control characters");
+            return Err(broken(path, number, &problem));
+        }
+        let (entry, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let value = value.trim_start();
+        let value = if value.starts_with('#') { "" } else { value };
+        entries.push((number, entry, value));
+    }
+    let wrong = |(number, problem): (usize, String)| broken(path, number, &problem);
+    match kind {
+        Kind::Words => {
+            let words = entries
+                .into_iter()
+                .map(|(_, word, value)| (word.to_lowercase(), value));
+            Ok(Table::Words(Words::new(words)))
+        }
+        Kind::Domains => {
+            let domains = entries.into_iter().map(|(number, entry, value)| {
+                domain(entry).map(|domain| (domain, value)).ok_or_else(|| {
+                    let problem = format!("`{}` is no domain", entry.escape_debug());
+                    wrong((number, problem))
+                })
+            });
+            let domains = domains.collect::<Result<Vec<_>, _>>()?;
+            Ok(Table::Domains(Words::new(domains)))
+        }
+        Kind::Networks => Networks::new(entries).map(Table::Networks).map_err(wrong),
+    }
+}
+
+/// In lower case, without a dot at its end, and without the `.` or `*.` that other lists have at the start.
+fn domain(entry: &str) -> Option<String> {
+    let name = entry
+        .strip_prefix("*.")
+        .or(entry.strip_prefix('.'))
+        .unwrap_or(entry);
+    let name = name.strip_suffix('.').unwrap_or(name).to_lowercase();
+    let is_letter = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(is_letter);
+    (name.len() <= 253 && name.split('.').all(is_label)).then_some(name)
+}
+
+fn text(path: &Path) -> Result<String, Fault> {
+    let shown = path.display();
+    let unreadable = |error: &dyn std::fmt::Display| {
+        let problem = format!("the list {shown} cannot be read: {error}");
+        Fault::new(problem, "check that it exists and who may read it")
+    };
+    let metadata = std::fs::metadata(path).map_err(|e| unreadable(&e))?;
+    if !metadata.is_file() {
+        return Err(unreadable(&"it is not a regular file"));
+    }
+    if metadata.len() > FILE {
+        let problem = format!("the list {shown} is over {} MiB", FILE >> 20);
+        return Err(Fault::new(problem, "split it"));
+    }
+    let mut octets = Vec::new();
+    let file = File::open(path).map_err(|e| unreadable(&e))?;
+    file.take(FILE)
+        .read_to_end(&mut octets)
+        .map_err(|e| unreadable(&e))?;
+    let text = String::from_utf8(octets).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|octet| **octet == b'\n').count() + 1;
+        broken(path, line, "not UTF-8 text")
+    })?;
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => Ok(rest.to_owned()),
+        None => Ok(text),
+    }
+}
+
+fn broken(path: &Path, line: usize, problem: &str) -> Fault {
+    let problem = format!("{}:{line}: {problem}", path.display());
+    Fault::new(problem, "correct the line, or begin it with `#`")
+}
+
+/// Wherever a link leads: those who keep lists elsewhere change where it leads.
+fn stamp(path: &Path) -> Stamp {
+    let metadata = std::fs::metadata(path).ok()?;
+    let time = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+    Some([
+        metadata.dev().into(),
+        metadata.ino().into(),
+        metadata.len().into(),
+        time(metadata.mtime(), metadata.mtime_nsec()),
+        time(metadata.ctime(), metadata.ctime_nsec()),
+    ])
+}

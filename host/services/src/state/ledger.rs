@@ -1,0 +1,195 @@
+//! What each order means, for the stores that we keep ourselves.
+
+use super::{Caps, Done, Order, Step};
+use crate::Refused;
+
+/// Expired entries that make room for a new one.
+const ROOM: usize = 64;
+
+/// One key's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// milliseconds since 1970; gone from then on
+    pub until: u64,
+    pub value: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    Octets(Vec<u8>),
+    /// made by `increment`
+    Number(i32),
+}
+
+/// What a space holds, expired entries that nobody swept included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub keys: u64,
+    pub size: u64,
+}
+
+/// Where entries are written down. `B` is how it breaks.
+pub trait Pages<B> {
+    fn entry(&mut self, space: &str, key: &str) -> Result<Option<Entry>, B>;
+    fn write(&mut self, space: &str, key: &str, entry: &Entry) -> Result<(), B>;
+    fn erase(&mut self, space: &str, key: &str) -> Result<(), B>;
+    fn usage(&mut self, space: &str) -> Result<Usage, B>;
+    fn note_usage(&mut self, space: &str, usage: Usage) -> Result<(), B>;
+    /// Some entries that ended by `now`, those that ended first before others.
+    fn expired(&mut self, now: u64, most: usize) -> Result<Vec<(String, String)>, B>;
+}
+
+/// Carries out one order. The outer error: the pages broke. The inner one: the filter's fault.
+pub fn carry_out<B>(
+    pages: &mut impl Pages<B>,
+    order: &Order,
+    now: u64,
+) -> Result<Result<Done, Refused>, B> {
+    let (space, key) = (&*order.space, &*order.key);
+    let live = pages.entry(space, key)?.filter(|entry| entry.until > now);
+    let until = |seconds: u32| now.saturating_add(u64::from(seconds) * 1000);
+    let entry = match (&order.step, live) {
+        (Step::Read, live) => {
+            let value = live.map(|entry| entry.value.into_octets());
+            return Ok(Ok(Done::Value(value)));
+        }
+        (Step::Set { value, seconds }, _) => Entry {
+            until: until(*seconds),
+            value: Value::Octets(value.clone()),
+        },
+        (Step::Remove, live) => {
+            erase(pages, space, key)?;
+            return Ok(Ok(Done::Truth(live.is_some())));
+        }
+        (Step::Increment { by, seconds }, None) => Entry {
+            until: until(*seconds),
+            value: Value::Number(*by),
+        },
+        (Step::Increment { by, .. }, Some(entry)) => match entry.value {
+            Value::Octets(_) => return Ok(Err(Refused::Invalid)),
+            Value::Number(number) => Entry {
+                value: Value::Number(number.saturating_add(*by)),
+                ..entry
+            },
+        },
+        (
+            Step::Swap {
+                expected,
+                value,
+                seconds,
+            },
+            live,
+        ) => {
+            let held = live.map(|entry| entry.value.into_octets());
+            match value {
+                _ if held != *expected => return Ok(Ok(Done::Truth(false))),
+                None => {
+                    erase(pages, space, key)?;
+                    return Ok(Ok(Done::Truth(true)));
+                }
+                Some(value) => Entry {
+                    until: until(*seconds),
+                    value: Value::Octets(value.clone()),
+                },
+            }
+        }
+    };
+    let written = write(pages, order, &entry, now)?;
+    Ok(written.map(|()| match (&order.step, entry.value) {
+        (Step::Increment { .. }, Value::Number(sum)) => Done::Sum(sum),
+        (Step::Swap { .. }, _) => Done::Truth(true),
+        _ => Done::Written,
+    }))
+}
+
+/// Erases entries that ended; how many.
+pub fn sweep<B>(pages: &mut impl Pages<B>, now: u64, most: usize) -> Result<usize, B> {
+    let expired = pages.expired(now, most)?;
+    for (space, key) in &expired {
+        erase(pages, space, key)?;
+    }
+    Ok(expired.len())
+}
+
+fn write<B>(
+    pages: &mut impl Pages<B>,
+    order: &Order,
+    entry: &Entry,
+    now: u64,
+) -> Result<Result<(), Refused>, B> {
+    let (space, key) = (&*order.space, &*order.key);
+    let mut usage = usage_with(pages, space, key, entry)?;
+    if !usage.within(order.caps) {
+        sweep(pages, now, ROOM)?;
+        usage = usage_with(pages, space, key, entry)?;
+    }
+    let grows = usage.grows(pages.usage(space)?);
+    if grows && !usage.within(order.caps) {
+        return Ok(Err(Refused::Limit));
+    }
+    pages.write(space, key, entry)?;
+    pages.note_usage(space, usage)?;
+    Ok(Ok(()))
+}
+
+/// What the space holds once the entry is written.
+fn usage_with<B>(
+    pages: &mut impl Pages<B>,
+    space: &str,
+    key: &str,
+    entry: &Entry,
+) -> Result<Usage, B> {
+    let held = pages.entry(space, key)?;
+    let mut usage = pages.usage(space)?;
+    if let Some(held) = held {
+        usage = usage.without(key, &held);
+    }
+    Ok(Usage {
+        keys: usage.keys + 1,
+        size: usage.size + size(key, entry),
+    })
+}
+
+fn erase<B>(pages: &mut impl Pages<B>, space: &str, key: &str) -> Result<(), B> {
+    let Some(held) = pages.entry(space, key)? else {
+        return Ok(());
+    };
+    let usage = pages.usage(space)?.without(key, &held);
+    pages.erase(space, key)?;
+    pages.note_usage(space, usage)
+}
+
+impl Usage {
+    fn within(self, caps: Caps) -> bool {
+        self.keys <= caps.keys && self.size <= caps.size
+    }
+
+    /// An entry that gets smaller is written whatever the caps are: they may have been lowered.
+    fn grows(self, before: Self) -> bool {
+        self.keys > before.keys || self.size > before.size
+    }
+
+    fn without(self, key: &str, entry: &Entry) -> Self {
+        Self {
+            keys: self.keys.saturating_sub(1),
+            size: self.size.saturating_sub(size(key, entry)),
+        }
+    }
+}
+
+fn size(key: &str, entry: &Entry) -> u64 {
+    let value = match &entry.value {
+        Value::Octets(octets) => octets.len(),
+        Value::Number(number) => number.to_string().len(),
+    };
+    (key.len() + value) as u64
+}
+
+impl Value {
+    fn into_octets(self) -> Vec<u8> {
+        match self {
+            Value::Octets(octets) => octets,
+            Value::Number(number) => number.to_string().into_bytes(),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The connection to a Redis server: kept by one task, which connects again whenever it is lost.
+//!
+//! While a connection is being made for the first time, or again after it was lost, orders wait for it; once an attempt
+//! failed they are refused at once until one succeeds, so that a dead server costs no filter two seconds a call.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Cmd, Value};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::address::{Address, Place};
+use super::metered::{Meter, Metered};
+use crate::state::VALUE;
+use crate::{Refused, STORE_PATIENCE};
+
+/// Orders under way at once.
+const TOGETHER: usize = 64;
+/// What may come in without being an answer that somebody took: all answers of all orders under way.
+const UNANSWERED: usize = TOGETHER * (VALUE + 1024);
+/// Before the second attempt; doubled for each further one.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Between attempts, at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// A connection that held for so long was good.
+const GOOD: Duration = Duration::from_secs(10);
+
+pub struct Link {
+    shared: Arc<Shared>,
+    keeping: JoinHandle<()>,
+}
+
+struct Shared {
+    address: Address,
+    status: watch::Sender<Status>,
+    places: Semaphore,
+}
+
+#[derive(Clone)]
+enum Status {
+    /// wait for it
+    Connecting,
+    Up(Connected),
+    /// why
+    Down(Arc<str>),
+}
+
+#[derive(Clone)]
+struct Connected {
+    connection: MultiplexedConnection,
+    meter: Meter,
+    /// told why it must be given up
+    end: Arc<End>,
+}
+
+#[derive(Default)]
+struct End {
+    why: OnceLock<String>,
+    told: Notify,
+}
+
+impl End {
+    fn tell(&self, why: &str) {
+        let _ = self.why.set(why.to_owned());
+        self.told.notify_one();
+    }
+}
+
+/// Gives the connection up if its order is dropped before it was answered: later orders would wait behind it.
+struct Answering<'c> {
+    end: Option<&'c End>,
+    since: Instant,
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        let slow = self.since.elapsed() >= STORE_PATIENCE / 2;
+        if let Some(end) = self.end.filter(|_| slow) {
+            end.tell("no answer in time");
+        }
+    }
+}
+
+impl Link {
+    /// Begins to connect. Inside a tokio runtime.
+    pub fn to(address: Address) -> Self {
+        let shared = Arc::new(Shared {
+            address,
+            status: watch::Sender::new(Status::Connecting),
+            places: Semaphore::new(TOGETHER),
+        });
+        Self {
+            keeping: tokio::spawn(shared.clone().keep()),
+            shared,
+        }
+    }
+
+    /// Sends a command and waits for its answer; whoever asks gives up when he has waited long enough.
+    pub async fn ask(&self, command: &Cmd) -> Result<Value, Refused> {
+        let _place = self.shared.places.acquire().await;
+        let mut connected = self.connected().await?;
+        let mut answering = Answering {
+            end: Some(&connected.end),
+            since: Instant::now(),
+        };
+        let answer = connected.connection.req_packed_command(command).await;
+        answering.end = None;
+        if answer.is_ok() {
+            connected.meter.reset();
+        }
+        answer.or_else(|error| {
+            let said = error.to_string();
+            let refusal = error.into_server_errors();
+            let refusal = refusal.and_then(|errors| Some(errors.first()?.1.clone()));
+            refusal.map(Value::ServerError).ok_or_else(|| {
+                connected.end.tell(&said);
+                Refused::Unavailable
+            })
+        })
+    }
+
+    /// The connection cannot be believed any more.
+    pub fn distrust(&self, why: &str) {
+        if let Status::Up(connected) = &*self.shared.status.borrow() {
+            connected.end.tell(why);
+        }
+    }
+
+    /// The server refuses what is asked, and will go on doing so until somebody looks.
+    pub fn complain(&self, error: &str) {
+        tracing::warn!(server = %self.shared.address.place, error, "the state's server refuses orders");
+    }
+
+    pub fn trouble(&self) -> Option<String> {
+        match &*self.shared.status.borrow() {
+            Status::Down(why) => Some(format!("{}: {why}", self.shared.address.place)),
+            Status::Connecting | Status::Up(_) => None,
+        }
+    }
+
+    async fn connected(&self) -> Result<Connected, Refused> {
+        let mut status = self.shared.status.subscribe();
+        let settled = status.wait_for(|status| !matches!(status, Status::Connecting));
+        match settled.await.map(|status| status.clone()) {
+            Ok(Status::Up(connected)) => Ok(connected),
+            _ => Err(Refused::Unavailable),
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.keeping.abort();
+    }
+}
+
+impl Shared {
+    async fn keep(self: Arc<Self>) {
+        let mut pause = PAUSE;
+        loop {
+            let since = Instant::now();
+            let why = match timeout(STORE_PATIENCE, self.connect()).await {
+                Ok(Ok((connected, driving))) => self.hold(connected, driving).await,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if since.elapsed() >= GOOD {
+                pause = PAUSE;
+                self.lose(Status::Connecting, &why);
+                continue;
+            }
+            self.lose(Status::Down(why.as_str().into()), &why);
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn lose(&self, status: Status, why: &str) {
+        let was_down = matches!(self.status.send_replace(status), Status::Down(_));
+        if !was_down {
+            let server = &self.address.place;
+            tracing::warn!(%server, why, "the state's server is not there: filters that ask for it hear `unavailable`");
+        }
+    }
+
+    /// Until it ends; why it did.
+    async fn hold(&self, connected: Connected, driving: Driving) -> String {
+        let (end, meter) = (connected.end.clone(), connected.meter.clone());
+        self.status.send_replace(Status::Up(connected));
+        tracing::info!(server = %self.address.place, "the state's server answers");
+        tokio::select! {
+            () = driving => {}
+            () = end.told.notified() => {}
+        }
+        if meter.is_over(UNANSWERED) {
+            return "an answer of unreasonable size".to_owned();
+        }
+        let why = end.why.get().cloned();
+        why.unwrap_or_else(|| "the connection was closed".to_owned())
+    }
+
+    /// Until the server has answered once: that it takes connections says little.
+    async fn connect(&self) -> io::Result<(Connected, Driving)> {
+        let meter = Meter::default();
+        let metered = Metered {
+            stream: stream(&self.address.place).await?,
+            meter: meter.clone(),
+            limit: UNANSWERED,
+        };
+        // Time is kept by those who ask.
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(None)
+            .set_connection_timeout(None);
+        let login = &self.address.login;
+        let (mut connection, driving) =
+            MultiplexedConnection::new_with_config(login, metered, config)
+                .await
+                .map_err(io::Error::other)?;
+        let mut driving: Driving = Box::pin(driving);
+        let ping = redis::cmd("PING");
+        tokio::select! {
+            pong = connection.req_packed_command(&ping) => drop(pong.map_err(io::Error::other)?),
+            () = &mut driving => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+        meter.reset();
+        let connected = Connected {
+            connection,
+            meter,
+            end: Arc::default(),
+        };
+        Ok((connected, driving))
+    }
+}
+
+/// Moves octets between orders and server.
+type Driving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+async fn stream(place: &Place) -> io::Result<Box<dyn Stream>> {
+    match place {
+        Place::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        Place::Tcp(host, port) => Ok(Box::new(tcp(host, *port).await?)),
+        Place::Tls(host, port) => {
+            let stream = tcp(host, *port).await?;
+            let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
+            let tls = tokio_rustls::TlsConnector::from(Arc::new(tls()?));
+            Ok(Box::new(tls.connect(name, stream).await?))
+        }
+    }
+}
+
+async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn tls() -> io::Result<rustls::ClientConfig> {
+    let roots = webpki_roots::TLS_SERVER_ROOTS
+        .iter()
+        .cloned()
+        .collect::<rustls::RootCertStore>();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}

@@ -1,0 +1,145 @@
+//! Servers that take connections and then do what they like.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use lazaret_services::Refused;
+use lazaret_services::state::{Caps, Place, Space, Store};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a fake server does when it is asked to carry out an order.
+#[derive(Clone, Copy, Debug)]
+enum Lie {
+    /// answers with these octets
+    Say(&'static [u8]),
+    /// announces this many octets and sends them without an end
+    Flood(&'static [u8]),
+    Silent,
+    Slow,
+    Reset,
+    /// not even the greeting is answered
+    Mute,
+}
+
+struct Fake {
+    url: String,
+    asked: Arc<AtomicU32>,
+}
+
+async fn fake(lie: Lie) -> Fake {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, lie, count.clone()));
+        }
+    });
+    Fake { url, asked }
+}
+
+async fn serve(mut stream: TcpStream, lie: Lie, asked: Arc<AtomicU32>) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(octets @ 1..) = stream.read(&mut buffer).await {
+        let said = &buffer[..octets];
+        let is_order = said.windows(4).any(|part| part == b"EVAL");
+        let answered = match lie {
+            Lie::Mute => Ok(()),
+            _ if !is_order => stream.write_all(b"+PONG\r\n").await,
+            lie => {
+                asked.fetch_add(1, Ordering::Relaxed);
+                tell(&mut stream, lie).await
+            }
+        };
+        if answered.is_err() {
+            return;
+        }
+    }
+}
+
+async fn tell(stream: &mut TcpStream, lie: Lie) -> std::io::Result<()> {
+    match lie {
+        Lie::Say(octets) => stream.write_all(octets).await,
+        Lie::Flood(octets) => {
+            stream.write_all(octets).await?;
+            loop {
+                stream.write_all(&[b'x'; 64 << 10]).await?;
+            }
+        }
+        Lie::Slow => {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            stream.write_all(b"+OK\r\n").await
+        }
+        Lie::Reset => Err(std::io::ErrorKind::ConnectionReset.into()),
+        Lie::Silent | Lie::Mute => Ok(()),
+    }
+}
+
+async fn space(url: &str) -> (Store, Space) {
+    let store = Store::open(&Place::Redis(url.to_owned())).await.unwrap();
+    let space = store.space("greylist", Caps::default());
+    (store, space)
+}
+
+#[tokio::test]
+async fn nonsense_is_an_error_as_a_value() {
+    for lie in [
+        Lie::Say(b":7\r\n"),
+        Lie::Say(b"*2\r\n+a\r\n+b\r\n"),
+        Lie::Say(b"*-9\r\n"),
+        Lie::Say(b"-WRONGTYPE Operation against a key\r\n"),
+        Lie::Say(b"-LOADING Redis is loading\r\n"),
+        Lie::Say(b"-NOSCRIPT No matching script\r\n"),
+        Lie::Say(b"$99999999999999999999\r\n"),
+        Lie::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        Lie::Say(b"$3\r\nabcdef\r\n"),
+        Lie::Reset,
+    ] {
+        let fake = fake(lie).await;
+        let (_store, space) = space(&fake.url).await;
+        let begun = Instant::now();
+        let answer = space.set("a", b"1", 60).await;
+        assert_eq!(answer, Err(Refused::Unavailable), "{lie:?}");
+        assert!(begun.elapsed() < Duration::from_secs(3), "{lie:?}");
+        assert!(fake.asked.load(Ordering::Relaxed) > 0, "{lie:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_512_megabytes_is_cut_off_early() {
+    for start in [&b"$536870912\r\n"[..], b"+", b"*4294967295\r\n+"] {
+        let fake = fake(Lie::Flood(start)).await;
+        let (store, space) = space(&fake.url).await;
+        assert_eq!(space.read("a").await, Err(Refused::Unavailable));
+        let late = Instant::now() + Duration::from_secs(10);
+        while store.trouble().is_none() && Instant::now() < late {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let trouble = store.trouble().unwrap_or_default();
+        assert!(trouble.contains("unreasonable size"), "{trouble}");
+    }
+}
+
+/// Two seconds once, then the circuit is open: later calls cost nothing until an attempt succeeds.
+#[tokio::test]
+async fn a_slow_server_costs_two_seconds_once() {
+    for lie in [Lie::Slow, Lie::Silent, Lie::Mute] {
+        let fake = fake(lie).await;
+        let (store, space) = space(&fake.url).await;
+        let begun = Instant::now();
+        assert_eq!(space.read("a").await, Err(Refused::Unavailable), "{lie:?}");
+        let first = begun.elapsed();
+        assert!(first < Duration::from_secs(4), "{lie:?}: {first:?}");
+        let late = Instant::now() + Duration::from_secs(4);
+        while store.trouble().is_none() && Instant::now() < late {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let begun = Instant::now();
+        assert_eq!(space.read("a").await, Err(Refused::Unavailable), "{lie:?}");
+        let second = begun.elapsed();
+        assert!(second < Duration::from_secs(1), "{lie:?}: {second:?}");
+    }
+}
