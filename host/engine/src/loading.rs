@@ -12,7 +12,7 @@ use crate::cache::{Key, Makings};
 use crate::contract::Permission;
 use crate::engine::Engine;
 use crate::files::{at_file, refuse_large};
-use crate::grants::settle;
+use crate::grants::{reach, settle, unreachable};
 use crate::inspect::{Configure, Inspection, Preparation, fault};
 use crate::lane::step_back;
 use crate::prepare::{Desk, Order, Plan, Product, Progress, Step, Watch, in_child, prepare};
@@ -25,15 +25,10 @@ use crate::template::Template;
 impl Loader for Engine {
     async fn load(&self, source: Source) -> Result<Arc<dyn Filter>, LoadError> {
         let file = source.file.clone();
-        let loading = Loading {
-            engine: self.clone(),
-            hash: Sha256::digest(&source.wasm).into(),
-            progress: Arc::default(),
-            source,
-        };
-        let _watch = Watch::start(&loading.source.name, loading.progress.clone());
-        match aside(loading).await {
-            Ok(filter) => Ok(Arc::new(filter.in_service())),
+        let progress = Arc::<Progress>::default();
+        let _watch = Watch::start(&source.name, progress.clone());
+        match aside(self.clone(), source, progress).await {
+            Ok(filter) => Ok(Arc::new(filter)),
             Err(error) => Err(at_file(error, &file)),
         }
     }
@@ -41,13 +36,24 @@ impl Loader for Engine {
 
 /// Loads on a thread of its own. Reading, hashing and taking over tens of megabytes of code, or making the image of a
 /// snapshot, would hold an async thread up, and take processors from those who serve mail: the thread steps back.
-async fn aside(loading: Loading) -> Result<WasmFilter, LoadError> {
+async fn aside(
+    engine: Engine,
+    source: Source,
+    progress: Arc<Progress>,
+) -> Result<WasmFilter, LoadError> {
     let (told, loaded) = oneshot::channel();
     let runtime = Handle::current();
     let work = move || {
-        if loading.gives_way() {
+        // Where a child compiles, this process serves mail.
+        if engine.settings().preparer != Preparer::InProcess {
             step_back();
         }
+        let loading = Loading {
+            engine,
+            hash: Sha256::digest(&source.wasm).into(),
+            progress,
+            source,
+        };
         // Whoever ordered it may be gone.
         let _ = told.send(runtime.block_on(loading.run()));
     };
@@ -76,12 +82,16 @@ struct Loading {
 }
 
 impl Loading {
-    /// Where a child compiles, this process serves mail.
-    fn gives_way(&self) -> bool {
-        self.engine.settings().preparer != Preparer::InProcess
+    /// Tried without the outside, then given it: made-up sessions leave no traces in state, and ask nobody.
+    async fn run(&self) -> Result<WasmFilter, LoadError> {
+        let filter = self.tried().await?;
+        let Source { name, policy, .. } = &self.source;
+        let services = &self.engine.settings().services;
+        let reach = services.reach(name, reach(policy)?).await;
+        Ok(filter.in_service(Arc::new(reach.map_err(unreachable)?)))
     }
 
-    async fn run(&self) -> Result<WasmFilter, LoadError> {
+    async fn tried(&self) -> Result<WasmFilter, LoadError> {
         refuse_large(
             self.source.wasm.len() as u64,
             self.engine.settings().max_wasm,

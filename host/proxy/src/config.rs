@@ -4,6 +4,7 @@
 
 mod backend;
 mod certificate;
+mod dns;
 mod limits;
 mod listener;
 mod recipients;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 
 pub use backend::{BackendConfig, BackendTls, Identity};
 pub use certificate::Certificates;
+pub use dns::Resolvers;
 pub use limits::{Deadlines, Limits, Reload};
 pub use listener::{Balancers, ListenerConfig, ListenerTls, Others};
 pub use recipients::{DomainPattern, Recipients};
@@ -51,6 +53,8 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// the mail server behind us
     pub backend: BackendConfig,
+    /// who is asked about names
+    pub dns: Resolvers,
     /// sizes and counts
     pub limits: Limits,
     /// times
@@ -101,6 +105,7 @@ impl Config {
             grace: written.grace.map_or(Duration::from_secs(30), |s| s.0),
             backend: written.backend.check(source, &listeners)?,
             listeners,
+            dns: written.dns.check(source)?,
             limits: written.limits.check(source)?,
             deadlines: written.deadlines.check(source)?,
             mode: written.mode.into(),
@@ -129,6 +134,8 @@ struct Written {
     #[serde(default)]
     listener: Vec<Spanned<listener::Written>>,
     backend: backend::Written,
+    #[serde(default)]
+    dns: dns::Written,
     #[serde(default)]
     limits: limits::Written,
     #[serde(default)]

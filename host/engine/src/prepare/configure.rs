@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::clues::Reporter;
 use crate::contain::{Stopped, contained, explain};
 use crate::contract::Permission;
-use crate::grants::Rights;
+use crate::grants::{ClientNames, Rights};
 use crate::guest::Guest;
 use crate::imports::{Ctx, link};
 use crate::inspect::fault;
@@ -156,6 +156,9 @@ impl Bench<'_> {
             denied: self.denied.clone(),
             edits: EditScope::of(&[]),
             score: (0.0, 0.0),
+            client_name: ClientNames::Hidden,
+            tcp: Vec::new(),
+            may_send: false,
             remarks: Vec::new(),
         };
         let ctx = Ctx::new(
@@ -163,6 +166,7 @@ impl Bench<'_> {
             Arc::new(rights),
             Arc::new(self.order.call.clone()),
             journal.clone(),
+            None,
         );
         let memory = usize::try_from(self.order.memory).unwrap_or(usize::MAX);
         let limiter = Limiter::new(memory, self.order.table_elements);

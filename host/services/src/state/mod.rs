@@ -122,12 +122,21 @@ trait Keeper: Send + Sync {
     }
 }
 
-/// The state of all filters; cheap to clone.
+/// The state of all filters; cheap to clone. By default it is in memory.
 #[derive(Clone)]
 pub struct Store {
     keeper: Arc<dyn Keeper>,
-    /// where time is kept, whoever asks
-    runtime: Handle,
+    /// where time is kept, whoever asks; None: with whoever asks
+    runtime: Option<Handle>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            keeper: Arc::new(memory::Memory::default()),
+            runtime: None,
+        }
+    }
 }
 
 impl Store {
@@ -145,7 +154,7 @@ impl Store {
         };
         Ok(Self {
             keeper,
-            runtime: Handle::current(),
+            runtime: Some(Handle::current()),
         })
     }
 
@@ -249,7 +258,7 @@ impl Space {
         };
         let carrying = self.store.keeper.carry_out(order);
         let carrying = {
-            let _clock = self.store.runtime.enter();
+            let _clock = self.store.runtime.as_ref().map(Handle::enter);
             tokio::time::timeout(STORE_PATIENCE, carrying)
         };
         carrying.await.unwrap_or(Err(Refused::Unavailable))
