@@ -1,5 +1,6 @@
 //! The reference filter in its languages: where its components are, and whether they are of this source.
 
+pub mod beside;
 pub mod measure;
 mod sources;
 mod stage;

@@ -170,6 +170,23 @@ impl Clues {
     }
 }
 
+/// After a sentence: ` [it wrote: a / b; it was in: inner < outer]`, or nothing.
+impl std::fmt::Display for Clues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let said = self.stderr_line().map(|lines| format!("it wrote: {lines}"));
+        let was = self.backtrace_line();
+        let was = was.map(|functions| format!("it was in: {functions}"));
+        let known: Vec<_> = [self.detail.clone(), said, was]
+            .into_iter()
+            .flatten()
+            .collect();
+        match known.is_empty() {
+            true => Ok(()),
+            false => write!(f, " [{}]", known.join("; ")),
+        }
+    }
+}
+
 /// Why a filter failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FailureKind {
@@ -191,6 +208,9 @@ pub enum FailureKind {
     /// could not be loaded at start; its answer is `on-failure`
     #[error("not loadable: {0}")]
     NotLoadable(String),
+    /// it failed so often in a row that it is not asked for a while: `breaker` of its TOML
+    #[error("not asked: it failed over and over and is tried again later")]
+    Suspended,
     /// no sandbox was free for it in time, or the one it had was given up for others. We are to blame, not the filter:
     /// its `on-failure` has no say, the client is told to try again.
     #[error("no sandbox was free in time")]

@@ -2,8 +2,11 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
+use super::gate::Closed;
 use super::judge::{Judge, Seat, Transaction};
 use super::mark::Mark;
 use super::reply::{self, Occasion};
@@ -11,8 +14,8 @@ use super::table::{self, Cell};
 use super::{Action, Chain, Decision, Keep, Member, Record, Said, Weight};
 use crate::message::EditFault;
 use crate::{
-    Answer, Ask, Effects, Envelope, Failure, FailureKind, Message, Mode, Notes, OnFailure, Points,
-    Question, Sandbox, Scope, Score, Session, Stage, Verdict, VerdictKind,
+    Answer, Ask, Clues, Effects, Envelope, Failure, FailureKind, Message, Mode, Notes, OnFailure,
+    Points, Question, Sandbox, Scope, Score, Session, Stage, Verdict, VerdictKind,
 };
 
 /// Longest reason of a quarantine, in characters.
@@ -118,6 +121,7 @@ impl<'j> Round<'j> {
     async fn visit(&mut self, position: usize, member: &Member) -> ControlFlow<()> {
         let policy = member.filter.policy();
         if let Some(said) = self.oversize(policy.max_message) {
+            member.place.count_unscanned();
             self.decision.records.push(self.record(member, said));
             return Continue(());
         }
@@ -125,9 +129,16 @@ impl<'j> Round<'j> {
             let record = self.record(member, Said::FailedEarlier(policy.on_failure));
             return self.on_failure(member, record);
         };
-        let came = sandbox.ask(self.question()).await;
-        member.place.count(&came);
-        match came {
+        let turn = match member.enter().await {
+            Ok(turn) => turn,
+            Err(closed) => return self.not_asked(position, member, sandbox, closed),
+        };
+        let asked = Instant::now();
+        let span = tracing::debug_span!("filter", name = %member.name);
+        let came = sandbox.ask(self.question()).instrument(span).await;
+        let wall = asked.elapsed();
+        member.settle(turn, self.stage, wall, &came);
+        let flow = match came {
             Ok(answer) => {
                 self.seat(position, Seat::Taken(sandbox));
                 self.answered(member, answer)
@@ -139,6 +150,45 @@ impl<'j> Round<'j> {
             Err(failure) => {
                 self.seat(position, Seat::Failed);
                 self.failed(member, failure)
+            }
+        };
+        if let Some(record) = self.decision.records.last_mut() {
+            record.wall = wall;
+        }
+        flow
+    }
+
+    /// One that missed a question is not asked again in this transaction: it would judge what it has not seen whole.
+    fn not_asked(
+        &mut self,
+        position: usize,
+        member: &Member,
+        sandbox: Box<dyn Sandbox>,
+        closed: Closed,
+    ) -> ControlFlow<()> {
+        let failure = |kind, detail| Failure {
+            filter: member.name.to_string(),
+            stage: self.stage,
+            kind,
+            cpu: Duration::ZERO,
+            clues: Box::new(Clues {
+                detail,
+                ..Clues::default()
+            }),
+        };
+        match closed {
+            Closed::Crowded => {
+                let most = member.filter.policy().concurrency;
+                let detail = format!("`concurrency` of {most} is reached");
+                let failure = failure(FailureKind::Busy, Some(detail));
+                self.seat(position, Seat::Taken(sandbox));
+                self.busy(member, failure)
+            }
+            Closed::Suspended => {
+                let failure = failure(FailureKind::Suspended, None);
+                self.seat(position, Seat::Failed);
+                let record = self.record(member, Said::Failed(failure));
+                self.on_failure(member, record)
             }
         }
     }
@@ -446,6 +496,7 @@ impl Record {
                 Mode::Observe | Mode::Off => Weight::Observed,
             },
             cpu: Duration::ZERO,
+            wall: Duration::ZERO,
             memory: 0,
             edits: Vec::new(),
             edit_fault: None,
@@ -473,9 +524,11 @@ pub(super) fn log_failure(member: &Member, failure: &Failure) {
     );
 }
 
-/// A reason as it is kept and logged: without controls, bounded.
+/// A reason as it is kept and logged: without what steers a log or a terminal, bounded.
 fn presentable(reason: &str) -> String {
-    let visible = reason.chars().map(|c| if c.is_control() { '?' } else { c });
+    let visible = reason
+        .chars()
+        .map(|c| if lazaret_smtp::is_unsafe(c) { '?' } else { c });
     visible.take(REASON_LIMIT).collect()
 }
 

@@ -59,11 +59,7 @@ impl Loader for Foundry {
             "say" | "slow" => Some(words.to_owned()),
             "flaky" if self.allows_flaky.load(SeqCst) => Some(words.to_owned()),
             _ => {
-                return Err(LoadError {
-                    file: source.file.display().to_string(),
-                    problem: "is broken".to_owned(),
-                    cure: "mend it".to_owned(),
-                });
+                return Err(LoadError::new(&source.file, "is broken", "mend it"));
             }
         };
         Ok(Arc::new(Cast {
@@ -114,7 +110,7 @@ pub struct Harbour {
     pub reloader: Reloader,
     backend: Backend,
     address: SocketAddr,
-    admin: SocketAddr,
+    pub admin: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     done: JoinHandle<()>,
 }
@@ -173,6 +169,20 @@ impl Harbour {
         self.done.await.unwrap();
         drop(self.backend);
         Self::start(self.dir, "", "look = \"10ms\"\nquiet = \"20ms\"").await
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its backend listens.
+    pub fn backend(&self) -> SocketAddr {
+        self.backend.address
+    }
+
+    /// Messages that the backend took.
+    pub fn delivered(&self) -> usize {
+        self.backend.messages().len()
     }
 
     pub fn configuration(&self) -> PathBuf {
