@@ -202,7 +202,7 @@ fn question(ask: Ask) -> Question {
             listener: "good".into(),
             client: Party {
                 address: "192.0.2.1:4711".parse().expect("an address"),
-                name: None,
+                name: lazaret_mail::ClientName::default(),
             },
             hello: None,
             tls: None,

@@ -142,7 +142,7 @@ fn question(ask: Ask) -> Question {
         listener: "mx".into(),
         client: Party {
             address: "192.0.2.1:4711".parse().expect("an address"),
-            name: None,
+            name: lazaret_mail::ClientName::default(),
         },
         hello: Some("client.example.com".to_owned()),
         tls: None,

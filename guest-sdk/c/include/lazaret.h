@@ -23,7 +23,8 @@ typedef struct lazaret_session_client_info_t {
   // IPv4 or IPv6 in its canonical text form; an IPv4-mapped IPv6 address is shown as IPv4
   lazaret_string_t   address;
   uint16_t   port;
-  // PTR name, when the host resolves names for this filter, confirmed forward
+  // PTR name, confirmed forward, in lower case; only for filters that were granted `session:name`, for whom it is
+  // resolved when the first of them asks. None otherwise, and where there is no such name.
   lazaret_option_string_t   name;
 } lazaret_session_client_info_t;
 
@@ -313,6 +314,170 @@ typedef uint8_t lazaret_log_level_t;
 #define LAZARET_LOG_LEVEL_WARN 2
 #define LAZARET_LOG_LEVEL_ERROR 3
 
+// For `ptr` the name of the query is an IP address, and the grant is asked about its name under in-addr.arpa or ip6.arpa.
+typedef uint8_t lazaret_dns_kind_t;
+
+#define LAZARET_DNS_KIND_A 0
+#define LAZARET_DNS_KIND_AAAA 1
+#define LAZARET_DNS_KIND_MX 2
+#define LAZARET_DNS_KIND_TXT 3
+#define LAZARET_DNS_KIND_PTR 4
+
+typedef struct lazaret_dns_query_t {
+  lazaret_string_t   name;
+  lazaret_dns_kind_t   kind;
+} lazaret_dns_query_t;
+
+typedef struct lazaret_dns_answer_t {
+  uint8_t tag;
+  union {
+    lazaret_list_string_t     records;
+  } val;
+} lazaret_dns_answer_t;
+
+// At least one. Addresses as text; `ptr` and `mx` in lower case without the last dot, `mx` with its preference
+// before it, as in "10 mail.example.org"; `txt` with its strings joined, octets outside ASCII as U+FFFD unless
+// they are UTF-8. CNAMEs are followed.
+#define LAZARET_DNS_ANSWER_RECORDS 0
+// the name does not exist (NXDOMAIN)
+#define LAZARET_DNS_ANSWER_NO_NAME 1
+// the name exists, with no record of that kind
+#define LAZARET_DNS_ANSWER_NO_DATA 2
+// SERVFAIL, REFUSED, a loop of CNAMEs, nonsense
+#define LAZARET_DNS_ANSWER_FAILED 3
+// no answer in time
+#define LAZARET_DNS_ANSWER_LATE 4
+
+typedef struct {
+  bool is_err;
+  union {
+    lazaret_dns_answer_t ok;
+    lazaret_error_t err;
+  } val;
+} lazaret_dns_result_answer_error_t;
+
+typedef struct {
+  lazaret_dns_query_t *ptr;
+  size_t len;
+} lazaret_dns_list_query_t;
+
+typedef struct {
+  lazaret_dns_answer_t *ptr;
+  size_t len;
+} lazaret_dns_list_answer_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    lazaret_dns_list_answer_t ok;
+    lazaret_error_t err;
+  } val;
+} lazaret_dns_result_list_answer_error_t;
+
+typedef struct {
+  bool is_some;
+  lazaret_list_u8_t val;
+} lazaret_option_list_u8_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    lazaret_option_list_u8_t ok;
+    lazaret_error_t err;
+  } val;
+} lazaret_state_result_option_list_u8_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    lazaret_error_t err;
+  } val;
+} lazaret_state_result_void_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bool ok;
+    lazaret_error_t err;
+  } val;
+} lazaret_state_result_bool_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    int32_t ok;
+    lazaret_error_t err;
+  } val;
+} lazaret_state_result_s32_error_t;
+
+typedef struct lazaret_http_field_t {
+  lazaret_string_t   name;
+  lazaret_string_t   value;
+} lazaret_http_field_t;
+
+typedef struct lazaret_http_content_t {
+  uint8_t tag;
+  union {
+    lazaret_list_u8_t     octets;
+  } val;
+} lazaret_http_content_t;
+
+#define LAZARET_HTTP_CONTENT_NONE 0
+#define LAZARET_HTTP_CONTENT_OCTETS 1
+// The whole message as now edited, straight from the spool; `not-granted` without the permission `body`, `not-now`
+// where `body.read` says so.
+#define LAZARET_HTTP_CONTENT_MESSAGE 2
+
+typedef struct {
+  lazaret_http_field_t *ptr;
+  size_t len;
+} lazaret_http_list_field_t;
+
+// `verb` is GET, POST, PUT or HEAD; `url` is absolute
+typedef struct lazaret_http_request_t {
+  lazaret_string_t   verb;
+  lazaret_string_t   url;
+  lazaret_http_list_field_t   fields;
+  lazaret_http_content_t   content;
+} lazaret_http_request_t;
+
+typedef struct lazaret_http_response_t {
+  uint16_t   status;
+  lazaret_http_list_field_t   fields;
+  lazaret_list_u8_t   content;
+} lazaret_http_response_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    lazaret_http_response_t ok;
+    lazaret_error_t err;
+  } val;
+} lazaret_http_result_response_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bool ok;
+    lazaret_error_t err;
+  } val;
+} lazaret_lists_result_bool_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    lazaret_option_string_t ok;
+    lazaret_error_t err;
+  } val;
+} lazaret_lists_result_option_string_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    lazaret_error_t err;
+  } val;
+} lazaret_metrics_result_void_error_t;
+
 typedef struct {
   bool is_err;
   union {
@@ -415,6 +580,40 @@ extern void lazaret_log_write(lazaret_log_level_t level, lazaret_string_t *messa
 // from the system, at every stage and in `configure`; at most 4096 octets, whatever `length` says
 extern void lazaret_entropy_random(uint32_t length, lazaret_list_u8_t *ret);
 
+// Imported Functions from `lazaret:filter/dns@0.1.0`
+extern bool lazaret_dns_lookup(lazaret_string_t *name, lazaret_dns_kind_t kind, lazaret_dns_answer_t *ret, lazaret_error_t *err);
+// All at once, answered in the order of the queries; as slow as the slowest. `limit` for more than 64.
+extern bool lazaret_dns_lookup_all(lazaret_dns_list_query_t *queries, lazaret_dns_list_answer_t *ret, lazaret_error_t *err);
+
+// Imported Functions from `lazaret:filter/state@0.1.0`
+extern bool lazaret_state_get(lazaret_string_t *key, lazaret_option_list_u8_t *ret, lazaret_error_t *err);
+// Replaces what is there.
+extern bool lazaret_state_set(lazaret_string_t *key, lazaret_list_u8_t *value, uint32_t seconds, lazaret_error_t *err);
+// Was it there?
+extern bool lazaret_state_remove(lazaret_string_t *key, bool *ret, lazaret_error_t *err);
+// Adds to a number, in one step, and returns the sum; one that is not there counts as 0 and lives for `seconds`, one that
+// is there keeps its time. Sums stay within the bounds of `s32`. `invalid` when the value there is no number that
+// `increment` made.
+extern bool lazaret_state_increment(lazaret_string_t *key, int32_t by, uint32_t seconds, int32_t *ret, lazaret_error_t *err);
+// Writes `value` (none: removes) if what is there is `expected` (none: nothing), in one step. Was it?
+extern bool lazaret_state_compare_and_set(lazaret_string_t *key, lazaret_list_u8_t *maybe_expected, lazaret_list_u8_t *maybe_value, uint32_t seconds, bool *ret, lazaret_error_t *err);
+
+// Imported Functions from `lazaret:filter/http@0.1.0`
+extern bool lazaret_http_fetch(lazaret_http_request_t *request, lazaret_http_response_t *ret, lazaret_error_t *err);
+
+// Imported Functions from `lazaret:filter/lists@0.1.0`
+// Is the entry in it: the same word (any case), a domain or one above it, an address in one of the networks?
+extern bool lazaret_lists_contains(lazaret_string_t *name, lazaret_string_t *entry, bool *ret, lazaret_error_t *err);
+// What stands behind it on its line; of several domains or networks that hold it, behind the most specific one. Empty
+// where nothing does, none when the entry is not in the list.
+extern bool lazaret_lists_lookup(lazaret_string_t *name, lazaret_string_t *entry, lazaret_option_string_t *ret, lazaret_error_t *err);
+
+// Imported Functions from `lazaret:filter/metrics@0.1.0`
+// Counts up.
+extern bool lazaret_metrics_count(lazaret_string_t *name, uint32_t by, lazaret_error_t *err);
+// Sets a gauge; `invalid` for what is no number.
+extern bool lazaret_metrics_gauge(lazaret_string_t *name, double value, lazaret_error_t *err);
+
 // Exported Functions from `lazaret`
 bool lazaret_configure(lazaret_string_t *config, lazaret_string_t *err);
 
@@ -516,6 +715,46 @@ void lazaret_notes_result_void_error_free(lazaret_notes_result_void_error_t *ptr
 void lazaret_notes_result_option_string_error_free(lazaret_notes_result_option_string_error_t *ptr);
 
 void lazaret_pace_result_void_error_free(lazaret_pace_result_void_error_t *ptr);
+
+void lazaret_dns_query_free(lazaret_dns_query_t *ptr);
+
+void lazaret_dns_answer_free(lazaret_dns_answer_t *ptr);
+
+void lazaret_dns_result_answer_error_free(lazaret_dns_result_answer_error_t *ptr);
+
+void lazaret_dns_list_query_free(lazaret_dns_list_query_t *ptr);
+
+void lazaret_dns_list_answer_free(lazaret_dns_list_answer_t *ptr);
+
+void lazaret_dns_result_list_answer_error_free(lazaret_dns_result_list_answer_error_t *ptr);
+
+void lazaret_option_list_u8_free(lazaret_option_list_u8_t *ptr);
+
+void lazaret_state_result_option_list_u8_error_free(lazaret_state_result_option_list_u8_error_t *ptr);
+
+void lazaret_state_result_void_error_free(lazaret_state_result_void_error_t *ptr);
+
+void lazaret_state_result_bool_error_free(lazaret_state_result_bool_error_t *ptr);
+
+void lazaret_state_result_s32_error_free(lazaret_state_result_s32_error_t *ptr);
+
+void lazaret_http_field_free(lazaret_http_field_t *ptr);
+
+void lazaret_http_content_free(lazaret_http_content_t *ptr);
+
+void lazaret_http_list_field_free(lazaret_http_list_field_t *ptr);
+
+void lazaret_http_request_free(lazaret_http_request_t *ptr);
+
+void lazaret_http_response_free(lazaret_http_response_t *ptr);
+
+void lazaret_http_result_response_error_free(lazaret_http_result_response_error_t *ptr);
+
+void lazaret_lists_result_bool_error_free(lazaret_lists_result_bool_error_t *ptr);
+
+void lazaret_lists_result_option_string_error_free(lazaret_lists_result_option_string_error_t *ptr);
+
+void lazaret_metrics_result_void_error_free(lazaret_metrics_result_void_error_t *ptr);
 
 void lazaret_result_void_string_free(lazaret_result_void_string_t *ptr);
 

@@ -85,6 +85,42 @@ extern void __wasm_import_lazaret_filter_log_write(int32_t, uint8_t *, size_t);
 __attribute__((__import_module__("lazaret:filter/entropy@0.1.0"), __import_name__("random")))
 extern void __wasm_import_lazaret_filter_entropy_random(int32_t, uint8_t *);
 
+__attribute__((__import_module__("lazaret:filter/dns@0.1.0"), __import_name__("lookup")))
+extern void __wasm_import_lazaret_filter_dns_lookup(uint8_t *, size_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/dns@0.1.0"), __import_name__("lookup-all")))
+extern void __wasm_import_lazaret_filter_dns_lookup_all(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/state@0.1.0"), __import_name__("get")))
+extern void __wasm_import_lazaret_filter_state_get(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/state@0.1.0"), __import_name__("set")))
+extern void __wasm_import_lazaret_filter_state_set(uint8_t *, size_t, uint8_t *, size_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/state@0.1.0"), __import_name__("remove")))
+extern void __wasm_import_lazaret_filter_state_remove(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/state@0.1.0"), __import_name__("increment")))
+extern void __wasm_import_lazaret_filter_state_increment(uint8_t *, size_t, int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/state@0.1.0"), __import_name__("compare-and-set")))
+extern void __wasm_import_lazaret_filter_state_compare_and_set(uint8_t *, size_t, int32_t, uint8_t *, size_t, int32_t, uint8_t *, size_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/http@0.1.0"), __import_name__("fetch")))
+extern void __wasm_import_lazaret_filter_http_fetch(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/lists@0.1.0"), __import_name__("contains")))
+extern void __wasm_import_lazaret_filter_lists_contains(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/lists@0.1.0"), __import_name__("lookup")))
+extern void __wasm_import_lazaret_filter_lists_lookup(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/metrics@0.1.0"), __import_name__("count")))
+extern void __wasm_import_lazaret_filter_metrics_count(uint8_t *, size_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("lazaret:filter/metrics@0.1.0"), __import_name__("gauge")))
+extern void __wasm_import_lazaret_filter_metrics_gauge(uint8_t *, size_t, double, uint8_t *);
+
 __attribute__((__weak__, __export_name__("cabi_realloc")))
 void *cabi_realloc(void *ptr, size_t old_size, size_t align, size_t new_size) {
   (void) old_size;
@@ -352,6 +388,149 @@ void lazaret_notes_result_option_string_error_free(lazaret_notes_result_option_s
 }
 
 void lazaret_pace_result_void_error_free(lazaret_pace_result_void_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+  }
+}
+
+void lazaret_dns_query_free(lazaret_dns_query_t *ptr) {
+  lazaret_string_free(&ptr->name);
+}
+
+void lazaret_dns_answer_free(lazaret_dns_answer_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      lazaret_list_string_free(&ptr->val.records);
+      break;
+    }
+  }
+}
+
+void lazaret_dns_result_answer_error_free(lazaret_dns_result_answer_error_t *ptr) {
+  if (!ptr->is_err) {
+    lazaret_dns_answer_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void lazaret_dns_list_query_free(lazaret_dns_list_query_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    lazaret_dns_query_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      lazaret_dns_query_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void lazaret_dns_list_answer_free(lazaret_dns_list_answer_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    lazaret_dns_answer_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      lazaret_dns_answer_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void lazaret_dns_result_list_answer_error_free(lazaret_dns_result_list_answer_error_t *ptr) {
+  if (!ptr->is_err) {
+    lazaret_dns_list_answer_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void lazaret_option_list_u8_free(lazaret_option_list_u8_t *ptr) {
+  if (ptr->is_some) {
+    lazaret_list_u8_free(&ptr->val);
+  }
+}
+
+void lazaret_state_result_option_list_u8_error_free(lazaret_state_result_option_list_u8_error_t *ptr) {
+  if (!ptr->is_err) {
+    lazaret_option_list_u8_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void lazaret_state_result_void_error_free(lazaret_state_result_void_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+  }
+}
+
+void lazaret_state_result_bool_error_free(lazaret_state_result_bool_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+  }
+}
+
+void lazaret_state_result_s32_error_free(lazaret_state_result_s32_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+  }
+}
+
+void lazaret_http_field_free(lazaret_http_field_t *ptr) {
+  lazaret_string_free(&ptr->name);
+  lazaret_string_free(&ptr->value);
+}
+
+void lazaret_http_content_free(lazaret_http_content_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      lazaret_list_u8_free(&ptr->val.octets);
+      break;
+    }
+  }
+}
+
+void lazaret_http_list_field_free(lazaret_http_list_field_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    lazaret_http_field_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      lazaret_http_field_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void lazaret_http_request_free(lazaret_http_request_t *ptr) {
+  lazaret_string_free(&ptr->verb);
+  lazaret_string_free(&ptr->url);
+  lazaret_http_list_field_free(&ptr->fields);
+  lazaret_http_content_free(&ptr->content);
+}
+
+void lazaret_http_response_free(lazaret_http_response_t *ptr) {
+  lazaret_http_list_field_free(&ptr->fields);
+  lazaret_list_u8_free(&ptr->content);
+}
+
+void lazaret_http_result_response_error_free(lazaret_http_result_response_error_t *ptr) {
+  if (!ptr->is_err) {
+    lazaret_http_response_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void lazaret_lists_result_bool_error_free(lazaret_lists_result_bool_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+  }
+}
+
+void lazaret_lists_result_option_string_error_free(lazaret_lists_result_option_string_error_t *ptr) {
+  if (!ptr->is_err) {
+    lazaret_option_string_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void lazaret_metrics_result_void_error_free(lazaret_metrics_result_void_error_t *ptr) {
   if (!ptr->is_err) {
   } else {
   }
@@ -973,11 +1152,438 @@ void lazaret_entropy_random(uint32_t length, lazaret_list_u8_t *ret) {
   *ret = (lazaret_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
 }
 
+bool lazaret_dns_lookup(lazaret_string_t *name, lazaret_dns_kind_t kind, lazaret_dns_answer_t *ret, lazaret_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_dns_lookup((uint8_t *) (*name).ptr, (*name).len, (int32_t) kind, ptr);
+  lazaret_dns_result_answer_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      lazaret_dns_answer_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.records = (lazaret_list_string_t) { (lazaret_string_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+        case 4: {
+          break;
+        }
+      }
+
+      result.val.ok = variant;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_dns_lookup_all(lazaret_dns_list_query_t *queries, lazaret_dns_list_answer_t *ret, lazaret_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_dns_lookup_all((uint8_t *) (*queries).ptr, (*queries).len, ptr);
+  lazaret_dns_result_list_answer_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (lazaret_dns_list_answer_t) { (lazaret_dns_answer_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_state_get(lazaret_string_t *key, lazaret_option_list_u8_t *ret, lazaret_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_state_get((uint8_t *) (*key).ptr, (*key).len, ptr);
+  lazaret_state_result_option_list_u8_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      lazaret_option_list_u8_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + sizeof(void*)))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (lazaret_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.ok = option;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_state_set(lazaret_string_t *key, lazaret_list_u8_t *value, uint32_t seconds, lazaret_error_t *err) {
+  __attribute__((__aligned__(1)))
+  uint8_t ret_area[2];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_state_set((uint8_t *) (*key).ptr, (*key).len, (uint8_t *) (*value).ptr, (*value).len, (int32_t) (seconds), ptr);
+  lazaret_state_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_state_remove(lazaret_string_t *key, bool *ret, lazaret_error_t *err) {
+  __attribute__((__aligned__(1)))
+  uint8_t ret_area[2];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_state_remove((uint8_t *) (*key).ptr, (*key).len, ptr);
+  lazaret_state_result_bool_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_state_increment(lazaret_string_t *key, int32_t by, uint32_t seconds, int32_t *ret, lazaret_error_t *err) {
+  __attribute__((__aligned__(4)))
+  uint8_t ret_area[8];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_state_increment((uint8_t *) (*key).ptr, (*key).len, by, (int32_t) (seconds), ptr);
+  lazaret_state_result_s32_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = *((int32_t*) (ptr + 4));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 4));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_state_compare_and_set(lazaret_string_t *key, lazaret_list_u8_t *maybe_expected, lazaret_list_u8_t *maybe_value, uint32_t seconds, bool *ret, lazaret_error_t *err) {
+  __attribute__((__aligned__(1)))
+  uint8_t ret_area[2];
+  lazaret_option_list_u8_t expected;
+  expected.is_some = maybe_expected != NULL;if (maybe_expected) {
+    expected.val = *maybe_expected;
+  }
+  lazaret_option_list_u8_t value;
+  value.is_some = maybe_value != NULL;if (maybe_value) {
+    value.val = *maybe_value;
+  }
+  int32_t option;
+  uint8_t * option1;
+  size_t option2;
+  if ((expected).is_some) {
+    const lazaret_list_u8_t *payload0 = &(expected).val;
+    option = 1;
+    option1 = (uint8_t *) (*payload0).ptr;
+    option2 = (*payload0).len;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  int32_t option5;
+  uint8_t * option6;
+  size_t option7;
+  if ((value).is_some) {
+    const lazaret_list_u8_t *payload4 = &(value).val;
+    option5 = 1;
+    option6 = (uint8_t *) (*payload4).ptr;
+    option7 = (*payload4).len;
+  } else {
+    option5 = 0;
+    option6 = 0;
+    option7 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_state_compare_and_set((uint8_t *) (*key).ptr, (*key).len, option, option1, option2, option5, option6, option7, (int32_t) (seconds), ptr);
+  lazaret_state_result_bool_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_http_fetch(lazaret_http_request_t *request, lazaret_http_response_t *ret, lazaret_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  int32_t variant;
+  uint8_t * variant2;
+  size_t variant3;
+  switch ((int32_t) ((*request).content).tag) {
+    case 0: {
+      variant = 0;
+      variant2 = 0;
+      variant3 = 0;
+      break;
+    }
+    case 1: {
+      const lazaret_list_u8_t *payload0 = &((*request).content).val.octets;
+      variant = 1;
+      variant2 = (uint8_t *) (*payload0).ptr;
+      variant3 = (*payload0).len;
+      break;
+    }
+    case 2: {
+      variant = 2;
+      variant2 = 0;
+      variant3 = 0;
+      break;
+    }
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_http_fetch((uint8_t *) ((*request).verb).ptr, ((*request).verb).len, (uint8_t *) ((*request).url).ptr, ((*request).url).len, (uint8_t *) ((*request).fields).ptr, ((*request).fields).len, variant, variant2, variant3, ptr);
+  lazaret_http_result_response_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (lazaret_http_response_t) {
+        (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (ptr + sizeof(void*)))),
+        (lazaret_http_list_field_t) (lazaret_http_list_field_t) { (lazaret_http_field_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (lazaret_list_u8_t) (lazaret_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_lists_contains(lazaret_string_t *name, lazaret_string_t *entry, bool *ret, lazaret_error_t *err) {
+  __attribute__((__aligned__(1)))
+  uint8_t ret_area[2];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_lists_contains((uint8_t *) (*name).ptr, (*name).len, (uint8_t *) (*entry).ptr, (*entry).len, ptr);
+  lazaret_lists_result_bool_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_lists_lookup(lazaret_string_t *name, lazaret_string_t *entry, lazaret_option_string_t *ret, lazaret_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_lists_lookup((uint8_t *) (*name).ptr, (*name).len, (uint8_t *) (*entry).ptr, (*entry).len, ptr);
+  lazaret_lists_result_option_string_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      lazaret_option_string_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + sizeof(void*)))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (lazaret_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.ok = option;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_metrics_count(lazaret_string_t *name, uint32_t by, lazaret_error_t *err) {
+  __attribute__((__aligned__(1)))
+  uint8_t ret_area[2];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_metrics_count((uint8_t *) (*name).ptr, (*name).len, (int32_t) (by), ptr);
+  lazaret_metrics_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool lazaret_metrics_gauge(lazaret_string_t *name, double value, lazaret_error_t *err) {
+  __attribute__((__aligned__(1)))
+  uint8_t ret_area[2];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lazaret_filter_metrics_gauge((uint8_t *) (*name).ptr, (*name).len, value, ptr);
+  lazaret_metrics_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
 // The types of the world `permissions`, for whoever makes a component of the module.
 __asm__(
   ".section \".custom_section.component-type:lazaret-permissions\",\"\",@\n"
   ".byte 0,97,115,109,13,0,1,0,0,25,22,119,105,116,45,99,111,109,112,111,110,101,110,116\n"
-  ".byte 45,101,110,99,111,100,105,110,103,4,0,7,168,15,1,65,2,1,65,26,1,66,21,1\n"
+  ".byte 45,101,110,99,111,100,105,110,103,4,0,7,238,22,1,65,2,1,65,36,1,66,21,1\n"
   ".byte 107,115,1,114,3,7,97,100,100,114,101,115,115,115,4,112,111,114,116,123,4,110,97,109\n"
   ".byte 101,0,4,0,11,99,108,105,101,110,116,45,105,110,102,111,3,0,1,1,114,4,7,115\n"
   ".byte 117,98,106,101,99,116,115,6,105,115,115,117,101,114,115,6,115,104,97,50,53,54,115,8\n"
@@ -1057,10 +1663,50 @@ __asm__(
   ".byte 108,97,122,97,114,101,116,58,102,105,108,116,101,114,47,108,111,103,64,48,46,49,46,48\n"
   ".byte 5,12,1,66,3,1,112,125,1,64,1,6,108,101,110,103,116,104,121,0,0,4,0,6\n"
   ".byte 114,97,110,100,111,109,1,1,3,0,28,108,97,122,97,114,101,116,58,102,105,108,116,101\n"
-  ".byte 114,47,101,110,116,114,111,112,121,64,48,46,49,46,48,5,13,4,0,32,108,97,122,97\n"
-  ".byte 114,101,116,58,102,105,108,116,101,114,47,112,101,114,109,105,115,115,105,111,110,115,64,48\n"
-  ".byte 46,49,46,48,4,0,11,17,1,0,11,112,101,114,109,105,115,115,105,111,110,115,3,0\n"
-  ".byte 0,0,47,9,112,114,111,100,117,99,101,114,115,1,12,112,114,111,99,101,115,115,101,100\n"
-  ".byte 45,98,121,1,13,119,105,116,45,99,111,109,112,111,110,101,110,116,7,48,46,50,53,56\n"
-  ".byte 46,51\n"
+  ".byte 114,47,101,110,116,114,111,112,121,64,48,46,49,46,48,5,13,1,66,17,2,3,2,1\n"
+  ".byte 5,4,0,5,101,114,114,111,114,3,0,0,1,109,5,1,97,4,97,97,97,97,2,109\n"
+  ".byte 120,3,116,120,116,3,112,116,114,4,0,4,107,105,110,100,3,0,2,1,114,2,4,110\n"
+  ".byte 97,109,101,115,4,107,105,110,100,3,4,0,5,113,117,101,114,121,3,0,4,1,112,115\n"
+  ".byte 1,113,5,7,114,101,99,111,114,100,115,1,6,0,7,110,111,45,110,97,109,101,0,0\n"
+  ".byte 7,110,111,45,100,97,116,97,0,0,6,102,97,105,108,101,100,0,0,4,108,97,116,101\n"
+  ".byte 0,0,4,0,6,97,110,115,119,101,114,3,0,7,1,106,1,8,1,1,1,64,2,4\n"
+  ".byte 110,97,109,101,115,4,107,105,110,100,3,0,9,4,0,6,108,111,111,107,117,112,1,10\n"
+  ".byte 1,112,5,1,112,8,1,106,1,12,1,1,1,64,1,7,113,117,101,114,105,101,115,11\n"
+  ".byte 0,13,4,0,10,108,111,111,107,117,112,45,97,108,108,1,14,3,0,24,108,97,122,97\n"
+  ".byte 114,101,116,58,102,105,108,116,101,114,47,100,110,115,64,48,46,49,46,48,5,14,1,66\n"
+  ".byte 18,2,3,2,1,5,4,0,5,101,114,114,111,114,3,0,0,1,112,125,1,107,2,1\n"
+  ".byte 106,1,3,1,1,1,64,1,3,107,101,121,115,0,4,4,0,3,103,101,116,1,5,1\n"
+  ".byte 106,0,1,1,1,64,3,3,107,101,121,115,5,118,97,108,117,101,2,7,115,101,99,111\n"
+  ".byte 110,100,115,121,0,6,4,0,3,115,101,116,1,7,1,106,1,127,1,1,1,64,1,3\n"
+  ".byte 107,101,121,115,0,8,4,0,6,114,101,109,111,118,101,1,9,1,106,1,122,1,1,1\n"
+  ".byte 64,3,3,107,101,121,115,2,98,121,122,7,115,101,99,111,110,100,115,121,0,10,4,0\n"
+  ".byte 9,105,110,99,114,101,109,101,110,116,1,11,1,64,4,3,107,101,121,115,8,101,120,112\n"
+  ".byte 101,99,116,101,100,3,5,118,97,108,117,101,3,7,115,101,99,111,110,100,115,121,0,8\n"
+  ".byte 4,0,15,99,111,109,112,97,114,101,45,97,110,100,45,115,101,116,1,12,3,0,26,108\n"
+  ".byte 97,122,97,114,101,116,58,102,105,108,116,101,114,47,115,116,97,116,101,64,48,46,49,46\n"
+  ".byte 48,5,15,1,66,15,2,3,2,1,5,4,0,5,101,114,114,111,114,3,0,0,1,114\n"
+  ".byte 2,4,110,97,109,101,115,5,118,97,108,117,101,115,4,0,5,102,105,101,108,100,3,0\n"
+  ".byte 2,1,112,125,1,113,3,4,110,111,110,101,0,0,6,111,99,116,101,116,115,1,4,0\n"
+  ".byte 7,109,101,115,115,97,103,101,0,0,4,0,7,99,111,110,116,101,110,116,3,0,5,1\n"
+  ".byte 112,3,1,114,4,4,118,101,114,98,115,3,117,114,108,115,6,102,105,101,108,100,115,7\n"
+  ".byte 7,99,111,110,116,101,110,116,6,4,0,7,114,101,113,117,101,115,116,3,0,8,1,114\n"
+  ".byte 3,6,115,116,97,116,117,115,123,6,102,105,101,108,100,115,7,7,99,111,110,116,101,110\n"
+  ".byte 116,4,4,0,8,114,101,115,112,111,110,115,101,3,0,10,1,106,1,11,1,1,1,64\n"
+  ".byte 1,7,114,101,113,117,101,115,116,9,0,12,4,0,5,102,101,116,99,104,1,13,3,0\n"
+  ".byte 25,108,97,122,97,114,101,116,58,102,105,108,116,101,114,47,104,116,116,112,64,48,46,49\n"
+  ".byte 46,48,5,16,1,66,9,2,3,2,1,5,4,0,5,101,114,114,111,114,3,0,0,1\n"
+  ".byte 106,1,127,1,1,1,64,2,4,110,97,109,101,115,5,101,110,116,114,121,115,0,2,4\n"
+  ".byte 0,8,99,111,110,116,97,105,110,115,1,3,1,107,115,1,106,1,4,1,1,1,64,2\n"
+  ".byte 4,110,97,109,101,115,5,101,110,116,114,121,115,0,5,4,0,6,108,111,111,107,117,112\n"
+  ".byte 1,6,3,0,26,108,97,122,97,114,101,116,58,102,105,108,116,101,114,47,108,105,115,116\n"
+  ".byte 115,64,48,46,49,46,48,5,17,1,66,7,2,3,2,1,5,4,0,5,101,114,114,111\n"
+  ".byte 114,3,0,0,1,106,0,1,1,1,64,2,4,110,97,109,101,115,2,98,121,121,0,2\n"
+  ".byte 4,0,5,99,111,117,110,116,1,3,1,64,2,4,110,97,109,101,115,5,118,97,108,117\n"
+  ".byte 101,117,0,2,4,0,5,103,97,117,103,101,1,4,3,0,28,108,97,122,97,114,101,116\n"
+  ".byte 58,102,105,108,116,101,114,47,109,101,116,114,105,99,115,64,48,46,49,46,48,5,18,4\n"
+  ".byte 0,32,108,97,122,97,114,101,116,58,102,105,108,116,101,114,47,112,101,114,109,105,115,115\n"
+  ".byte 105,111,110,115,64,48,46,49,46,48,4,0,11,17,1,0,11,112,101,114,109,105,115,115\n"
+  ".byte 105,111,110,115,3,0,0,0,47,9,112,114,111,100,117,99,101,114,115,1,12,112,114,111\n"
+  ".byte 99,101,115,115,101,100,45,98,121,1,13,119,105,116,45,99,111,109,112,111,110,101,110,116\n"
+  ".byte 7,48,46,50,53,56,46,51\n"
 );

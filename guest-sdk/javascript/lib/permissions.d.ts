@@ -112,3 +112,65 @@ declare module "lazaret:filter/entropy@0.1.0" {
   /** At most 4096 octets. */
   export function random(length: number): Uint8Array;
 }
+
+declare module "lazaret:filter/dns@0.1.0" {
+  export type Kind = "a" | "aaaa" | "mx" | "txt" | "ptr";
+  export interface Query {
+    name: string;
+    kind: Kind;
+  }
+  export type Answer = { tag: "records"; val: string[] } | { tag: "no-name" | "no-data" | "failed" | "late" };
+  /** Throws. */
+  export function lookup(name: string, kind: Kind): Answer;
+  /** All at once. Throws. */
+  export function lookupAll(queries: Query[]): Answer[];
+}
+
+declare module "lazaret:filter/state@0.1.0" {
+  type Octets = Uint8Array | null | undefined;
+  /** Throws. */
+  export function get(key: string): Octets;
+  /** Throws. */
+  export function set(key: string, value: Uint8Array, seconds: number): void;
+  /** Was it there? Throws. */
+  export function remove(key: string): boolean;
+  /** The sum. Throws. */
+  export function increment(key: string, by: number, seconds: number): number;
+  /** Was it `expected`? Throws. */
+  export function compareAndSet(key: string, expected: Octets, value: Octets, seconds: number): boolean;
+}
+
+declare module "lazaret:filter/http@0.1.0" {
+  export interface Field {
+    name: string;
+    value: string;
+  }
+  export type Content = { tag: "none" | "message" } | { tag: "octets"; val: Uint8Array };
+  export interface Request {
+    verb: string;
+    url: string;
+    fields: Field[];
+    content: Content;
+  }
+  export interface Response {
+    status: number;
+    fields: Field[];
+    content: Uint8Array;
+  }
+  /** Throws. */
+  export function fetch(request: Request): Response;
+}
+
+declare module "lazaret:filter/lists@0.1.0" {
+  /** Throws. */
+  export function contains(name: string, entry: string): boolean;
+  /** Throws. */
+  export function lookup(name: string, entry: string): string | null | undefined;
+}
+
+declare module "lazaret:filter/metrics@0.1.0" {
+  /** Throws. */
+  export function count(name: string, by: number): void;
+  /** Throws. */
+  export function gauge(name: string, value: number): void;
+}

@@ -2,6 +2,8 @@
 
 import { randomBytes } from "node:crypto";
 
+import { Outside } from "./outside.js";
+
 /** Octets that one read gives at most. */
 export const CHUNK = 65536;
 /** What one call may do; of `pace` milliseconds in all. */
@@ -51,6 +53,7 @@ export class Host {
     this.denied = new Set(denied);
     this.notes = new Map(notes);
     this.message = message;
+    this.outside = new Outside(this, facts);
   }
 
   /** The next call of the filter. */

@@ -27,6 +27,11 @@ const CLIENT = { address: "192.0.2.1", port: 49152, name: null };
  * @property {string} [user]
  * @property {boolean} [earlyTalker]
  * @property {string[]} [deny] permissions
+ * @property {Record<string, object>} [dns] records by name and kind, `{ "example.org": { mx: ["10 mx.example.org"] } }`; a word
+ *   such as `failed` in place of the records of a kind; a name that is not there does not exist
+ * @property {Map<string, any>} [state] what the filter remembers; the same one may be given to several transactions
+ * @property {Record<string, object | null>} [http] answers by origin, `{ status, content }`; null where nobody answers
+ * @property {Record<string, string[]>} [lists] lines by list
  * @property {Record<string, Record<string, string>>} [notes] what other filters left, by filter and key
  */
 
@@ -108,6 +113,10 @@ class Play {
       /** Milliseconds that replies were held back. */
       held: host.held,
       log: host.log,
+      /** What was sent over HTTP, in order. */
+      requests: host.outside.requests,
+      /** Counters and gauges by name. */
+      metrics: host.outside.metrics,
       /** The message after all edits. */
       message: host.message.octets.toString(),
     };

@@ -27,7 +27,7 @@ function functions(body) {
 const permissions = contract().filter(({ name }) => name !== "types" && !name.startsWith("on-"));
 
 test("the contract was read", () => {
-  assert.equal(permissions.length, 11);
+  assert.equal(permissions.length, 16);
 });
 
 for (const { name, body } of permissions) {

@@ -54,19 +54,24 @@ mod address;
 pub mod bindings;
 pub mod body;
 mod config;
+pub mod dns;
 pub mod edit_headers;
 pub mod entropy;
 pub mod envelope;
 mod filter;
 pub mod headers;
 mod host;
+pub mod http;
+pub mod lists;
 pub mod log;
+pub mod metrics;
 mod network;
 pub mod notes;
 pub mod pace;
 pub mod parts;
 pub mod score;
 pub mod session;
+pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod verdict;
@@ -85,8 +90,9 @@ pub mod prelude {
     #[cfg(not(target_family = "wasm"))]
     pub use crate::testing;
     pub use crate::{
-        Address, Error, Filter, Network, Parameter, Reply, TransactionResult, Verdict, body,
-        edit_headers, entropy, envelope, filter, headers, log, notes, pace, parts, score, session,
+        Address, Error, Filter, Network, Parameter, Reply, TransactionResult, Verdict, body, dns,
+        edit_headers, entropy, envelope, filter, headers, http, lists, log, metrics, notes, pace,
+        parts, score, session, state,
     };
     pub use serde::Deserialize;
 }

@@ -207,6 +207,9 @@ pub struct Try {
     /// Name of the listener it came in by
     #[arg(long, value_name = "NAME", default_value = "mx")]
     pub listener: String,
+    /// Names for filters that ask the DNS: a zone file (RFC 1035) in place of the network. Without it every name fails
+    #[arg(long, value_name = "FILE")]
+    pub zone: Option<PathBuf>,
     /// How to print
     #[command(flatten)]
     pub print: Print,

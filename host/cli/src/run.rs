@@ -15,12 +15,13 @@ const USUAL_PLACES: [&str; 2] = ["./lazaret.toml", "/etc/lazaret/lazaret.toml"];
 pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let config = Config::read(&find_config(arguments.config.as_deref())?)?;
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
-    let proxy = wire::start(config).await?;
+    let (proxy, services) = wire::start(config).await?;
     hangup.reloads(proxy.reloader());
     for (listener, address) in proxy.addresses() {
         tracing::info!(%listener, %address, "listening");
     }
     proxy.run(stop).await;
+    services.settle().await;
     tracing::info!("stopped");
     Ok(Exit::Good)
 }

@@ -5,20 +5,67 @@ use std::sync::Arc;
 
 use lazaret_engine::{Engine, EngineSettings, Preparer};
 use lazaret_mail::Loader;
+use lazaret_proxy::config::{Resolvers, State};
 use lazaret_proxy::{Config, Proxy};
+use lazaret_services::{Services, Settings, dns, state};
 
 use crate::exit::Failure;
 
 /// What `/proc` calls the running program, also when its file was replaced by an upgrade meanwhile.
 const OURSELVES: &str = "/proc/self/exe";
 
+/// What filters are given of the outside world by this configuration.
+async fn services(config: &Config) -> Result<Services, Failure> {
+    let settings = Settings {
+        dns: names(&config.dns),
+        state: memory(config.state.as_ref()),
+    };
+    Services::open(settings).await.map_err(Failure::usage)
+}
+
+/// Without a place nothing is remembered: filters that are granted `state` are refused then.
+fn memory(named: Option<&State>) -> state::Place {
+    match named {
+        Some(State::File(path)) => state::Place::File(path.clone()),
+        Some(State::Redis(address)) => state::Place::Redis(address.clone()),
+        Some(State::Memory) | None => state::Place::Memory,
+    }
+}
+
+/// Those of the system are nobody's wish: without them all names fail, and mail goes on.
+fn names(resolvers: &Resolvers) -> dns::Settings {
+    match resolvers {
+        Resolvers::Servers(servers) => dns::Settings::Servers(servers.clone()),
+        Resolvers::Zone(file) => dns::Settings::Zone(file.clone()),
+        Resolvers::System => match dns::Names::open(&dns::Settings::System) {
+            Ok(_) => dns::Settings::System,
+            Err(fault) => {
+                tracing::warn!("{fault}; until then every name fails");
+                dns::Settings::Nobody
+            }
+        },
+    }
+}
+
+/// For `try` and `check`, which remember nothing and ask nobody: names are those of a zone file, or fail.
+pub async fn aside(zone: Option<&Path>) -> Result<Services, Failure> {
+    let settings = Settings {
+        dns: zone.map_or(dns::Settings::Nobody, |file| {
+            dns::Settings::Zone(file.to_owned())
+        }),
+        ..Settings::default()
+    };
+    Services::open(settings).await.map_err(Failure::usage)
+}
+
 /// An engine as every command uses it. Compiled code is kept in `cache`, or in the usual place of the user.
-pub fn engine(cache: Option<&Path>) -> Result<Arc<dyn Loader>, Failure> {
+pub fn engine(cache: Option<&Path>, services: Services) -> Result<Arc<dyn Loader>, Failure> {
     let settings = EngineSettings {
         preparer: Preparer::Child {
             program: ourselves()?,
         },
         cache: place(cache)?,
+        services,
         ..EngineSettings::default()
     };
     let engine = Engine::new(settings)
@@ -66,9 +113,11 @@ fn usual_place(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
 }
 
 /// Loads the filters and listens; nothing is served before [`Proxy::run`].
-pub async fn start(config: Config) -> Result<Proxy, Failure> {
-    let engine = engine(config.cache.as_deref())?;
-    Proxy::bind(config, engine).await.map_err(Failure::usage)
+pub async fn start(config: Config) -> Result<(Proxy, Services), Failure> {
+    let services = services(&config).await?;
+    let engine = engine(config.cache.as_deref(), services.clone())?;
+    let proxy = Proxy::bind(config, engine).await.map_err(Failure::usage)?;
+    Ok((proxy, services))
 }
 
 #[cfg(test)]

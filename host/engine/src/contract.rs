@@ -31,6 +31,16 @@ pub enum Permission {
     Notes,
     /// hold back a reply
     Pace,
+    /// what names stand for
+    Dns,
+    /// what is remembered across connections
+    State,
+    /// requests to servers
+    Http,
+    /// large sets that the host holds
+    Lists,
+    /// counters and gauges
+    Metrics,
     /// lines in the log
     Log,
     /// fresh randomness
@@ -50,7 +60,7 @@ pub enum Treatment {
 
 impl Permission {
     /// In the order of the contract.
-    pub const ALL: [Permission; 11] = [
+    pub const ALL: [Permission; 16] = [
         Permission::Session,
         Permission::Envelope,
         Permission::Headers,
@@ -60,6 +70,11 @@ impl Permission {
         Permission::Score,
         Permission::Notes,
         Permission::Pace,
+        Permission::Dns,
+        Permission::State,
+        Permission::Http,
+        Permission::Lists,
+        Permission::Metrics,
         Permission::Log,
         Permission::Entropy,
     ];
@@ -76,6 +91,11 @@ impl Permission {
             Permission::Score => "score",
             Permission::Notes => "notes",
             Permission::Pace => "pace",
+            Permission::Dns => "dns",
+            Permission::State => "state",
+            Permission::Http => "http",
+            Permission::Lists => "lists",
+            Permission::Metrics => "metrics",
             Permission::Log => "log",
             Permission::Entropy => "entropy",
         }

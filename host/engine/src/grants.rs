@@ -1,6 +1,11 @@
 //! What the operator grants against what the component asks for.
 
-use lazaret_mail::{EditScope, Grant, LoadError, Policy};
+use std::net::SocketAddr;
+
+use lazaret_mail::{EditScope, Grant, ListDefinition, ListKind, LoadError, Policy};
+use lazaret_services::dns::Pattern;
+use lazaret_services::http::Origin;
+use lazaret_services::{Fault, Grants, dns, http, lists, state};
 
 use crate::contract::{Permission, Treatment};
 use crate::inspect::{Inspection, fault, stage_names};
@@ -14,8 +19,23 @@ pub struct Rights {
     pub edits: EditScope,
     /// least and most points of a message by this filter
     pub score: (f64, f64),
+    /// is the client's name found out for it?
+    pub client_name: ClientNames,
+    /// where it may connect to by `wasi:sockets`
+    pub tcp: Vec<SocketAddr>,
+    /// may it send the whole message over HTTP, as it may read it?
+    pub may_send: bool,
     /// things that are odd but do no harm, for the log
     pub remarks: Vec<String>,
+}
+
+/// Is the client's name shown?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientNames {
+    /// `session:name`
+    Shown,
+    /// `session`
+    Hidden,
 }
 
 /// Settles the rights, or says which lines the operator must write.
@@ -32,14 +52,92 @@ pub fn settle(seen: &Inspection, policy: &Policy) -> Result<Rights, LoadError> {
         denied: denied.collect(),
         edits: EditScope::of(&policy.grant),
         score: score.unwrap_or((0.0, 0.0)),
+        client_name: client_names(policy),
+        tcp: sockets(policy),
+        may_send: is_granted(policy, Permission::Body),
         remarks: remarks(seen, policy),
     })
 }
 
-/// The permission that a grant is about.
-pub fn permission(grant: &Grant) -> Permission {
-    match grant {
-        Grant::Session => Permission::Session,
+fn client_names(policy: &Policy) -> ClientNames {
+    match policy.grant.contains(&Grant::SessionName) {
+        true => ClientNames::Shown,
+        false => ClientNames::Hidden,
+    }
+}
+
+fn sockets(policy: &Policy) -> Vec<SocketAddr> {
+    let granted = policy.grant.iter().filter_map(|grant| match grant {
+        Grant::Tcp(addresses) => Some(addresses),
+        _ => None,
+    });
+    granted.flatten().copied().collect()
+}
+
+/// How far its services reach.
+///
+/// # Errors
+/// A pattern or an origin that the services do not understand.
+pub fn reach(policy: &Policy) -> Result<Grants, LoadError> {
+    let mut grants = Grants {
+        dns: dns::Grant {
+            patterns: Vec::new(),
+            time: policy.dns_time,
+        },
+        http: http::Grant {
+            origins: Vec::new(),
+            time: policy.http_time,
+        },
+        ..Grants::default()
+    };
+    let wrong = |text: &str| {
+        let problem = format!("grant names `{text}`, which leads nowhere");
+        fault(
+            problem,
+            "write a domain name behind dns:, an origin behind http:",
+        )
+    };
+    for grant in &policy.grant {
+        match grant {
+            Grant::Dns(names) => {
+                let patterns = names.iter();
+                let patterns = patterns.map(|text| Pattern::parse(text).ok_or_else(|| wrong(text)));
+                let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
+                grants.dns.patterns.extend(patterns);
+            }
+            Grant::Http(origins) => {
+                let origins = origins.iter();
+                let origins = origins.map(|text| Origin::parse(text).ok_or_else(|| wrong(text)));
+                let origins = origins.collect::<Result<Vec<_>, _>>()?;
+                grants.http.origins.extend(origins);
+            }
+            _ => {}
+        }
+    }
+    Ok(grants)
+}
+
+fn list(written: &ListDefinition) -> lists::Definition {
+    lists::Definition {
+        name: written.name.clone(),
+        kind: match written.kind {
+            ListKind::Exact => lists::Kind::Words,
+            ListKind::Domains => lists::Kind::Domains,
+            ListKind::Networks => lists::Kind::Networks,
+        },
+        file: written.file.clone(),
+    }
+}
+
+/// A service that cannot be opened for a filter.
+pub fn unreachable(wrong: Fault) -> LoadError {
+    fault(wrong.problem, wrong.cure)
+}
+
+/// The permission that a grant is about; `tcp` is about none.
+pub fn permission(grant: &Grant) -> Option<Permission> {
+    Some(match grant {
+        Grant::Session | Grant::SessionName => Permission::Session,
         Grant::Envelope => Permission::Envelope,
         Grant::Headers => Permission::Headers,
         Grant::Body => Permission::Body,
@@ -48,11 +146,18 @@ pub fn permission(grant: &Grant) -> Permission {
         Grant::Score(..) => Permission::Score,
         Grant::Notes => Permission::Notes,
         Grant::Pace => Permission::Pace,
-    }
+        Grant::Dns(_) => Permission::Dns,
+        Grant::State => Permission::State,
+        Grant::Http(_) => Permission::Http,
+        Grant::Lists => Permission::Lists,
+        Grant::Metrics => Permission::Metrics,
+        Grant::Tcp(_) => return None,
+    })
 }
 
 fn is_granted(policy: &Policy, asked: Permission) -> bool {
-    policy.grant.iter().any(|grant| permission(grant) == asked)
+    let mut grants = policy.grant.iter();
+    grants.any(|grant| permission(grant) == Some(asked))
 }
 
 fn is_denied(policy: &Policy, asked: Permission) -> bool {
@@ -114,10 +219,18 @@ fn refuse_unsettled(seen: &Inspection, policy: &Policy) -> Result<(), LoadError>
     ))
 }
 
+/// A grant in its widest form, or one to fill in.
+fn to_write(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Http => "http:HOST:PORT",
+        permission => permission.name(),
+    }
+}
+
 /// The exact lines that settle it: everything granted, and what may be denied instead.
 fn lines_to_write(open: &[Permission], policy: &Policy) -> String {
-    let granted = policy.grant.iter().map(written);
-    let all = granted.chain(open.iter().map(|p| p.name().to_owned()));
+    let granted = policy.grant.iter().map(Grant::to_string);
+    let all = granted.chain(open.iter().map(|p| to_write(*p).to_owned()));
     let grant = format!("write `grant = {}`", toml_list(all));
     let can_deny = open
         .iter()
@@ -135,19 +248,6 @@ fn lines_to_write(open: &[Permission], policy: &Policy) -> String {
         "{grant}, or deny what it should not have: `deny = {}`",
         toml_list(denied.into_iter())
     )
-}
-
-/// A grant as the operator wrote it.
-fn written(grant: &Grant) -> String {
-    let name = permission(grant).name();
-    match grant {
-        Grant::EditHeaders(patterns) if patterns.is_empty() => name.to_owned(),
-        Grant::EditHeaders(patterns) => format!("{name}:{}", patterns.join(",")),
-        Grant::Score(least, most) if least.is_finite() && most.is_finite() => {
-            format!("{name}:{least}..{most}")
-        }
-        _ => name.to_owned(),
-    }
 }
 
 fn toml_list(words: impl Iterator<Item = String>) -> String {
@@ -171,8 +271,12 @@ fn refuse_strange_stages(seen: &Inspection, policy: &Policy) -> Result<(), LoadE
 }
 
 fn remarks(seen: &Inspection, policy: &Policy) -> Vec<String> {
-    let asked = |p: Permission| seen.permissions.contains(&p);
-    let granted = policy.grant.iter().map(permission).filter(|p| !asked(*p));
+    // `body` also is the right to send it.
+    let sends =
+        |p: Permission| p == Permission::Body && seen.permissions.contains(&Permission::Http);
+    let asked = |p: Permission| seen.permissions.contains(&p) || sends(p);
+    let granted = policy.grant.iter().filter_map(permission);
+    let granted = granted.filter(|p| !asked(*p));
     let denied = policy
         .deny
         .iter()
@@ -180,7 +284,15 @@ fn remarks(seen: &Inspection, policy: &Policy) -> Vec<String> {
     let denied = denied.filter(|p| !asked(*p));
     let granted = granted.map(|p| format!("`{p}` is granted, but the filter does not ask for it"));
     let denied = denied.map(|p| format!("`{p}` is denied, but the filter does not ask for it"));
-    granted.chain(denied).collect()
+    let sockets = sockets_unused(seen, policy);
+    granted.chain(denied).chain(sockets).collect()
+}
+
+fn sockets_unused(seen: &Inspection, policy: &Policy) -> Option<String> {
+    let mut inert = seen.inert.iter();
+    let used = inert.any(|name| name.starts_with("wasi:sockets/tcp"));
+    let unused = !used && !sockets(policy).is_empty();
+    unused.then(|| "`tcp` is granted, but the filter has no sockets".to_owned())
 }
 
 #[cfg(test)]

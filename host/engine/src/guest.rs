@@ -1,7 +1,9 @@
 //! What the host keeps for one sandbox while it lives.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::clock::Clock;
@@ -25,19 +27,24 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// A guest that may do nothing but what `ctx` serves: WASI is there, without files, sockets, names, environment or
-    /// arguments; stdin is empty, stdout and stderr go to the journal. Randomness is the system's, new in each guest.
+    /// A guest that may do nothing but what `ctx` serves: WASI is there, without files, names, environment or arguments,
+    /// without sockets but to the addresses that were granted; stdin is empty, stdout and stderr go to the journal. Randomness is the system's, new in each guest.
     pub fn new(ctx: Ctx, limiter: Limiter, journal: &Arc<Journal>, clock: Clock) -> Self {
+        let sockets = ctx.sockets();
         let mut handles = ResourceTable::new();
         handles.set_max_capacity(MAX_HANDLES);
         let wasi = WasiCtxBuilder::new()
             .stdout(Stream::out(journal.clone()))
             .stderr(Stream::err(journal.clone()))
-            .allow_tcp(false)
+            .allow_tcp(!sockets.is_empty())
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .max_random_size(MAX_RANDOM)
             .monotonic_clock(clock)
+            .socket_addr_check(move |address, wanted| {
+                let granted = may_use(&sockets, address, wanted);
+                Box::pin(std::future::ready(granted))
+            })
             .build();
         Self {
             ctx,
@@ -51,6 +58,15 @@ impl Guest {
     /// ours, so they cannot be part of a snapshot.
     pub fn holds_handles(&self) -> bool {
         !self.handles.is_empty()
+    }
+}
+
+/// A socket connects to what was granted; before that the system binds it, to what it likes.
+fn may_use(granted: &[SocketAddr], address: SocketAddr, wanted: SocketAddrUse) -> bool {
+    match wanted {
+        SocketAddrUse::TcpConnect => granted.contains(&address),
+        SocketAddrUse::TcpBind => address.ip().is_unspecified() && address.port() == 0,
+        _ => false,
     }
 }
 

@@ -32,7 +32,7 @@ impl Lane {
             .worker_threads(threads)
             .thread_name("lazaret-slow")
             .on_thread_start(step_back)
-            .enable_time()
+            .enable_all()
             .build()?;
         Ok(Self {
             runtime: Some(runtime),

@@ -11,7 +11,7 @@ use crate::cache::{Key, Makings};
 use crate::contract::Permission;
 use crate::engine::Engine;
 use crate::files::{at_file, refuse_large};
-use crate::grants::settle;
+use crate::grants::{reach, settle, unreachable};
 use crate::inspect::{Configure, Inspection, Preparation, fault};
 use crate::prepare::{Desk, Order, Plan, Product, Progress, Step, Watch, in_child, prepare};
 use crate::sandbox::WasmFilter;
@@ -41,7 +41,7 @@ impl Loader for Engine {
             ))
         });
         match loaded {
-            Ok(filter) => Ok(Arc::new(filter.in_service())),
+            Ok(filter) => Ok(Arc::new(filter)),
             Err(error) => Err(at_file(error, &file)),
         }
     }
@@ -57,7 +57,16 @@ struct Loading {
 }
 
 impl Loading {
+    /// Tried without the outside, then given it: made-up sessions leave no traces in state, and ask nobody.
     async fn run(&self) -> Result<WasmFilter, LoadError> {
+        let filter = self.tried().await?;
+        let Source { name, policy, .. } = &self.source;
+        let services = &self.engine.settings().services;
+        let reach = services.reach(name, reach(policy)?);
+        Ok(filter.in_service(Arc::new(reach.map_err(unreachable)?)))
+    }
+
+    async fn tried(&self) -> Result<WasmFilter, LoadError> {
         refuse_large(
             self.source.wasm.len() as u64,
             self.engine.settings().max_wasm,

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use lazaret_mail::{
     Answer, Clues, Failure, FailureKind, Filter, Policy, Question, Sandbox, StageSet,
 };
+use lazaret_services::Reach;
 
 use crate::boot::BootFault;
 use crate::clues::Reporter;
@@ -51,10 +52,10 @@ impl WasmFilter {
         }
     }
 
-    /// After its trial: what was reported of that does not count for what mail will do.
-    pub fn in_service(self) -> Self {
+    /// After its trial: what was reported of that does not count for what mail will do, and the outside is there.
+    pub fn in_service(self, reach: Arc<Reach>) -> Self {
         match Arc::try_unwrap(self.loaded) {
-            Ok(loaded) => Self::new(loaded.template),
+            Ok(loaded) => Self::new(loaded.template.reaching(reach)),
             Err(loaded) => Self { loaded },
         }
     }

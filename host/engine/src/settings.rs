@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lazaret_services::Services;
 use serde::{Deserialize, Serialize};
 
 /// Limits of the process, all with defaults that hold under attack.
@@ -35,6 +36,8 @@ pub struct EngineSettings {
     pub allocation: Allocation,
     /// of one call
     pub call: CallLimits,
+    /// what filters may be granted of the outside; by default nobody is asked
+    pub services: Services,
 }
 
 /// Who inspects, compiles, configures and takes snapshots.
@@ -103,6 +106,8 @@ pub struct CallLimits {
     pub notes: usize,
     /// octets of a note's value. Default 1024.
     pub note: usize,
+    /// calls of `state`; further ones answer `limit`. Default 1000.
+    pub state_calls: u32,
     /// the sum of `pace.hold`; what is over is cut. Default 30 s.
     pub pace: Duration,
 }
@@ -122,6 +127,7 @@ impl Default for EngineSettings {
             cache_size: 2 << 30,
             allocation: Allocation::Pool,
             call: CallLimits::default(),
+            services: Services::default(),
         }
     }
 }
@@ -153,6 +159,7 @@ impl Default for CallLimits {
             scores: 100,
             notes: 32,
             note: 1024,
+            state_calls: 1000,
             pace: Duration::from_secs(30),
         }
     }

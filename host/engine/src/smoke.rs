@@ -112,7 +112,7 @@ fn session(stage: Stage) -> Session {
         listener: "trial".into(),
         client: Party {
             address: ([192, 0, 2, 1], 25).into(),
-            name: None,
+            name: lazaret_mail::ClientName::default(),
         },
         hello: (stage > Stage::Connect).then(|| "client.example.com".to_owned()),
         tls: None,

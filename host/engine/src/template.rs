@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lazaret_mail::{FailureKind, LoadError, Policy, Stage, StageSet};
+use lazaret_services::Reach;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker};
 use wasmtime::{Store, UpdateDeadline};
@@ -47,6 +48,8 @@ pub struct Template {
     stages: StageSet,
     policy: Policy,
     rights: Arc<Rights>,
+    /// None until it is in service
+    reach: Option<Arc<Reach>>,
     limits: Arc<CallLimits>,
     boot_cpu: Duration,
     slots: u32,
@@ -104,6 +107,7 @@ impl Template {
             stages: policy.narrow(seen.stages),
             policy,
             rights: Arc::new(rights),
+            reach: None,
             limits: Arc::new(settings.call.clone()),
         })
     }
@@ -134,6 +138,12 @@ impl Template {
         };
         tracing::debug!(filter = &*self.name, ?took, "tried one sandbox");
         Ok(self)
+    }
+
+    /// From now on its services are there.
+    pub fn reaching(mut self, reach: Arc<Reach>) -> Self {
+        self.reach = Some(reach);
+        self
     }
 
     fn phase(&self) -> Phase {
@@ -188,6 +198,7 @@ impl Template {
             self.rights.clone(),
             self.limits.clone(),
             journal.clone(),
+            self.reach.clone(),
         );
         let memory = usize::try_from(self.policy.memory).unwrap_or(usize::MAX);
         let limiter = Limiter::new(memory, self.engine.settings().table_elements);

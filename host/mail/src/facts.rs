@@ -1,7 +1,7 @@
 //! Facts about a connection and a transaction, as filters see them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use lazaret_smtp::{Address, Parameter, Path};
 
@@ -29,8 +29,35 @@ pub struct Session {
 pub struct Party {
     /// IPv4-mapped IPv6 is unmapped
     pub address: SocketAddr,
-    /// PTR name, forward confirmed
-    pub name: Option<String>,
+    /// its name, once somebody wanted to know it
+    pub name: ClientName,
+}
+
+/// What a client is called: its PTR name, forward confirmed, or what a trusted peer said of it. Found out once for a
+/// connection, when it is first asked for; all sessions made from the same one share it.
+#[derive(Clone, Debug, Default)]
+pub struct ClientName(Arc<OnceLock<Option<String>>>);
+
+impl ClientName {
+    /// Somebody trusted said it.
+    pub fn known(name: String) -> Self {
+        Self(Arc::new(OnceLock::from(Some(name))))
+    }
+
+    /// The name, if there is one and it is known by now.
+    pub fn known_by_now(&self) -> Option<&str> {
+        self.0.get()?.as_deref()
+    }
+
+    /// Was it found out, even that there is none?
+    pub fn is_settled(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// What was found out; who comes second finds what the first said.
+    pub fn settle(&self, name: Option<String>) {
+        let _ = self.0.set(name);
+    }
 }
 
 /// Facts of the client's TLS connection.

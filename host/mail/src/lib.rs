@@ -27,7 +27,7 @@
 //! let session = Arc::new(Session {
 //!     id: "7F3K2".into(),
 //!     listener: "mx".into(),
-//!     client: Party { address: "192.0.2.1:40000".parse().unwrap(), name: None },
+//!     client: Party { address: "192.0.2.1:40000".parse().unwrap(), name: lazaret_mail::ClientName::default() },
 //!     hello: None,
 //!     tls: None,
 //!     user: None,
@@ -58,7 +58,7 @@ pub use chain::{
     Action, Chain, Decision, Judge, Keep, Observation, Place, Record, Switchboard, Switched, Tally,
     Unloadable,
 };
-pub use facts::{Certificate, Envelope, Party, Path, Session, Tls};
+pub use facts::{Certificate, ClientName, Envelope, Party, Path, Session, Tls};
 pub use filter::{
     Answer, Ask, Clues, Effects, Failure, FailureKind, Filter, Notes, Outcome, Question, Sandbox,
     Scope,
@@ -68,7 +68,9 @@ pub use message::{
     Content, Edit, EditError, EditScope, Field, HeaderEditor, HeaderFault, Message, PartInfo,
     Parts, PartsFault, Segment,
 };
-pub use policy::{Grant, Mode, OnFailure, Policy, VerdictGrants};
+pub use policy::{
+    Grant, ListDefinition, ListKind, Mode, OnFailure, Parallel, Policy, VerdictGrants,
+};
 pub use score::{ENTRY_LIMIT, Points, SCORE_LIMIT, Score};
 pub use stage::{Stage, StageSet};
 pub use verdict::{ReplyHint, Verdict, VerdictKind};

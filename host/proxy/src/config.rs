@@ -4,9 +4,11 @@
 
 mod backend;
 mod certificate;
+mod dns;
 mod limits;
 mod listener;
 mod recipients;
+mod state;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -19,9 +21,11 @@ use serde::Deserialize;
 
 pub use backend::{BackendConfig, BackendTls, Identity};
 pub use certificate::Certificates;
+pub use dns::Resolvers;
 pub use limits::{Deadlines, Limits, Reload};
 pub use listener::{Balancers, ListenerConfig, ListenerTls, Others};
 pub use recipients::{DomainPattern, Recipients};
+pub use state::State;
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub struct Config {
     pub hostname: String,
     /// the filter directory; None runs without filters
     pub filters: Option<PathBuf>,
+    /// where filters remember; None refuses filters that are granted `state`
+    pub state: Option<State>,
     /// where quarantined messages go; None refuses filters that are granted `quarantine`
     pub quarantine: Option<PathBuf>,
     /// where large messages wait for their verdict, in unlinked files; default: the system's directory for temporary files
@@ -51,6 +57,8 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// the mail server behind us
     pub backend: BackendConfig,
+    /// who is asked about names
+    pub dns: Resolvers,
     /// sizes and counts
     pub limits: Limits,
     /// times
@@ -94,6 +102,7 @@ impl Config {
             path: source.path().to_owned(),
             hostname: check_hostname(source, &written.hostname)?,
             filters: directory(source, written.filters)?,
+            state: state::check(source, written.state)?,
             quarantine: directory(source, written.quarantine)?,
             spool: directory(source, written.spool)?.unwrap_or_else(std::env::temp_dir),
             cache: cache(source, written.cache)?,
@@ -101,6 +110,7 @@ impl Config {
             grace: written.grace.map_or(Duration::from_secs(30), |s| s.0),
             backend: written.backend.check(source, &listeners)?,
             listeners,
+            dns: written.dns.check(source)?,
             limits: written.limits.check(source)?,
             deadlines: written.deadlines.check(source)?,
             mode: written.mode.into(),
@@ -112,14 +122,13 @@ impl Config {
     }
 }
 
-/// As the operator wrote it. `state` is for values that outlive a restart; accepted now, used when filters have state.
+/// As the operator wrote it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Written {
     hostname: Spanned<String>,
     filters: Option<Spanned<PathBuf>>,
-    #[serde(rename = "state")]
-    _state: Option<PathBuf>,
+    state: Option<Spanned<state::Written>>,
     quarantine: Option<Spanned<PathBuf>>,
     spool: Option<Spanned<PathBuf>>,
     cache: Option<Spanned<PathBuf>>,
@@ -129,6 +138,8 @@ struct Written {
     #[serde(default)]
     listener: Vec<Spanned<listener::Written>>,
     backend: backend::Written,
+    #[serde(default)]
+    dns: dns::Written,
     #[serde(default)]
     limits: limits::Written,
     #[serde(default)]

@@ -82,7 +82,7 @@ impl Connection {
             listener: Arc::clone(&door.name),
             client: Party {
                 address: client,
-                name: None,
+                name: lazaret_mail::ClientName::default(),
             },
             hello: None,
             tls: None,

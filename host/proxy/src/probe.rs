@@ -115,7 +115,7 @@ fn stranger() -> Introduction {
         listener: "probe".into(),
         client: Party {
             address,
-            name: None,
+            name: lazaret_mail::ClientName::default(),
         },
         hello: Some("probe.example.com".to_owned()),
         tls: None,

@@ -83,6 +83,22 @@ pub struct Services {
     parts: Arc<Parts>,
 }
 
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Services")
+    }
+}
+
+/// Nobody is asked for names, state is kept in memory.
+impl Default for Services {
+    fn default() -> Self {
+        let names = dns::Names::nobody();
+        let http = http::Client::new(names.clone());
+        let http = http.expect("ring has the suites of TLS 1.2 and 1.3");
+        Self::of(names, http, state::Store::default())
+    }
+}
+
 struct Parts {
     dns: dns::Names,
     http: http::Client,
@@ -110,26 +126,33 @@ pub struct Reach {
 impl Services {
     /// Opens them; the first query, fetch or key connects to what is elsewhere.
     pub async fn open(settings: Settings) -> Result<Self, Fault> {
-        let dns = dns::Names::open(&settings.dns)?;
-        Ok(Self {
+        let names = dns::Names::open(&settings.dns)?;
+        let http = http::Client::new(names.clone())?;
+        let state = state::Store::open(&settings.state).await?;
+        Ok(Self::of(names, http, state))
+    }
+
+    /// Of parts made elsewhere: names of a test, authorities of a test.
+    pub fn of(dns: dns::Names, http: http::Client, state: state::Store) -> Self {
+        Self {
             parts: Arc::new(Parts {
-                http: http::Client::new(dns.clone())?,
                 dns,
-                state: state::Store::open(&settings.state).await?,
+                http,
+                state,
                 lists: lists::Library::default(),
                 metrics: metrics::Registry::default(),
             }),
-        })
+        }
     }
 
-    /// What the filter of that name reaches: its lists are read here. A new generation of a filter has the state and the
+    /// What the filter of that name reaches: its lists are read here, where blocking is allowed. A new generation of a filter has the state and the
     /// metrics of the old one.
-    pub async fn reach(&self, filter: &str, grants: Grants) -> Result<Reach, Fault> {
+    pub fn reach(&self, filter: &str, grants: Grants) -> Result<Reach, Fault> {
         Ok(Reach {
             dns: self.parts.dns.clone(),
             http: self.parts.http.clone(),
             state: self.parts.state.space(filter, grants.state),
-            lists: self.parts.lists.shelf(&grants.lists).await?,
+            lists: self.parts.lists.shelf(&grants.lists)?,
             metrics: self.parts.metrics.meters(filter),
             grants,
         })
@@ -160,11 +183,14 @@ impl Services {
 
 /// Does `work` where sockets are served, whoever waits for it; dropped together with this future. None if it panicked.
 async fn aside<T: Send + 'static>(
-    runtime: &Handle,
+    runtime: Option<&Handle>,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
     let mut work_of_one = JoinSet::new();
-    work_of_one.spawn_on(work, runtime);
+    match runtime {
+        Some(runtime) => work_of_one.spawn_on(work, runtime),
+        None => work_of_one.spawn(work),
+    };
     work_of_one.join_next().await?.ok()
 }
 

@@ -9,6 +9,7 @@ from componentize_py_types import Err
 from wit_world.imports.types import Address, Error
 
 from .message import Message
+from .outside import Outside
 
 CHUNK = 65536
 """Octets that one read gives at most."""
@@ -47,6 +48,7 @@ class Host:
     sender: Optional[Address] = None
     recipients: List[Address] = field(default_factory=list)
     message: Message = field(default_factory=lambda: Message(b""))
+    outside: Outside = field(default_factory=lambda: Outside({}, {}, {}, {}))
     pending: Optional[Message] = None
     edits: List[str] = field(default_factory=list)
     scores: List[Tuple[str, str, float, str]] = field(default_factory=list)
@@ -159,3 +161,9 @@ def current() -> Host:
     if _current is None:
         raise RuntimeError("no transaction is played: call the filter by lazaret_testing.Transaction(..).run(..)")
     return _current
+
+
+def outside(permission: str) -> Outside:
+    """What lies outside, if that may be asked now."""
+    current().check(permission, *Host.after_configure)
+    return current().outside

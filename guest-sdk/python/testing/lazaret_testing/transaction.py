@@ -2,7 +2,7 @@
 
 import copy
 import json
-from typing import Any, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from wit_world.exports.on_outcome import ResultOfTransaction
 from wit_world.imports import types
@@ -11,6 +11,7 @@ from wit_world.imports.types import Address, Parameter, Verdict
 from . import host as hosts
 from .host import Facts, Host
 from .message import Message
+from .outside import Outside
 
 class Report:
     """What a filter said and did."""
@@ -23,6 +24,7 @@ class Report:
         self.edits, self.log, self.held = host.edits, host.log, host.held
         self.scores = {symbol: points for _, symbol, points, _ in host.scores}
         self.notes = {key: value for (filter, _, key), value in host.notes.items() if filter == host.filter_name}
+        self.requests, self.metrics = host.outside.requests, host.outside.metrics
         self.message = host.message.octets
         """The message after all edits."""
 
@@ -73,8 +75,17 @@ class Transaction:
         early_talker: bool = False,
         deny: Iterable[str] = (),
         notes: Mapping[Tuple[str, str], str] = {},
+        dns: Mapping[str, Mapping[str, Union[str, List[str]]]] = {},
+        state: Optional[Dict[str, Any]] = None,
+        http: Mapping[str, Optional[Tuple[int, bytes]]] = {},
+        lists: Mapping[str, List[str]] = {},
     ) -> None:
-        """`deny` names permissions; `notes` has what other filters left, by filter and key."""
+        """`deny` names permissions; `notes` has what other filters left, by filter and key.
+
+        `dns` has records by name and kind, `{"example.org": {"mx": ["10 mx.example.org"]}}`, or a word such as `failed` in
+        their place; `state` is what the filter remembers, and may be given to several transactions; `http` has status and
+        content by origin, None where nobody answers; `lists` has lines by list."""
+        self.outside = Outside(dns, {} if state is None else state, http, lists)
         self.facts = Facts(client, client_name, listener, hello, tls, user, early_talker)
         self.sender = address(sender, parameters)
         self.recipients = [address(mailbox) for mailbox in recipients]
@@ -86,7 +97,7 @@ class Transaction:
         """From connection to disconnection, until a verdict ends it. A ValueError of `configure` goes to the test.
 
         `name` is the filter's own, under which its notes and scores are kept."""
-        host = Host(self.facts, self.denied, name, dict(self.notes))
+        host = Host(self.facts, self.denied, name, dict(self.notes), outside=self.outside)
         hosts.play(host)
         try:
             return _Play(self, host, filter_class, config).report()

@@ -31,11 +31,14 @@
 pub(crate) mod host;
 mod message;
 mod mime;
+mod outside;
 mod play;
 mod report;
+pub(crate) mod services;
 mod state;
 mod transaction;
 
+pub use outside::State;
 pub use report::{Report, Score};
 pub use transaction::Transaction;
 

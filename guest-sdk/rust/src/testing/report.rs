@@ -2,6 +2,7 @@
 
 use super::state::{Note, THIS_FILTER, World};
 use crate::Verdict;
+use crate::http::Request;
 
 /// Points a filter gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +81,16 @@ impl Report {
     /// Milliseconds the replies were held back.
     pub fn held(&self) -> u64 {
         self.world.held
+    }
+
+    /// The requests it sent over HTTP, in order; the message in place of [`Content::Message`](crate::http::Content).
+    pub fn requests(&self) -> &[Request] {
+        &self.world.requests
+    }
+
+    /// The counter or gauge of that name; 0 where there is none.
+    pub fn metric(&self, name: &str) -> f64 {
+        self.world.metrics.get(name).copied().unwrap_or_default()
     }
 
     /// Lines of the filter's log: `warn: text`.

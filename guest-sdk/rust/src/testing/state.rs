@@ -1,9 +1,12 @@
 //! What the permission functions answer from: one made-up world a thread.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use super::message::Message;
+use super::outside::Outside;
 use super::report::Score;
+use crate::http::Request;
 use crate::notes::Scope;
 use crate::score::Entry;
 use crate::session::{ClientInfo, TlsInfo};
@@ -49,6 +52,7 @@ pub struct Facts {
     pub edit_scope: Vec<String>,
     pub notes: Vec<Note>,
     pub earlier: Vec<Entry>,
+    pub outside: Outside,
 }
 
 impl Facts {
@@ -70,6 +74,7 @@ impl Facts {
             edit_scope: Vec::new(),
             notes: Vec::new(),
             earlier: Vec::new(),
+            outside: Outside::default(),
         }
     }
 }
@@ -109,6 +114,8 @@ pub struct World {
     pub scores: Vec<Score>,
     pub log: Vec<String>,
     pub held: u64,
+    pub requests: Vec<Request>,
+    pub metrics: BTreeMap<String, f64>,
 }
 
 impl World {
@@ -125,6 +132,8 @@ impl World {
             scores: Vec::new(),
             log: Vec::new(),
             held: 0,
+            requests: Vec::new(),
+            metrics: BTreeMap::new(),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The builder of a made-up transaction.
 
 use super::message::Message;
+use super::outside::State;
 use super::play;
 use super::report::Report;
 use super::state::{Facts, Note};
+use crate::dns::{Answer, Kind};
+use crate::http::Response;
 use crate::score::Entry;
 use crate::session::TlsInfo;
 use crate::{Address, Filter};
@@ -147,6 +150,65 @@ impl Transaction {
             points,
             why: why.to_owned(),
         });
+        self
+    }
+
+    /// A name with records, as the contract writes them: `("2.0.0.127.zen.example", Kind::A, &["127.0.0.2"])`. With
+    /// [`Kind::Ptr`] the name is an address. A name that nothing is said about does not exist.
+    #[must_use]
+    pub fn dns(mut self, name: &str, kind: Kind, records: &[&str]) -> Self {
+        let records: Vec<_> = records.iter().map(|record| (*record).to_owned()).collect();
+        let answer = match records.is_empty() {
+            true => Answer::NoData,
+            false => Answer::Records(records),
+        };
+        self.facts.outside.name(name, kind, answer);
+        self
+    }
+
+    /// Another answer about a name, e.g. [`Answer::Failed`].
+    #[must_use]
+    pub fn dns_answers(mut self, name: &str, kind: Kind, answer: Answer) -> Self {
+        self.facts.outside.name(name, kind, answer);
+        self
+    }
+
+    /// Nobody can say anything about this name.
+    #[must_use]
+    pub fn dns_fails(mut self, name: &str) -> Self {
+        for kind in [Kind::A, Kind::Aaaa, Kind::Mx, Kind::Txt, Kind::Ptr] {
+            self.facts.outside.name(name, kind, Answer::Failed);
+        }
+        self
+    }
+
+    /// What the filter remembers; the same one may be given to several transactions.
+    #[must_use]
+    pub fn state(mut self, state: &State) -> Self {
+        self.facts.outside.state = state.clone();
+        self
+    }
+
+    /// What is answered at an origin, `http://127.0.0.1:11334`, whatever is asked. Others are not granted.
+    #[must_use]
+    pub fn http(mut self, origin: &str, response: Response) -> Self {
+        let answer = (origin.to_owned(), Some(response));
+        self.facts.outside.origins.push(answer);
+        self
+    }
+
+    /// Nobody answers at this origin.
+    #[must_use]
+    pub fn http_fails(mut self, origin: &str) -> Self {
+        self.facts.outside.origins.push((origin.to_owned(), None));
+        self
+    }
+
+    /// A list of `[lists]`: each line an entry and, after a blank, what stands behind it.
+    #[must_use]
+    pub fn list(mut self, name: &str, lines: &[&str]) -> Self {
+        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+        self.facts.outside.lists.insert(name.to_owned(), lines);
         self
     }
 

@@ -93,7 +93,7 @@ pub fn json(filters: &[Arc<dyn Filter>]) -> Value {
             "name": filter.name(),
             "mode": mode(policy.mode),
             "stages": stages(filter.as_ref()),
-            "grant": policy.grant.iter().map(grant).collect::<Vec<_>>(),
+            "grant": policy.grant.iter().map(Grant::to_string).collect::<Vec<_>>(),
             "deny": policy.deny,
             "verdicts": verdicts(policy),
             "listeners": policy.listeners,
@@ -128,24 +128,12 @@ fn verdicts(policy: &Policy) -> Vec<&'static str> {
 
 fn rights(policy: &Policy) -> Vec<String> {
     let denied = policy.deny.iter().map(|name| format!("not:{name}"));
-    policy.grant.iter().map(grant).chain(denied).collect()
-}
-
-/// As written in `grant`.
-fn grant(grant: &Grant) -> String {
-    match grant {
-        Grant::Session => "session".to_owned(),
-        Grant::Envelope => "envelope".to_owned(),
-        Grant::Headers => "headers".to_owned(),
-        Grant::Body => "body".to_owned(),
-        Grant::Parts => "parts".to_owned(),
-        Grant::EditHeaders(patterns) if patterns.is_empty() => "edit-headers".to_owned(),
-        Grant::EditHeaders(patterns) => format!("edit-headers:{}", patterns.join(",")),
-        Grant::Score(low, high) if *low == f64::MIN && *high == f64::MAX => "score".to_owned(),
-        Grant::Score(low, high) => format!("score:{low}..{high}"),
-        Grant::Notes => "notes".to_owned(),
-        Grant::Pace => "pace".to_owned(),
-    }
+    policy
+        .grant
+        .iter()
+        .map(Grant::to_string)
+        .chain(denied)
+        .collect()
 }
 
 fn mode(mode: Mode) -> &'static str {

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use lazaret_mail::{Filter, LoadError};
+use lazaret_proxy::config::Resolvers;
 use lazaret_proxy::{Config, ProbeReport};
 use serde_json::json;
 
@@ -51,7 +52,11 @@ async fn load(config: &Config) -> Result<(Vec<Arc<dyn Filter>>, Vec<LoadError>),
     match &config.filters {
         None => Ok((Vec::new(), Vec::new())),
         Some(directory) => {
-            let engine = wire::engine(config.cache.as_deref())?;
+            let zone = match &config.dns {
+                Resolvers::Zone(file) => Some(file.as_path()),
+                Resolvers::System | Resolvers::Servers(_) => None,
+            };
+            let engine = wire::engine(config.cache.as_deref(), wire::aside(zone).await?)?;
             Ok(lazaret_proxy::filters::load_directory(directory, &*engine).await)
         }
     }

@@ -200,7 +200,7 @@ fn session(letter: &Letter) -> Session {
         listener: letter.listener.as_str().into(),
         client: Party {
             address: letter.client,
-            name: None,
+            name: lazaret_mail::ClientName::default(),
         },
         hello: None,
         tls: None,

@@ -53,7 +53,8 @@ pub async fn trial(arguments: &Try) -> Result<Exit, Failure> {
 }
 
 async fn load(arguments: &Try) -> Result<Loaded, Failure> {
-    let engine = wire::engine(None)?;
+    let services = wire::aside(arguments.zone.as_deref()).await?;
+    let engine = wire::engine(None, services)?;
     let mut loaded = Loaded::default();
     if let Some(directory) = &arguments.filters {
         if !directory.is_dir() {

@@ -75,7 +75,7 @@ fn generous(wasm: &Path) -> Policy {
 /// As wide as it can be granted.
 fn grant(permission: Permission) -> Option<Grant> {
     Some(match permission {
-        Permission::Session => Grant::Session,
+        Permission::Session => Grant::SessionName,
         Permission::Envelope => Grant::Envelope,
         Permission::Headers => Grant::Headers,
         Permission::Body => Grant::Body,
@@ -84,6 +84,12 @@ fn grant(permission: Permission) -> Option<Grant> {
         Permission::Score => Grant::Score(f64::MIN, f64::MAX),
         Permission::Notes => Grant::Notes,
         Permission::Pace => Grant::Pace,
+        Permission::Dns => Grant::Dns(Vec::new()),
+        Permission::State => Grant::State,
+        // An origin is nobody's guess: it answers not-granted, whatever is asked.
+        Permission::Http => Grant::Http(Vec::new()),
+        Permission::Lists => Grant::Lists,
+        Permission::Metrics => Grant::Metrics,
         Permission::Log | Permission::Entropy => return None,
     })
 }

@@ -2,7 +2,9 @@
 
 use super::{Refusal, told};
 use crate::bindings::types::Error;
-use crate::bindings::{body, edit_headers, notes, pace, parts, score, types};
+use crate::bindings::{
+    body, dns, edit_headers, http, lists, metrics, notes, pace, parts, score, state, types,
+};
 
 /// Stands in for the host where the operator said no.
 pub struct Denied;
@@ -81,6 +83,70 @@ impl notes::Host for Denied {
 
 impl pace::Host for Denied {
     fn hold(&mut self, _: u32) -> Result<(), Refusal> {
+        denied()
+    }
+}
+
+impl dns::Host for Denied {
+    async fn lookup(&mut self, _: String, _: dns::Kind) -> Result<dns::Answer, Refusal> {
+        denied()
+    }
+
+    async fn lookup_all(&mut self, _: Vec<dns::Query>) -> Result<Vec<dns::Answer>, Refusal> {
+        denied()
+    }
+}
+
+impl state::Host for Denied {
+    async fn get(&mut self, _: String) -> Result<Option<Vec<u8>>, Refusal> {
+        denied()
+    }
+
+    async fn set(&mut self, _: String, _: Vec<u8>, _: u32) -> Result<(), Refusal> {
+        denied()
+    }
+
+    async fn remove(&mut self, _: String) -> Result<bool, Refusal> {
+        denied()
+    }
+
+    async fn increment(&mut self, _: String, _: i32, _: u32) -> Result<i32, Refusal> {
+        denied()
+    }
+
+    async fn compare_and_set(
+        &mut self,
+        _: String,
+        _: Option<Vec<u8>>,
+        _: Option<Vec<u8>>,
+        _: u32,
+    ) -> Result<bool, Refusal> {
+        denied()
+    }
+}
+
+impl http::Host for Denied {
+    async fn fetch(&mut self, _: http::Request) -> Result<http::Response, Refusal> {
+        denied()
+    }
+}
+
+impl lists::Host for Denied {
+    fn contains(&mut self, _: String, _: String) -> Result<bool, Refusal> {
+        denied()
+    }
+
+    fn lookup(&mut self, _: String, _: String) -> Result<Option<String>, Refusal> {
+        denied()
+    }
+}
+
+impl metrics::Host for Denied {
+    fn count(&mut self, _: String, _: u32) -> Result<(), Refusal> {
+        denied()
+    }
+
+    fn gauge(&mut self, _: String, _: f64) -> Result<(), Refusal> {
         denied()
     }
 }

@@ -6,7 +6,8 @@ use wasmtime_wasi::p2;
 use super::Ctx;
 use super::denied::Denied;
 use crate::bindings::{
-    body, edit_headers, entropy, envelope, headers, log, notes, pace, parts, score, session, types,
+    body, dns, edit_headers, entropy, envelope, headers, http, lists, log, metrics, notes, pace,
+    parts, score, session, state, types,
 };
 use crate::contract::Permission;
 use crate::guest::Guest;
@@ -55,6 +56,11 @@ fn link_granted(linker: &mut Linker<Guest>, permission: Permission) -> wasmtime:
         Permission::Score => score::add_to_linker::<_, Granted>(linker, ctx),
         Permission::Notes => notes::add_to_linker::<_, Granted>(linker, ctx),
         Permission::Pace => pace::add_to_linker::<_, Granted>(linker, ctx),
+        Permission::Dns => dns::add_to_linker::<_, Granted>(linker, ctx),
+        Permission::State => state::add_to_linker::<_, Granted>(linker, ctx),
+        Permission::Http => http::add_to_linker::<_, Granted>(linker, ctx),
+        Permission::Lists => lists::add_to_linker::<_, Granted>(linker, ctx),
+        Permission::Metrics => metrics::add_to_linker::<_, Granted>(linker, ctx),
         Permission::Log => log::add_to_linker::<_, Granted>(linker, ctx),
         Permission::Entropy => entropy::add_to_linker::<_, Granted>(linker, ctx),
     }
@@ -69,6 +75,11 @@ fn link_denied(linker: &mut Linker<Guest>, permission: Permission) -> wasmtime::
         Permission::Score => score::add_to_linker::<_, Denied>(linker, denied),
         Permission::Notes => notes::add_to_linker::<_, Denied>(linker, denied),
         Permission::Pace => pace::add_to_linker::<_, Denied>(linker, denied),
+        Permission::Dns => dns::add_to_linker::<_, Denied>(linker, denied),
+        Permission::State => state::add_to_linker::<_, Denied>(linker, denied),
+        Permission::Http => http::add_to_linker::<_, Denied>(linker, denied),
+        Permission::Lists => lists::add_to_linker::<_, Denied>(linker, denied),
+        Permission::Metrics => metrics::add_to_linker::<_, Denied>(linker, denied),
         _ => Ok(()),
     }
 }

@@ -5,21 +5,29 @@
 
 mod body;
 mod denied;
+mod dns;
 mod edit_headers;
 mod entropy;
 mod envelope;
 mod headers;
+mod http;
 mod linking;
+mod lists;
 mod log;
+mod metrics;
 mod notes;
+mod outside;
 mod pace;
 mod parts;
 mod score;
 mod session;
+mod state;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lazaret_mail::{Effects, HeaderEditor, Message, Question, Stage};
+use lazaret_services::Reach;
 
 use crate::bindings::types;
 use crate::contract::stage_of;
@@ -28,6 +36,7 @@ use crate::journal::Journal;
 use crate::settings::CallLimits;
 
 pub use linking::link;
+use outside::Asking;
 
 /// Why an import does not do what it was asked.
 #[derive(Debug)]
@@ -61,6 +70,9 @@ pub struct Ctx {
     rights: Arc<Rights>,
     limits: Arc<CallLimits>,
     journal: Arc<Journal>,
+    /// None where nothing of the outside is there: in `configure`, and while the filter is tried
+    reach: Option<Arc<Reach>>,
+    asking: Asking,
     /// None in `configure`
     question: Option<Question>,
     effects: Effects,
@@ -78,8 +90,11 @@ impl Ctx {
         rights: Arc<Rights>,
         limits: Arc<CallLimits>,
         journal: Arc<Journal>,
+        reach: Option<Arc<Reach>>,
     ) -> Self {
         Self {
+            asking: Asking::of(reach.as_deref(), limits.state_calls),
+            reach,
             filter,
             rights,
             limits,
@@ -93,6 +108,14 @@ impl Ctx {
         }
     }
 
+    /// Where it may connect to.
+    pub fn sockets(&self) -> Vec<SocketAddr> {
+        match self.reach {
+            Some(_) => self.rights.tcp.clone(),
+            None => Vec::new(),
+        }
+    }
+
     /// A call begins: these are its facts (none in `configure`), all budgets are full.
     pub fn begin(&mut self, question: Option<Question>) {
         let (session, stage) = match &question {
@@ -103,6 +126,7 @@ impl Ctx {
         self.question = question;
         self.effects = Effects::default();
         self.editor = None;
+        self.asking = Asking::of(self.reach.as_deref(), self.limits.state_calls);
         (self.calls, self.read) = (0, 0);
     }
 

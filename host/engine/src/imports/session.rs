@@ -1,14 +1,34 @@
 //! `session`: who is talking to us.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use lazaret_mail::{Session, Tls};
 
 use super::Ctx;
 use crate::bindings::session::{Certificate, ClientInfo, Host, TlsInfo};
+use crate::grants::ClientNames;
+
+/// How long somebody waits for the name of a client.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Ctx {
     fn session(&mut self) -> wasmtime::Result<Option<&Session>> {
         self.charge()?;
         Ok(self.question.as_ref().map(|question| &*question.session))
+    }
+
+    /// Found out when the first filter asks that may know it; for all of the connection.
+    async fn client_name(&self, session: &Session) -> Option<String> {
+        if self.rights.client_name == ClientNames::Hidden {
+            return None;
+        }
+        let client = &session.client;
+        if let (false, Some(reach)) = (client.name.is_settled(), &self.reach) {
+            let found = reach.dns.confirmed(client.address.ip(), PATIENCE).await;
+            client.name.settle(found);
+        }
+        client.name.known_by_now().map(str::to_owned)
     }
 }
 
@@ -24,14 +44,21 @@ impl Host for Ctx {
         Ok(session.map(|s| s.listener.to_string()).unwrap_or_default())
     }
 
-    fn client(&mut self) -> wasmtime::Result<ClientInfo> {
-        let client = self.session()?.map(|s| &s.client);
+    async fn client(&mut self) -> wasmtime::Result<ClientInfo> {
+        self.charge()?;
+        let session = self.question.as_ref().map(|q| Arc::clone(&q.session));
+        let Some(session) = session else {
+            return Ok(ClientInfo {
+                address: String::new(),
+                port: 0,
+                name: None,
+            });
+        };
+        let address = session.client.address;
         Ok(ClientInfo {
-            address: client
-                .map(|c| c.address.ip().to_canonical().to_string())
-                .unwrap_or_default(),
-            port: client.map(|c| c.address.port()).unwrap_or_default(),
-            name: client.and_then(|c| c.name.clone()),
+            address: address.ip().to_canonical().to_string(),
+            port: address.port(),
+            name: self.client_name(&session).await,
         })
     }
 
@@ -78,24 +105,50 @@ impl From<&lazaret_mail::Certificate> for Certificate {
 #[cfg(test)]
 mod tests {
     use super::Host;
+    use crate::grants::{ClientNames, Rights};
+    use crate::imports::Ctx;
     use crate::imports::testing::{at, configuring};
     use lazaret_mail::Ask;
+    use std::sync::Arc;
 
-    #[test]
-    fn facts_are_those_of_the_session() {
+    #[tokio::test]
+    async fn facts_are_those_of_the_session() {
         let mut ctx = at(Ask::Connect);
         assert_eq!(ctx.id().unwrap(), "s1");
         assert_eq!(ctx.listener().unwrap(), "mx");
-        assert_eq!(ctx.client().unwrap().address, "192.0.2.1");
-        assert_eq!(ctx.client().unwrap().port, 4711);
+        assert_eq!(ctx.client().await.unwrap().address, "192.0.2.1");
+        assert_eq!(ctx.client().await.unwrap().port, 4711);
         assert!(ctx.tls().unwrap().is_none());
     }
 
-    #[test]
-    fn configure_has_no_session() {
+    #[tokio::test]
+    async fn configure_has_no_session() {
         let mut ctx = configuring();
         assert_eq!(ctx.id().unwrap(), "");
-        assert_eq!(ctx.client().unwrap().address, "");
+        assert_eq!(ctx.client().await.unwrap().address, "");
         assert_eq!(ctx.hello().unwrap(), None);
+    }
+
+    fn hide_names(ctx: &mut Ctx) {
+        let rights = Rights {
+            client_name: ClientNames::Hidden,
+            ..Rights::clone(&ctx.rights)
+        };
+        ctx.rights = Arc::new(rights);
+    }
+
+    #[tokio::test]
+    async fn the_name_is_found_out_for_those_who_may_know_it() {
+        let mut ctx = at(Ask::Connect);
+        let name = &ctx.question.as_ref().unwrap().session.client.name.clone();
+        hide_names(&mut ctx);
+        assert_eq!(ctx.client().await.unwrap().name, None);
+        assert!(!name.is_settled());
+        ctx.rights = at(Ask::Connect).rights;
+        let found = ctx.client().await.unwrap().name;
+        assert_eq!(found.as_deref(), Some("client.example.net"));
+        assert_eq!(name.known_by_now(), Some("client.example.net"));
+        hide_names(&mut ctx);
+        assert_eq!(ctx.client().await.unwrap().name, None);
     }
 }

@@ -8,15 +8,36 @@ use lazaret_mail::{
     Session,
 };
 
+use lazaret_services::dns::{self, Names, Pattern, Zone};
+use lazaret_services::{Grants, Reach, Services, http, state};
+
 use super::{Ctx, Refusal};
 use crate::bindings::types::Error;
-use crate::grants::Rights;
+use crate::grants::{ClientNames, Rights};
 use crate::journal::Journal;
 use crate::settings::CallLimits;
 
 /// A path without parameters.
 pub fn path(mailbox: &str) -> Path {
     Path::new(lazaret_mail::facts::Address::parse(mailbox).unwrap())
+}
+
+/// `*.zen.example` may be asked for; the client has a name.
+fn outside() -> Arc<Reach> {
+    let zone = "a.zen.example. A 127.0.0.2\n1.2.0.192.in-addr.arpa. PTR client.example.net.\n\
+                client.example.net. A 192.0.2.1\n";
+    let names = Names::of_zone(Zone::parse(zone).unwrap());
+    let patterns = vec![Pattern::parse("*.zen.example").unwrap()];
+    let grants = Grants {
+        dns: dns::Grant {
+            patterns,
+            ..dns::Grant::default()
+        },
+        ..Grants::default()
+    };
+    let http = http::Client::new(names.clone()).unwrap();
+    let services = Services::of(names, http, state::Store::default());
+    Arc::new(services.reach("test", grants).unwrap())
 }
 
 /// In `configure`.
@@ -26,10 +47,19 @@ pub fn configuring() -> Ctx {
         denied: Vec::new(),
         edits: EditScope::of(&[Grant::EditHeaders(vec!["X-*".into()])]),
         score: (-2.0, 8.0),
+        client_name: ClientNames::Shown,
+        tcp: Vec::new(),
+        may_send: true,
         remarks: Vec::new(),
     };
     let journal = Arc::new(Journal::new("test".into(), &limits));
-    let mut ctx = Ctx::new("test".into(), Arc::new(rights), limits, journal);
+    let mut ctx = Ctx::new(
+        "test".into(),
+        Arc::new(rights),
+        limits,
+        journal,
+        Some(outside()),
+    );
     ctx.begin(None);
     ctx
 }
@@ -101,7 +131,7 @@ fn session() -> Session {
         listener: "mx".into(),
         client: Party {
             address: "192.0.2.1:4711".parse().unwrap(),
-            name: None,
+            name: lazaret_mail::ClientName::default(),
         },
         hello: None,
         tls: None,

@@ -13,7 +13,7 @@ use crate::boot::{BootFault, Phase, call_configure, not_bootable, refuse_memory}
 use crate::clock::Clock;
 use crate::contain::{contained, explain};
 use crate::contract::Permission;
-use crate::grants::Rights;
+use crate::grants::{ClientNames, Rights};
 use crate::guest::Guest;
 use crate::imports::{Ctx, link};
 use crate::inspect::fault;
@@ -121,6 +121,9 @@ impl Bench<'_> {
             denied: self.denied.clone(),
             edits: EditScope::of(&[]),
             score: (0.0, 0.0),
+            client_name: ClientNames::Hidden,
+            tcp: Vec::new(),
+            may_send: false,
             remarks: Vec::new(),
         };
         let ctx = Ctx::new(
@@ -128,6 +131,7 @@ impl Bench<'_> {
             Arc::new(rights),
             Arc::new(self.order.call.clone()),
             journal.clone(),
+            None,
         );
         let memory = usize::try_from(self.order.memory).unwrap_or(usize::MAX);
         let limiter = Limiter::new(memory, self.order.table_elements);

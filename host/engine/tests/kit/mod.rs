@@ -176,7 +176,7 @@ pub fn question(ask: Ask) -> Question {
             listener: "mx".into(),
             client: Party {
                 address: "192.0.2.1:4711".parse().unwrap(),
-                name: None,
+                name: lazaret_mail::ClientName::default(),
             },
             hello: None,
             tls: None,

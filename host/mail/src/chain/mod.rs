@@ -13,6 +13,8 @@
 //! * A filter that failed is not asked again in that transaction; its `on-failure` answer stands at every stage it
 //!   would have been asked at.
 //! * A message larger than a filter's `max-message` is not shown to it, which is recorded and no failure.
+//! * Neighbours that say `parallel = "scan"` are asked side by side at the stage message. All see the score and the notes as
+//!   they were before the first of them; their answers are taken in the order of their names.
 //! * In `observe` mode everything is recorded and nothing counts, failures included. The mode is looked up at each
 //!   answer: the [`Switchboard`] may have changed it.
 
@@ -25,11 +27,12 @@ mod reply;
 mod round;
 mod switch;
 mod table;
+mod together;
 mod unloadable;
 
 use std::sync::Arc;
 
-use crate::{Filter, Mode, Stage, StageSet};
+use crate::{Filter, Mode, Parallel, Stage, StageSet};
 
 pub use decision::{Action, Decision, Keep, Record, Said, Weight};
 pub use judge::{Judge, PACE_LIMIT, PACE_SESSION_LIMIT};
@@ -113,6 +116,11 @@ impl Member {
     /// As its TOML says, or as was said over its head.
     fn mode(&self) -> Mode {
         self.place.mode(self.filter.policy().mode)
+    }
+
+    /// Only reads, and may be asked beside others that do.
+    fn scans(&self) -> bool {
+        self.filter.policy().parallel == Parallel::Scan
     }
 
     fn is_asked(&self, stage: Stage, listener: &str) -> bool {

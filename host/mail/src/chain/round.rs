@@ -8,6 +8,7 @@ use super::judge::{Judge, Seat, Transaction};
 use super::mark::Mark;
 use super::reply::{self, Occasion};
 use super::table::{self, Cell};
+use super::together::{self, Taken, Turn};
 use super::{Action, Chain, Decision, Keep, Member, Record, Said, Weight};
 use crate::message::EditFault;
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
 
 /// Longest reason of a quarantine, in characters.
 const REASON_LIMIT: usize = 400;
+
+/// A filter, and where it stands in the chain.
+type Place<'c> = (usize, &'c Member);
 
 /// What a filter may look at.
 #[derive(Clone)]
@@ -104,11 +108,20 @@ impl<'j> Round<'j> {
             return self;
         }
         let chain = self.chain.clone();
-        for (position, member) in chain.members.iter().enumerate() {
-            if !member.is_asked(self.stage, &self.facts.session.listener) {
-                continue;
-            }
-            if self.visit(position, member).await.is_break() {
+        let (stage, listener) = (self.stage, &self.facts.session.listener);
+        let members = chain.members.iter().enumerate();
+        let asked: Vec<_> = members
+            .filter(|(_, member)| member.is_asked(stage, listener))
+            .collect();
+        let together = |(_, one): &Place<'_>, (_, other): &Place<'_>| {
+            stage == Stage::Message && one.scans() && other.scans()
+        };
+        for group in asked.chunk_by(together) {
+            let flow = match group {
+                [(position, member)] => self.visit(*position, member).await,
+                group => self.visit_together(group).await,
+            };
+            if flow.is_break() {
                 break;
             }
         }
@@ -116,31 +129,93 @@ impl<'j> Round<'j> {
     }
 
     async fn visit(&mut self, position: usize, member: &Member) -> ControlFlow<()> {
-        let policy = member.filter.policy();
-        if let Some(said) = self.oversize(policy.max_message) {
-            self.decision.records.push(self.record(member, said));
-            return Continue(());
+        match self.turn(position, member) {
+            Turn::Ask(mut sandbox) => {
+                let came = sandbox.ask(self.question()).await;
+                self.conclude(position, member, sandbox, came)
+            }
+            turn => self.pass_over(member, turn),
         }
-        let Some(mut sandbox) = self.sandbox(position, member) else {
-            let record = self.record(member, Said::FailedEarlier(policy.on_failure));
-            return self.on_failure(member, record);
-        };
-        let came = sandbox.ask(self.question()).await;
+    }
+
+    /// All see what was before the first of them. Answers are taken in their order, and none after the one that ends the
+    /// stage: those that come later might as well not have been asked.
+    async fn visit_together(&mut self, group: &[Place<'_>]) -> ControlFlow<()> {
+        let turns = group
+            .iter()
+            .map(|(position, member)| self.turn(*position, member));
+        let turns = turns.collect();
+        let taken = together::ask_all(turns, &self.question()).await;
+        let mut flow = Continue(());
+        for ((position, member), taken) in group.iter().zip(taken) {
+            match taken {
+                Taken::Not(turn) if flow.is_continue() => flow = self.pass_over(member, turn),
+                Taken::Asked(sandbox, came) if flow.is_continue() => {
+                    flow = self.conclude(*position, member, sandbox, came);
+                }
+                Taken::Asked(sandbox, came) => {
+                    member.place.count(&came);
+                    self.seat_after(*position, sandbox, &came);
+                }
+                Taken::Not(_) => {}
+            }
+        }
+        flow
+    }
+
+    fn turn(&mut self, position: usize, member: &Member) -> Turn {
+        let limit = member.filter.policy().max_message;
+        if let Some(said) = self.oversize(limit) {
+            return Turn::Unscanned(said);
+        }
+        match self.sandbox(position, member) {
+            Some(sandbox) => Turn::Ask(sandbox),
+            None => Turn::Failed,
+        }
+    }
+
+    /// Of a filter that is not asked.
+    fn pass_over(&mut self, member: &Member, turn: Turn) -> ControlFlow<()> {
+        match turn {
+            Turn::Unscanned(said) => {
+                self.decision.records.push(self.record(member, said));
+                Continue(())
+            }
+            Turn::Failed | Turn::Ask(_) => {
+                let policy = member.filter.policy();
+                let record = self.record(member, Said::FailedEarlier(policy.on_failure));
+                self.on_failure(member, record)
+            }
+        }
+    }
+
+    fn conclude(
+        &mut self,
+        position: usize,
+        member: &Member,
+        sandbox: Box<dyn Sandbox>,
+        came: Result<Answer, Failure>,
+    ) -> ControlFlow<()> {
         member.place.count(&came);
+        self.seat_after(position, sandbox, &came);
         match came {
-            Ok(answer) => {
-                self.seat(position, Seat::Taken(sandbox));
-                self.answered(member, answer)
-            }
-            Err(failure) if failure.kind == FailureKind::Busy => {
-                self.seat(position, Seat::Taken(sandbox));
-                self.busy(member, failure)
-            }
-            Err(failure) => {
-                self.seat(position, Seat::Failed);
-                self.failed(member, failure)
-            }
+            Ok(answer) => self.answered(member, answer),
+            Err(failure) if failure.kind == FailureKind::Busy => self.busy(member, failure),
+            Err(failure) => self.failed(member, failure),
         }
+    }
+
+    fn seat_after(
+        &mut self,
+        position: usize,
+        sandbox: Box<dyn Sandbox>,
+        came: &Result<Answer, Failure>,
+    ) {
+        let seat = match came {
+            Err(failure) if failure.kind != FailureKind::Busy => Seat::Failed,
+            _ => Seat::Taken(sandbox),
+        };
+        self.seat(position, seat);
     }
 
     fn oversize(&self, limit: u64) -> Option<Said> {

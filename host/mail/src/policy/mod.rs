@@ -1,8 +1,12 @@
 //! What the operator wrote for one filter: rights, limits, failure policy.
 
 mod config;
+mod lists;
+mod outside;
 mod read;
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +15,7 @@ use serde::Deserialize;
 
 use crate::{Stage, StageSet, VerdictKind};
 
+pub use lists::{ListDefinition, ListKind};
 pub use read::Permission;
 
 /// `mode` of a filter.
@@ -41,11 +46,24 @@ pub enum OnFailure {
     Quarantine,
 }
 
+/// `parallel`: beside whom a filter is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parallel {
+    /// each after the one before it
+    #[default]
+    No,
+    /// at the stage message, together with its neighbours in the chain that say the same
+    Scan,
+}
+
 /// One entry of `grant`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Grant {
     /// `session`
     Session,
+    /// `session:name`: `session`, and the client's name is resolved for it
+    SessionName,
     /// `envelope`
     Envelope,
     /// `headers`
@@ -62,6 +80,52 @@ pub enum Grant {
     Notes,
     /// `pace`
     Pace,
+    /// `dns`, or `dns:*.zen.example,dns.example`: names, `*.` before one for all below it
+    Dns(Vec<String>),
+    /// `state`
+    State,
+    /// `http:127.0.0.1:11334`: origins, never none
+    Http(Vec<String>),
+    /// `tcp:127.0.0.1:3310`: addresses, never none
+    Tcp(Vec<SocketAddr>),
+    /// `lists`
+    Lists,
+    /// `metrics`
+    Metrics,
+}
+
+/// As the operator writes it.
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Grant::Session => "session",
+            Grant::SessionName => "session:name",
+            Grant::Envelope => "envelope",
+            Grant::Headers => "headers",
+            Grant::Body => "body",
+            Grant::Parts => "parts",
+            Grant::EditHeaders(patterns) => return scoped(f, "edit-headers", patterns),
+            Grant::Score(least, most) if *least == f64::MIN && *most == f64::MAX => "score",
+            Grant::Score(least, most) => return write!(f, "score:{least}..{most}"),
+            Grant::Notes => "notes",
+            Grant::Pace => "pace",
+            Grant::Dns(names) => return scoped(f, "dns", names),
+            Grant::State => "state",
+            Grant::Http(origins) => return scoped(f, "http", origins),
+            Grant::Tcp(addresses) => return scoped(f, "tcp", addresses),
+            Grant::Lists => "lists",
+            Grant::Metrics => "metrics",
+        })
+    }
+}
+
+fn scoped(f: &mut fmt::Formatter<'_>, name: &str, scope: &[impl fmt::Display]) -> fmt::Result {
+    f.write_str(name)?;
+    for (at, entry) in scope.iter().enumerate() {
+        let before = if at == 0 { ":" } else { "," };
+        write!(f, "{before}{entry}")?;
+    }
+    Ok(())
 }
 
 /// The verdicts a filter may give.
@@ -104,6 +168,18 @@ pub struct Policy {
     pub time_per_mib: Duration,
     /// `wall`: real time a stage
     pub wall: Duration,
+    /// `dns-time`: real time that all queries of a stage may take together
+    pub dns_time: Duration,
+    /// `http-time`: real time that all requests of a stage may take together
+    pub http_time: Duration,
+    /// `state-keys`: the most keys that it may keep
+    pub state_keys: u64,
+    /// `state-size`: the most octets of keys and values together
+    pub state_size: u64,
+    /// `[lists]`
+    pub lists: Vec<ListDefinition>,
+    /// `parallel`
+    pub parallel: Parallel,
     /// `memory`: octets
     pub memory: u64,
     /// `max-message`: octets
@@ -131,6 +207,12 @@ impl Default for Policy {
             time: Duration::from_millis(250),
             time_per_mib: Duration::from_millis(50),
             wall: Duration::from_secs(10),
+            dns_time: Duration::from_secs(5),
+            http_time: Duration::from_secs(5),
+            state_keys: 1_000_000,
+            state_size: 256 << 20,
+            lists: Vec::new(),
+            parallel: Parallel::default(),
             memory: 64 << 20,
             max_message: 25 << 20,
             config: "{}".into(),
@@ -165,6 +247,11 @@ impl Policy {
         self.mode != Mode::Off
             && (self.on_failure == OnFailure::Quarantine
                 || self.verdicts.allow(VerdictKind::Quarantine))
+    }
+
+    /// May this filter remember anything?
+    pub fn has_state(&self) -> bool {
+        self.mode != Mode::Off && self.grant.contains(&Grant::State)
     }
 
     /// Is the filter asked on this listener?

@@ -3,7 +3,7 @@ use std::path::Path;
 use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned, Table};
 use serde::Deserialize;
 
-use super::{Grant, Mode, OnFailure, Policy, VerdictGrants, config};
+use super::{Grant, Mode, OnFailure, Parallel, Policy, VerdictGrants, config, lists, outside};
 use crate::{Stage, VerdictKind};
 
 /// The keys of a filter's TOML.
@@ -20,6 +20,12 @@ struct Written {
     time: Span,
     time_per_mib: Span,
     wall: Span,
+    dns_time: Span,
+    http_time: Span,
+    state_keys: u64,
+    state_size: ByteSize,
+    lists: Option<Spanned<Table>>,
+    parallel: Option<Spanned<Parallel>>,
     memory: ByteSize,
     max_message: ByteSize,
     config: Table,
@@ -39,6 +45,12 @@ impl Default for Written {
             time: Span(policy.time),
             time_per_mib: Span(policy.time_per_mib),
             wall: Span(policy.wall),
+            dns_time: Span(policy.dns_time),
+            http_time: Span(policy.http_time),
+            state_keys: policy.state_keys,
+            state_size: ByteSize(policy.state_size),
+            lists: None,
+            parallel: None,
             memory: ByteSize(policy.memory),
             max_message: ByteSize(policy.max_message),
             config: Table::new(),
@@ -59,6 +71,8 @@ pub(super) fn policy(
         Some(words) => VerdictGrants(reader.each(words, Reader::verdict)?),
         None => VerdictGrants::default(),
     };
+    let parallel = reader.parallel(written.parallel.as_ref(), &grant)?;
+    let lists = written.lists.map(|table| lists::read(source, table));
     let stages = written.stages.as_ref();
     Ok(Policy {
         mode: written.mode,
@@ -73,6 +87,12 @@ pub(super) fn policy(
         time: reader.not_zero("time", written.time.0)?,
         time_per_mib: written.time_per_mib.0,
         wall: reader.not_zero("wall", written.wall.0)?,
+        dns_time: reader.not_zero("dns-time", written.dns_time.0)?,
+        http_time: reader.not_zero("http-time", written.http_time.0)?,
+        state_keys: reader.not_zero("state-keys", written.state_keys)?,
+        state_size: reader.not_zero("state-size", written.state_size.0)?,
+        lists: lists.transpose()?.unwrap_or_default(),
+        parallel,
         memory: reader.not_zero("memory", written.memory.0)?,
         max_message: written.max_message.0,
         config: config::resolve(written.config, source, reading)?,
@@ -88,11 +108,13 @@ pub enum Permission {
     Right(&'static str),
     /// always granted
     Always(&'static str),
+    /// no interface of the contract: without a grant it is there and reaches nobody
+    Wire(&'static str),
 }
 
 impl Permission {
     /// Every permission of the contract.
-    pub const ALL: [Permission; 11] = [
+    pub const ALL: [Permission; 17] = [
         Permission::Fact("session"),
         Permission::Fact("envelope"),
         Permission::Fact("headers"),
@@ -102,6 +124,12 @@ impl Permission {
         Permission::Right("score"),
         Permission::Right("notes"),
         Permission::Right("pace"),
+        Permission::Right("dns"),
+        Permission::Right("state"),
+        Permission::Right("http"),
+        Permission::Right("lists"),
+        Permission::Right("metrics"),
+        Permission::Wire("tcp"),
         Permission::Always("log"),
         Permission::Always("entropy"),
     ];
@@ -109,7 +137,10 @@ impl Permission {
     /// The name of the interface.
     pub const fn name(self) -> &'static str {
         match self {
-            Permission::Fact(name) | Permission::Right(name) | Permission::Always(name) => name,
+            Permission::Fact(name)
+            | Permission::Right(name)
+            | Permission::Always(name)
+            | Permission::Wire(name) => name,
         }
     }
 
@@ -157,6 +188,7 @@ impl Reader<'_> {
         let scope = word.get_ref().split_once(':').map(|(_, scope)| scope);
         match (permission.name(), scope) {
             ("session", None) => Ok(Grant::Session),
+            ("session", Some("name")) => Ok(Grant::SessionName),
             ("envelope", None) => Ok(Grant::Envelope),
             ("headers", None) => Ok(Grant::Headers),
             ("body", None) => Ok(Grant::Body),
@@ -167,11 +199,58 @@ impl Reader<'_> {
             ("edit-headers", Some(patterns)) => self.patterns(word, patterns),
             ("score", None) => Ok(Grant::Score(f64::MIN, f64::MAX)),
             ("score", Some(range)) => self.score(word, range),
+            ("state", None) => Ok(Grant::State),
+            ("lists", None) => Ok(Grant::Lists),
+            ("metrics", None) => Ok(Grant::Metrics),
+            ("dns", None) => Ok(Grant::Dns(Vec::new())),
+            ("dns", Some(names)) => self.names(word, names),
+            ("http", origins) => self.origins(word, origins.unwrap_or_default()),
+            ("tcp", addresses) => self.addresses(word, addresses.unwrap_or_default()),
+            ("session", Some(other)) => {
+                let error = self.error(word, format!("`session` has no `{other}`"));
+                Err(error.cure("write \"session\", or \"session:name\""))
+            }
             (name, _) => {
                 let error = self.error(word, format!("`{name}` takes nothing after a colon"));
                 Err(error.cure(format!("write \"{name}\"")))
             }
         }
+    }
+
+    fn names(&self, word: &Spanned<String>, names: &str) -> Result<Grant, ConfigError> {
+        let names = split(names);
+        match names.iter().find(|name| !outside::is_name(name)) {
+            None => Ok(Grant::Dns(names)),
+            Some(wrong) => {
+                let error = self.error(word, format!("`{wrong}` is no domain name"));
+                Err(error.cure("write e.g. \"dns:*.zen.example,dns.example\""))
+            }
+        }
+    }
+
+    fn origins(&self, word: &Spanned<String>, origins: &str) -> Result<Grant, ConfigError> {
+        let origins = split(origins);
+        match origins.iter().find(|origin| !outside::is_origin(origin)) {
+            None => Ok(Grant::Http(origins)),
+            Some(wrong) => {
+                let error = self.error(word, format!("`{wrong}` is no origin"));
+                Err(error.cure(
+                    "write e.g. \"http:127.0.0.1:11334\" or \"http:https://api.example.com\"",
+                ))
+            }
+        }
+    }
+
+    fn addresses(&self, word: &Spanned<String>, addresses: &str) -> Result<Grant, ConfigError> {
+        let read = |address: String| {
+            address.parse().map_err(|_| {
+                let problem = format!("`{address}` is no IP address with a port");
+                self.error(word, problem)
+                    .cure("write e.g. \"tcp:127.0.0.1:3310\"")
+            })
+        };
+        let addresses = split(addresses).into_iter().map(read);
+        Ok(Grant::Tcp(addresses.collect::<Result<_, _>>()?))
     }
 
     fn patterns(&self, word: &Spanned<String>, patterns: &str) -> Result<Grant, ConfigError> {
@@ -182,7 +261,7 @@ impl Reader<'_> {
                 .all(|c| (33..=126).contains(&c) && c != b':' && c != b'*');
             printable && !pattern.is_empty()
         };
-        let patterns: Vec<String> = patterns.split(',').map(|p| p.trim().to_owned()).collect();
+        let patterns = split(patterns);
         match patterns.iter().find(|pattern| !is_pattern(pattern)) {
             None => Ok(Grant::EditHeaders(patterns)),
             Some(wrong) => {
@@ -225,6 +304,10 @@ impl Reader<'_> {
                 let problem = format!("`{}` cannot be denied in part", word.get_ref());
                 Err(self.error(word, problem).cure(format!("write \"{name}\"")))
             }
+            Permission::Wire(name) => {
+                let error = self.error(word, format!("`{name}` need not be denied"));
+                Err(error.cure("leave it out: without a grant it reaches nobody"))
+            }
             permission => {
                 let problem = format!("`{}` can only be granted", permission.name());
                 Err(self
@@ -248,6 +331,34 @@ impl Reader<'_> {
                     .error(word, problem)
                     .cure("remove it from one of the two"))
             }
+        }
+    }
+
+    /// Who is asked beside others must only read: what he writes would be seen by some, and by others not.
+    fn parallel(
+        &self,
+        written: Option<&Spanned<Parallel>>,
+        grant: &[Grant],
+    ) -> Result<Parallel, ConfigError> {
+        let Some(written) = written else {
+            return Ok(Parallel::No);
+        };
+        let writes = grant.iter().find_map(|grant| match grant {
+            Grant::EditHeaders(_) => Some("edit-headers"),
+            Grant::Notes => Some("notes"),
+            _ => None,
+        });
+        match (*written.get_ref(), writes) {
+            (Parallel::Scan, Some(right)) => {
+                let problem = format!(
+                    "`parallel = \"scan\"` is for filters that only read, and this one is granted `{right}`"
+                );
+                let cure = format!(
+                    "take `{right}` out of `grant` (and put it under `deny`), or leave `parallel` out"
+                );
+                Err(self.source.error(written.span(), problem).cure(cure))
+            }
+            (parallel, _) => Ok(parallel),
         }
     }
 
@@ -280,4 +391,11 @@ impl Reader<'_> {
         }
         Ok(value)
     }
+}
+
+/// `a, b`
+fn split(list: &str) -> Vec<String> {
+    list.split(',')
+        .map(|entry| entry.trim().to_owned())
+        .collect()
 }

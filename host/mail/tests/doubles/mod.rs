@@ -295,7 +295,7 @@ pub fn session() -> Session {
         listener: "mx".into(),
         client: Party {
             address: "192.0.2.1:40000".parse().unwrap(),
-            name: None,
+            name: lazaret_mail::ClientName::default(),
         },
         hello: None,
         tls: None,

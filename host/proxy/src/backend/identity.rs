@@ -31,13 +31,14 @@ impl Introduction {
     /// In the order they are sent; ADDR last, because Postfix then judges our right to say XCLIENT by it.
     fn attributes(&self) -> Vec<(&'static str, String)> {
         let client = &self.session.client;
+        let name = client.name.known_by_now();
         let unavailable = || "[UNAVAILABLE]".to_owned();
         let address = match client.address.ip().to_canonical() {
             IpAddr::V4(v4) => v4.to_string(),
             IpAddr::V6(v6) => format!("IPV6:{v6}"),
         };
         vec![
-            ("NAME", client.name.clone().unwrap_or_else(unavailable)),
+            ("NAME", name.map_or_else(unavailable, str::to_owned)),
             ("PORT", client.address.port().to_string()),
             ("PROTO", self.protocol.to_owned()),
             ("HELO", self.hello().to_owned()),

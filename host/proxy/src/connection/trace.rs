@@ -43,7 +43,7 @@ pub(super) fn received(
     let name = session
         .client
         .name
-        .as_deref()
+        .known_by_now()
         .map(|name| format!("{} ", plain(name)))
         .unwrap_or_default();
     let protocol = with_protocol(session, envelope, protocol);
@@ -111,7 +111,7 @@ mod tests {
             listener: "mx".into(),
             client: Party {
                 address: ([192, 0, 2, 1], 25).into(),
-                name: None,
+                name: lazaret_mail::ClientName::default(),
             },
             hello: Some("a) by b; (".into()),
             tls,

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use lazaret_mail::{Action, Judge, Stage};
+use lazaret_mail::{Action, ClientName, Judge, Stage};
 use lazaret_smtp::{Attribute, Code, Enhanced, Keyword, Reply};
 
 use super::{Connection, Trust};
@@ -97,7 +97,7 @@ async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
     let session = Arc::make_mut(&mut c.session);
     let peer = session.client.address;
     session.client.address = address;
-    session.client.name = name;
+    session.client.name = name.map(ClientName::known).unwrap_or_default();
     session.hello = None;
     session.early_talker = false;
     tracing::info!(session = %session.id, %peer, client = %address, "passed on by XCLIENT");

@@ -25,6 +25,7 @@ impl Names {
             IpAddr::V6(_) => Kind::Aaaa,
         };
         let names = said.records().iter().take(CANDIDATES);
+        let names = names.filter(|name| is_host(name));
         let names: Vec<_> = names.filter_map(|name| DomainName::parse(name)).collect();
         let asked = names.iter().map(|name| (name.clone(), kind)).collect();
         let answers = self.resolve_all(asked, patience).await;
@@ -35,4 +36,10 @@ impl Names {
         let confirmed = answers.iter().position(confirms)?;
         Some(names[confirmed].to_string())
     }
+}
+
+/// Letters, digits, hyphens, dots, and the underscores that some have: it is shown to backends and in logs.
+fn is_host(name: &str) -> bool {
+    name.bytes()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_'))
 }

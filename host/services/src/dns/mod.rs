@@ -113,8 +113,8 @@ impl Budget {
 #[derive(Clone)]
 pub struct Names {
     source: Arc<Source>,
-    /// where sockets are served, whoever asks
-    runtime: Handle,
+    /// where sockets are served, whoever asks; None where there are no sockets
+    runtime: Option<Handle>,
 }
 
 enum Source {
@@ -124,6 +124,14 @@ enum Source {
 }
 
 impl Names {
+    /// Nobody is asked: every name fails.
+    pub fn nobody() -> Self {
+        Self {
+            source: Arc::new(Source::Nobody),
+            runtime: None,
+        }
+    }
+
     /// Reads the zone file or the system's configuration; asks nobody yet. Inside a tokio runtime, which serves it.
     pub fn open(settings: &Settings) -> Result<Self, Fault> {
         let source = match settings {
@@ -134,7 +142,7 @@ impl Names {
         };
         Ok(Self {
             source: Arc::new(source),
-            runtime: Handle::current(),
+            runtime: Handle::try_current().ok(),
         })
     }
 
@@ -142,7 +150,7 @@ impl Names {
     pub fn of_zone(zone: Zone) -> Self {
         Self {
             source: Arc::new(Source::Zone(zone)),
-            runtime: Handle::current(),
+            runtime: Handle::try_current().ok(),
         }
     }
 
@@ -189,7 +197,10 @@ impl Names {
                 let answer = timeout(patience, source.resolve(&name, kind)).await;
                 (at, answer.unwrap_or(Answer::Late))
             };
-            tasks.spawn_on(answering, &self.runtime);
+            match self.runtime() {
+                Some(runtime) => tasks.spawn_on(answering, runtime),
+                None => tasks.spawn(answering),
+            };
         }
         while let Some(answered) = tasks.join_next().await {
             if let Ok((at, answer)) = answered {
@@ -200,8 +211,8 @@ impl Names {
     }
 
     /// Where sockets are served.
-    pub(crate) fn runtime(&self) -> &Handle {
-        &self.runtime
+    pub(crate) fn runtime(&self) -> Option<&Handle> {
+        self.runtime.as_ref()
     }
 
     /// One question of the host's own.

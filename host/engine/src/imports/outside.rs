@@ -1,0 +1,58 @@
+//! The services behind the imports `dns`, `state`, `http`, `lists` and `metrics`: what a call may still ask of them.
+
+use std::sync::Arc;
+
+use lazaret_services::{Reach, Refused, dns, http};
+
+use super::{Ctx, Refusal};
+use crate::bindings::types::Error;
+
+/// What one call may still ask.
+#[derive(Debug)]
+pub struct Asking {
+    pub dns: dns::Budget,
+    pub http: http::Budget,
+    /// calls of `state`
+    pub state: u32,
+}
+
+impl Asking {
+    /// Full. Without a reach nothing can be asked anyway.
+    pub fn of(reach: Option<&Reach>, state: u32) -> Self {
+        let (dns, http) = match reach {
+            Some(reach) => (reach.grants.dns.clone(), reach.grants.http.clone()),
+            None => Default::default(),
+        };
+        Self {
+            dns: dns::Budget::of(&dns),
+            http: http::Budget::of(&http),
+            state,
+        }
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotGranted => Error::NotGranted,
+            Refused::Limit => Error::Limit,
+            Refused::Unavailable => Error::Unavailable,
+            Refused::Invalid => Error::Invalid,
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Refusal::Told(refused.into())
+    }
+}
+
+impl Ctx {
+    /// What this filter reaches: nothing in `configure`, and nothing answers while it is tried out after loading.
+    pub(super) fn reach(&mut self) -> Result<Arc<Reach>, Refusal> {
+        self.charge()?;
+        self.stage_now()?;
+        Ok(self.reach.clone().ok_or(Error::Unavailable)?)
+    }
+}
