@@ -1,11 +1,15 @@
 //! A mail server for tests: accepts everything, records everything, misbehaves where told.
 
 use std::collections::VecDeque;
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustls::ServerConfig;
+
+use crate::certificate::Certificate;
 use crate::glob;
 
 mod dialogue;
@@ -66,9 +70,13 @@ struct Shared {
     offer: Mutex<Vec<String>>,
     rules: Mutex<VecDeque<Rule>>,
     heard: Mutex<Vec<Heard>>,
+    /// changes when `heard` is wiped
+    scene: AtomicUsize,
     deliveries: Mutex<Vec<Delivery>>,
     closing: AtomicBool,
     sockets: Mutex<Vec<TcpStream>>,
+    /// None: with the certificate of this process
+    tls: Mutex<Option<Arc<ServerConfig>>>,
     open: AtomicUsize,
     most: AtomicUsize,
 }
@@ -143,6 +151,26 @@ impl BackendDouble {
         *lock(&self.shared.offer) = keywords.into_iter().map(Into::into).collect();
     }
 
+    /// From now on STARTTLS is served with this certificate.
+    pub fn present(&self, certificate: &Certificate) {
+        *lock(&self.shared.tls) = Some(certificate.server());
+    }
+
+    /// Says something to everybody who is connected in the clear, asked or not.
+    pub fn shout(&self, line: &str) {
+        for mut socket in lock(&self.shared.sockets).iter() {
+            // Some are closed by now.
+            let _ = socket.write_all(format!("{line}\r\n").as_bytes());
+        }
+    }
+
+    /// Closes all connections, as a restart would, and goes on listening.
+    pub fn hang_up(&self) {
+        for socket in lock(&self.shared.sockets).drain(..) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
     /// At the next command that fits `pattern`, once: these steps. The command `<connect>` stands
     /// for the greeting, `<content>` for the first line of a message, `.` for its end.
     pub fn once(&self, pattern: &str, steps: impl IntoIterator<Item = Step>) {
@@ -166,7 +194,10 @@ impl BackendDouble {
     /// Forgets what it heard and how it was to misbehave.
     pub fn forget(&self) {
         lock(&self.shared.rules).clear();
-        lock(&self.shared.heard).clear();
+        let mut heard = lock(&self.shared.heard);
+        self.shared.scene.fetch_add(1, Ordering::SeqCst);
+        heard.clear();
+        drop(heard);
         lock(&self.shared.deliveries).clear();
     }
 
@@ -205,9 +236,7 @@ impl Drop for BackendDouble {
         // Wakes the listening thread, which then closes the port.
         self.shared.closing.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
-        for socket in lock(&self.shared.sockets).drain(..) {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
+        self.hang_up();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -29,14 +30,31 @@ pub fn shared() -> &'static Certificate {
 impl Certificate {
     /// A new one.
     pub fn make() -> Self {
-        let names = [NAME, "localhost", "127.0.0.1"].map(str::to_owned);
-        let made = rcgen::generate_simple_self_signed(names).expect("three valid names");
+        Self::signed(params())
+    }
+
+    /// A new one that was valid once.
+    pub fn expired() -> Self {
+        let mut params = params();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        Self::signed(params)
+    }
+
+    fn signed(params: CertificateParams) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("valid parameters");
         Self {
-            der: made.cert.der().clone(),
-            key: made.signing_key.serialize_der(),
-            certificate_pem: made.cert.pem(),
-            key_pem: made.signing_key.serialize_pem(),
+            der: certificate.der().clone(),
+            key: key.serialize_der(),
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
         }
+    }
+
+    /// The certificate as PEM, for those who are to believe it.
+    pub fn pem(&self) -> &str {
+        &self.certificate_pem
     }
 
     /// Writes `cert.pem` and `key.pem` into `dir`.
@@ -68,4 +86,9 @@ impl Certificate {
             .with_no_client_auth();
         Arc::new(config)
     }
+}
+
+fn params() -> CertificateParams {
+    let names = [NAME, "localhost", "127.0.0.1"].map(str::to_owned);
+    CertificateParams::new(names).expect("three valid names")
 }

@@ -2,10 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, ServerConnection, StreamOwned};
+use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::certificate;
 
@@ -43,10 +44,9 @@ impl Stream {
         Ok(Stream::Client(Box::new(stream)))
     }
 
-    /// TLS on a connection that was in the clear: as the server, with the test certificate.
-    pub fn into_server(self) -> io::Result<Self> {
+    /// TLS on a connection that was in the clear: as the server, with the certificate of `config`.
+    pub fn into_server(self, config: Arc<ServerConfig>) -> io::Result<Self> {
         let socket = self.into_plain()?;
-        let config = certificate::shared().server();
         let tls = ServerConnection::new(config).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(tls, socket);
         while stream.conn.is_handshaking() {

@@ -64,11 +64,11 @@ fn the_next_client_sees_what_the_backend_offers_now() {
 }
 
 #[test]
-fn a_delivery_tells_what_the_backend_offers_now() {
+fn a_fresh_connection_tells_what_the_backend_offers_now() {
     let backend = BackendDouble::start();
     backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME"]);
     let proxy = Proxy::before(backend.address())
-        .set("[backend]\noffer-age = \"1h\"\n")
+        .set("[backend]\noffer-age = \"1h\"\nidle = \"0s\"\n")
         .start();
     let mut client = Client::greeted(proxy.plain());
     backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME", "DSN"]);
@@ -154,7 +154,10 @@ fn a_commit_without_a_reply_is_a_451_and_not_tried_again() {
 fn a_hundred_megabytes_of_reply_are_not_kept() {
     let backend = BackendDouble::start();
     backend.once("MAIL *", [Step::Flood(b'x', 100_000_000)]);
-    let proxy = Proxy::before(backend.address()).start();
+    // On an idle connection it would be tried again.
+    let proxy = Proxy::before(backend.address())
+        .set("[backend]\nidle = \"0s\"\n")
+        .start();
     let mut client = Client::greeted(proxy.plain());
     client.ask("MAIL FROM:<alice@example.com>", "451 4.*");
     assert_eq!(deliver(&mut client), 250);

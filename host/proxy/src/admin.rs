@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::backend::Health;
 use crate::site::Site;
 
 /// Serves until the proxy ends.
@@ -29,31 +30,42 @@ async fn health(State(site): State<Arc<Site>>) -> (StatusCode, String) {
     if !troubles.is_empty() {
         return (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n");
     }
-    let text = match site.standing.trouble() {
-        None => "ok\n".to_owned(),
-        Some(trouble) => format!(
-            "degraded: filters changed and cannot be loaded, those before them serve on\n{}\n",
-            trouble.errors.join("\n")
-        ),
-    };
+    let mut text = String::new();
+    if let Some(trouble) = site.standing.trouble() {
+        text += "degraded: filters changed and cannot be loaded, those before them serve on\n";
+        text += &(trouble.errors.join("\n") + "\n");
+    }
+    if let Health::Degraded(dead) = site.backend.health().await {
+        text += "degraded: mail goes to the other addresses of the backend\n";
+        text += &(dead.join("\n") + "\n");
+    }
+    if text.is_empty() {
+        text += "ok\n";
+    }
     (StatusCode::OK, text)
 }
 
 async fn troubles(site: &Arc<Site>) -> Vec<String> {
     let mut troubles = site.standing.absent();
-    match site.backend.offer().await {
-        None => troubles.push("the backend cannot be reached".to_owned()),
-        Some(offer) => troubles.extend(site.backend.missing_identity(&offer)),
+    if let Health::Bad(dead) = site.backend.health().await {
+        troubles.push("the backend cannot be used".to_owned());
+        troubles.extend(dead);
     }
     troubles
 }
 
 async fn status(State(site): State<Arc<Site>>) -> Json<Value> {
-    let (used, most) = site.backend.connections();
+    let troubles = troubles(&site).await;
+    let backend = site.backend.snapshot();
     Json(json!({
         "hostname": site.hostname,
         "clients": site.admission.now(),
-        "backend": { "connections": used, "limit": most, "troubles": troubles(&site).await },
+        "backend": {
+            "connections": backend.connections,
+            "limit": backend.limit,
+            "troubles": troubles,
+            "addresses": backend.addresses,
+        },
         "chain": site.standing.report(),
         "transactions": site.counters.snapshot(),
         "observers-dropped": site.observers.dropped(),

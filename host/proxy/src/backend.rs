@@ -1,55 +1,67 @@
-//! The mail server behind us: how many connections it gets, what it offers now, and one [`Delivery`] for each client.
+//! The mail server behind us: its addresses, how many connections it gets, what it offers now, and one [`Delivery`] for
+//! each client.
+//!
+//! An address is a [`member`]; [`names`] finds them, [`health`] looks after them, [`search`] chooses among them, [`pool`]
+//! keeps idle connections. A [`link`] is one connection.
 
+mod circuit;
 mod delivery;
 mod error;
+mod health;
 mod identity;
+mod journal;
 mod link;
+mod member;
+mod names;
 mod offer;
+mod pool;
+mod report;
+mod search;
+mod tls;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use lazaret_smtp::Extensions;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, interval_at, sleep_until};
-use tokio_rustls::TlsConnector;
+use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::config::{BackendConfig, BackendTls, Identity};
-use crate::tls;
+use crate::config::{BackendConfig, Identity};
 
 pub(crate) use delivery::Delivery;
 pub(crate) use error::{Error, Step};
 pub(crate) use identity::Introduction;
 pub(crate) use link::Link;
-use offer::Offer;
-
-/// How often somebody who waits for a connection asks again for one that a silent client holds.
-const RECALL_EVERY: Duration = Duration::from_millis(100);
+use member::{Change, Member};
+use names::Names;
+use pool::Pool;
+pub(crate) use report::Health;
+use search::Search;
+use tls::Connector;
 
 /// One backend, shared by all sessions.
 pub(crate) struct Backend {
     config: BackendConfig,
     hostname: String,
-    connector: Option<TlsConnector>,
-    permits: Arc<Semaphore>,
-    recall: Notify,
-    offer: Offer,
+    connector: Option<Connector>,
+    names: Names,
+    pool: Pool,
+    /// one session at a time tries addresses that are not alive, while none is
+    trial: Semaphore,
+    /// told whenever something was learned of an address
+    changes: watch::Sender<()>,
+    /// told when an address is in trouble, so that nobody waits for the next look at it
+    trouble: Notify,
 }
 
 impl Backend {
     pub(crate) fn new(config: BackendConfig, hostname: String) -> Arc<Self> {
-        let connector = match &config.tls {
-            BackendTls::Off => None,
-            BackendTls::Opportunistic | BackendTls::Require => Some(tls::believing()),
-            BackendTls::Verify { roots, .. } => Some(tls::verifying(Arc::clone(roots))),
-        };
         Arc::new(Self {
-            permits: Arc::new(Semaphore::new(config.connections)),
+            connector: Connector::new(&config.tls),
+            names: Names::new(&config.address),
+            pool: Pool::new(config.connections),
+            trial: Semaphore::new(1),
+            changes: watch::Sender::new(()),
+            trouble: Notify::new(),
             config,
             hostname,
-            connector,
-            recall: Notify::new(),
-            offer: Offer::default(),
         })
     }
 
@@ -58,62 +70,44 @@ impl Backend {
         self.config.identity
     }
 
-    /// Connections in use now, and at most.
-    pub(crate) fn connections(&self) -> (usize, usize) {
-        let most = self.config.connections;
-        (most - self.permits.available_permits(), most)
+    /// A connection for this client: opened, in TLS by policy, the client made known.
+    pub(crate) async fn connect(&self, who: &Introduction) -> Result<Link, Error> {
+        Search::new(self).link(who).await
     }
 
-    /// What to add where, if it does not offer the identity that is configured.
-    pub(crate) fn missing_identity(&self, offer: &Extensions) -> Option<String> {
-        let offered = identity::offered(self.config.identity, offer);
-        offered.err().map(|error| error.to_string())
+    /// A connection was opened.
+    fn opened(&self, member: &Member, link: &Link) {
+        self.tell(member, member.opened(link.extensions()));
     }
 
-    /// What it offers now, asked anew if what we know is older than `offer-age`. Waits at most half a second: a backend
-    /// that is slow or down delays no greeting.
-    pub(crate) async fn offer(self: &Arc<Self>) -> Option<Extensions> {
-        self.offer.fresh(self, self.config.offer_age).await
-    }
-
-    /// One of the `connections`, waited for at most `wait`. Meanwhile clients that keep one and say nothing are asked
-    /// for it.
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let acquire = Arc::clone(&self.permits).acquire_owned();
-        tokio::pin!(acquire);
-        let end = Instant::now() + self.config.wait;
-        let mut again = interval_at(Instant::now(), RECALL_EVERY);
-        loop {
-            tokio::select! {
-                biased;
-                permit = &mut acquire => return Ok(permit.expect("the semaphore is never closed")),
-                () = sleep_until(end) => return Err(Error::Busy(self.config.connections)),
-                _ = again.tick() => self.recall.notify_one(),
-            }
+    /// A transaction was answered to its end.
+    fn served(&self, member: &Member) {
+        match member.served() {
+            Change::None => {}
+            change => self.tell(member, change),
         }
     }
 
-    /// A connection for this client: opened, in TLS by policy, the client made known.
-    pub(crate) async fn connect(&self, who: &Introduction) -> Result<Link, Error> {
-        let permit = self.permit().await?;
-        let opened = Link::open(self, permit).await;
-        self.offer
-            .learn(opened.as_ref().ok().map(|link| link.extensions().clone()));
-        let mut link = opened?;
-        who.open(&mut link, self.config.identity).await?;
-        Ok(link)
+    /// A transaction broke off on an open connection.
+    fn broke(&self, member: &Member, error: &Error) {
+        self.tell(member, member.failed(error));
     }
 
-    /// One of the `connections` if one is free.
-    fn spare_permit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.permits).try_acquire_owned().ok()
-    }
-
-    /// Resolves when somebody waits for a connection and this one was last `used` a while ago: a client that trickles
-    /// octets does not use it.
-    async fn recalled(&self, used: Instant) {
-        const PATIENCE: Duration = Duration::from_millis(250);
-        sleep_until(used + PATIENCE).await;
-        self.recall.notified().await;
+    /// Logs how an address changed, and wakes whoever waits for it.
+    fn tell(&self, member: &Member, change: Change) {
+        let address = member.address;
+        match change {
+            Change::None => {}
+            Change::CameBack => tracing::info!(%address, "backend address is back"),
+            Change::Left => {
+                if let Some(error) = member.trouble() {
+                    tracing::warn!(%address, %error, "backend address is out of use");
+                }
+                // What is idle there would only tell the next client the same.
+                drop(member.sort_out(|_| false));
+                self.trouble.notify_one();
+            }
+        }
+        self.changes.send_replace(());
     }
 }

@@ -162,12 +162,14 @@ impl Proxy {
         if let Some(control) = self.control {
             beside.spawn(control.serve(Arc::clone(&self.site)));
         }
+        beside.spawn(Arc::clone(&self.site.backend).look_after());
         let watch = beside.spawn(self.watch.run(Arc::clone(&self.site)));
         shutdown.await;
         watch.abort();
         tracing::info!(clients = self.site.admission.now(), "draining");
         self.shutdown.send_replace(true);
         while running.join_next().await.is_some() {}
+        self.site.backend.take_leave().await;
     }
 }
 

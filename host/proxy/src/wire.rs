@@ -17,6 +17,19 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
+    /// The TCP connection below.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        match self {
+            Wire::Plain(tcp) => tcp,
+            Wire::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Has TLS started?
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self, Wire::Tls(_))
+    }
+
     /// The TCP connection, if TLS has not started.
     pub(crate) fn into_plain(self) -> Option<TcpStream> {
         match self {

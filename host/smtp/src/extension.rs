@@ -57,6 +57,23 @@ impl Keyword {
         }
     }
 
+    /// What two servers that both have this keyword have in common.
+    fn common(&self, other: &Self) -> Self {
+        let both = |mine: &[String], theirs: &[String]| {
+            let shared = mine.iter().filter(|word| theirs.contains(word));
+            shared.cloned().collect()
+        };
+        match (self, other) {
+            (Self::Size(mine), Self::Size(theirs)) => {
+                Self::Size((*mine).into_iter().chain(*theirs).min())
+            }
+            (Self::Auth(mine), Self::Auth(theirs)) => Self::Auth(both(mine, theirs)),
+            (Self::XClient(mine), Self::XClient(theirs)) => Self::XClient(both(mine, theirs)),
+            (Self::XForward(mine), Self::XForward(theirs)) => Self::XForward(both(mine, theirs)),
+            _ => self.clone(),
+        }
+    }
+
     /// Reads `ehlo-keyword *( SP ehlo-param )`; `None` if unknown or malformed.
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
@@ -195,6 +212,22 @@ impl Extensions {
             Keyword::XForward(attributes) => Some(attributes.as_slice()),
             _ => None,
         })
+    }
+
+    /// What both offer: SIZE is the smaller limit, a list what is in both. Names we do not know are left out.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        let known = self.known.iter().filter_map(|mine| {
+            let theirs = other
+                .known
+                .iter()
+                .find(|k| discriminant(*k) == discriminant(mine))?;
+            Some(mine.common(theirs))
+        });
+        Self {
+            known: known.collect(),
+            unknown: Vec::new(),
+        }
     }
 
     /// What to offer to clients in front of a backend that offers `backend`.

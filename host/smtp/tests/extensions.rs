@@ -507,3 +507,22 @@ fn content_before_its_time() {
     ));
     assert_eq!(played.closed, Some(CloseReason::TooManyErrors));
 }
+
+#[test]
+fn what_two_servers_have_in_common() {
+    let one = backend(
+        "250-PIPELINING\r\n250-SIZE 1000\r\n250-DSN\r\n250-XFORWARD NAME ADDR HELO\r\n250-X-ODD\r\n",
+    );
+    let two =
+        backend("250-SIZE 500\r\n250-XFORWARD ADDR PORT NAME\r\n250-PIPELINING\r\n250-X-ODD\r\n");
+    let both = Extensions::new()
+        .with(Keyword::Pipelining)
+        .with(Keyword::Size(Some(500)))
+        .with(Keyword::XForward(vec!["NAME".into(), "ADDR".into()]))
+        .with(Keyword::Help);
+    assert_eq!(one.common(&two), both);
+    assert_eq!(two.common(&one).size(), Some(500));
+    let unlimited = backend("250-SIZE\r\n");
+    assert_eq!(one.common(&unlimited).size(), Some(1000));
+    assert_eq!(unlimited.common(&unlimited).size(), None);
+}

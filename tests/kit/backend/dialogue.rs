@@ -3,8 +3,10 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Delivery, Heard, Shared, Step, lock};
+use crate::certificate;
 use crate::stream::{Lines, Stream};
 
 /// One connection, until it ends.
@@ -12,8 +14,8 @@ pub(super) struct Dialogue<'a> {
     stream: Option<Stream>,
     lines: Lines,
     shared: &'a Arc<Shared>,
-    /// its place in the record, once it has said something
-    place: Option<usize>,
+    /// its place in the record, once it has said something, and in which record
+    place: Option<(usize, usize)>,
     envelope: Vec<String>,
     /// after the dot, until it is taken or refused
     received: Option<Vec<u8>>,
@@ -113,7 +115,9 @@ impl<'a> Dialogue<'a> {
         if said.starts_with(b"220") {
             self.lines.clear();
             let stream = self.stream.take().expect("a connection");
-            self.stream = Some(stream.into_server()?);
+            let tls = lock(&self.shared.tls).clone();
+            let tls = tls.unwrap_or_else(|| certificate::shared().server());
+            self.stream = Some(stream.into_server(tls)?);
         }
         Ok(true)
     }
@@ -207,14 +211,17 @@ impl<'a> Dialogue<'a> {
 
     fn record(&mut self, line: &str) {
         let mut heard = lock(&self.shared.heard);
-        let place = *self.place.get_or_insert_with(|| {
-            heard.push(Heard::default());
-            heard.len() - 1
-        });
-        // The record may have been wiped between two scenes of a test.
-        if let Some(heard) = heard.get_mut(place) {
-            heard.lines.push(line.to_owned());
-        }
+        // The record may have been wiped between two scenes of a test, and a connection that lasts is heard in both.
+        let scene = self.shared.scene.load(Ordering::SeqCst);
+        let place = match self.place {
+            Some((of, place)) if of == scene => place,
+            _ => {
+                heard.push(Heard::default());
+                heard.len() - 1
+            }
+        };
+        self.place = Some((scene, place));
+        heard[place].lines.push(line.to_owned());
     }
 }
 

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use lazaret_mail::{Content, Message, Segment};
-use lazaret_smtp::{Command, Extensions, Keyword, Path, Reply};
+use lazaret_smtp::{Command, Path, Reply};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Backend, Error, Introduction, Link, Step};
+use super::journal::{Journal, ask_rcpt};
+use super::{Backend, Error, Introduction, Link, Search, Step};
 
 /// A spooled message is read and sent in blocks of this size.
 const BLOCK: usize = 256 << 10;
@@ -25,14 +26,6 @@ pub(crate) struct Delivery {
     journal: Option<Journal>,
 }
 
-/// What the backend was asked and accepted.
-#[derive(Clone, Debug)]
-struct Journal {
-    who: Introduction,
-    sender: Path,
-    recipients: Vec<Path>,
-}
-
 impl Delivery {
     pub(crate) fn new(backend: Arc<Backend>) -> Self {
         Self {
@@ -44,22 +37,24 @@ impl Delivery {
         }
     }
 
-    /// Asks MAIL, on the connection kept from the last transaction or on a fresh one. A negative reply opens nothing.
+    /// Asks MAIL: on the connection that this client keeps, else on an idle one, else on a fresh one, at one address
+    /// after another until one answers. A negative reply opens nothing.
     pub(crate) async fn mail(&mut self, who: &Introduction, sender: &Path) -> Result<Reply, Error> {
-        self.journal = None;
-        let journal = Journal {
-            who: who.clone(),
-            sender: sender.clone(),
-            recipients: Vec::new(),
-        };
-        if let Some(mut link) = self.link.take()
-            && let Ok(reply) = self.reuse(&mut link, &journal).await
-        {
-            return Ok(self.opened(link, journal, reply));
+        let journal = Journal::new(who, sender);
+        let backend = Arc::clone(&self.backend);
+        let identity = backend.identity();
+        let mut search = Search::new(&backend);
+        let mut kept = self.end_transaction();
+        loop {
+            let mut link = match kept.take() {
+                Some(link) => link,
+                None => search.link(who).await?,
+            };
+            match journal.ask_mail(&mut link, identity).await {
+                Ok(reply) => return Ok(self.opened(link, journal, reply)),
+                Err(error) => search.failed(&link, error)?,
+            }
         }
-        let mut link = self.fresh(who).await?;
-        let reply = self.ask_mail(&mut link, &journal).await?;
-        Ok(self.opened(link, journal, reply))
     }
 
     /// Asks RCPT. An accepted recipient enters the journal.
@@ -67,10 +62,7 @@ impl Delivery {
         if let Some(mut link) = self.link.take() {
             match ask_rcpt(&mut link, recipient).await {
                 Ok(reply) => return Ok(self.asked(link, recipient, reply)),
-                Err(error) if error.is_stale_link() => {
-                    tracing::debug!(%error, "asking RCPT on a fresh connection")
-                }
-                Err(error) => return Err(error),
+                Err(error) => self.broke(&link, error)?,
             }
         }
         let mut link = self.replay().await?;
@@ -85,43 +77,65 @@ impl Delivery {
         let handed = timeout(handover, self.hand_over(message)).await;
         let late = |_| Error::Silent(Step::Content, handover);
         let (mut link, refusal) = handed.map_err(late)??;
-        if let Some(reply) = refusal {
-            self.done(link);
-            return Ok(reply);
+        let reply = match refusal {
+            Some(reply) => Ok(reply),
+            None => end_content(&mut link).await,
+        };
+        self.journal = None;
+        match &reply {
+            Ok(_) => self.done(link),
+            Err(error) => self.backend.broke(link.member(), error),
         }
-        let reply = link.end_content().await?;
-        if reply.code().is_intermediate() {
-            return Err(Error::InDoubt(Box::new(Error::Unexpected(
-                Step::EndOfData,
-                reply,
-            ))));
-        }
-        self.done(link);
-        Ok(reply)
+        reply
     }
 
-    /// Everything but the dot: DATA, on a fresh connection with the journal played again if need be, and the content.
+    /// Everything but the dot: DATA, on another connection with the journal played again if need be, and the content.
     /// A reply if the backend does not want it.
     async fn hand_over(&mut self, message: &Message) -> Result<(Link, Option<Reply>), Error> {
         let (mut link, reply) = self.data(message.size()).await?;
         if !reply.code().is_intermediate() {
             return Ok((link, Some(reply)));
         }
-        send(&mut link, message).await?;
+        if let Err(error) = send(&mut link, message).await {
+            if error.is_break() {
+                self.backend.broke(link.member(), &error);
+            }
+            return Err(error);
+        }
         Ok((link, None))
     }
 
-    /// The transaction is over; the connection is kept for the client's next one.
+    /// The transaction was answered to its end.
     fn done(&mut self, link: Link) {
+        self.backend.served(link.member());
         self.since = Instant::now();
         self.used = self.since;
-        self.link = Some(link);
-        self.journal = None;
+        self.keep_for_client(link);
     }
 
-    /// The transaction is over without a message; the connection is kept for the next one.
+    /// A connection that the backend takes for this client's stays with it; any other goes back.
+    fn keep_for_client(&mut self, mut link: Link) {
+        match self.backend.is_of_further_use(&mut link) {
+            true => {
+                link.stay();
+                self.link = Some(link);
+            }
+            false => self.backend.give_back(link),
+        }
+    }
+
+    /// The transaction is over without a message.
     pub(crate) fn reset(&mut self) {
         self.journal = None;
+        if let Some(link) = self.link.take() {
+            self.keep_for_client(link);
+        }
+    }
+
+    /// Whatever was under way is not; the connection that stays with the client.
+    fn end_transaction(&mut self) -> Option<Link> {
+        self.reset();
+        self.link.take()
     }
 
     /// Resolves when the connection should be given back: the client has had it for `hold`, or somebody waits for one
@@ -139,15 +153,20 @@ impl Delivery {
     /// Gives the connection back; the journal stays.
     pub(crate) fn let_go(&mut self) {
         if let Some(link) = self.link.take() {
-            link.quit();
+            self.backend.give_back(link);
         }
     }
 
     fn opened(&mut self, link: Link, journal: Journal, reply: Reply) -> Reply {
         self.since = Instant::now();
         self.used = self.since;
-        self.link = Some(link);
-        self.journal = Some(journal).filter(|_| reply.code().is_positive());
+        match reply.code().is_positive() {
+            true => {
+                self.link = Some(link);
+                self.journal = Some(journal);
+            }
+            false => self.keep_for_client(link),
+        }
         reply
     }
 
@@ -155,40 +174,24 @@ impl Delivery {
         self.used = Instant::now();
         self.link = Some(link);
         if let Some(journal) = self.journal.as_mut().filter(|_| reply.code().is_positive()) {
-            journal.recipients.push(recipient.clone());
+            journal.accept(recipient);
         }
         reply
     }
 
-    /// Connects and introduces the client.
-    async fn fresh(&mut self, who: &Introduction) -> Result<Link, Error> {
-        let link = self.backend.connect(who).await?;
-        self.since = Instant::now();
-        Ok(link)
-    }
-
-    async fn reuse(&self, link: &mut Link, journal: &Journal) -> Result<Reply, Error> {
-        let reply = link.ask(Step::Reset, &Command::Rset).await?;
-        if !reply.code().is_positive() {
-            return Err(Error::Unexpected(Step::Reset, reply));
+    /// A connection broke between MAIL and DATA. Ok: it may be tried on another one.
+    fn broke(&self, link: &Link, error: Error) -> Result<(), Error> {
+        if error.is_break() {
+            self.backend.broke(link.member(), &error);
         }
-        self.ask_mail(link, journal).await
+        if !error.is_stale_link() {
+            return Err(error);
+        }
+        tracing::debug!(address = %link.member().address, %error, "going on with another connection");
+        Ok(())
     }
 
-    async fn ask_mail(&self, link: &mut Link, journal: &Journal) -> Result<Reply, Error> {
-        journal
-            .who
-            .transaction(link, self.backend.config.identity)
-            .await?;
-        let sender = fit_sender(&journal.sender, link.extensions())?;
-        definite(
-            Step::Mail,
-            link.ask(Step::Mail, &Command::Mail(sender)).await?,
-        )
-    }
-
-    /// Plays the journal again on a fresh connection. An answer that differs from what the client was told is an
-    /// error: the message must not go to some of its recipients only.
+    /// Plays the journal again, on another connection and perhaps at another address.
     async fn replay(&mut self) -> Result<Link, Error> {
         let handover = self.backend.config.handover;
         let replayed = timeout(handover, self.play_again()).await;
@@ -196,28 +199,27 @@ impl Delivery {
     }
 
     async fn play_again(&mut self) -> Result<Link, Error> {
-        let journal = self
-            .journal
-            .clone()
-            .expect("RCPT and DATA come after an accepted MAIL");
-        let mut link = self.fresh(&journal.who).await?;
-        let reply = self.ask_mail(&mut link, &journal).await?;
-        same_as_told(Step::Mail, reply)?;
-        for recipient in &journal.recipients {
-            same_as_told(Step::Rcpt, ask_rcpt(&mut link, recipient).await?)?;
+        let journal = self.journal.as_ref();
+        let journal = journal.expect("RCPT and DATA come after an accepted MAIL");
+        let mut search = Search::new(&self.backend);
+        loop {
+            let mut link = search.link(&journal.who).await?;
+            match journal.play(&mut link, self.backend.identity()).await {
+                Ok(()) => {
+                    self.since = Instant::now();
+                    return Ok(link);
+                }
+                Err(error) => search.failed(&link, error)?,
+            }
         }
-        Ok(link)
     }
 
-    /// Asks DATA, on a fresh connection if the one kept is gone.
+    /// Asks DATA, on another connection if the one kept is gone.
     async fn data(&mut self, size: u64) -> Result<(Link, Reply), Error> {
         if let Some(mut link) = self.link.take() {
             match ask_data(&mut link, size).await {
                 Ok(reply) => return Ok((link, reply)),
-                Err(error) if error.is_stale_link() => {
-                    tracing::debug!(%error, "asking DATA on a fresh connection")
-                }
-                Err(error) => return Err(error),
+                Err(error) => self.broke(&link, error)?,
             }
         }
         let mut link = self.replay().await?;
@@ -226,15 +228,15 @@ impl Delivery {
     }
 }
 
-async fn ask_rcpt(link: &mut Link, recipient: &Path) -> Result<Reply, Error> {
-    if !link.extensions().has(&Keyword::Dsn) && !recipient.parameters.is_empty() {
-        return Err(Error::NoLonger("DSN"));
+async fn end_content(link: &mut Link) -> Result<Reply, Error> {
+    let reply = link.end_content().await?;
+    match reply.code().is_intermediate() {
+        true => Err(Error::InDoubt(Box::new(Error::Unexpected(
+            Step::EndOfData,
+            reply,
+        )))),
+        false => Ok(reply),
     }
-    definite(
-        Step::Rcpt,
-        link.ask(Step::Rcpt, &Command::Rcpt(recipient.clone()))
-            .await?,
-    )
 }
 
 /// The size is checked against the limit of this connection: edits may have made the message larger than the client
@@ -249,44 +251,6 @@ async fn ask_data(link: &mut Link, size: u64) -> Result<Reply, Error> {
         _ if reply.code().is_negative() => Ok(reply),
         _ => Err(Error::Unexpected(Step::Data, reply)),
     }
-}
-
-/// Yes or no; 3yz is neither.
-fn definite(step: Step, reply: Reply) -> Result<Reply, Error> {
-    match reply.code().is_intermediate() {
-        true => Err(Error::Unexpected(step, reply)),
-        false => Ok(reply),
-    }
-}
-
-fn same_as_told(step: Step, reply: Reply) -> Result<(), Error> {
-    match reply.code().is_positive() {
-        true => Ok(()),
-        false => Err(Error::Changed(step, reply)),
-    }
-}
-
-/// The backend's EHLO may have changed since the client heard ours. SIZE and BODY are advice and left out where they
-/// are not understood (8-bit content is sent as it is); the rest changes what happens to the message.
-fn fit_sender(sender: &Path, offered: &Extensions) -> Result<Path, Error> {
-    let mut fitting = sender.clone();
-    fitting.parameters.retain(|parameter| {
-        let advice = [
-            ("SIZE", Keyword::Size(None)),
-            ("BODY", Keyword::EightBitMime),
-        ];
-        !advice
-            .iter()
-            .any(|(name, keyword)| parameter.is(name) && !offered.has(keyword))
-    });
-    let uses = |name: &str| fitting.parameters.iter().any(|p| p.is(name));
-    if uses("SMTPUTF8") && !offered.has(&Keyword::SmtpUtf8) {
-        return Err(Error::NoLonger("SMTPUTF8"));
-    }
-    if (uses("RET") || uses("ENVID")) && !offered.has(&Keyword::Dsn) {
-        return Err(Error::NoLonger("DSN"));
-    }
-    Ok(fitting)
 }
 
 async fn send(link: &mut Link, message: &Message) -> Result<(), Error> {
@@ -306,7 +270,7 @@ async fn send_file(link: &mut Link, content: Content, mut offset: u64) -> Result
         let octets = read
             .map_err(std::io::Error::other)
             .and_then(|read| read)
-            .map_err(Error::Spool)?;
+            .map_err(|error| Error::Spool(Arc::new(error)))?;
         offset += octets.len() as u64;
         link.content(&octets).await?;
     }

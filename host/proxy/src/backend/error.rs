@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lazaret_smtp::{ClientError, Reply};
@@ -24,17 +25,26 @@ pub(crate) enum Step {
 }
 
 /// The backend's fault, unless it says otherwise.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// ours, or its slowness: no connection was free in time
     #[error("all {0} backend connections are in use")]
     Busy(usize),
     #[error("backend {address} cannot be reached: {source}")]
-    Unreachable { address: String, source: io::Error },
+    Unreachable {
+        address: String,
+        source: Arc<io::Error>,
+    },
+    /// a host name
+    #[error("backend {host} has no address: {source}")]
+    NoAddress {
+        host: String,
+        source: Arc<io::Error>,
+    },
     #[error("backend offers no STARTTLS and `tls` asks for it")]
     NoTls,
     #[error("TLS with the backend failed: {0}")]
-    Tls(io::Error),
+    Tls(Arc<io::Error>),
     #[error("backend does not offer {}; add to its {}", name(*.0), cure(*.0))]
     NoIdentity(Identity),
     #[error("backend silent for {1:?} at {0}")]
@@ -56,13 +66,18 @@ pub(crate) enum Error {
     TooBig { size: u64, limit: u64 },
     /// ours: the spool
     #[error("spool: {0}")]
-    Spool(io::Error),
+    Spool(Arc<io::Error>),
     /// it may have taken the message: told 451, never tried again by us
     #[error("in doubt: {0}")]
     InDoubt(Box<Error>),
 }
 
 impl Error {
+    /// A handshake that failed.
+    pub(super) fn tls(source: io::Error) -> Self {
+        Error::Tls(Arc::new(source))
+    }
+
     /// Did a connection die that had been idle? Then a fresh one may be tried.
     pub(crate) fn is_stale_link(&self) -> bool {
         match self {
@@ -71,6 +86,27 @@ impl Error {
             | Error::Unexpected(step, _)
             | Error::Doubt(step, _) => *step != Step::EndOfData,
             _ => false,
+        }
+    }
+
+    /// Did a transaction break off, so that the address itself is in question?
+    pub(super) fn is_break(&self) -> bool {
+        match self {
+            Error::Silent(..) | Error::InDoubt(_) => true,
+            other => other.is_stale_link(),
+        }
+    }
+
+    /// May another address do better? Asked before anything was promised to the client.
+    pub(super) fn is_of_address(&self) -> bool {
+        match self {
+            Error::Unreachable { .. }
+            | Error::NoTls
+            | Error::Tls(_)
+            | Error::NoIdentity(_)
+            | Error::NoLonger(_) => true,
+            Error::InDoubt(_) => false,
+            other => other.is_break(),
         }
     }
 }

@@ -48,11 +48,13 @@ impl Introduction {
 
     /// Once for each connection: XCLIENT, then EHLO in the client's name. Nothing for the other identities.
     pub(super) async fn open(&self, link: &mut Link, identity: Identity) -> Result<(), Error> {
-        if identity != Identity::Xclient {
+        if identity != Identity::Xclient || !link.is_shareable() {
             return Ok(());
         }
         let takes = offered(identity, link.extensions())?;
-        for attributes in groups("XCLIENT", known(self.attributes(), takes)) {
+        let attributes = groups("XCLIENT", known(self.attributes(), takes));
+        link.is_now_of_client();
+        for attributes in attributes {
             let reply = link
                 .ask(Step::Identity, &Command::XClient(attributes))
                 .await?;
@@ -62,22 +64,19 @@ impl Introduction {
     }
 
     /// Once for each transaction, before MAIL: XFORWARD. Nothing for the other identities.
-    pub(super) async fn transaction(
+    pub(super) fn transaction(
         &self,
-        link: &mut Link,
+        offer: &Extensions,
         identity: Identity,
-    ) -> Result<(), Error> {
-        if identity != Identity::Xforward {
-            return Ok(());
-        }
-        let takes = offered(identity, link.extensions())?;
-        for attributes in groups("XFORWARD", known(self.attributes(), takes)) {
-            let reply = link
-                .ask(Step::Identity, &Command::XForward(attributes))
-                .await?;
-            expect(reply, 250)?;
-        }
-        Ok(())
+    ) -> Result<Vec<Command>, Error> {
+        let groups = match identity {
+            Identity::Xforward => {
+                let takes = offered(identity, offer)?;
+                groups("XFORWARD", known(self.attributes(), takes))
+            }
+            Identity::Xclient | Identity::None => Vec::new(),
+        };
+        Ok(groups.into_iter().map(Command::XForward).collect())
     }
 }
 
@@ -95,7 +94,8 @@ pub(super) fn offered(identity: Identity, extensions: &Extensions) -> Result<&[S
     attributes.filter(tells).ok_or(Error::NoIdentity(identity))
 }
 
-fn expect(reply: Reply, code: u16) -> Result<(), Error> {
+/// Anything but this answer means that the client was not made known.
+pub(super) fn expect(reply: Reply, code: u16) -> Result<(), Error> {
     match reply.code().get() == code {
         true => Ok(()),
         false => Err(Error::Unexpected(Step::Identity, reply)),

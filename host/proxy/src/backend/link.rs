@@ -1,25 +1,32 @@
 //! One connection to the backend: opened, greeted, in TLS where the policy says so. All that knows sockets here.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
+use std::io;
+use std::mem::MaybeUninit;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use lazaret_smtp::{Argument, Client, ClientLimits, Command, Extensions, Keyword, Reply};
 use rustls::pki_types::ServerName;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::{Backend, Error, Step};
+use super::member::{InUse, Member};
+use super::{Backend, Error, Step, identity};
 use crate::config::BackendTls;
-use crate::tls;
 use crate::wire::Wire;
 
 /// Content is written when so many octets wait.
 const BLOCK: usize = 64 << 10;
+/// Commands are sent ahead of their replies up to so many octets: however long the replies are, neither side then waits
+/// for the other to read (RFC 2920 section 3.1).
+const GROUP: usize = 4 << 10;
 
 /// A connection to the backend. Dropped after any error; whatever was not ended with a dot is forgotten by the backend.
 pub(crate) struct Link {
@@ -28,34 +35,154 @@ pub(crate) struct Link {
     extensions: Extensions,
     reply: Duration,
     accept: Duration,
-    /// place among the `connections`, given back when this is dropped
-    _permit: OwnedSemaphorePermit,
+    /// None while it is idle
+    in_use: Option<InUse>,
+    past: Past,
+    /// may the backend hold a transaction that was begun here and not ended?
+    transaction: Transaction,
+    whose: Whose,
+    /// transactions begun on it
+    transactions: u32,
+    /// since when it is idle
+    since: Instant,
+    /// place among the `connections`, given back when this is dropped; a probe of a dead address has none
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Past {
+    /// opened for this transaction
+    Fresh,
+    /// has been idle: it may have died meanwhile
+    Idle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transaction {
+    None,
+    Begun,
+}
+
+/// For whom the backend takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    /// XCLIENT named a client: nobody else may use it (attributes last for the session)
+    Client,
 }
 
 impl Link {
-    /// Connects to the first address that answers; greeting, EHLO, TLS by policy, EHLO again.
-    pub(crate) async fn open(
+    /// Connects to this address; greeting, EHLO, TLS by policy, EHLO again. What is configured to make clients known must
+    /// be offered then.
+    pub(super) async fn open(
         backend: &Backend,
-        permit: OwnedSemaphorePermit,
+        member: &Arc<Member>,
+        permit: Option<OwnedSemaphorePermit>,
     ) -> Result<Self, Error> {
-        let (wire, address) = connect(backend).await?;
         let mut link = Self {
-            wire,
+            wire: connect(backend, member).await?,
             client: Client::new(ClientLimits::default()),
             extensions: Extensions::new(),
             reply: backend.config.reply,
             accept: backend.config.accept,
-            _permit: permit,
+            in_use: Some(InUse::new(member)),
+            past: Past::Fresh,
+            transaction: Transaction::None,
+            whose: Whose::Ours,
+            transactions: 0,
+            since: Instant::now(),
+            permit,
         };
         let greeting = link.receive(Step::Greeting, link.reply).await?;
         if greeting.code().get() != 220 {
             return Err(Error::Unexpected(Step::Greeting, greeting));
         }
         link.hello(&backend.hostname).await?;
-        match backend.config.tls {
-            BackendTls::Off => Ok(link),
-            BackendTls::Opportunistic if !link.extensions.has(&Keyword::StartTls) => Ok(link),
-            _ => link.start_tls(backend, address).await,
+        let link = match backend.config.tls {
+            BackendTls::Off => link,
+            BackendTls::Opportunistic if !link.extensions.has(&Keyword::StartTls) => link,
+            _ => link.start_tls(backend).await?,
+        };
+        identity::offered(backend.config.identity, &link.extensions)?;
+        Ok(link)
+    }
+
+    /// Whose connection it is. Only while it is in use.
+    pub(super) fn member(&self) -> &Arc<Member> {
+        let in_use = self.in_use.as_ref();
+        in_use.expect("nobody asks an idle connection").member()
+    }
+
+    /// Has it been idle before this transaction?
+    pub(super) fn was_idle(&self) -> bool {
+        self.past == Past::Idle
+    }
+
+    /// How many transactions were begun on it.
+    pub(super) fn transactions(&self) -> u32 {
+        self.transactions
+    }
+
+    /// May another client use it?
+    pub(super) fn is_shareable(&self) -> bool {
+        self.whose == Whose::Ours
+    }
+
+    /// Is there no doubt about it: everything said was answered, and nothing more was said?
+    pub(super) fn is_in_step(&mut self) -> bool {
+        self.client.is_in_step() && self.client.output().is_empty()
+    }
+
+    /// It counts among the `connections` if it has a place there.
+    pub(super) fn has_place(&self) -> bool {
+        self.permit.is_some()
+    }
+
+    /// It waits for a transaction from now on.
+    pub(super) fn rest(&mut self) {
+        self.past = Past::Idle;
+        self.since = Instant::now();
+        self.in_use = None;
+    }
+
+    /// It stays with its client between two transactions.
+    pub(super) fn stay(&mut self) {
+        self.past = Past::Idle;
+    }
+
+    /// It has waited.
+    pub(super) fn begin_use(&mut self, member: &Arc<Member>) {
+        self.in_use = Some(InUse::new(member));
+    }
+
+    /// How long it has been idle.
+    pub(super) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// The backend knows it by the name of this client from now on.
+    pub(super) fn is_now_of_client(&mut self) {
+        self.whose = Whose::Client;
+    }
+
+    /// A transaction begins; what must be said first, if the last one was not ended.
+    pub(super) fn begin_transaction(&mut self) -> Option<(Step, Command)> {
+        self.transactions += 1;
+        let before = std::mem::replace(&mut self.transaction, Transaction::Begun);
+        (before == Transaction::Begun).then_some((Step::Reset, Command::Rset))
+    }
+
+    /// Has the backend neither closed nor said anything while nobody listened? The system itself is asked: the runtime
+    /// may not have noticed yet.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        match peek(&self.wire) {
+            Peeked::Nothing => true,
+            Peeked::Octets if self.wire.is_tls() => {
+                // A ticket or a new key is no reply, and leaves nothing behind.
+                self.look(Step::Mail).is_ok() && peek(&self.wire) == Peeked::Nothing
+            }
+            Peeked::Octets | Peeked::Closed => false,
         }
     }
 
@@ -78,10 +205,44 @@ impl Link {
 
     /// Sends a command and waits for its reply. 421 is an error: the backend closes.
     pub(crate) async fn ask(&mut self, step: Step, command: &Command) -> Result<Reply, Error> {
-        self.look(step).await?;
+        self.look(step)?;
         self.client.send(command);
         self.flush(step).await?;
         self.receive(step, self.reply).await
+    }
+
+    /// Sends commands and gives their replies in order: as few writes as there can be if the backend offers PIPELINING
+    /// (RFC 2920), else one for each. None of them may be one that ends a group, but for the last.
+    pub(super) async fn ask_all(
+        &mut self,
+        commands: &[(Step, Command)],
+    ) -> Result<Vec<Reply>, Error> {
+        let mut replies = Vec::with_capacity(commands.len());
+        let mut rest = commands;
+        while let Some((step, _)) = rest.first() {
+            self.look(*step)?;
+            let (group, others) = rest.split_at(self.send_group(rest));
+            self.flush(*step).await?;
+            for (step, _) in group {
+                replies.push(self.receive(*step, self.reply).await?);
+            }
+            rest = others;
+        }
+        Ok(replies)
+    }
+
+    /// How many of these go out together.
+    fn send_group(&mut self, commands: &[(Step, Command)]) -> usize {
+        let ahead = self.extensions.has(&Keyword::Pipelining);
+        let mut sent = 0;
+        for (_, command) in commands {
+            if sent > 0 && (!ahead || self.client.output().len() >= GROUP) {
+                break;
+            }
+            self.client.send(command);
+            sent += 1;
+        }
+        sent
     }
 
     /// Waits for the reply owed for what was sent.
@@ -121,33 +282,45 @@ impl Link {
         Ok(())
     }
 
-    /// Ends the content. From here on the backend may have taken the message.
+    /// Ends the content, in one write with its last octets. The backend may have taken the message once the dot has left
+    /// us, and the dot leaves last: as long as some of it waits here there is no doubt.
     pub(crate) async fn end_content(&mut self) -> Result<Reply, Error> {
-        // What precedes the dot goes out first: a failure until here leaves no doubt.
-        self.flush(Step::Content).await?;
-        self.look(Step::Content).await?;
+        self.look(Step::Content)?;
         self.client.end_content();
         let doubt = |error| Error::InDoubt(Box::new(error));
-        self.flush(Step::EndOfData).await.map_err(doubt)?;
-        self.receive(Step::EndOfData, self.accept)
-            .await
-            .map_err(doubt)
+        if let Err(error) = self.flush(Step::EndOfData).await {
+            // TLS has taken the octets and says not which of them are gone.
+            let waits = !self.wire.is_tls() && !self.client.output().is_empty();
+            return Err(if waits { error } else { doubt(error) });
+        }
+        let reply = self.receive(Step::EndOfData, self.accept).await;
+        let reply = reply.map_err(doubt)?;
+        if reply.code().is_positive() {
+            self.transaction = Transaction::None;
+        }
+        Ok(reply)
     }
 
     /// Whatever waits to be read while no reply is owed answers nothing: taken for the answer to the next command it
     /// would bring the dialogue out of step, and a 250 to RCPT would pass for one to the dot.
-    async fn look(&mut self, step: Step) -> Result<(), Error> {
-        let read = {
-            let mut read = pin!(self.wire.read_buf(room(&mut self.client)));
-            poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await
-        };
-        if matches!(read, Poll::Ready(Ok(0) | Err(_))) {
+    fn look(&mut self, step: Step) -> Result<(), Error> {
+        if let Some(Ok(0) | Err(_)) = self.read_now() {
             return Err(Error::Closed(step));
         }
         match self.client.next() {
             Err(doubt) => Err(Error::Doubt(step, doubt)),
             Ok(_) if self.client.is_in_step() => Ok(()),
             Ok(_) => Err(Error::OutOfStep(step)),
+        }
+    }
+
+    /// What came so far, without waiting; `None` if nothing came.
+    fn read_now(&mut self) -> Option<io::Result<usize>> {
+        let mut read = pin!(self.wire.read_buf(room(&mut self.client)));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match read.as_mut().poll(&mut context) {
+            Poll::Ready(read) => Some(read),
+            Poll::Pending => None,
         }
     }
 
@@ -169,7 +342,7 @@ impl Link {
     }
 
     /// RFC 3207. Anything behind the 220 in the clear is an injected reply, not a beginning of TLS.
-    async fn start_tls(mut self, backend: &Backend, address: String) -> Result<Self, Error> {
+    async fn start_tls(mut self, backend: &Backend) -> Result<Self, Error> {
         if !self.extensions.has(&Keyword::StartTls) {
             return Err(Error::NoTls);
         }
@@ -180,7 +353,7 @@ impl Link {
         self.client
             .tls_started()
             .map_err(|doubt| Error::Doubt(Step::StartTls, doubt))?;
-        let name = server_name(backend, &address)?;
+        let name = server_name(backend, &self.member().host)?;
         let connector = backend
             .connector
             .as_ref()
@@ -189,24 +362,27 @@ impl Link {
             .wire
             .into_plain()
             .expect("TLS is started once on a connection");
-        let handshake = timeout(backend.config.connect, tls::connect(connector, name, tcp)).await;
+        let handshake = timeout(backend.config.connect, connector.connect(name, tcp)).await;
         let late = |_| Error::Silent(Step::StartTls, backend.config.connect);
-        self.wire = handshake.map_err(late)?.map_err(Error::Tls)?;
+        self.wire = handshake.map_err(late)?.map_err(Error::tls)?;
         self.hello(&backend.hostname).await?;
         Ok(self)
     }
 
+    /// Takes leave in the background.
+    pub(crate) fn quit(self) {
+        tokio::spawn(self.leave());
+    }
+
     /// Takes leave, and waits a moment for the backend to hang up, so that it never sees more of us than it allows.
-    pub(crate) fn quit(mut self) {
+    pub(super) async fn leave(mut self) {
         const PATIENCE: Duration = Duration::from_secs(1);
-        tokio::spawn(async move {
-            let farewell = async {
-                if self.ask(Step::Reset, &Command::Quit).await.is_ok() {
-                    drop(self.wire.shutdown().await);
-                }
-            };
-            drop(timeout(PATIENCE, farewell).await);
-        });
+        let farewell = async {
+            if self.ask(Step::Reset, &Command::Quit).await.is_ok() {
+                drop(self.wire.shutdown().await);
+            }
+        };
+        drop(timeout(PATIENCE, farewell).await);
     }
 }
 
@@ -218,28 +394,34 @@ fn room(client: &mut Client) -> &mut BytesMut {
     buffer
 }
 
-async fn connect(backend: &Backend) -> Result<(Wire, String), Error> {
-    let mut last = None;
-    for address in &backend.config.address {
-        let connected = timeout(backend.config.connect, TcpStream::connect(address)).await;
-        match connected
-            .map_err(std::io::Error::from)
-            .and_then(|result| result)
-        {
-            Ok(tcp) => {
-                // Commands are small and each waits for its reply: Nagle would add 40 ms to each.
-                drop(tcp.set_nodelay(true));
-                return Ok((Wire::Plain(tcp), address.clone()));
-            }
-            Err(source) => {
-                last = Some(Error::Unreachable {
-                    address: address.clone(),
-                    source,
-                })
-            }
-        }
+async fn connect(backend: &Backend, member: &Member) -> Result<Wire, Error> {
+    let connecting = TcpStream::connect(member.address);
+    let connected = timeout(backend.config.connect, connecting).await;
+    let connected = connected.map_err(io::Error::from).and_then(|tcp| tcp);
+    let tcp = connected.map_err(|source| Error::Unreachable {
+        address: member.address.to_string(),
+        source: Arc::new(source),
+    })?;
+    // Commands are small and each waits for its reply: Nagle would add 40 ms to each.
+    drop(tcp.set_nodelay(true));
+    Ok(Wire::Plain(tcp))
+}
+
+/// What the system holds for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peeked {
+    Nothing,
+    Octets,
+    Closed,
+}
+
+fn peek(wire: &Wire) -> Peeked {
+    let mut octet = [MaybeUninit::uninit()];
+    match SockRef::from(wire.socket()).peek(&mut octet) {
+        Ok(1..) => Peeked::Octets,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Peeked::Nothing,
+        Ok(0) | Err(_) => Peeked::Closed,
     }
-    Err(last.expect("the configuration refuses an empty list of addresses"))
 }
 
 /// What a client said in HELO passed the same grammar; anything else would break out of the line.
@@ -248,14 +430,13 @@ fn hello_argument(name: &str) -> Argument {
 }
 
 /// The name the certificate must be valid for.
-fn server_name(backend: &Backend, address: &str) -> Result<ServerName<'static>, Error> {
+fn server_name(backend: &Backend, host: &str) -> Result<ServerName<'static>, Error> {
     if let BackendTls::Verify {
         name: Some(name), ..
     } = &backend.config.tls
     {
         return Ok(name.clone());
     }
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.trim_matches(['[', ']']).to_owned();
-    ServerName::try_from(host).map_err(|e| Error::Tls(std::io::Error::other(e)))
+    ServerName::try_from(host).map_err(|e| Error::tls(io::Error::other(e)))
 }

@@ -20,18 +20,24 @@ const OFFER_AGE: Duration = Duration::from_millis(250);
 /// The mail server behind us.
 #[derive(Clone, Debug)]
 pub struct BackendConfig {
-    /// `host:port`, tried in order when a connection is opened; at least one
+    /// `host:port`; each is all its addresses, and mail is spread over those that are alive. At least one
     pub address: Vec<String>,
     /// how the connection to it is protected
     pub tls: BackendTls,
     /// how it learns who the client is
     pub identity: Identity,
-    /// connections at once. Default 40
+    /// connections at once to all addresses together, idle ones included. Default 40
     pub connections: usize,
     /// how long MAIL may wait for one of them before 451. Default 10 s
     pub wait: Duration,
     /// how long a connection is kept for a client between MAIL and its end of data. Default 20 s
     pub hold: Duration,
+    /// how long an idle connection waits for the next transaction; zero: it does not. Default 5 s
+    pub idle: Duration,
+    /// transactions on one connection. Default 100
+    pub reuse: u32,
+    /// how often an address is asked whether it is alive when nobody else asks. Default 10 s
+    pub check: Duration,
     /// for connecting, TLS included. Default 10 s
     pub connect: Duration,
     /// for the greeting and each reply before the end of data, and for taking each block of it. Default 30 s
@@ -101,6 +107,9 @@ pub(super) struct Written {
     wait: Option<Span>,
     handover: Option<Spanned<Span>>,
     hold: Option<Spanned<Span>>,
+    idle: Option<Spanned<Span>>,
+    reuse: Option<Spanned<u32>>,
+    check: Option<Spanned<Span>>,
     connect: Option<Spanned<Span>>,
     reply: Option<Spanned<Span>>,
     accept: Option<Spanned<Span>>,
@@ -122,7 +131,10 @@ impl Written {
             identity: self.identity,
             connections: connections(source, self.connections)?,
             wait: or(self.wait, 10),
-            hold: hold(source, self.hold)?,
+            hold: patience(source, "hold", self.hold, 20)?,
+            idle: patience(source, "idle", self.idle, 5)?,
+            reuse: reuse(source, self.reuse)?,
+            check: at_least(source, "check", self.check, 10)?,
             connect: at_least(source, "connect", self.connect, 10)?,
             reply: at_least(source, "reply", self.reply, 30)?,
             handover: at_least(source, "handover", self.handover, 120)?,
@@ -220,14 +232,29 @@ fn connections(source: &Source, written: Option<Spanned<usize>>) -> Result<usize
     }
 }
 
+fn reuse(source: &Source, written: Option<Spanned<u32>>) -> Result<u32, ConfigError> {
+    match written {
+        None => Ok(100),
+        Some(w) if *w.get_ref() >= 1 => Ok(*w.get_ref()),
+        Some(w) => Err(source
+            .error(w.span(), "`reuse` must be at least 1")
+            .cure("write reuse = 1 for a fresh connection for each transaction")),
+    }
+}
+
 /// RFC 5321 lets a backend wait five minutes for a command; under stress Postfix waits ten seconds.
-fn hold(source: &Source, written: Option<Spanned<Span>>) -> Result<Duration, ConfigError> {
+fn patience(
+    source: &Source,
+    key: &str,
+    written: Option<Spanned<Span>>,
+    seconds: u64,
+) -> Result<Duration, ConfigError> {
     const MOST: Duration = Duration::from_secs(100);
     match written {
-        None => Ok(Duration::from_secs(20)),
+        None => Ok(Duration::from_secs(seconds)),
         Some(w) if w.get_ref().0 <= MOST => Ok(w.get_ref().0),
         Some(w) => Err(source
-            .error(w.span(), "`hold` is longer than backends wait")
+            .error(w.span(), format!("`{key}` is longer than backends wait"))
             .cure("write at most \"100s\": a third of the five minutes RFC 5321 gives a command")),
     }
 }

@@ -12,7 +12,7 @@ use crate::spool;
 /// What the client hears when the backend could not be asked or did not answer properly.
 pub(super) fn backend(error: &Error, id: &str) -> Reply {
     match error {
-        Error::Busy(_) | Error::Unreachable { .. } => reply(
+        Error::Busy(_) | Error::Unreachable { .. } | Error::NoAddress { .. } => reply(
             Code::LOCAL_ERROR,
             (4, 3, 2),
             "The mail server is not available now, try later",
@@ -133,6 +133,8 @@ fn reply(code: Code, (class, subject, detail): (u8, u16, u16), text: &str, id: &
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -143,7 +145,8 @@ mod tests {
             (io::ErrorKind::PermissionDenied, 451),
         ] {
             assert_eq!(storage(&kind.into(), "ID").code().get(), code);
-            assert_eq!(backend(&Error::Spool(kind.into()), "ID").code().get(), code);
+            let spool = Error::Spool(Arc::new(kind.into()));
+            assert_eq!(backend(&spool, "ID").code().get(), code);
         }
     }
 
@@ -151,7 +154,7 @@ mod tests {
     fn the_client_learns_the_id_and_nothing_of_the_source() {
         let error = Error::Unreachable {
             address: "10.9.8.7:25".into(),
-            source: io::ErrorKind::TimedOut.into(),
+            source: Arc::new(io::ErrorKind::TimedOut.into()),
         };
         let reply = backend(&error, "4KQ7").to_string();
         assert_eq!(

@@ -47,7 +47,7 @@ pub(super) async fn hello(c: &mut Connection, hello: Hello) {
 
 /// While the backend cannot be reached, what needs it is left out: 8-bit content does not, in fact.
 async fn offer(c: &mut Connection) -> Extensions {
-    let unknown = || Extensions::new().with(Keyword::EightBitMime);
+    let unknown = || Arc::new(Extensions::new().with(Keyword::EightBitMime));
     let backend = c.site.backend.offer().await.unwrap_or_else(unknown);
     let offer = Extensions::offer(&backend, &own(&c.site, &c.door));
     match c.may_present() {

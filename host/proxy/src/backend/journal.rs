@@ -1,0 +1,143 @@
+//! What the backend was asked for one transaction and accepted, and how it is asked again.
+
+use lazaret_smtp::{Command, Extensions, Keyword, Path, Reply};
+
+use super::identity::expect;
+use super::{Error, Introduction, Link, Step};
+use crate::config::Identity;
+
+/// One transaction so far.
+#[derive(Clone, Debug)]
+pub(super) struct Journal {
+    pub(super) who: Introduction,
+    sender: Path,
+    recipients: Vec<Path>,
+}
+
+/// MAIL and what goes before it; the answers come back in the same order.
+struct Opening(Vec<(Step, Command)>);
+
+impl Journal {
+    pub(super) fn new(who: &Introduction, sender: &Path) -> Self {
+        Self {
+            who: who.clone(),
+            sender: sender.clone(),
+            recipients: Vec::new(),
+        }
+    }
+
+    /// A recipient was accepted.
+    pub(super) fn accept(&mut self, recipient: &Path) {
+        self.recipients.push(recipient.clone());
+    }
+
+    /// Asks MAIL.
+    pub(super) async fn ask_mail(
+        &self,
+        link: &mut Link,
+        identity: Identity,
+    ) -> Result<Reply, Error> {
+        let opening = self.opening(link, identity)?;
+        let replies = link.ask_all(&opening.0).await?;
+        let (mail, _) = opening.judge(replies)?;
+        definite(Step::Mail, mail)
+    }
+
+    /// Asks everything again. An answer that differs from what the client was told is an error: the message must not go
+    /// to some of its recipients only.
+    pub(super) async fn play(&self, link: &mut Link, identity: Identity) -> Result<(), Error> {
+        let mut opening = self.opening(link, identity)?;
+        for recipient in &self.recipients {
+            fits_recipient(recipient, link.extensions())?;
+        }
+        let recipients = self.recipients.iter().cloned().map(Command::Rcpt);
+        opening.0.extend(recipients.map(|rcpt| (Step::Rcpt, rcpt)));
+        let replies = link.ask_all(&opening.0).await?;
+        let (mail, recipients) = opening.judge(replies)?;
+        same_as_told(Step::Mail, mail)?;
+        recipients
+            .into_iter()
+            .try_for_each(|reply| same_as_told(Step::Rcpt, reply))
+    }
+
+    fn opening(&self, link: &mut Link, identity: Identity) -> Result<Opening, Error> {
+        let sender = fit_sender(&self.sender, link.extensions())?;
+        let identity = self.who.transaction(link.extensions(), identity)?;
+        let identity = identity.into_iter();
+        let identity = identity.map(|command| (Step::Identity, command));
+        let mut commands: Vec<_> = link.begin_transaction().into_iter().collect();
+        commands.extend(identity);
+        commands.push((Step::Mail, Command::Mail(sender)));
+        Ok(Opening(commands))
+    }
+}
+
+impl Opening {
+    /// The reply to MAIL and those behind it. What goes before it must have been taken.
+    fn judge(&self, replies: Vec<Reply>) -> Result<(Reply, Vec<Reply>), Error> {
+        let mut replies = replies.into_iter();
+        for (step, _) in &self.0 {
+            let reply = replies.next().expect("one reply for each command");
+            match step {
+                Step::Mail => return Ok((reply, replies.collect())),
+                Step::Identity => expect(reply, 250)?,
+                _ if reply.code().is_positive() => {}
+                _ => return Err(Error::Unexpected(*step, reply)),
+            }
+        }
+        unreachable!("MAIL is among them")
+    }
+}
+
+/// Asks RCPT.
+pub(super) async fn ask_rcpt(link: &mut Link, recipient: &Path) -> Result<Reply, Error> {
+    fits_recipient(recipient, link.extensions())?;
+    let rcpt = Command::Rcpt(recipient.clone());
+    definite(Step::Rcpt, link.ask(Step::Rcpt, &rcpt).await?)
+}
+
+/// Yes or no; 3yz is neither.
+fn definite(step: Step, reply: Reply) -> Result<Reply, Error> {
+    match reply.code().is_intermediate() {
+        true => Err(Error::Unexpected(step, reply)),
+        false => Ok(reply),
+    }
+}
+
+fn same_as_told(step: Step, reply: Reply) -> Result<(), Error> {
+    match reply.code().is_positive() {
+        true => Ok(()),
+        false => Err(Error::Changed(step, reply)),
+    }
+}
+
+/// NOTIFY and ORCPT change what happens to the message.
+fn fits_recipient(recipient: &Path, offered: &Extensions) -> Result<(), Error> {
+    match recipient.parameters.is_empty() || offered.has(&Keyword::Dsn) {
+        true => Ok(()),
+        false => Err(Error::NoLonger("DSN")),
+    }
+}
+
+/// The backend's EHLO may have changed since the client heard ours. SIZE and BODY are advice and left out where they
+/// are not understood (8-bit content is sent as it is); the rest changes what happens to the message.
+fn fit_sender(sender: &Path, offered: &Extensions) -> Result<Path, Error> {
+    let mut fitting = sender.clone();
+    fitting.parameters.retain(|parameter| {
+        let advice = [
+            ("SIZE", Keyword::Size(None)),
+            ("BODY", Keyword::EightBitMime),
+        ];
+        !advice
+            .iter()
+            .any(|(name, keyword)| parameter.is(name) && !offered.has(keyword))
+    });
+    let uses = |name: &str| fitting.parameters.iter().any(|p| p.is(name));
+    if uses("SMTPUTF8") && !offered.has(&Keyword::SmtpUtf8) {
+        return Err(Error::NoLonger("SMTPUTF8"));
+    }
+    if (uses("RET") || uses("ENVID")) && !offered.has(&Keyword::Dsn) {
+        return Err(Error::NoLonger("DSN"));
+    }
+    Ok(fitting)
+}

@@ -1,0 +1,245 @@
+//! One address of the backend: what it offers, whether it is alive, and its idle connections.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use lazaret_smtp::Extensions;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::circuit::Circuit;
+use super::{Error, Link};
+
+/// An address behind one of the configured ones.
+pub(super) struct Member {
+    /// where
+    pub(super) address: SocketAddr,
+    /// the host as configured: the name its certificate must hold unless another is configured
+    pub(super) host: String,
+    condition: Mutex<Condition>,
+    idle: Mutex<Vec<Link>>,
+    in_use: AtomicUsize,
+    /// at most one health check with all patience
+    pub(super) checks: Arc<Semaphore>,
+    /// at most one quick check of a dead address
+    pub(super) probes: Arc<Semaphore>,
+    pub(super) counts: Counts,
+}
+
+/// What is known of it.
+#[derive(Debug, Default)]
+struct Condition {
+    circuit: Circuit,
+    /// what the newest connection was offered before any identity was passed on
+    offer: Option<Arc<Extensions>>,
+    /// when that was asked last, in vain or not
+    asked: Option<Instant>,
+    /// when a transaction was last answered to its end
+    served: Option<Instant>,
+    /// why it is not alive
+    trouble: Option<Error>,
+}
+
+/// Since the start.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// connections opened
+    pub(super) opened: AtomicU64,
+    /// transactions that found an idle connection
+    pub(super) reused: AtomicU64,
+    /// connections that could not be opened, transactions that broke off
+    pub(super) failed: AtomicU64,
+    /// messages whose dot was sent and whose reply was not understood: they may have been taken
+    pub(super) ambiguous: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How the standing of an address changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    None,
+    CameBack,
+    Left,
+}
+
+impl Member {
+    pub(super) fn new(address: SocketAddr, host: String) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            host,
+            condition: Mutex::default(),
+            idle: Mutex::default(),
+            in_use: AtomicUsize::new(0),
+            checks: Arc::new(Semaphore::new(1)),
+            probes: Arc::new(Semaphore::new(1)),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Do all sessions use it?
+    pub(super) fn is_alive(&self) -> bool {
+        self.condition().circuit.is_closed()
+    }
+
+    /// Can no connection be opened to it?
+    pub(super) fn is_down(&self) -> bool {
+        self.condition().circuit == Circuit::Down
+    }
+
+    /// See [`Circuit::admits_trial`].
+    pub(super) fn admits_trial(&self, now: Instant) -> bool {
+        self.condition().circuit.admits_trial(now)
+    }
+
+    /// For people.
+    pub(super) fn word(&self) -> &'static str {
+        self.condition().circuit.word()
+    }
+
+    /// Why it is not alive.
+    pub(super) fn trouble(&self) -> Option<Error> {
+        self.condition().trouble.clone()
+    }
+
+    /// What it offers, if it is known.
+    pub(super) fn offer(&self) -> Option<Arc<Extensions>> {
+        self.condition().offer.clone()
+    }
+
+    /// Was its offer asked for after `then`, in vain or not?
+    pub(super) fn was_asked_since(&self, then: Instant) -> bool {
+        self.condition().asked.is_some_and(|asked| asked >= then)
+    }
+
+    /// Is what is known of its offer younger than `age`?
+    pub(super) fn is_known(&self, age: Duration) -> bool {
+        let asked = self.condition().asked;
+        asked.is_some_and(|asked| asked.elapsed() < age)
+    }
+
+    /// A connection was opened, and this was offered.
+    pub(super) fn opened(&self, offer: &Extensions) -> Change {
+        Counts::add(&self.counts.opened);
+        let mut condition = self.condition();
+        condition.asked = Some(Instant::now());
+        if condition.offer.as_deref() != Some(offer) {
+            condition.offer = Some(Arc::new(offer.clone()));
+        }
+        condition.change(Circuit::opened, None)
+    }
+
+    /// A connection that somebody began to open at `begun` cannot be had. Not held against an address that served
+    /// others meanwhile: it is busy, not dead.
+    pub(super) fn not_opened(&self, begun: Instant, error: &Error) -> Change {
+        Counts::add(&self.counts.failed);
+        let mut condition = self.condition();
+        condition.asked = Some(Instant::now());
+        if condition.served.is_some_and(|served| served >= begun) {
+            return Change::None;
+        }
+        condition.change(Circuit::not_opened, Some(error))
+    }
+
+    /// A transaction was answered to its end.
+    pub(super) fn served(&self) -> Change {
+        let mut condition = self.condition();
+        condition.served = Some(Instant::now());
+        condition.change(Circuit::served, None)
+    }
+
+    /// A transaction failed on an open connection.
+    pub(super) fn failed(&self, error: &Error) -> Change {
+        Counts::add(&self.counts.failed);
+        if matches!(error, Error::InDoubt(_)) {
+            Counts::add(&self.counts.ambiguous);
+        }
+        let now = Instant::now();
+        self.condition().change(|c| c.failed(now), Some(error))
+    }
+
+    /// Keeps an idle connection.
+    pub(super) fn keep(&self, link: Link) {
+        self.idle().push(link);
+    }
+
+    /// The idle connection that was used last: the others may run out of time.
+    pub(super) fn take(&self) -> Option<Link> {
+        self.idle().pop()
+    }
+
+    /// The idle connections for which this is not true.
+    pub(super) fn sort_out(&self, mut keep: impl FnMut(&mut Link) -> bool) -> Vec<Link> {
+        let mut idle = self.idle();
+        idle.extract_if(.., |link| !keep(link)).collect()
+    }
+
+    /// Connections that wait for a transaction.
+    pub(super) fn idle_links(&self) -> usize {
+        self.idle().len()
+    }
+
+    /// Connections in use.
+    pub(super) fn in_use(&self) -> usize {
+        self.in_use.load(Ordering::Relaxed)
+    }
+
+    fn condition(&self) -> MutexGuard<'_, Condition> {
+        self.condition
+            .lock()
+            .expect("no holder of this lock panics")
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Link>> {
+        self.idle.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Condition {
+    fn change(&mut self, event: impl FnOnce(&mut Circuit), trouble: Option<&Error>) -> Change {
+        let before = self.circuit.is_closed();
+        event(&mut self.circuit);
+        match (before, self.circuit.is_closed()) {
+            (true, true) => Change::None,
+            (false, true) => {
+                self.trouble = None;
+                Change::CameBack
+            }
+            (was_alive, false) => {
+                self.trouble = trouble.cloned().or(self.trouble.take());
+                if was_alive {
+                    Change::Left
+                } else {
+                    Change::None
+                }
+            }
+        }
+    }
+}
+
+/// A connection of this address is in use, as long as this lives. An idle one has none, so that it does not keep alive the
+/// address that keeps it.
+pub(super) struct InUse(Arc<Member>);
+
+impl InUse {
+    pub(super) fn new(member: &Arc<Member>) -> Self {
+        member.in_use.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(member))
+    }
+
+    pub(super) fn member(&self) -> &Arc<Member> {
+        &self.0
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.in_use.fetch_sub(1, Ordering::Relaxed);
+    }
+}

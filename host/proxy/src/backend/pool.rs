@@ -1,0 +1,183 @@
+//! The `connections`: places, who waits for one, and connections that wait for a transaction.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, interval_at, sleep_until};
+
+use super::{Backend, Error, Link, Member};
+use crate::config::Identity;
+
+/// How often somebody who waits for a connection asks again for one that a silent client holds.
+const RECALL_EVERY: Duration = Duration::from_millis(100);
+
+/// Every connection has one of the places, idle or in use.
+pub(super) struct Pool {
+    places: Arc<Semaphore>,
+    waiting: Mutex<VecDeque<Waiting>>,
+    recall: Notify,
+}
+
+/// Somebody waits for a place, or for a connection that has one, with the address it is of.
+type Waiting = oneshot::Sender<(Arc<Member>, Link)>;
+
+/// What a session may go on with.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, on one stack"
+)]
+pub(super) enum Place {
+    /// for a connection that is to be opened
+    Free(OwnedSemaphorePermit),
+    /// a connection of this address
+    Taken(Arc<Member>, Link),
+}
+
+impl Pool {
+    pub(super) fn new(connections: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(connections)),
+            waiting: Mutex::default(),
+            recall: Notify::new(),
+        }
+    }
+
+    /// Places that are taken.
+    pub(super) fn taken(&self, connections: usize) -> usize {
+        connections - self.places.available_permits()
+    }
+
+    /// A place, if one is free.
+    pub(super) fn spare(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.waiting.lock().expect("no holder of this lock panics")
+    }
+
+    /// To whoever has waited longest; gives it back if nobody waits.
+    fn hand_over(&self, member: &Arc<Member>, mut link: Link) -> Option<Link> {
+        loop {
+            let Some(waiting) = self.waiting().pop_front() else {
+                return Some(link);
+            };
+            match waiting.send((Arc::clone(member), link)) {
+                Ok(()) => return None,
+                Err((_, unwanted)) => link = unwanted,
+            }
+        }
+    }
+
+    /// Is somebody waiting? Then who comes now must not be served before him.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.waiting().is_empty()
+    }
+}
+
+impl Backend {
+    /// One of the `connections`, waited for at most `wait`, in turn. Meanwhile clients that keep one and say nothing are
+    /// asked for it.
+    pub(super) async fn place(&self) -> Result<Place, Error> {
+        let pool = &self.pool;
+        let (sender, mut handed) = oneshot::channel();
+        let acquire = Arc::clone(&pool.places).acquire_owned();
+        tokio::pin!(acquire);
+        pool.waiting().push_back(sender);
+        let end = Instant::now() + self.config.wait;
+        let mut again = interval_at(Instant::now(), RECALL_EVERY);
+        let place = loop {
+            tokio::select! {
+                biased;
+                Ok((member, link)) = &mut handed => return Ok(Place::Taken(member, link)),
+                permit = &mut acquire => break Ok(Place::Free(permit.expect("the semaphore is never closed"))),
+                () = sleep_until(end) => break Err(Error::Busy(self.config.connections)),
+                _ = again.tick() => pool.recall.notify_one(),
+            }
+        };
+        // Who gives a connection back finds that nobody waits here any more, or has found us already.
+        handed.close();
+        match handed.try_recv() {
+            Ok((member, link)) => Ok(Place::Taken(member, link)),
+            Err(_) => {
+                pool.waiting().retain(|waiting| !waiting.is_closed());
+                place
+            }
+        }
+    }
+
+    /// An idle connection of this address about which there is no doubt.
+    pub(super) fn idle_link(&self, member: &Arc<Member>) -> Option<Link> {
+        while let Some(mut link) = member.take() {
+            if self.is_fit(&mut link, member) {
+                link.begin_use(member);
+                return Some(link);
+            }
+            // Closed by the backend, or too old to be sure: nobody is told, it is dropped.
+        }
+        None
+    }
+
+    /// What the address offers may have changed since: only a connection that knows it is used again.
+    fn is_fit(&self, link: &mut Link, member: &Member) -> bool {
+        let offer = member.offer();
+        link.age() <= self.config.idle
+            && offer.is_some_and(|offer| *offer == *link.extensions())
+            && link.is_quiet()
+    }
+
+    /// A connection that is not needed now: kept for the next transaction if there is no doubt about it.
+    pub(super) fn give_back(&self, mut link: Link) {
+        let member = Arc::clone(link.member());
+        if !self.is_kept(&mut link, &member) {
+            return link.quit();
+        }
+        link.rest();
+        if let Some(link) = self.pool.hand_over(&member, link) {
+            member.keep(link);
+        }
+    }
+
+    fn is_kept(&self, link: &mut Link, member: &Member) -> bool {
+        let most = self.config.reuse;
+        let wanted = !self.config.idle.is_zero() && link.transactions() < most;
+        wanted && link.is_shareable() && link.has_place() && link.is_in_step() && member.is_alive()
+    }
+
+    /// May a client go on using its connection for the next transaction?
+    pub(super) fn is_of_further_use(&self, link: &mut Link) -> bool {
+        let most = self.config.reuse;
+        self.identity() == Identity::Xclient
+            && !link.is_shareable()
+            && link.transactions() < most
+            && link.is_in_step()
+    }
+
+    /// Takes leave on connections that were idle for too long, and drops those that died.
+    pub(super) fn sweep(&self, member: &Member) {
+        let most = self.config.idle;
+        for mut link in member.sort_out(|link| link.age() < most && link.is_quiet()) {
+            if link.is_quiet() {
+                link.quit();
+            }
+        }
+    }
+
+    /// Takes leave on all idle connections.
+    pub(crate) async fn take_leave(&self) {
+        let members = self.names.known();
+        let idle = members.iter().flat_map(|member| member.sort_out(|_| false));
+        join_all(idle.map(Link::leave)).await;
+    }
+
+    /// Resolves when somebody waits for a connection and this one was last `used` a while ago: a client that trickles
+    /// octets does not use it.
+    pub(super) async fn recalled(&self, used: Instant) {
+        const PATIENCE: Duration = Duration::from_millis(250);
+        sleep_until(used + PATIENCE).await;
+        self.pool.recall.notified().await;
+    }
+}
