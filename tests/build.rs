@@ -8,7 +8,7 @@ use std::process::Command;
 mod smith;
 
 const TARGET: &str = "wasm32-wasip2";
-const GUESTS: [&str; 3] = ["puppet", "minimal", "frozen"];
+const GUESTS: [&str; 4] = ["puppet", "minimal", "frozen", "reacher"];
 
 fn main() {
     make_random_components();

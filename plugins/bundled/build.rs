@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 const TARGET: &str = "wasm32-wasip2";
-const FILTERS: [&str; 4] = ["access", "rules", "attachments", "policy"];
+const FILTERS: [&str; 5] = ["access", "rules", "attachments", "policy", "dnsbl"];
 
 /// What a change of means another build, from the root of the workspace.
 const SOURCES: [&str; 6] = [

@@ -1,6 +1,6 @@
 //! A mail server for tests: accepts everything, records everything, misbehaves where told.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -33,6 +33,10 @@ pub enum Step {
     Commit,
     /// close the connection
     Close,
+    /// end the connection with a reset
+    Reset,
+    /// the ordinary answer, an octet at a time
+    Dribble,
 }
 
 /// A reply line as a step.
@@ -47,6 +51,8 @@ pub struct Delivery {
     pub envelope: Vec<String>,
     /// the content, dots removed, without the final dot
     pub octets: Vec<u8>,
+    /// was it taken in silence, [`Step::Commit`], and not with a reply (RFC 1047)?
+    pub silent: bool,
 }
 
 /// What was heard on one connection: commands, lines of content, and the dot.
@@ -59,6 +65,8 @@ pub struct Heard {
 /// A rule: at a command that fits, these steps.
 #[derive(Clone, Debug)]
 struct Rule {
+    /// what the MAIL command of the transaction must fit
+    sender: String,
     pattern: String,
     steps: Vec<Step>,
     times: usize,
@@ -74,7 +82,9 @@ struct Shared {
     scene: AtomicUsize,
     deliveries: Mutex<Vec<Delivery>>,
     closing: AtomicBool,
-    sockets: Mutex<Vec<TcpStream>>,
+    /// of the connections that are open, by number
+    sockets: Mutex<HashMap<usize, TcpStream>>,
+    begun: AtomicUsize,
     /// None: with the certificate of this process
     tls: Mutex<Option<Arc<ServerConfig>>>,
     open: AtomicUsize,
@@ -82,12 +92,12 @@ struct Shared {
 }
 
 impl Shared {
-    /// The steps of the first rule for this command, which is used up by it.
-    fn rule(&self, command: &str) -> Option<Vec<Step>> {
+    /// The steps of the first rule for this command of a transaction, which is used up by it.
+    fn rule(&self, sender: &str, command: &str) -> Option<Vec<Step>> {
         let mut rules = lock(&self.rules);
-        let at = rules
-            .iter()
-            .position(|rule| glob::fits(&rule.pattern, command))?;
+        let at = rules.iter().position(|rule| {
+            glob::fits(&rule.sender, sender) && glob::fits(&rule.pattern, command)
+        })?;
         rules[at].times = rules[at].times.saturating_sub(1);
         let steps = rules[at].steps.clone();
         if rules[at].times == 0 {
@@ -108,17 +118,25 @@ impl BackendDouble {
     /// Listens on a port of its own and offers what Postfix offers.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        Self::listen(listener)
+        Self::listen(listener, None)
     }
 
     /// The same on a given port, for a backend that comes back.
     pub fn start_at(address: SocketAddr) -> Self {
-        Self::listen(TcpListener::bind(address).expect("the port is free again"))
+        Self::listen(again(address), None)
     }
 
-    fn listen(listener: TcpListener) -> Self {
+    /// The same with a certificate of its own, which nobody trusts.
+    pub fn start_presenting(address: SocketAddr, certificate: &Certificate) -> Self {
+        Self::listen(again(address), Some(certificate.server()))
+    }
+
+    fn listen(listener: TcpListener, tls: Option<Arc<ServerConfig>>) -> Self {
         let address = listener.local_addr().expect("a bound socket");
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            tls: Mutex::new(tls),
+            ..Shared::default()
+        });
         let offer = [
             "PIPELINING",
             "SIZE 52428800",
@@ -158,7 +176,7 @@ impl BackendDouble {
 
     /// Says something to everybody who is connected in the clear, asked or not.
     pub fn shout(&self, line: &str) {
-        for mut socket in lock(&self.shared.sockets).iter() {
+        for mut socket in lock(&self.shared.sockets).values() {
             // Some are closed by now.
             let _ = socket.write_all(format!("{line}\r\n").as_bytes());
         }
@@ -166,7 +184,7 @@ impl BackendDouble {
 
     /// Closes all connections, as a restart would, and goes on listening.
     pub fn hang_up(&self) {
-        for socket in lock(&self.shared.sockets).drain(..) {
+        for (_, socket) in lock(&self.shared.sockets).drain() {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
@@ -174,21 +192,49 @@ impl BackendDouble {
     /// At the next command that fits `pattern`, once: these steps. The command `<connect>` stands
     /// for the greeting, `<content>` for the first line of a message, `.` for its end.
     pub fn once(&self, pattern: &str, steps: impl IntoIterator<Item = Step>) {
-        self.times(pattern, 1, steps);
+        self.times("*", pattern, 1, steps);
     }
 
     /// The same at every such command.
     pub fn always(&self, pattern: &str, steps: impl IntoIterator<Item = Step>) {
-        self.times(pattern, usize::MAX, steps);
+        self.times("*", pattern, usize::MAX, steps);
     }
 
-    fn times(&self, pattern: &str, times: usize, steps: impl IntoIterator<Item = Step>) {
+    /// The same in transactions whose MAIL command fits `sender`, and in no other.
+    pub fn when(&self, sender: &str, pattern: &str, steps: impl IntoIterator<Item = Step>) {
+        self.times(sender, pattern, usize::MAX, steps);
+    }
+
+    fn times(
+        &self,
+        sender: &str,
+        pattern: &str,
+        times: usize,
+        steps: impl IntoIterator<Item = Step>,
+    ) {
         let rule = Rule {
+            sender: sender.to_owned(),
             pattern: pattern.to_owned(),
             steps: steps.into_iter().collect(),
             times,
         };
         lock(&self.shared.rules).push_back(rule);
+    }
+
+    /// From now on it does what is right.
+    pub fn behave(&self) {
+        lock(&self.shared.rules).clear();
+    }
+
+    /// Closes its port and all connections; what it had taken when the last of them ended.
+    pub fn stop(self) -> Vec<Delivery> {
+        let shared = Arc::clone(&self.shared);
+        drop(self);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while shared.open.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::mem::take(&mut lock(&shared.deliveries))
     }
 
     /// Forgets what it heard and how it was to misbehave.
@@ -225,6 +271,11 @@ impl BackendDouble {
         self.shared.most.load(Ordering::SeqCst)
     }
 
+    /// How many there were.
+    pub fn all_connections(&self) -> usize {
+        self.shared.begun.load(Ordering::SeqCst)
+    }
+
     /// How many are open now.
     pub fn connections(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)
@@ -240,12 +291,19 @@ impl Drop for BackendDouble {
     }
 }
 
+fn again(address: SocketAddr) -> TcpListener {
+    TcpListener::bind(address).expect("the port is free again")
+}
+
 fn serve(socket: TcpStream, shared: &Arc<Shared>) {
     let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
     shared.most.fetch_max(open, Ordering::SeqCst);
-    lock(&shared.sockets).extend(socket.try_clone());
+    let number = shared.begun.fetch_add(1, Ordering::SeqCst);
+    let again = socket.try_clone().map(|socket| (number, socket));
+    lock(&shared.sockets).extend(again);
     // The other side going away in the middle is its right.
-    let _ = Dialogue::new(socket, shared).run();
+    let _ = Dialogue::new(socket, number, shared).run();
+    lock(&shared.sockets).remove(&number);
     shared.open.fetch_sub(1, Ordering::SeqCst);
 }
 

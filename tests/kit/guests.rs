@@ -15,6 +15,8 @@ pub enum Guest {
     Minimal,
     /// tells at rcpt what its `configure` left: see `guests/frozen.rs`
     Frozen,
+    /// reaches out at rcpt: see `guests/reacher.rs`
+    Reacher,
 }
 
 impl Guest {
@@ -24,6 +26,7 @@ impl Guest {
             "puppet" => Some(Guest::Puppet),
             "minimal" => Some(Guest::Minimal),
             "frozen" => Some(Guest::Frozen),
+            "reacher" => Some(Guest::Reacher),
             _ => None,
         }
     }
@@ -34,6 +37,7 @@ impl Guest {
             Guest::Puppet => env!("GUEST_PUPPET"),
             Guest::Minimal => env!("GUEST_MINIMAL"),
             Guest::Frozen => env!("GUEST_FROZEN"),
+            Guest::Reacher => env!("GUEST_REACHER"),
         }
         .into()
     }
@@ -52,6 +56,7 @@ impl Guest {
                 "notes",
                 "pace",
             ],
+            Guest::Reacher => &["session", "dns", "http"],
             Guest::Minimal | Guest::Frozen => &[],
         }
     }
@@ -60,4 +65,12 @@ impl Guest {
     pub fn octets(self) -> Vec<u8> {
         std::fs::read(self.path()).expect("built by build.rs")
     }
+}
+
+/// A custom section at the end: the same program, other octets.
+pub fn with_section(mut wasm: Vec<u8>, name: &str) -> Vec<u8> {
+    let length = u8::try_from(name.len()).expect("a short name");
+    wasm.extend([0, length + 1, length]);
+    wasm.extend(name.as_bytes());
+    wasm
 }

@@ -6,11 +6,14 @@
 //! * [`Transcript`]: a file of `tests/sessions`, played against the three of them.
 //! * [`guests`]: the components built from `tests/guests`.
 //! * [`peers`]: programs of others that talk to us or that we talk to.
+//! * [`faults`]: the fault table, for `tests/faults.rs` and `cargo xtask faults`.
 //! * [`hostile`]: the hostile set, for `tests/hostile.rs` and `cargo xtask hostile`.
 
 pub mod backend;
 pub mod certificate;
 pub mod client;
+#[path = "../faults/mod.rs"]
+pub mod faults;
 pub mod glob;
 pub mod guests;
 #[path = "../hostile/mod.rs"]

@@ -25,7 +25,7 @@ pub enum Window {
 }
 
 /// How long each of its messages took, by the window in which it began.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Samples {
     /// in [`Window::Quiet`]
     pub quiet: Vec<Duration>,

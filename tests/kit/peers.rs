@@ -2,12 +2,23 @@
 //! `LAZARET_REQUIRE_PEERS=1` is set, as in CI, a missing one fails the test.
 
 use std::env;
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
+mod apart;
+mod exim;
+pub mod journey;
+mod mailbox;
+mod nsd;
+mod opensmtpd;
 mod postfix;
 
-pub use postfix::{Arrived, Postfix, Service, free_port};
+pub use exim::{Exim, EximClient};
+pub use mailbox::{Arrived, Backend, free_port};
+pub use nsd::Nsd;
+pub use opensmtpd::OpenSmtpd;
+pub use postfix::{Postfix, Service};
 
 /// The program of that name, if it is installed; says so if it is not.
 pub fn find(name: &str) -> Option<PathBuf> {
@@ -20,6 +31,15 @@ pub fn find(name: &str) -> Option<PathBuf> {
         missing(name);
     }
     found
+}
+
+/// Where `cargo xtask peers` has unpacked a Debian package: not installed, beside what is.
+pub fn unpacked(package: &str) -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
+        PathBuf::from,
+    );
+    target.join("peers").join(package)
 }
 
 /// Says that a peer cannot take part; fails where all are wanted.
@@ -42,6 +62,10 @@ pub fn run(command: &mut Command) -> String {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    judged(command, &output)
+}
+
+fn judged(command: &Command, output: &Output) -> String {
     let said = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -53,4 +77,20 @@ pub fn run(command: &mut Command) -> String {
         output.status
     );
     said
+}
+
+/// Runs it with `input`; the same else.
+pub fn feed(command: &mut Command, input: &[u8]) -> String {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // One that does not read its input says why.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    judged(command, &output)
 }

@@ -1,9 +1,10 @@
 //! The program itself as a process of its own: `lazaret run`, its log, its memory.
 
-use std::fs::File;
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -16,34 +17,97 @@ use crate::proxy::Builder;
 pub struct Program {
     program: PathBuf,
     dir: TempDir,
-    address: SocketAddr,
+    addresses: [SocketAddr; 3],
+    launch: Launch,
     child: Child,
 }
 
+/// How the program is started.
+#[derive(Clone, Debug, Default)]
+pub struct Launch {
+    /// what starts it: a command that becomes what stands behind it, e.g. `nice -n 19`
+    pub by: Vec<String>,
+    /// variables of its environment
+    pub environment: Vec<(String, String)>,
+    /// who reads its log
+    pub log: Log,
+}
+
+/// Who reads the log of a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Log {
+    /// the file `log` of its directory
+    #[default]
+    File,
+    /// nobody: a pipe that is never emptied
+    Blocked,
+}
+
+/// The listeners that every builder has.
+const LISTENERS: [&str; 3] = ["plain", "starttls", "implicit"];
+
 impl Program {
-    /// Starts `program` with what was built; its listener `plain` gets a free port.
+    /// Starts `program` with what was built; each of the three listeners gets a free port.
     pub fn run(program: &str, builder: Builder) -> Self {
-        let address = free_port();
-        let listen = format!("[listener-plain]\nlisten = [\"{address}\"]");
-        let dir = builder.set(&listen).write();
-        let log = File::create(dir.path().join("log")).expect("our directory");
-        let child = Command::new(program)
-            .args(["run", "--log-format", "json", "--config"])
-            .arg(dir.path().join("lazaret.toml"))
-            .env("XDG_RUNTIME_DIR", dir.path())
-            .env("XDG_CACHE_HOME", dir.path())
-            .stdin(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the program starts");
+        Self::launch(Path::new(program), builder, Launch::default())
+    }
+
+    /// The same, started otherwise.
+    pub fn launch(program: &Path, builder: Builder, launch: Launch) -> Self {
+        let addresses = LISTENERS.map(|_| free_port());
+        let listen = |builder: Builder, (name, address): (&str, SocketAddr)| {
+            builder.set(&format!("[listener-{name}]\nlisten = [\"{address}\"]"))
+        };
+        let dir = LISTENERS
+            .into_iter()
+            .zip(addresses)
+            .fold(builder, listen)
+            .write();
+        let child = start(program, dir.path(), &launch);
         let started = Self {
             program: program.into(),
             dir,
-            address,
+            addresses,
+            launch,
             child,
         };
-        started.until("it listens", || TcpStream::connect(address).is_ok());
+        started.until_it_listens();
         started
+    }
+
+    /// Ends it without a word (SIGKILL).
+    pub fn kill(&mut self) {
+        self.child.kill().expect("our own child");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Starts it again, with the same files on the same ports.
+    pub fn again(&mut self) {
+        self.child = start(&self.program, self.dir.path(), &self.launch);
+        self.until_it_listens();
+    }
+
+    fn until_it_listens(&self) {
+        self.until("it listens", || {
+            TcpStream::connect(self.addresses[0]).is_ok()
+        });
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its exit code, once it has ended; waits so long for that.
+    pub fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let status = self.child.try_wait().expect("our own child");
+            if status.is_some() || Instant::now() >= deadline {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Another command of the same program about this proxy: `--config` is added.
@@ -60,7 +124,13 @@ impl Program {
 
     /// The listener without TLS.
     pub fn plain(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// The listener of that name: `plain`, `starttls` or `implicit`.
+    pub fn address(&self, listener: &str) -> SocketAddr {
+        let known = LISTENERS.iter().position(|name| *name == listener);
+        self.addresses[known.unwrap_or_else(|| panic!("no listener {listener}"))]
     }
 
     /// A file of its filter directory.
@@ -82,7 +152,8 @@ impl Program {
 
     /// The lines of its log in which all of `words` occur.
     pub fn log(&self, words: &[&str]) -> Vec<String> {
-        let text = std::fs::read_to_string(self.dir.path().join("log")).expect("our file");
+        let text = std::fs::read(self.dir.path().join("log")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
         let lines = text
             .lines()
             .filter(|line| words.iter().all(|word| line.contains(word)));
@@ -140,4 +211,36 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn start(program: &Path, dir: &Path, launch: &Launch) -> Child {
+    let mut words = launch
+        .by
+        .iter()
+        .map(OsStr::new)
+        .chain([program.as_os_str()]);
+    let mut command = Command::new(words.next().expect("at least the program"));
+    command
+        .args(words)
+        .args(["run", "--log-format", "json", "--config"])
+        .arg(dir.join("lazaret.toml"))
+        .env("XDG_RUNTIME_DIR", dir)
+        .env("XDG_CACHE_HOME", dir)
+        .envs(launch.environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(match launch.log {
+            Log::File => Stdio::from(log(dir)),
+            // The child keeps the end that is read, so it is not closed, and nobody reads it.
+            Log::Blocked => Stdio::piped(),
+        });
+    command.spawn().expect("the program starts")
+}
+
+fn log(dir: &Path) -> File {
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join("log"));
+    file.expect("our directory")
 }

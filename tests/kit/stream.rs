@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned};
+use socket2::SockRef;
 
 use crate::certificate;
 
@@ -66,6 +67,12 @@ impl Stream {
     pub fn patience(&self, patience: Duration) {
         let set = self.socket().set_read_timeout(Some(patience));
         set.expect("a span that is not zero");
+    }
+
+    /// Ends the connection with a reset, whatever is on its way.
+    pub fn reset(self) {
+        let linger = SockRef::from(self.socket()).set_linger(Some(Duration::ZERO));
+        linger.expect("a socket option");
     }
 
     /// Closes as a program that has nothing more to say: in TLS with close_notify.

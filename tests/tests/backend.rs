@@ -1,8 +1,11 @@
 //! Backends that are down, change, lie or fall silent: the client hears 4xx, nothing is lost, nothing sent twice.
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lazaret_tests::backend::say;
+use lazaret_tests::certificate::Certificate;
 use lazaret_tests::peers::free_port;
 use lazaret_tests::{BackendDouble, Client, Proxy, Step};
 
@@ -322,11 +325,102 @@ fn tls_to_the_backend_never_falls_back() {
     let other = "tls = \"verify\"\nname = \"other.example.org\"\nca = \"cert.pem\"";
     assert_eq!(with_tls(other, true, None), 451);
     let refused = say("454 4.7.0 no TLS now");
-    assert_eq!(with_tls("tls = \"require\"", true, Some(refused)), 451);
+    for policy in ["tls = \"opportunistic\"", "tls = \"require\"", verify] {
+        assert_eq!(
+            with_tls(policy, true, Some(refused.clone())),
+            451,
+            "{policy}"
+        );
+    }
 }
 
 #[test]
 fn octets_behind_the_backends_220_are_not_taken_for_replies() {
     let injected = Step::Say(b"220 2.0.0 go ahead\r\n250 injected\r\n".to_vec());
-    assert_eq!(with_tls("tls = \"require\"", true, Some(injected)), 451);
+    for policy in ["opportunistic", "require"] {
+        let policy = format!("tls = \"{policy}\"");
+        assert_eq!(
+            with_tls(&policy, true, Some(injected.clone())),
+            451,
+            "{policy}"
+        );
+    }
+}
+
+/// What one client after another hears until `stop`, with when each came and went.
+fn visits(address: SocketAddr, stop: &AtomicBool) -> Vec<(Instant, Instant, u16)> {
+    let mut told = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        let came = Instant::now();
+        let code = deliver(&mut Client::greeted(address));
+        told.push((came, Instant::now(), code));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    told
+}
+
+#[test]
+fn while_the_certificate_is_expired_clients_hear_451_and_nothing_goes_in_clear() {
+    let (first, expired, renewed) = (
+        Certificate::make(),
+        Certificate::expired(),
+        Certificate::make(),
+    );
+    let backend = BackendDouble::start();
+    backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME", "STARTTLS"]);
+    backend.present(&first);
+    let believed = [&first, &expired, &renewed].map(Certificate::pem).concat();
+    let proxy = Proxy::before(backend.address())
+        .file("believed.pem", believed.as_bytes())
+        .set("[backend]\ntls = \"verify\"\nname = \"mx.example.org\"\nca = \"believed.pem\"\n")
+        .start();
+    let (address, stop) = (proxy.plain(), AtomicBool::new(false));
+    let (told, bad, good) = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| visits(address, &stop)))
+            .collect();
+        backend.wait_for(20);
+        backend.present(&expired);
+        backend.hang_up();
+        let bad = Instant::now();
+        std::thread::sleep(Duration::from_millis(1500));
+        let good = Instant::now();
+        backend.present(&renewed);
+        let before = backend.deliveries().len();
+        backend.wait_for(before + 20);
+        stop.store(true, Ordering::SeqCst);
+        let told: Vec<_> = clients
+            .into_iter()
+            .flat_map(|it| it.join().expect("answered"))
+            .collect();
+        (told, bad, good)
+    });
+    let meanwhile = told
+        .iter()
+        .filter(|(came, went, _)| *came >= bad && *went <= good);
+    let codes: Vec<_> = meanwhile.map(|(.., code)| *code).collect();
+    println!(
+        "{} visits, {} of them while it was expired",
+        told.len(),
+        codes.len()
+    );
+    assert!(
+        codes.len() > 4 && codes.iter().all(|code| *code == 451),
+        "{codes:?}"
+    );
+    assert!(told.iter().all(|(.., code)| [250, 451].contains(code)));
+    assert!(
+        told.iter()
+            .any(|(came, _, code)| *came > good && *code == 250)
+    );
+    let accepted = told.iter().filter(|(.., code)| *code == 250).count();
+    assert!(backend.deliveries().len() >= accepted, "lost");
+    for connection in backend.heard() {
+        let lines = &connection.lines;
+        let at = |verb: &str| lines.iter().position(|line| line.starts_with(verb));
+        assert!(
+            at("MAIL").is_none() || at("STARTTLS") < at("MAIL"),
+            "{lines:?}"
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use lazaret_tests::peers;
+use lazaret_tests::peers::{self, journey};
 use lazaret_tests::{BackendDouble, Delivery, Proxy};
 
 /// What our proxy put on top of a delivered message is not part of what was sent.
@@ -41,6 +41,22 @@ fn swaks(address: SocketAddr, extra: &[&str]) -> Option<String> {
     Some(peers::run(&mut command))
 }
 
+/// A program with its version, which is a word of what it says of itself.
+fn version(program: &str, arguments: &[&str], word: usize) -> String {
+    let said = peers::run(Command::new(program).args(arguments));
+    let version = said.split_whitespace().nth(word).expect("a version");
+    format!("{program} {version}")
+}
+
+/// A listener as the table of docs/compatibility.md calls it.
+fn way(listener: &str) -> &'static str {
+    match listener {
+        "plain" => "plain",
+        "starttls" => "STARTTLS",
+        _ => "implicit TLS",
+    }
+}
+
 #[test]
 fn swaks_in_the_clear_by_starttls_and_in_tls() {
     let backend = BackendDouble::start();
@@ -63,6 +79,12 @@ fn swaks_in_the_clear_by_starttls_and_in_tls() {
         assert!(text.contains("Subject: from swaks\r\n"), "{text}");
         assert!(text.contains("\r\n.a dot\r\n..\r\nthe end\r\n"), "{text}");
         peers::ran(&format!("swaks, {listener}"));
+        journey::row(
+            "client",
+            &version("swaks", &["--version"], 2),
+            way(listener),
+            &[],
+        );
     }
 }
 
@@ -75,6 +97,13 @@ fn swaks_pipelined() {
     }
     assert_eq!(backend.wait_for(1).len(), 1);
     peers::ran("swaks, pipelined");
+    let used = ["PIPELINING".to_owned()];
+    journey::row(
+        "client",
+        &version("swaks", &["--version"], 2),
+        "plain",
+        &used,
+    );
 }
 
 /// Sends one message whose octets are known, and prints what the server said to it.
@@ -127,5 +156,12 @@ fn smtplib_in_the_clear_by_starttls_and_in_tls() {
             delivered[n]
         );
         peers::ran(&format!("smtplib, {listener}"));
+        let peer = version("python3", &["--version"], 1).replace("python3", "smtplib of Python");
+        journey::row(
+            "client",
+            &peer,
+            way(listener),
+            &journey::used(&delivered[n].envelope),
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! The whole journey, to a real Postfix: the octets at the end are those at the start.
 
 use lazaret_tests::guests::Guest;
-use lazaret_tests::peers::{self, Arrived, Postfix, Service};
-use lazaret_tests::{Client, Proxy, Segments, journal};
-use sha2::{Digest, Sha256};
+use lazaret_tests::peers::journey::{each_way, must_equal, sha256, with_header};
+use lazaret_tests::peers::{self, Backend, Postfix, Service};
+use lazaret_tests::{Client, Proxy, Segments};
 
 /// Everything a real backend needs to know of us: who the client is, by XCLIENT.
 const XCLIENT: Service<'static> = Service {
@@ -14,71 +14,8 @@ fn before(postfix: &Postfix) -> lazaret_tests::proxy::Builder {
     Proxy::before(postfix.address()).set("[backend]\nidentity = \"xclient\"\n")
 }
 
-fn sha256(octets: &[u8]) -> String {
-    Sha256::digest(octets)
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect()
-}
-
-/// How many octets on top of the message the log says that we added, for the transaction with this queue id.
-fn added(queue_id: &str) -> usize {
-    let lines = journal::wait_for(&["\"edits\"", queue_id]);
-    let line = lines
-        .last()
-        .expect("the log has a line for the transaction");
-    let edits = line["fields"]["edits"].as_str().expect("a list of edits");
-    let only_added = edits.split_whitespace().all(|edit| edit.starts_with('+'));
-    assert!(only_added, "nothing was removed: {edits}");
-    let lengths = edits.split_whitespace().map(|edit| {
-        let (_, length) = edit.rsplit_once(':').expect("NAME:LENGTH");
-        length.parse::<usize>().expect("a length")
-    });
-    lengths.sum()
-}
-
-/// The queue id in Postfix's reply.
-fn queue_id(reply: &str) -> &str {
-    let (_, id) = reply
-        .split_once("queued as ")
-        .expect("Postfix tells its queue id");
-    id.split_whitespace()
-        .next()
-        .expect("an id")
-        .trim_end_matches(')')
-}
-
-/// Takes away what the log says was added; the rest must be what was sent.
-fn must_equal(sent: &[u8], arrived: &Arrived, reply: &str) {
-    let ours = added(queue_id(reply));
-    let rest = &arrived.octets[ours..];
-    assert_eq!(
-        sha256(rest),
-        sha256(sent),
-        "{} octets sent, {} arrived",
-        sent.len(),
-        rest.len()
-    );
-}
-
 fn greet(client: &mut Client) {
     client.ask("EHLO client.example.com", "250 *");
-}
-
-/// Three clients, one for each way in.
-fn each_way(proxy: &Proxy) -> [Client; 3] {
-    let mut plain = Client::connect(proxy.address("plain"));
-    plain.expect("220 *");
-    greet(&mut plain);
-    let mut starttls = Client::connect(proxy.address("starttls"));
-    starttls.expect("220 *");
-    greet(&mut starttls);
-    starttls.start_tls();
-    greet(&mut starttls);
-    let mut implicit = Client::connect_tls(proxy.address("implicit"));
-    implicit.expect("220 *");
-    greet(&mut implicit);
-    [plain, starttls, implicit]
 }
 
 fn deliver(client: &mut Client, message: &[u8]) -> String {
@@ -117,15 +54,6 @@ impl Noise {
     }
 }
 
-fn with_header(body: &[u8]) -> Vec<u8> {
-    let mut message = b"From: Alice <alice@example.com>\r\nTo: bob@example.org\r\n\
-        Subject: =?utf-8?q?caf=C3=A9?=\r\n\tfolded\r\nMessage-ID: <1@example.com>\r\n\
-        Date: Mon, 23 Nov 2026 10:00:00 +0000\r\n\r\n"
-        .to_vec();
-    message.extend_from_slice(body);
-    message
-}
-
 #[test]
 fn octets_are_exact_on_every_way_in() {
     let Some(postfix) = Postfix::start(XCLIENT, "") else {
@@ -133,9 +61,9 @@ fn octets_are_exact_on_every_way_in() {
     };
     let proxy = before(&postfix).start();
     let message = with_header(b"Hello.\r\n..\r\n. \r\n.two\r\ntrailing  \t \r\n\r\n\r\nend\r\n");
-    for (n, mut client) in each_way(&proxy).into_iter().enumerate() {
+    for (n, (_, mut client, _)) in each_way(&proxy).into_iter().enumerate() {
         let reply = deliver(&mut client, &message);
-        must_equal(&message, &postfix.arrived(n + 1)[n], &reply);
+        must_equal(&postfix, &message, &postfix.arrived(n + 1)[n], &reply);
         client.segments(Segments::Single);
         client.ask("QUIT", "221 *");
     }
@@ -159,7 +87,7 @@ fn random_8bit_lines_arrive_as_they_were() {
     client.expect("220 *");
     greet(&mut client);
     let reply = deliver(&mut client, &message);
-    must_equal(&message, &postfix.arrived(1)[0], &reply);
+    must_equal(&postfix, &message, &postfix.arrived(1)[0], &reply);
     println!("{} octets, SHA-256 {}", message.len(), sha256(&message));
     peers::ran("postfix, 8-bit");
 }
@@ -175,7 +103,7 @@ fn ten_megabytes_arrive_as_they_were() {
     let message = with_header(&line.repeat(10 * 1024 * 1024 / line.len()));
     let mut client = Client::greeted(proxy.plain());
     let reply = deliver(&mut client, &message);
-    must_equal(&message, &postfix.arrived(1)[0], &reply);
+    must_equal(&postfix, &message, &postfix.arrived(1)[0], &reply);
     peers::ran("postfix, 10 MB");
 }
 
@@ -192,7 +120,7 @@ fn a_filters_fields_are_added_and_nothing_else_is_touched() {
     let mut client = Client::greeted(proxy.plain());
     let reply = deliver(&mut client, &message);
     let arrived = &postfix.arrived(1)[0];
-    must_equal(&message, arrived, &reply);
+    must_equal(&postfix, &message, arrived, &reply);
     let top = String::from_utf8_lossy(&arrived.octets).into_owned();
     assert!(
         top.contains("X-Seen-From: 127.0.0.1\r\nX-Spam-Score: 1.5\r\n"),
@@ -254,6 +182,6 @@ fn postfix_over_tls() {
         .start();
     let message = with_header(b"Hello.\r\n");
     let reply = deliver(&mut Client::greeted(proxy.plain()), &message);
-    must_equal(&message, &postfix.arrived(1)[0], &reply);
+    must_equal(&postfix, &message, &postfix.arrived(1)[0], &reply);
     peers::ran("postfix, TLS");
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lazaret_tests::peers::{self, Postfix};
+use lazaret_tests::peers::{self, Backend, Postfix};
 use lazaret_tests::{Client, Proxy};
 
 /// The block of the README whose fence says `info`.

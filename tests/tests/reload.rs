@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lazaret_tests::guests::Guest;
+use lazaret_tests::guests::{Guest, with_section};
 use lazaret_tests::program::Program;
 use lazaret_tests::{BackendDouble, Client, Delivery, Proxy};
 
@@ -54,14 +54,6 @@ impl Build {
         program.put("10-stamp.wasm", &self.wasm);
         program.put("10-stamp.toml", self.toml.as_bytes());
     }
-}
-
-/// A custom section at the end: the same program, other octets.
-fn with_section(mut wasm: Vec<u8>, name: &str) -> Vec<u8> {
-    let length = u8::try_from(name.len()).expect("a short name");
-    wasm.extend([0, length + 1, length]);
-    wasm.extend(name.as_bytes());
-    wasm
 }
 
 /// Which build answers now.

@@ -3,13 +3,16 @@
 
 mod bench;
 mod check;
+mod compatibility;
 mod demo;
+mod faults;
 mod guest_target;
 mod hostile;
 mod languages;
 mod peers;
 mod step;
 mod test;
+mod unpack;
 
 use std::process::ExitCode;
 
@@ -27,10 +30,15 @@ Usage: cargo xtask <task> [arguments]
                                        e.g. cargo xtask test -p lazaret-smtp
   bench [arguments]                    Lazaret beside HAProxy, nginx, Postfix, milters and Haraka; rewrites
                                        docs/performance.md (cargo xtask bench --help)
+  faults [--row N] [--json]            hurts a running proxy in every way of the fault table while clients send,
+                                       and checks that no mail is lost or doubled
+  crowd [--connections N] [--json]     ten thousand slow or idle connections, and a good client among them
   hostile [--invocations N] [--json]   ten thousand attacks by hostile filters beside good clients, and a
                                        table of what came of them
   languages [--build]                  the reference filter in C, Python and JavaScript: fetches their
                                        toolchains, builds, plays the transcripts, rewrites docs/languages.md
+  peers                                unpacks mail servers whose packages exclude each other below target/peers
+  compatibility                        the tests against mail programs of others; rewrites docs/compatibility.md
   check                                what CI asks before the tests: format, lints, documentation
 
 `demo` and `test` add the Rust target wasm32-wasip2 with rustup when it is missing.
@@ -57,9 +65,13 @@ fn main() -> ExitCode {
 fn perform(task: &str, rest: &[String]) -> Outcome {
     match task {
         "bench" => bench::bench(rest),
+        "compatibility" => compatibility::compatibility(rest),
         "demo" => demo::demo(rest),
+        "crowd" => faults::crowd(rest),
+        "faults" => faults::faults(rest),
         "hostile" => hostile::hostile(rest),
         "languages" => languages::languages(rest),
+        "peers" => unpack::peers(rest),
         "test" => test::test(rest),
         "check" => check::check(rest),
         "" | "help" | "-h" | "--help" => {
@@ -67,7 +79,7 @@ fn perform(task: &str, rest: &[String]) -> Outcome {
             Ok(())
         }
         other => Err(step::Problem::usage(format!(
-            "there is no task `{other}`; tasks are bench, demo, test, hostile, languages, check (cargo xtask --help)"
+            "there is no task `{other}`; tasks are bench, demo, test, faults, crowd, hostile, languages, peers, compatibility, check (cargo xtask --help)"
         ))),
     }
 }

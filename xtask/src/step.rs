@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What a task ends with.
@@ -49,6 +50,13 @@ pub fn cargo() -> Command {
         }
     }
     cargo
+}
+
+/// Where cargo builds.
+pub fn target() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let root = root.expect("xtask is a folder of the workspace");
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 fn is_about_us(variable: &str) -> bool {

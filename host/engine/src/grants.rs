@@ -79,16 +79,22 @@ fn sockets(policy: &Policy) -> Vec<SocketAddr> {
 /// # Errors
 /// A pattern or an origin that the services do not understand.
 pub fn reach(policy: &Policy) -> Result<Grants, LoadError> {
+    // A server that does not answer is the filter's to know before it fails for it.
+    let most = policy.wall * 3 / 4;
     let mut grants = Grants {
         dns: dns::Grant {
             patterns: Vec::new(),
-            time: policy.dns_time,
+            time: policy.dns_time.min(most),
         },
         http: http::Grant {
             origins: Vec::new(),
-            time: policy.http_time,
+            time: policy.http_time.min(most),
         },
-        ..Grants::default()
+        state: state::Caps {
+            keys: policy.state_keys,
+            size: policy.state_size,
+        },
+        lists: policy.lists.iter().map(list).collect(),
     };
     let wrong = |text: &str| {
         let problem = format!("grant names `{text}`, which leads nowhere");

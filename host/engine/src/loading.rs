@@ -62,7 +62,7 @@ impl Loading {
         let filter = self.tried().await?;
         let Source { name, policy, .. } = &self.source;
         let services = &self.engine.settings().services;
-        let reach = services.reach(name, reach(policy)?);
+        let reach = services.reach(name, reach(policy)?).await;
         Ok(filter.in_service(Arc::new(reach.map_err(unreachable)?)))
     }
 

@@ -144,11 +144,7 @@ async fn the_first_by_name_decides_whoever_is_quicker() {
     ]);
     let decision = connection.transaction().await;
     assert_eq!(decision.by.as_deref(), Some("a"));
-    assert!(
-        told(&decision).starts_with("451"),
-        "{}",
-        told(&decision)
-    );
+    assert!(told(&decision).starts_with("451"), "{}", told(&decision));
     // What was said after the end of the stage was not said.
     assert_eq!(decision.records.len(), 1);
 }
@@ -173,11 +169,7 @@ async fn the_failure_of_one_is_its_own() {
     let mut second = connection([scans(scores("a", 2.0)), fails("b")]);
     let decision = second.transaction().await;
     assert_eq!(decision.by.as_deref(), Some("b"));
-    assert!(
-        told(&decision).starts_with("451"),
-        "{}",
-        told(&decision)
-    );
+    assert!(told(&decision).starts_with("451"), "{}", told(&decision));
     assert!(
         matches!(&decision.records[1].said, Said::Failed(failure) if matches!(failure.kind, FailureKind::Trap(_)))
     );

@@ -20,7 +20,7 @@ fn a_file_with_everything() {
     let text = r#"
         mode = "observe"
         on-failure = "skip"
-        grant = ["session", "envelope", "headers", "score:-2..8", "edit-headers:X-Spam-*, Subject", "pace"]
+        grant = ["session:name", "dns:*.zen.example,dns.example", "http:127.0.0.1:11334, https://api.example.com", "tcp:[::1]:3310", "state", "envelope", "headers", "score:-2..8", "edit-headers:X-Spam-*, Subject", "pace"]
         deny = ["notes", "body"]
         verdicts = ["reject", "quarantine"]
         stages = ["rcpt", "message"]
@@ -28,6 +28,8 @@ fn a_file_with_everything() {
         time = "1s"
         time-per-mib = "10ms"
         wall = "5s"
+        dns-time = "2s"
+        http-time = "3s"
         memory = "16 MiB"
         max-message = "10 MB"
         [config]
@@ -42,7 +44,14 @@ fn a_file_with_everything() {
         mode: Mode::Observe,
         on_failure: OnFailure::Skip,
         grant: vec![
-            Grant::Session,
+            Grant::SessionName,
+            Grant::Dns(vec!["*.zen.example".into(), "dns.example".into()]),
+            Grant::Http(vec![
+                "127.0.0.1:11334".into(),
+                "https://api.example.com".into(),
+            ]),
+            Grant::Tcp(vec!["[::1]:3310".parse().unwrap()]),
+            Grant::State,
             Grant::Envelope,
             Grant::Headers,
             Grant::Score(-2.0, 8.0),
@@ -56,6 +65,8 @@ fn a_file_with_everything() {
         time: Duration::from_secs(1),
         time_per_mib: Duration::from_millis(10),
         wall: Duration::from_secs(5),
+        dns_time: Duration::from_secs(2),
+        http_time: Duration::from_secs(3),
         memory: 16 << 20,
         max_message: 10_000_000,
         config: r#"{"domains":["example.org","example.net"],"points":1.5,"rule":[{"lines":{"lines":3},"text":"line \"one\"\n"}]}"#.into(),
@@ -99,7 +110,7 @@ fn what_is_wrong_is_said_with_line_and_cure() {
         ),
         (
             "grant = [\"session:x\"]",
-            "f.toml:1: `session` takes nothing after a colon, write \"session\"",
+            "f.toml:1: `session` has no `x`, write \"session\", or \"session:name\"",
         ),
         (
             "grant = [\"log\"]",
@@ -124,6 +135,30 @@ fn what_is_wrong_is_said_with_line_and_cure() {
         (
             "grant = [\"edit-headers:\"]",
             "f.toml:1: `` is no field name and no pattern, write e.g. \"edit-headers:X-Spam-*\" (`*` at the end only)",
+        ),
+        (
+            "grant = [\"notes:x\"]",
+            "f.toml:1: `notes` takes nothing after a colon, write \"notes\"",
+        ),
+        (
+            "grant = [\"dns:*.a.example,a b\"]",
+            "f.toml:1: `a b` is no domain name, write e.g. \"dns:*.zen.example,dns.example\"",
+        ),
+        (
+            "grant = [\"http\"]",
+            "f.toml:1: `` is no origin, write e.g. \"http:127.0.0.1:11334\" or \"http:https://api.example.com\"",
+        ),
+        (
+            "grant = [\"tcp:localhost:3310\"]",
+            "f.toml:1: `localhost:3310` is no IP address with a port, write e.g. \"tcp:127.0.0.1:3310\"",
+        ),
+        (
+            "deny = [\"tcp\"]",
+            "f.toml:1: `tcp` need not be denied, leave it out: without a grant it reaches nobody",
+        ),
+        (
+            "dns-time = \"0s\"",
+            "f.toml: `dns-time` is nothing: the filter could never answer, leave it out for the default",
         ),
         (
             "deny = [\"session\"]",

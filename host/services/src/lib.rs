@@ -145,14 +145,14 @@ impl Services {
         }
     }
 
-    /// What the filter of that name reaches: its lists are read here, where blocking is allowed. A new generation of a filter has the state and the
+    /// What the filter of that name reaches: its lists are read here. A new generation of a filter has the state and the
     /// metrics of the old one.
-    pub fn reach(&self, filter: &str, grants: Grants) -> Result<Reach, Fault> {
+    pub async fn reach(&self, filter: &str, grants: Grants) -> Result<Reach, Fault> {
         Ok(Reach {
             dns: self.parts.dns.clone(),
             http: self.parts.http.clone(),
             state: self.parts.state.space(filter, grants.state),
-            lists: self.parts.lists.shelf(&grants.lists)?,
+            lists: self.parts.lists.shelf(&grants.lists).await?,
             metrics: self.parts.metrics.meters(filter),
             grants,
         })

@@ -16,7 +16,7 @@ fn list(kind: Kind, file: PathBuf) -> Definition {
 
 async fn shelf(library: &Library, kind: Kind, path: &Path, text: &str) -> Result<Shelf, String> {
     std::fs::write(path, text).unwrap();
-    let shelf = library.shelf(&[list(kind, path.to_owned())]);
+    let shelf = library.shelf(&[list(kind, path.to_owned())]).await;
     shelf.map_err(|fault| fault.to_string())
 }
 
@@ -159,14 +159,16 @@ async fn a_broken_line_is_cited() {
         assert!(error.contains(problem), "{error}");
         assert!(error.contains("list:"), "{error}");
     }
-    let missing = library.shelf(&[list(Kind::Words, directory.path().join("no"))]);
+    let missing = library
+        .shelf(&[list(Kind::Words, directory.path().join("no"))])
+        .await;
     let error = missing.err().unwrap().to_string();
     assert!(error.contains("cannot be read"), "{error}");
 }
 
 #[tokio::test]
 async fn a_list_that_is_not_named_is_invalid() {
-    let shelf = Library::default().shelf(&[]).unwrap();
+    let shelf = Library::default().shelf(&[]).await.unwrap();
     assert_eq!(shelf.contains("it", "a"), Err(Refused::Invalid));
 }
 
@@ -220,7 +222,10 @@ async fn a_file_is_held_once_and_goes_with_its_last_filter() {
     let first = shelf(&library, Kind::Words, &path, "one\n").await.unwrap();
     std::fs::write(&path, "two\n").unwrap();
     // Held by another filter: not read anew, so both change at the same moment.
-    let second = library.shelf(&[list(Kind::Words, path.clone())]).unwrap();
+    let second = library
+        .shelf(&[list(Kind::Words, path.clone())])
+        .await
+        .unwrap();
     assert_eq!(second.contains("it", "one"), Ok(true));
     until("the change is not seen", || {
         second.contains("it", "two") == Ok(true)
@@ -229,7 +234,7 @@ async fn a_file_is_held_once_and_goes_with_its_last_filter() {
     assert_eq!(first.contains("it", "two"), Ok(true));
     drop((first, second));
     std::fs::write(&path, "three\n").unwrap();
-    let third = library.shelf(&[list(Kind::Words, path)]).unwrap();
+    let third = library.shelf(&[list(Kind::Words, path)]).await.unwrap();
     assert_eq!(third.contains("it", "three"), Ok(true));
 }
 

@@ -24,9 +24,6 @@ impl Filter for Access {
     type Config = Settings;
 
     fn configure(config: Settings) -> Result<Self, String> {
-        if let Some(remark) = config.remark() {
-            log::warn(remark);
-        }
         Ok(Self {
             when: config.when,
             lists: Lists::new(config)?,

@@ -11,7 +11,7 @@ pub struct Settings {
     pub when: When,
     /// networks in CIDR notation
     pub clients: List,
-    /// confirmed PTR names, where the host resolves names
+    /// confirmed PTR names; without the grant `session:name` no client has one
     pub client_names: List,
     /// names in HELO and EHLO
     pub hellos: List,
@@ -19,17 +19,6 @@ pub struct Settings {
     pub senders: List,
     /// RCPT TO
     pub recipients: List,
-}
-
-impl Settings {
-    /// What the operator should know although it is no mistake.
-    pub fn remark(&self) -> Option<&'static str> {
-        let names = &self.client_names;
-        let any = !(names.allow.is_empty() && names.deny.is_empty());
-        any.then_some(
-            "client-names matches no client: Lazaret does not resolve names yet, use clients or hellos",
-        )
-    }
 }
 
 /// When a denial is said.

@@ -3,7 +3,6 @@
 use lazaret_filter::testing::{Transaction, configure};
 
 use crate::Access;
-use crate::settings::Settings;
 
 const CONFIG: &str = "
 clients = { deny = ['198.51.100.0/24', '2001:db8:bad::/48'], allow = ['198.51.100.25'] }
@@ -123,21 +122,4 @@ fn a_bad_entry_is_named_with_its_list() {
     );
     assert!(problem("senders = { allow = ['*.example.org'] }").starts_with("senders.allow: "));
     assert!(problem("sender = {}").contains("unknown field `sender`, expected one of"));
-}
-
-/// A list that can match nobody must not look as if it kept somebody out.
-#[test]
-fn says_that_names_of_clients_are_not_resolved_yet() {
-    let mut settings = Settings::default();
-    settings.clients.deny.push("192.0.2.1".into());
-    assert_eq!(settings.remark(), None);
-    settings
-        .client_names
-        .deny
-        .push(".dynamic.example.net".into());
-    let remark = settings.remark().unwrap_or_default();
-    assert!(
-        remark.starts_with("client-names matches no client"),
-        "{remark}"
-    );
 }

@@ -49,3 +49,6 @@ pub const ALL: [Bundled; 4] = [
     bundled!("attachments", "30-attachments", []),
     bundled!("policy", "90-policy", []),
 ];
+
+/// Those that need the outside world, and settings of the operator's own: not part of the demo.
+pub const FURTHER: [Bundled; 1] = [bundled!("dnsbl", "15-dnsbl", [])];

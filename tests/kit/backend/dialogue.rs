@@ -14,6 +14,8 @@ pub(super) struct Dialogue<'a> {
     stream: Option<Stream>,
     lines: Lines,
     shared: &'a Arc<Shared>,
+    /// of this connection
+    number: usize,
     /// its place in the record, once it has said something, and in which record
     place: Option<(usize, usize)>,
     envelope: Vec<String>,
@@ -25,12 +27,13 @@ pub(super) struct Dialogue<'a> {
 type Goes = io::Result<bool>;
 
 impl<'a> Dialogue<'a> {
-    pub(super) fn new(socket: TcpStream, shared: &'a Arc<Shared>) -> Self {
+    pub(super) fn new(socket: TcpStream, number: usize, shared: &'a Arc<Shared>) -> Self {
         let _ = socket.set_nodelay(true);
         Self {
             stream: Some(Stream::Plain(socket)),
             lines: Lines::default(),
             shared,
+            number,
             place: None,
             envelope: Vec::new(),
             received: None,
@@ -138,10 +141,14 @@ impl<'a> Dialogue<'a> {
     }
 
     /// The message is taken, once.
-    fn commit(&mut self) {
+    fn commit(&mut self, silent: bool) {
         if let Some(octets) = self.received.take() {
             let envelope = std::mem::take(&mut self.envelope);
-            lock(&self.shared.deliveries).push(Delivery { envelope, octets });
+            lock(&self.shared.deliveries).push(Delivery {
+                envelope,
+                octets,
+                silent,
+            });
         }
     }
 
@@ -168,9 +175,10 @@ impl<'a> Dialogue<'a> {
 
     /// Answers as told, or with the ordinary reply; what was said, or `None` if that ended the connection.
     fn answer(&mut self, command: &str, ordinary: &str) -> io::Result<Option<Vec<u8>>> {
+        let sender = self.envelope.first().map_or("", String::as_str);
         let steps = self
             .shared
-            .rule(command)
+            .rule(sender, command)
             .unwrap_or_else(|| vec![Step::Ordinary]);
         let mut said = Vec::new();
         for step in steps {
@@ -184,15 +192,20 @@ impl<'a> Dialogue<'a> {
                     continue;
                 }
                 Step::Commit => {
-                    self.commit();
+                    self.commit(true);
                     continue;
                 }
                 Step::Silence => return self.until_closed(),
                 Step::Close => return Ok(None),
+                Step::Reset => return self.reset(),
+                Step::Dribble => {
+                    said.extend(self.dribble(ordinary)?);
+                    continue;
+                }
             };
             // As real servers do: what the client is told has happened already. Only a message at its dot is affected.
             if octets.starts_with(b"2") && octets.ends_with(b"\n") {
-                self.commit();
+                self.commit(false);
             }
             let stream = self.stream.as_mut().expect("a connection");
             stream.write_all(&octets)?;
@@ -200,6 +213,31 @@ impl<'a> Dialogue<'a> {
             said.extend_from_slice(&octets);
         }
         Ok(Some(said))
+    }
+
+    fn reset(&mut self) -> io::Result<Option<Vec<u8>>> {
+        // The last descriptor of a connection resets it.
+        lock(&self.shared.sockets).remove(&self.number);
+        if let Some(stream) = self.stream.take() {
+            stream.reset();
+        }
+        Ok(None)
+    }
+
+    fn dribble(&mut self, ordinary: &str) -> io::Result<Vec<u8>> {
+        let octets = match ordinary {
+            "" => Vec::new(),
+            _ => format!("{ordinary}\r\n").into_bytes(),
+        };
+        if octets.starts_with(b"2") {
+            self.commit(false);
+        }
+        let stream = self.stream.as_mut().expect("a connection");
+        for octet in octets.chunks(1) {
+            stream.write_all(octet)?;
+            stream.flush()?;
+        }
+        Ok(octets)
     }
 
     fn until_closed(&mut self) -> io::Result<Option<Vec<u8>>> {

@@ -1,15 +1,13 @@
 //! Debian's Postfix, started from a private directory: own queue, own ports, own mailbox.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long Postfix may take to start, and to deliver.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::mailbox::{Backend, free_port, is_root, wait_until_it_listens};
 
 /// The user that mail is delivered as.
 const NOBODY: u32 = 65_534;
@@ -34,15 +32,6 @@ pub struct Postfix {
     address: SocketAddr,
 }
 
-/// A message as Postfix delivered it, with CRLF again at the end of each line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrived {
-    /// the fields that Postfix itself put on top: Return-Path, X-Original-To, Delivered-To, and its Received
-    pub own: Vec<u8>,
-    /// everything below
-    pub octets: Vec<u8>,
-}
-
 impl Postfix {
     /// Starts an instance that delivers mail for example.org into one Maildir. `extra` is appended to its
     /// main.cf. `None` if Postfix is not installed, or we are not root, without whom it does not start.
@@ -62,31 +51,8 @@ impl Postfix {
         };
         postfix.write(service, extra);
         super::run(&mut postfix.command("start"));
-        postfix.wait();
+        wait_until_it_listens(address, || postfix.log());
         Some(postfix)
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Its log so far.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
-    }
-
-    /// The messages delivered, once there are `count`; waits up to half a minute for them.
-    pub fn arrived(&self, count: usize) -> Vec<Arrived> {
-        let inbox = self.dir.path().join("mail/inbox/new");
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let files = files_by_age(&inbox);
-            if files.len() >= count || Instant::now() >= deadline {
-                return files.iter().map(|file| Arrived::read(file)).collect();
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 
     fn write(&self, service: Service<'_>, extra: &str) {
@@ -111,17 +77,47 @@ impl Postfix {
         command.arg("-c").arg(self.dir.path().join("etc")).arg(verb);
         command
     }
+}
 
-    fn wait(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(self.address).is_err() {
-            assert!(
-                Instant::now() < deadline,
-                "Postfix does not listen:\n{}",
-                self.log()
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+impl Backend for Postfix {
+    fn name(&self) -> String {
+        let said = super::run(Command::new("/usr/sbin/postconf").args(["-d", "mail_version"]));
+        let version = said
+            .lines()
+            .find_map(|line| line.strip_prefix("mail_version = "));
+        let version = version.expect("Postfix tells its version");
+        format!("Postfix {version}")
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    fn inbox(&self) -> PathBuf {
+        self.dir.path().join("mail/inbox/new")
+    }
+
+    fn own_fields(&self) -> &[&str] {
+        &[
+            "Return-Path: ",
+            "X-Original-To: ",
+            "Delivered-To: ",
+            "Received: ",
+        ]
+    }
+
+    fn id_in<'r>(&self, reply: &'r str) -> &'r str {
+        let (_, id) = reply
+            .split_once("queued as ")
+            .expect("Postfix tells its queue id");
+        id.split_whitespace()
+            .next()
+            .expect("an id")
+            .trim_end_matches(')')
     }
 }
 
@@ -130,71 +126,6 @@ impl Drop for Postfix {
         // A Postfix that is gone already has nothing to be told.
         let _ = self.command("stop").output();
     }
-}
-
-impl Arrived {
-    fn read(file: &Path) -> Self {
-        let stored = std::fs::read(file).expect("a delivered message");
-        let mut octets = Vec::with_capacity(stored.len() + stored.len() / 40);
-        for line in stored.split_inclusive(|octet| *octet == b'\n') {
-            octets.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
-            octets.extend_from_slice(b"\r\n");
-        }
-        let body = octets.split_off(own_fields(&octets));
-        Self {
-            own: octets,
-            octets: body,
-        }
-    }
-}
-
-/// The length of what Postfix put on top: three fields of the delivery, one Received field of its smtpd.
-fn own_fields(octets: &[u8]) -> usize {
-    let text = String::from_utf8_lossy(octets);
-    let names = [
-        "Return-Path: ",
-        "X-Original-To: ",
-        "Delivered-To: ",
-        "Received: ",
-    ];
-    let mut lines = text.split_inclusive("\r\n").peekable();
-    let mut length = 0;
-    for name in names {
-        let first = lines.next().unwrap_or_default();
-        assert!(
-            first.starts_with(name),
-            "{first:?} where Postfix puts {name}"
-        );
-        length += first.len();
-        while let Some(folded) = lines.next_if(|line| line.starts_with([' ', '\t'])) {
-            length += folded.len();
-        }
-    }
-    length
-}
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
-}
-
-fn files_by_age(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    let mut files: Vec<_> = entries
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            Some((path.metadata().ok()?.modified().ok()?, path))
-        })
-        .collect();
-    files.sort();
-    files.into_iter().map(|(_, path)| path).collect()
-}
-
-/// A port that nobody listens on now.
-pub fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound socket")
 }
 
 fn main_cf(root: &Path) -> String {

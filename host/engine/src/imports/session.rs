@@ -1,16 +1,12 @@
 //! `session`: who is talking to us.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lazaret_mail::{Session, Tls};
 
 use super::Ctx;
 use crate::bindings::session::{Certificate, ClientInfo, Host, TlsInfo};
 use crate::grants::ClientNames;
-
-/// How long somebody waits for the name of a client.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Ctx {
     fn session(&mut self) -> wasmtime::Result<Option<&Session>> {
@@ -25,7 +21,8 @@ impl Ctx {
         }
         let client = &session.client;
         if let (false, Some(reach)) = (client.name.is_settled(), &self.reach) {
-            let found = reach.dns.confirmed(client.address.ip(), PATIENCE).await;
+            let patience = reach.grants.dns.time;
+            let found = reach.dns.confirmed(client.address.ip(), patience).await;
             client.name.settle(found);
         }
         client.name.known_by_now().map(str::to_owned)

@@ -1,6 +1,8 @@
 //! A context for tests: one session, one transaction, all granted, `X-*` editable, scores from -2 to 8.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use lazaret_mail::message::HEADER_LIMIT;
 use lazaret_mail::{
@@ -37,7 +39,15 @@ fn outside() -> Arc<Reach> {
     };
     let http = http::Client::new(names.clone()).unwrap();
     let services = Services::of(names, http, state::Store::default());
-    Arc::new(services.reach("test", grants).unwrap())
+    // Without lists there is nothing to wait for.
+    let mut reaching = pin!(services.reach("test", grants));
+    match reaching
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(reach) => Arc::new(reach.unwrap()),
+        Poll::Pending => panic!("it waits for something"),
+    }
 }
 
 /// In `configure`.

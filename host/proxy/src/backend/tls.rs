@@ -124,3 +124,108 @@ impl ServerCertVerifier for AnyCertificate {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::CertificateError;
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    /// Takes every signature, and finds every certificate out of date.
+    #[derive(Debug)]
+    struct Expired(AnyCertificate);
+
+    impl ServerCertVerifier for Expired {
+        fn verify_server_cert(
+            &self,
+            _: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, rustls::Error> {
+            Err(CertificateError::Expired.into())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            self.0
+                .verify_tls12_signature(message, certificate, signature)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            self.0
+                .verify_tls13_signature(message, certificate, signature)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.0.supported_verify_schemes()
+        }
+    }
+
+    /// Says one octet in TLS to each who comes.
+    async fn server() -> std::net::SocketAddr {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                if let Ok(mut tls) = acceptor.accept(tcp).await {
+                    drop(tls.write_all(b"x").await);
+                    drop(tls.shutdown().await);
+                }
+            }
+        });
+        address
+    }
+
+    /// How the handshake went. What the server says is read, its tickets among it.
+    async fn visit(connector: &Connector, to: std::net::SocketAddr) -> io::Result<HandshakeKind> {
+        let tcp = TcpStream::connect(to).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut wire = connector.connect(name, tcp).await?;
+        wire.read_u8().await?;
+        match &wire {
+            Wire::Tls(tls) => match &**tls {
+                TlsStream::Client(tls) => Ok(tls.get_ref().1.handshake_kind().unwrap()),
+                TlsStream::Server(_) => panic!("we are the client"),
+            },
+            Wire::Plain(_) => panic!("in the clear"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_is_resumed_and_does_not_outlive_its_certificate() {
+        let address = server().await;
+        let mut connector = Connector::new(&BackendTls::Require).unwrap();
+        let first = visit(&connector, address).await.unwrap();
+        assert_ne!(first, HandshakeKind::Resumed);
+        let second = visit(&connector, address).await.unwrap();
+        assert_eq!(second, HandshakeKind::Resumed);
+        connector.verifier = Arc::new(Expired(AnyCertificate(provider())));
+        let third = visit(&connector, address).await;
+        let error = third.expect_err("the certificate is out of date");
+        assert!(error.to_string().ends_with("Expired"), "{error}");
+    }
+}

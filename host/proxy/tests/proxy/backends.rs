@@ -195,7 +195,7 @@ async fn a_message_that_grew_over_the_backends_limit_is_refused_before_data() {
     let proxy = Running::start(
         &backend,
         Setup {
-            backend: "offer-age = \"1h\"",
+            backend: "offer-age = \"1h\"\nidle = \"0s\"",
             ..Setup::default()
         },
     )

@@ -53,7 +53,7 @@ fn a_complete_configuration_is_taken() {
     let listener = "tls = \"starttls\"\nrequire-tls = true\ncertificate = \"cert.pem\"\nprivate-key = \"key.pem\"\n\
                     recipients = [\"example.org\", \"*.example.org\"]\ntrusted = [\"10.0.0.0/8\", \"192.0.2.1\"]\nnewline-exempt = [\"192.0.2.7\"]\n\
                     proxy-protocol = { from = [\"10.0.0.5/32\"], require = false }\nxclient = { from = [\"10.0.0.6\"] }";
-    let tables = "identity = \"xclient\"\nconnections = 40\nhold = \"20s\"\n[limits]\nconnections = 10000\n\
+    let tables = "identity = \"xclient\"\nconnections = 40\nhold = \"20s\"\nidle = \"0s\"\nreuse = 1\ncheck = \"1m\"\n[limits]\nconnections = 10000\n\
                   connections-per-client = 100\nmessage-size = \"50 MiB\"\n[deadlines]\ncommand = \"5m\"\n\
                   [admin]\nlisten = [\"127.0.0.1:8025\"]";
     check(&text(listener, tables), "no complaint");
@@ -186,6 +186,18 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
         (
             text(OURS, "hold = \"10m\""),
             "lazaret.toml:8: `hold` is longer than backends wait",
+        ),
+        (
+            text(OURS, "idle = \"10m\""),
+            "lazaret.toml:8: `idle` is longer than backends wait",
+        ),
+        (
+            text(OURS, "reuse = 0"),
+            "lazaret.toml:8: `reuse` must be at least 1",
+        ),
+        (
+            text(OURS, "check = \"0s\""),
+            "lazaret.toml:8: `check` is too short, the least that works is \"100ms\", the default \"10s\"",
         ),
         (
             text(OURS, "hold = 20"),

@@ -14,7 +14,7 @@ async fn a_connection_held_too_long_is_given_back_and_the_journal_played_again()
     let proxy = Running::start(
         &backend,
         Setup {
-            backend: "hold = \"200ms\"",
+            backend: "hold = \"200ms\"\nidle = \"0s\"\noffer-age = \"1h\"",
             ..Setup::default()
         },
     )

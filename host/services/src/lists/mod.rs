@@ -8,9 +8,12 @@ mod networks;
 mod words;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
+
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::sleep;
 
 use crate::{Fault, Refused};
 use book::Book;
@@ -46,23 +49,23 @@ type Books = Mutex<HashMap<(PathBuf, Kind), Weak<Book>>>;
 #[derive(Default)]
 pub struct Library {
     books: Arc<Books>,
-    watching: Once,
+    watching: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Library {
-    /// The lists of one filter, read now and again when their files change. Blocks while it reads.
+    /// The lists of one filter, read now and again when their files change. Inside a tokio runtime.
     ///
     /// # Errors
     /// A file that cannot be read or has a broken line, with file and line. Later a broken file is only reported: what was
     /// read before stays.
-    pub fn shelf(&self, lists: &[Definition]) -> Result<Shelf, Fault> {
+    pub async fn shelf(&self, lists: &[Definition]) -> Result<Shelf, Fault> {
         let mut books = HashMap::new();
         for list in lists {
-            let book = self.book(&list.file, list.kind)?;
+            let book = self.book(&list.file, list.kind).await?;
             books.insert(list.name.clone(), book);
         }
         if !books.is_empty() {
-            self.watching.call_once(|| watch(&self.books));
+            self.watch();
         }
         Ok(Shelf { books })
     }
@@ -73,45 +76,55 @@ impl Library {
         books.iter().filter_map(|book| book.trouble()).collect()
     }
 
-    fn book(&self, file: &Path, kind: Kind) -> Result<Arc<Book>, Fault> {
+    async fn book(&self, file: &std::path::Path, kind: Kind) -> Result<Arc<Book>, Fault> {
         let place = (file.to_owned(), kind);
-        let known = self.books().get(&place).and_then(Weak::upgrade);
-        if let Some(book) = known {
+        let known = |books: &Books| {
+            let books = books.lock().unwrap_or_else(PoisonError::into_inner);
+            books.get(&place).and_then(Weak::upgrade)
+        };
+        if let Some(book) = known(&self.books) {
             return Ok(book);
         }
-        let book = Arc::new(Book::open(file.to_owned(), kind)?);
-        let mut books = self.books();
+        let path = file.to_owned();
+        let opening = spawn_blocking(move || Book::open(path, kind));
+        let book = Arc::new(opening.await.expect("reading a list does not panic")?);
+        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         books.retain(|_, book| book.strong_count() > 0);
         books.insert(place, Arc::downgrade(&book));
         Ok(book)
     }
 
-    fn books(&self) -> MutexGuard<'_, HashMap<(PathBuf, Kind), Weak<Book>>> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn watch(&self) {
+        let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
+        watching.get_or_insert_with(|| tokio::spawn(keep_looking(self.books.clone())));
     }
 }
 
-/// On a thread of its own, for reading blocks; until the library is gone.
-fn watch(books: &Arc<Books>) {
-    let books = Arc::downgrade(books);
-    let look = move || {
-        while let Some(books) = books.upgrade() {
-            let held = held(&books);
-            drop(books);
-            held.iter().for_each(|book| book.look());
-            drop(held);
-            std::thread::sleep(LOOK);
+impl Drop for Library {
+    fn drop(&mut self) {
+        let watching = self
+            .watching
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(watching) = watching {
+            watching.abort();
         }
-    };
-    let thread = std::thread::Builder::new().name("lists".into()).spawn(look);
-    if let Err(error) = thread {
-        tracing::error!(%error, "no thread can be started: lists are not read again when they change");
     }
 }
 
 fn held(books: &Books) -> Vec<Arc<Book>> {
     let books = books.lock().unwrap_or_else(PoisonError::into_inner);
     books.values().filter_map(Weak::upgrade).collect()
+}
+
+async fn keep_looking(books: Arc<Books>) {
+    loop {
+        sleep(LOOK).await;
+        let held = held(&books);
+        let looking = spawn_blocking(move || held.iter().for_each(|book| book.look()));
+        // A panic of one look is no reason to look no more.
+        let _ = looking.await;
+    }
 }
 
 /// The lists of one filter.

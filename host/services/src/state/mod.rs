@@ -122,7 +122,7 @@ trait Keeper: Send + Sync {
     }
 }
 
-/// The state of all filters; cheap to clone.
+/// The state of all filters; cheap to clone. By default it is in memory.
 #[derive(Clone)]
 pub struct Store {
     keeper: Arc<dyn Keeper>,

@@ -1,0 +1,383 @@
+//! Thousands of connections that are slow or say nothing, and a client beside them that does what is right.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use super::client::{Security, Sender};
+use super::held::Held;
+use super::ledger::Told;
+use super::letter::Letter;
+use crate::program::{Launch, Program};
+use crate::quantile::quantile;
+use crate::{BackendDouble, Proxy, Segments};
+
+/// A slow client says something this often.
+const PACE: Duration = Duration::from_secs(2);
+/// The good client sends a message this often, each over a connection of its own.
+const EVERY: Duration = Duration::from_millis(100);
+/// Connections of one address: the default limit of the proxy.
+const AN_ADDRESS: usize = 100;
+/// Connections being opened at once.
+const AT_ONCE: usize = 64;
+/// All must be open by then.
+const OPENING: Duration = Duration::from_secs(240);
+/// What a few milliseconds more or less are not worth.
+const NOT_SLOW: Duration = Duration::from_millis(50);
+
+/// What a connection of the crowd does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posture {
+    /// hears the greeting, says nothing
+    Idle,
+    /// an octet of a command every two seconds
+    Trickle,
+    /// after DATA a line of three octets every two seconds
+    SlowData,
+    /// three octets of a TLS handshake
+    Handshake,
+}
+
+/// In the order in which they come.
+pub const POSTURES: [Posture; 4] = [
+    Posture::Idle,
+    Posture::Trickle,
+    Posture::SlowData,
+    Posture::Handshake,
+];
+
+impl Posture {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Posture::Idle => "idle after the greeting",
+            Posture::Trickle => "an octet of a command every 2 s",
+            Posture::SlowData => "a line of DATA every 2 s",
+            Posture::Handshake => "stalled TLS handshake",
+        }
+    }
+}
+
+/// How large, and for how long it is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// connections of each posture
+    pub each: usize,
+    /// messages of the good client, before and meanwhile
+    pub messages: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// octets of resident memory for one more connection, by posture
+    pub memory: Vec<(&'static str, u64)>,
+    /// how long it took to open them all
+    pub opening: Duration,
+    /// connections that were open at the end of it
+    pub open: usize,
+    /// the good client alone
+    pub quiet: Vec<Duration>,
+    /// the good client in the crowd
+    pub crowded: Vec<Duration>,
+    /// what was wrong
+    pub faults: Vec<String>,
+}
+
+/// Opens all of it before a fresh proxy, and looks.
+pub fn run(program: &Path, size: Size) -> Seen {
+    let backend = BackendDouble::start();
+    let config = format!(
+        "[limits]\nconnections = {}\n[deadlines]\nhandshake = \"10m\"\ncommand = \"10m\"\nblock = \"10m\"\n\
+         [backend]\nconnections = 400\nhold = \"300ms\"\nwait = \"60s\"\n",
+        size.each * POSTURES.len() + 500
+    );
+    let builder = Proxy::before(backend.address()).set(&config);
+    // Each client has a descriptor here, and some a file.
+    let more = ["sh", "-c", "ulimit -n $(ulimit -H -n) && exec \"$@\"", "sh"];
+    let launch = Launch {
+        by: more.map(str::to_owned).to_vec(),
+        ..Launch::default()
+    };
+    let program = Program::launch(program, builder, launch);
+    let mut seen = Seen::default();
+    good(&program, "warm", size.messages / 4 + 1, &mut seen.faults);
+    seen.quiet = good(&program, "quiet", size.messages, &mut seen.faults);
+    let base = Held::by(program.id());
+    let begun = Instant::now();
+    let mut crowd = Crowd::new();
+    for posture in POSTURES {
+        let before = Held::by(program.id()).resident;
+        crowd.grow(&program, posture, size.each, &mut seen.faults);
+        let grown = Held::by(program.id()).resident.saturating_sub(before);
+        seen.memory.push((posture.name(), grown / size.each as u64));
+    }
+    seen.opening = begun.elapsed();
+    seen.crowded = good(&program, "crowded", size.messages, &mut seen.faults);
+    seen.open = crowd.open();
+    crowd.leave();
+    judge(&mut seen, size, &program, &base);
+    seen
+}
+
+/// The good client: how long each message took, from connecting to QUIT.
+fn good(
+    program: &Program,
+    label: &str,
+    messages: usize,
+    faults: &mut Vec<String>,
+) -> Vec<Duration> {
+    let mut took = Vec::new();
+    for number in 0..messages {
+        let begun = Instant::now();
+        let letter = Letter::new(&format!("{label}-{number}"), "alice@example.com", 1_000);
+        let mut sender = Sender::to(program.plain(), Security::Plain, Segments::Whole);
+        match sender.send(&letter) {
+            Told::Accepted => took.push(begun.elapsed()),
+            told => faults.push(format!("message {} was told {told}", letter.token)),
+        }
+        drop(sender);
+        std::thread::sleep(EVERY.saturating_sub(begun.elapsed()));
+    }
+    took
+}
+
+fn judge(seen: &mut Seen, size: Size, program: &Program, base: &Held) {
+    let wanted = size.each * POSTURES.len();
+    if seen.open < wanted {
+        seen.faults.push(format!(
+            "{} of {wanted} connections were open at the end",
+            seen.open
+        ));
+    }
+    let [quiet, crowded] = [&seen.quiet, &seen.crowded].map(|samples| quantile(samples, 0.99));
+    if crowded > quiet * 2 && crowded > NOT_SLOW {
+        seen.faults
+            .push(format!("p99 {crowded:.1?} in the crowd, {quiet:.1?} alone"));
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Held::by(program.id()).descriptors > base.descriptors + 16 {
+        if Instant::now() > deadline {
+            let held = Held::by(program.id()).descriptors;
+            seen.faults.push(format!(
+                "{held} descriptors after it, {} before",
+                base.descriptors
+            ));
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The connections, all on one thread of their own.
+struct Crowd {
+    open: Arc<AtomicUsize>,
+    wanted: usize,
+    leave: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crowd {
+    fn new() -> Self {
+        Self {
+            open: Arc::default(),
+            wanted: 0,
+            leave: watch::channel(false).0,
+            threads: Vec::new(),
+        }
+    }
+
+    fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    /// More connections, until all are as far as they want to come.
+    fn grow(
+        &mut self,
+        program: &Program,
+        posture: Posture,
+        count: usize,
+        faults: &mut Vec<String>,
+    ) {
+        let address = program.address(match posture {
+            Posture::Handshake => "implicit",
+            _ => "plain",
+        });
+        let (open, leave) = (Arc::clone(&self.open), self.leave.subscribe());
+        let first = self.wanted;
+        let all = first..first + count;
+        self.threads.push(std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime
+                .expect("a runtime")
+                .block_on(many(address, posture, all, open, leave));
+        }));
+        self.wanted += count;
+        let deadline = Instant::now() + OPENING;
+        while self.open() < self.wanted {
+            if Instant::now() > deadline {
+                let open = self.open().saturating_sub(first);
+                faults.push(format!("{}: {open} of {count} came so far", posture.name()));
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn leave(self) {
+        self.leave.send_replace(true);
+        for thread in self.threads {
+            thread.join().expect("the crowd does not panic");
+        }
+    }
+}
+
+async fn many(
+    address: SocketAddr,
+    posture: Posture,
+    numbers: std::ops::Range<usize>,
+    open: Arc<AtomicUsize>,
+    mut leave: watch::Receiver<bool>,
+) {
+    let opening = Arc::new(Semaphore::new(AT_ONCE));
+    let mut all = tokio::task::JoinSet::new();
+    for number in numbers {
+        let (open, opening) = (Arc::clone(&open), Arc::clone(&opening));
+        all.spawn(async move {
+            let permit = opening.acquire_owned().await;
+            let Ok(stream) = enter(address, number, posture).await else {
+                return;
+            };
+            drop(permit);
+            open.fetch_add(1, Ordering::SeqCst);
+            // It comes back only when the proxy has closed.
+            let _ = stay(stream, posture).await;
+            open.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+    // The sender is kept until all may go.
+    let _ = leave.wait_for(|leave| *leave).await;
+    all.shutdown().await;
+}
+
+/// Up to where the posture begins.
+async fn enter(address: SocketAddr, number: usize, posture: Posture) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    let from = u32::from(Ipv4Addr::new(127, 0, 1, 1)) + (number / AN_ADDRESS) as u32;
+    socket.bind(SocketAddr::from((Ipv4Addr::from(from), 0)))?;
+    let mut stream = socket.connect(address).await?;
+    let commands: &[&str] = match posture {
+        Posture::Handshake => {
+            stream.write_all(&[22, 3, 1]).await?;
+            return Ok(stream);
+        }
+        Posture::Idle | Posture::Trickle => &[],
+        Posture::SlowData => &[
+            "EHLO slow.example.com\r\n",
+            "MAIL FROM:<slow@example.com>\r\n",
+            "RCPT TO:<bob@example.org>\r\n",
+            "DATA\r\n",
+        ],
+    };
+    hear(&mut stream).await?;
+    for command in commands {
+        stream.write_all(command.as_bytes()).await?;
+        hear(&mut stream).await?;
+    }
+    Ok(stream)
+}
+
+/// A whole positive reply.
+async fn hear(stream: &mut TcpStream) -> io::Result<()> {
+    let mut heard = Vec::new();
+    loop {
+        if stream.read_buf(&mut heard).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let last = heard
+            .strip_suffix(b"\r\n")
+            .and_then(|lines| lines.split(|octet| *octet == b'\n').next_back());
+        match last {
+            Some([b'2' | b'3', _, _, b' ', ..]) => return Ok(()),
+            Some([b'4' | b'5', ..]) => return Err(io::Error::other("refused")),
+            _ => {}
+        }
+    }
+}
+
+/// Until the proxy closes.
+async fn stay(mut stream: TcpStream, posture: Posture) -> io::Result<()> {
+    let mut heard = [0; 256];
+    let word: &[u8] = match posture {
+        Posture::Idle | Posture::Handshake => {
+            // Whatever it is, it is the end.
+            return stream.read(&mut heard).await.map(drop);
+        }
+        Posture::Trickle => b"x",
+        Posture::SlowData => b"x\r\n",
+    };
+    loop {
+        tokio::select! {
+            read = stream.read(&mut heard) => return read.map(drop),
+            () = tokio::time::sleep(PACE) => stream.write_all(word).await?,
+        }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} connections, opened in {:.1} s",
+            self.open,
+            self.opening.as_secs_f64()
+        )?;
+        for (posture, octets) in &self.memory {
+            writeln!(
+                f,
+                "  {posture:<34} {:>6.1} KiB each",
+                *octets as f64 / 1024.0
+            )?;
+        }
+        for (when, samples) in [("alone", &self.quiet), ("in the crowd", &self.crowded)] {
+            let [half, most] =
+                [0.5, 0.99].map(|share| quantile(samples, share).as_secs_f64() * 1e3);
+            let count = samples.len();
+            writeln!(
+                f,
+                "  good client {when:<13} {count} accepted, p50 {half:.1} ms, p99 {most:.1} ms"
+            )?;
+        }
+        self.faults
+            .iter()
+            .take(20)
+            .try_for_each(|fault| writeln!(f, "WRONG: {fault}"))
+    }
+}
+
+impl Seen {
+    /// For programs; durations in microseconds, memory in octets.
+    pub fn as_json(&self) -> Value {
+        let micros = |samples: &[Duration], share| quantile(samples, share).as_micros() as u64;
+        json!({
+            "open": self.open,
+            "opening_us": self.opening.as_micros() as u64,
+            "resident_each": self.memory.iter().map(|(name, octets)| json!({ "posture": name, "octets": octets })).collect::<Vec<_>>(),
+            "quiet": { "accepted": self.quiet.len(), "p50_us": micros(&self.quiet, 0.5), "p99_us": micros(&self.quiet, 0.99) },
+            "crowded": { "accepted": self.crowded.len(), "p50_us": micros(&self.crowded, 0.5), "p99_us": micros(&self.crowded, 0.99) },
+            "wrong": self.faults,
+        })
+    }
+}

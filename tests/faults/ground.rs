@@ -1,0 +1,253 @@
+//! What a row is played on: the program as a process of its own, a backend, a client beside the fault, and the books.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::beside::Beside;
+use super::client::{Connection, Security};
+use super::held::Held;
+use super::ledger::{Balance, Told};
+use super::load::{Books, Load, Running, lock};
+use super::{Row, Scale};
+use crate::certificate::Certificate;
+use crate::program::{Launch, Program};
+use crate::{BackendDouble, Delivery, Proxy, Samples, Window};
+
+/// Within this time all must be as it was before.
+const RECOVERY: Duration = Duration::from_secs(10);
+/// The client beside the fault is watched so long before it.
+const QUIET: Duration = Duration::from_millis(1200);
+
+/// What the backend offers.
+const OFFER: [&str; 4] = [
+    "SIZE 52428800",
+    "ENHANCEDSTATUSCODES",
+    "8BITMIME",
+    "STARTTLS",
+];
+
+/// The place of one row.
+#[derive(Debug)]
+pub struct Ground {
+    /// the program that is hurt
+    pub program: Program,
+    scale: Scale,
+    backend: Option<BackendDouble>,
+    address: SocketAddr,
+    /// by backends that are gone
+    stored: Vec<Delivery>,
+    books: Books,
+    beside: Option<Beside>,
+    base: Held,
+}
+
+/// What the end of a row looked like.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// the books
+    pub balance: Balance,
+    /// the client beside the fault
+    pub samples: Samples,
+    /// what the process held before
+    pub base: Held,
+    /// what it held at last
+    pub after: Held,
+    /// how it ended, if it did
+    pub ended: Option<ExitStatus>,
+}
+
+impl Ground {
+    /// Starts all of it for `row`, and lets it run quietly for a while.
+    pub fn prepare(row: &Row, program: &Path, scale: Scale, launch: Launch) -> Self {
+        let backend = BackendDouble::start();
+        backend.offer(OFFER);
+        let address = backend.address();
+        let builder = (row.site)(Proxy::before(address))
+            .set("[limits]\nconnections-per-client = 5000\nerrors = 1000000\n");
+        let mut ground = Self {
+            program: Program::launch(program, builder, launch),
+            scale,
+            backend: Some(backend),
+            address,
+            stored: Vec::new(),
+            books: Books::default(),
+            beside: None,
+            base: Held::default(),
+        };
+        ground.warm_up();
+        ground
+    }
+
+    fn warm_up(&mut self) {
+        self.load(Load::of("warm", self.scale.share(10)));
+        self.load(Load {
+            size: 400_000,
+            ..Load::of("large", 10)
+        });
+        let beside = Beside::start(self.program.plain(), &self.books);
+        std::thread::sleep(Duration::from_millis(200));
+        beside.enter(Window::Quiet);
+        std::thread::sleep(QUIET);
+        self.base = Held::by(self.program.id());
+        beside.enter(Window::Attack);
+        self.beside = Some(beside);
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &BackendDouble {
+        self.backend.as_ref().expect("it was started again")
+    }
+
+    /// One of so many parts of the messages of a row.
+    pub fn share(&self, parts: usize) -> usize {
+        self.scale.share(parts)
+    }
+
+    /// How often something is to be done that is done so many times in the whole table.
+    pub fn times(&self, whole: usize) -> usize {
+        self.scale.times(whole)
+    }
+
+    /// Sends all of it.
+    pub fn load(&self, load: Load) {
+        self.begin(load).finish();
+    }
+
+    /// Begins to send it.
+    pub fn begin(&self, load: Load) -> Running {
+        let listener = match load.security {
+            Security::Plain => "plain",
+            Security::Tls => "implicit",
+        };
+        Running::start(self.program.address(listener), load, &self.books)
+    }
+
+    /// Enters what a client of the row's own was told.
+    pub fn enter(&self, token: &str, told: Told) {
+        lock(&self.books).enter(token, told);
+    }
+
+    /// A connection in the clear that has said EHLO.
+    pub fn connection(&self) -> Connection {
+        let opened = Connection::open(self.program.plain(), Security::Plain);
+        let mut connection = opened.expect("the proxy listens");
+        let code = connection.greet("client.example.com");
+        assert_eq!(code.ok(), Some(250), "EHLO");
+        connection
+    }
+
+    /// What was heard about the messages whose token begins so, each answer once, in order.
+    pub fn heard(&self, prefix: &str) -> String {
+        let tally = lock(&self.books).tally(prefix);
+        let words: Vec<_> = tally
+            .iter()
+            .map(|(told, times)| format!("{told} x{times}"))
+            .collect();
+        words.join(", ")
+    }
+
+    /// Nothing else was heard about these messages; panics with what was.
+    pub fn only(&self, prefix: &str, allowed: impl Fn(Told) -> bool) {
+        let tally = lock(&self.books).tally(prefix);
+        assert!(!tally.is_empty(), "nothing was sent as {prefix}");
+        let wrong: Vec<_> = tally.iter().filter(|(told, _)| !allowed(**told)).collect();
+        assert!(wrong.is_empty(), "{prefix}: {}", self.heard(prefix));
+    }
+
+    /// The messages about which their clients know nothing.
+    pub fn unknown(&self) -> Vec<String> {
+        lock(&self.books).unknown()
+    }
+
+    /// Closes the backend's port and all its connections.
+    pub fn backend_down(&mut self) {
+        if let Some(backend) = self.backend.take() {
+            self.stored.extend(backend.stop());
+        }
+    }
+
+    /// Opens the port again.
+    pub fn backend_up(&mut self) {
+        self.take_up(BackendDouble::start_at(self.address));
+    }
+
+    /// Opens the port again, with another certificate.
+    pub fn backend_up_presenting(&mut self, certificate: Certificate) {
+        self.take_up(BackendDouble::start_presenting(self.address, &certificate));
+    }
+
+    fn take_up(&mut self, backend: BackendDouble) {
+        backend.offer(OFFER);
+        self.backend = Some(backend);
+    }
+
+    /// Waits until so many more messages have been answered, or not answered.
+    pub fn until_more(&self, messages: usize) {
+        let count = || lock(&self.books).len();
+        let (before, deadline) = (count(), Instant::now() + Duration::from_secs(120));
+        while count() < before + messages {
+            assert!(Instant::now() < deadline, "the clients make no progress");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The client beside the fault stops: what comes now is its affair too.
+    pub fn alone(&mut self) -> Samples {
+        self.beside.take().map(Beside::finish).unwrap_or_default()
+    }
+
+    /// From now on the backend does what is right; a message must be accepted within `patience`.
+    pub fn recovers(&self, label: &str, patience: Duration) {
+        if let Some(backend) = &self.backend {
+            backend.behave();
+        }
+        let begun = Instant::now();
+        for n in 0.. {
+            let label = format!("{label}-{n}");
+            self.load(Load {
+                clients: 1,
+                ..Load::of(&label, 1)
+            });
+            if self.heard(&format!("{label}/")).starts_with("250") {
+                break;
+            }
+            assert!(
+                begun.elapsed() < patience,
+                "no service after {patience:?}: {}",
+                self.heard(&label)
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Closes the books; what a row's program holds at last.
+    pub fn end(mut self, samples: Samples) -> Ending {
+        let mut all = self.alone();
+        all.extend(samples);
+        let after = self.settle();
+        if let Some(backend) = self.backend.take() {
+            self.stored.extend(backend.stop());
+        }
+        Ending {
+            balance: lock(&self.books).balance(&self.stored),
+            samples: all,
+            base: self.base,
+            after,
+            ended: self.program.ended(Duration::ZERO),
+        }
+    }
+
+    /// Waits until the process holds what it held before, or the time for that is over.
+    fn settle(&self) -> Held {
+        let deadline = Instant::now() + RECOVERY;
+        loop {
+            let held = Held::by(self.program.id());
+            if held.is_near(&self.base) || Instant::now() >= deadline {
+                return held;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}

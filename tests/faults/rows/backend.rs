@@ -1,0 +1,305 @@
+//! Rows 1 to 9: the backend is away, slow, broken, or says what it should not.
+
+use std::time::Duration;
+
+use super::accepted;
+use crate::Segments;
+use crate::Step;
+use crate::backend::say;
+use crate::faults::client::{Connection, Security, Sender};
+use crate::faults::ledger::Told;
+use crate::faults::letter::Letter;
+use crate::faults::load::{FAULTY, FINE, Load};
+use crate::faults::{Ground, Neighbour, Row};
+use crate::proxy::Builder;
+
+/// MAIL of the messages that the fault is for.
+const FROM: &str = "MAIL FROM:<fault@*";
+/// Longer than any of the deadlines below.
+const TOO_LONG: Duration = Duration::from_secs(12);
+
+pub(super) const ROWS: [Row; 9] = [
+    Row {
+        neighbour: Neighbour::Shares,
+        ..Row::new(1, "backend's port closed", closed)
+    },
+    Row {
+        site: impatient,
+        neighbour: Neighbour::Shares,
+        ..Row::new(2, "backend greets never, with 421, with 554", greeting)
+    },
+    Row::new(3, "backend fails at EHLO, MAIL, RCPT, DATA", fails),
+    Row {
+        site: patient,
+        ..Row::new(4, "backend slow at each command", slow)
+    },
+    Row::new(5, "backend closes or resets in the body", body),
+    Row::new(6, "backend closes after the dot", after_dot),
+    Row {
+        site: |builder| builder.set("[backend]\naccept = \"2s\"\n"),
+        ..Row::new(7, "backend commits, then closes or hangs", commits)
+    },
+    Row::new(8, "backend says 421 anywhere, also unasked", going_down),
+    Row {
+        neighbour: Neighbour::Shares,
+        ..Row::new(9, "octets come and go one at a time", dribble)
+    },
+];
+
+fn impatient(builder: Builder) -> Builder {
+    builder.set("[backend]\nconnect = \"700ms\"\nreply = \"700ms\"\nwait = \"2s\"\n")
+}
+
+fn patient(builder: Builder) -> Builder {
+    builder.set("[backend]\nreply = \"4s\"\naccept = \"4s\"\nhandover = \"6s\"\n")
+}
+
+fn closed(ground: &mut Ground) -> String {
+    ground.backend_down();
+    ground.load(Load::of("down", ground.share(1)));
+    ground.only("down/", Told::is_temporary);
+    ground.backend_up();
+    ground.recovers("up", Duration::from_secs(1));
+    ground.heard("down/")
+}
+
+fn greeting(ground: &mut Ground) -> String {
+    let cases = [
+        ("never", ground.share(10), vec![Step::Silence]),
+        (
+            "421",
+            ground.share(2),
+            vec![say("421 4.3.2 busy"), Step::Close],
+        ),
+        (
+            "554",
+            ground.share(2),
+            vec![say("554 5.3.2 no mail here"), Step::Close],
+        ),
+    ];
+    let mut heard = Vec::new();
+    for (label, messages, steps) in cases {
+        ground.backend().always("<connect>", steps);
+        // What it held before may still serve.
+        ground.load(Load::of(label, messages));
+        ground.only(&format!("{label}/"), |told| {
+            told.is_temporary() || accepted(told)
+        });
+        heard.push(format!("{label}: {}", ground.heard(&format!("{label}/"))));
+        ground.recovers(&format!("after-{label}"), Duration::from_secs(2));
+    }
+    heard.join("; ")
+}
+
+fn fails(ground: &mut Ground) -> String {
+    let is_permanent: fn(Told) -> bool = Told::is_permanent;
+    let is_temporary: fn(Told) -> bool = Told::is_temporary;
+    let mut cases = Vec::new();
+    for command in ["MAIL *", "RCPT *", "DATA"] {
+        cases.push((command, vec![say("450 4.2.1 not now")], is_temporary));
+        cases.push((command, vec![say("550 5.7.1 not you")], is_permanent));
+        cases.push((command, vec![say("what?")], is_temporary));
+        cases.push((
+            command,
+            vec![Step::Say(b"25".to_vec()), Step::Close],
+            is_temporary,
+        ));
+        cases.push((command, vec![Step::Reset], is_temporary));
+    }
+    for (n, (command, steps, class)) in cases.iter().enumerate() {
+        ground.backend().when(FROM, command, steps.clone());
+        ground.load(Load::of(&format!("fails-{n}"), ground.share(15)));
+        ground.only(&format!("fails-{n}/fault/"), class);
+        ground.only(&format!("fails-{n}/fine/"), accepted);
+        ground.backend().behave();
+    }
+    hello(ground);
+    ground.heard("fails-")
+}
+
+/// At EHLO there is no sender yet: it may strike anybody, and is no more than a 4xx.
+fn hello(ground: &Ground) {
+    for (n, steps) in [
+        vec![Step::Close],
+        vec![Step::Reset],
+        vec![say("421 4.3.2 busy")],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        ground.backend().always("EHLO *", steps);
+        ground.load(Load::of(&format!("hello-{n}"), ground.share(10)));
+        ground.only(&format!("hello-{n}/"), |told| {
+            told.is_temporary() || accepted(told)
+        });
+        ground.recovers(&format!("after-hello-{n}"), Duration::from_secs(2));
+    }
+}
+
+fn slow(ground: &mut Ground) -> String {
+    let second = vec![Step::Wait(Duration::from_secs(1)), Step::Ordinary];
+    let never = vec![Step::Wait(TOO_LONG), Step::Close];
+    for (n, command) in ["MAIL *", "RCPT *", "DATA", "."].into_iter().enumerate() {
+        slow_at(
+            ground,
+            &format!("slow-{n}"),
+            command,
+            second.clone(),
+            accepted,
+        );
+        slow_at(
+            ground,
+            &format!("stuck-{n}"),
+            command,
+            never.clone(),
+            Told::is_temporary,
+        );
+    }
+    format!(
+        "1 s: {}; over the deadline: {}",
+        ground.heard("slow-"),
+        ground.heard("stuck-")
+    )
+}
+
+fn slow_at(ground: &Ground, label: &str, command: &str, steps: Vec<Step>, right: fn(Told) -> bool) {
+    ground.backend().when(FROM, command, steps);
+    ground.load(Load {
+        clients: 22,
+        fault_every: 3,
+        ..Load::of(label, ground.share(8))
+    });
+    ground.only(&format!("{label}/fault/"), right);
+    ground.only(&format!("{label}/fine/"), accepted);
+    ground.backend().behave();
+}
+
+fn body(ground: &mut Ground) -> String {
+    for (label, steps) in [("close", vec![Step::Close]), ("reset", vec![Step::Reset])] {
+        ground.backend().when(FROM, "<content>", steps);
+        ground.load(Load {
+            clients: 3,
+            size: 80_000,
+            ..Load::of(label, ground.share(2))
+        });
+        ground.only(&format!("{label}/fault/"), Told::is_temporary);
+        ground.only(&format!("{label}/fine/"), accepted);
+        in_step(ground, label);
+        ground.backend().behave();
+    }
+    ground.heard("close/")
+}
+
+/// The session in which a message failed goes on.
+fn in_step(ground: &Ground, label: &str) {
+    let mut connection = ground.connection();
+    let faulty = Letter::new(&format!("step-{label}-1"), FAULTY, 100_000);
+    let fine = Letter::new(&format!("step-{label}-2"), FINE, 5_000);
+    for (letter, right) in [
+        (faulty, Told::is_temporary as fn(Told) -> bool),
+        (fine, accepted),
+    ] {
+        let told = deliver(ground, &mut connection, &letter);
+        assert!(right(told), "{}: {told}", letter.token);
+    }
+}
+
+fn deliver(ground: &Ground, connection: &mut Connection, letter: &Letter) -> Told {
+    let told = connection.deliver(letter);
+    ground.enter(&letter.token, told);
+    told
+}
+
+fn after_dot(ground: &mut Ground) -> String {
+    for (label, steps) in [
+        ("close", vec![Step::Close]),
+        ("reset", vec![Step::Reset]),
+        (
+            "half",
+            vec![Step::Say(b"250 2.0.0 ok".to_vec()), Step::Close],
+        ),
+    ] {
+        // What is not a whole line promises nothing, and the double does not take it either.
+        ground.backend().when(FROM, ".", steps);
+        ground.load(Load::of(label, ground.share(3)));
+        ground.only(&format!("{label}/fault/"), Told::is_temporary);
+        ground.only(&format!("{label}/fine/"), accepted);
+        ground.backend().behave();
+    }
+    ground.heard("close/")
+}
+
+fn commits(ground: &mut Ground) -> String {
+    let cases = [
+        (
+            "close",
+            ground.share(1),
+            10,
+            vec![Step::Commit, Step::Close],
+        ),
+        (
+            "hang",
+            ground.share(5),
+            20,
+            vec![Step::Commit, Step::Wait(TOO_LONG), Step::Close],
+        ),
+    ];
+    for (label, messages, clients, steps) in cases {
+        ground.backend().when(FROM, ".", steps);
+        ground.load(Load {
+            clients,
+            ..Load::of(label, messages)
+        });
+        ground.only(&format!("{label}/fault/"), Told::is_temporary);
+        ground.only(&format!("{label}/fine/"), accepted);
+        ground.backend().behave();
+    }
+    format!("{}; {}", ground.heard("close/"), ground.heard("hang/"))
+}
+
+fn going_down(ground: &mut Ground) -> String {
+    let steps = || vec![say("421 4.3.2 going down"), Step::Close];
+    for (n, command) in ["MAIL *", "RCPT *", "DATA", "<content>", "."]
+        .into_iter()
+        .enumerate()
+    {
+        let label = format!("421-{n}");
+        ground.backend().when(FROM, command, steps());
+        ground.load(Load::of(&label, ground.share(5)));
+        ground.only(&format!("{label}/fault/"), Told::is_temporary);
+        ground.only(&format!("{label}/fine/"), accepted);
+        ground.backend().behave();
+    }
+    unasked(ground);
+    format!(
+        "{}; unasked: {}",
+        ground.heard("421-"),
+        ground.heard("unasked-")
+    )
+}
+
+/// Said to a connection that rests between two messages, it is nobody's affair.
+fn unasked(ground: &Ground) {
+    let soon = Step::Wait(Duration::from_millis(20));
+    ground.backend().always(
+        ".",
+        [Step::Ordinary, soon, say("421 4.3.2 idle"), Step::Close],
+    );
+    let mut sender = Sender::to(ground.program.plain(), Security::Plain, Segments::Whole);
+    for n in 0..ground.times(30) {
+        let letter = Letter::new(&format!("unasked-{n}"), FINE, 400);
+        ground.enter(&letter.token, sender.send(&letter));
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    ground.only("unasked-", accepted);
+}
+
+fn dribble(ground: &mut Ground) -> String {
+    ground.backend().always("*", [Step::Dribble]);
+    ground.load(Load {
+        segments: Segments::Single,
+        ..Load::of("dribble", ground.share(1))
+    });
+    ground.only("dribble/", accepted);
+    ground.heard("dribble/")
+}

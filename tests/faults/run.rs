@@ -1,0 +1,260 @@
+//! Plays rows and judges them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::ground::{Ending, Ground};
+use super::held::Held;
+use super::ledger::Balance;
+use super::{Neighbour, Process, Row, Scale};
+use crate::Samples;
+use crate::quantile::quantile;
+
+/// Other sessions may take so many times as long as when it is quiet.
+const TIMES: u32 = 5;
+/// How often a row is played in which the others were slow, and nothing else was wrong.
+const TRIES: usize = 3;
+/// Whatever the quiet time is, this is not slow: on a machine shared with the clients one switch of tasks is a millisecond.
+const NOT_SLOW: Duration = Duration::from_millis(100);
+
+/// All rows.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// in order
+    pub lines: Vec<Line>,
+    /// in all
+    pub took: Duration,
+}
+
+/// What came of one row.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    /// of the row
+    pub number: u8,
+    /// of the row
+    pub fault: &'static str,
+    /// what was seen, or why it could not be played
+    pub seen: String,
+    /// was it played?
+    pub state: State,
+    /// what went wrong
+    pub faults: Vec<String>,
+    /// that the others were slow, until the row has been played again
+    pub slow: Option<String>,
+    /// the books
+    pub balance: Balance,
+    /// 99th percentile of the client beside it, before
+    pub quiet: Duration,
+    /// meanwhile; zero where it shares the fault
+    pub meanwhile: Duration,
+    /// what the process held before
+    pub base: Held,
+    /// and at last
+    pub after: Held,
+    /// in all
+    pub took: Duration,
+}
+
+/// Was a row played?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// it could not be here
+    #[default]
+    Skipped,
+    /// to its end or to a fault
+    Played,
+}
+
+impl Outcome {
+    /// Did every row that was played pass?
+    pub fn is_good(&self) -> bool {
+        self.lines.iter().all(|line| line.faults.is_empty())
+    }
+}
+
+/// Plays these rows with `program` one after the other; `progress` is told before each, and what came of it after it.
+pub fn run(
+    rows: &[Row],
+    program: &Path,
+    scale: Scale,
+    progress: &dyn Fn(&Row, Option<&Line>),
+) -> Outcome {
+    let begun = Instant::now();
+    let play_one = |row: &Row| {
+        progress(row, None);
+        let line = play(row, program, scale);
+        progress(row, Some(&line));
+        line
+    };
+    Outcome {
+        lines: rows.iter().map(play_one).collect(),
+        took: begun.elapsed(),
+    }
+}
+
+/// Plays one row. If nothing was wrong but that the others were slow, it is played again: on a machine that has other
+/// things to do that happens without us; mail that is lost is lost at once.
+pub fn play(row: &Row, program: &Path, scale: Scale) -> Line {
+    let mut line = play_once(row, program, scale);
+    for _ in 1..TRIES {
+        if line.slow.is_none() || !line.faults.is_empty() {
+            break;
+        }
+        line = play_once(row, program, scale);
+    }
+    line.faults.extend(line.slow.take());
+    line
+}
+
+fn play_once(row: &Row, program: &Path, scale: Scale) -> Line {
+    let begun = Instant::now();
+    let played = catch_unwind(AssertUnwindSafe(|| on_ground(row, program, scale)));
+    let line = played.unwrap_or_else(|panic| Line {
+        state: State::Played,
+        faults: vec![words_of(&*panic)],
+        ..Line::default()
+    });
+    Line {
+        number: row.number,
+        fault: row.fault,
+        took: begun.elapsed(),
+        ..line
+    }
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    text.unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+fn on_ground(row: &Row, program: &Path, scale: Scale) -> Line {
+    let launch = match (row.launch)() {
+        Ok(launch) => launch,
+        Err(why) => {
+            return Line {
+                seen: format!("skipped: {why}"),
+                ..Line::default()
+            };
+        }
+    };
+    let mut ground = Ground::prepare(row, program, scale, launch);
+    let seen = (row.play)(&mut ground);
+    if row.process == Process::Stays {
+        ground.recovers("again", Duration::from_secs(5));
+    }
+    let ending = ground.end(Samples::default());
+    let meanwhile = match row.neighbour {
+        Neighbour::Spared => quantile(&ending.samples.attack, 0.99),
+        Neighbour::Shares => Duration::ZERO,
+    };
+    Line {
+        seen,
+        state: State::Played,
+        faults: judge(row, scale, &ending),
+        slow: match row.neighbour {
+            Neighbour::Spared => slow(&ending.samples),
+            Neighbour::Shares => None,
+        },
+        quiet: quantile(&ending.samples.quiet, 0.99),
+        meanwhile,
+        base: ending.base,
+        after: ending.after,
+        balance: ending.balance,
+        ..Line::default()
+    }
+}
+
+fn judge(row: &Row, scale: Scale, ending: &Ending) -> Vec<String> {
+    let mut faults = ending.balance.faults();
+    if ending.balance.sent < scale.messages {
+        faults.push(format!("only {} messages were sent", ending.balance.sent));
+    }
+    match (row.process, ending.ended) {
+        (Process::Ends, _) => {}
+        (Process::Stays, Some(status)) => faults.push(format!("the process ended: {status}")),
+        (Process::Stays, None) => faults.extend(grown(&ending.base, &ending.after)),
+    }
+    faults
+}
+
+fn slow(samples: &Samples) -> Option<String> {
+    let (quiet, meanwhile) = (
+        quantile(&samples.quiet, 0.99),
+        quantile(&samples.attack, 0.99),
+    );
+    if samples.attack.is_empty() {
+        return Some("nothing of the others was accepted meanwhile".to_owned());
+    }
+    let is_slow = meanwhile > NOT_SLOW && meanwhile > quiet * TIMES;
+    is_slow.then(|| format!("the others took {meanwhile:.1?}, and {quiet:.1?} when it was quiet"))
+}
+
+fn grown(base: &Held, after: &Held) -> Option<String> {
+    (!after.is_near(base)).then(|| {
+        format!(
+            "it holds {} KiB, {} descriptors, {} threads; before {} KiB, {}, {}",
+            after.resident >> 10,
+            after.descriptors,
+            after.threads,
+            base.resident >> 10,
+            base.descriptors,
+            base.threads
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(quiet: u64, meanwhile: u64) -> Samples {
+        Samples {
+            quiet: vec![Duration::from_millis(quiet); 100],
+            attack: vec![Duration::from_millis(meanwhile); 100],
+        }
+    }
+
+    #[test]
+    fn slow_is_five_times_and_not_little() {
+        assert_eq!(slow(&samples(5, 99)), None);
+        assert_eq!(slow(&samples(50, 249)), None);
+        assert!(slow(&samples(50, 251)).is_some());
+        assert!(slow(&Samples::default()).is_some());
+    }
+
+    #[test]
+    fn a_process_that_ended_or_grew_fails_the_row() {
+        let row = Row::new(99, "nothing", |_| String::new());
+        let mut ending = Ending {
+            samples: samples(5, 5),
+            ..Ending::default()
+        };
+        let scale = Scale { messages: 0 };
+        assert_eq!(judge(&row, scale, &ending), [""; 0]);
+        ending.after.descriptors = 20;
+        assert_eq!(judge(&row, scale, &ending).len(), 1);
+        ending.after.descriptors = 0;
+        ending.ended = Some(std::process::ExitStatus::default());
+        assert_eq!(judge(&row, scale, &ending).len(), 1);
+        assert_eq!(judge(&row, Scale { messages: 1 }, &ending).len(), 2);
+    }
+
+    #[test]
+    fn a_row_that_panics_has_failed_and_a_row_that_cannot_be_is_skipped() {
+        let mut row = Row::new(99, "nothing", |_| String::new());
+        row.launch = || Err("there is no moon".to_owned());
+        let line = play(&row, Path::new("/nowhere"), Scale::SHORT);
+        assert_eq!(
+            (line.state, line.seen.as_str()),
+            (State::Skipped, "skipped: there is no moon")
+        );
+        row.launch = || panic!("the moon fell");
+        let line = play(&row, Path::new("/nowhere"), Scale::SHORT);
+        assert_eq!(
+            (line.state, line.faults),
+            (State::Played, vec!["the moon fell".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! A message from a client through the proxy to a backend of others: the octets at the end are those at the start.
+
+use sha2::{Digest, Sha256};
+
+use super::{Arrived, Backend};
+use crate::{Client, Proxy, journal};
+
+/// As the table of docs/compatibility.md has it: who took part, how, with what, and that the octets were the same.
+/// `cargo xtask compatibility` reads these lines.
+pub fn row(side: &str, peer: &str, security: &str, used: &[String]) {
+    println!(
+        "compatibility: {side} | {peer} | {security} | {}",
+        used.join(", ")
+    );
+}
+
+/// As hexadecimal digits.
+pub fn sha256(octets: &[u8]) -> String {
+    let digest = Sha256::digest(octets);
+    digest.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// How many octets on top of the message the log says that we added, for the transaction in whose line `id` is.
+pub fn added(id: &str) -> usize {
+    let lines = journal::wait_for(&["\"edits\"", id]);
+    let line = lines
+        .last()
+        .expect("the log has a line for the transaction");
+    let edits = line["fields"]["edits"].as_str().expect("a list of edits");
+    let only_added = edits.split_whitespace().all(|edit| edit.starts_with('+'));
+    assert!(only_added, "nothing was removed: {edits}");
+    let lengths = edits.split_whitespace().map(|edit| {
+        let (_, length) = edit.rsplit_once(':').expect("NAME:LENGTH");
+        length.parse::<usize>().expect("a length")
+    });
+    lengths.sum()
+}
+
+/// Takes away what the log says was added; the rest must be what was sent.
+pub fn must_equal(backend: &dyn Backend, sent: &[u8], arrived: &Arrived, reply: &str) {
+    let ours = added(backend.id_in(reply));
+    let rest = arrived.octets.get(ours..).unwrap_or_default();
+    assert_eq!(
+        sha256(rest),
+        sha256(sent),
+        "{} octets sent, {} arrived:\n{}",
+        sent.len(),
+        rest.len(),
+        String::from_utf8_lossy(rest)
+    );
+}
+
+/// Three clients, one for each way in, each with what the proxy offered it.
+pub fn each_way(proxy: &Proxy) -> [(&'static str, Client, String); 3] {
+    let hello = |client: &mut Client| client.ask("EHLO client.example.com", "250 *").text();
+    let mut plain = Client::connect(proxy.address("plain"));
+    plain.expect("220 *");
+    let offered = hello(&mut plain);
+    let mut starttls = Client::connect(proxy.address("starttls"));
+    starttls.expect("220 *");
+    hello(&mut starttls);
+    starttls.start_tls();
+    let offered_in_tls = hello(&mut starttls);
+    let mut implicit = Client::connect_tls(proxy.address("implicit"));
+    implicit.expect("220 *");
+    let offered_at_once = hello(&mut implicit);
+    [
+        ("plain", plain, offered),
+        ("STARTTLS", starttls, offered_in_tls),
+        ("implicit TLS", implicit, offered_at_once),
+    ]
+}
+
+/// A message with everything that may be in a header section, and this body.
+pub fn with_header(body: &[u8]) -> Vec<u8> {
+    let mut message = b"From: Alice <alice@example.com>\r\nTo: bob@example.org\r\n\
+        Subject: =?utf-8?q?caf=C3=A9?=\r\n\tfolded\r\nMessage-ID: <1@example.com>\r\n\
+        Date: Mon, 23 Nov 2026 10:00:00 +0000\r\n\r\n"
+        .to_vec();
+    message.extend_from_slice(body);
+    message
+}
+
+/// What a client made use of, as the backend saw it: parameters of MAIL and RCPT (RFC 6152, 6531, 3461, 1870).
+pub fn used(envelope: &[String]) -> Vec<String> {
+    let words = [
+        ("BODY=8BITMIME", "8BITMIME"),
+        ("SMTPUTF8", "SMTPUTF8"),
+        ("RET=", "DSN"),
+        ("NOTIFY=", "DSN"),
+        ("SIZE=", "SIZE"),
+    ];
+    let is_said = |word: &str| {
+        envelope
+            .iter()
+            .any(|line| line.split(' ').any(|said| said.starts_with(word)))
+    };
+    let mut used: Vec<String> = words
+        .iter()
+        .filter(|(word, _)| is_said(word))
+        .map(|(_, name)| (*name).to_owned())
+        .collect();
+    used.dedup();
+    used
+}
+
+/// What is on top of `sent` in what the backend has, which must be all that is different: our own fields, whose length is
+/// in the log, and below them the trace fields of a client that is a relay itself.
+pub fn on_top(sender: &str, sent: &[u8], octets: &[u8]) -> String {
+    let rest = octets.get(added(sender)..).unwrap_or_default();
+    let at = rest.len().checked_sub(sent.len());
+    let (top, below) = rest.split_at(at.expect("nothing was taken away"));
+    assert_eq!(
+        sha256(below),
+        sha256(sent),
+        "{}",
+        String::from_utf8_lossy(octets)
+    );
+    String::from_utf8_lossy(top).into_owned()
+}
