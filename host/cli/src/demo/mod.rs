@@ -27,13 +27,14 @@ pub async fn demo(arguments: &Demo) -> Result<Exit, Failure> {
     let config = site.prepare(arguments, &backend)?;
     let config = Config::read(&config)?;
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
-    let proxy = wire::start(config)
+    let (proxy, services) = wire::start(config)
         .await
         .map_err(|failure| with_flag(failure, arguments))?;
     hangup.reloads(proxy.reloader());
     tokio::spawn(backend.serve());
     output::say(&banner::banner(&site, &proxy));
     proxy.run(stop).await;
+    services.settle().await;
     Ok(Exit::Good)
 }
 
