@@ -189,6 +189,11 @@ impl Program {
         assert!(told.expect("kill is there").success());
     }
 
+    /// Waits until it has ended of itself; its exit code.
+    pub fn ends(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+
     /// Memory it holds, in KiB (`VmRSS` of Linux); 0 where that is not known.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));

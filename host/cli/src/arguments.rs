@@ -55,6 +55,8 @@ pub enum Command {
     Run(Run),
     /// Check the configuration, load every filter, print the chain
     Check(Check),
+    /// Show why something was refused, or taken: the decision behind an id in a reply
+    Explain(Explain),
     /// Show the running filters, or switch them between observing and enforcing
     Filters(Filters),
     /// Show what a filter exports, imports and therefore may ask for
@@ -70,7 +72,22 @@ pub enum Command {
 /// `lazaret run`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-SIGTERM and Ctrl-C stop listening, let transactions under way finish, then end the program; a second signal ends it at once.
+Signals:
+  SIGTERM, SIGINT  stop listening, let transactions under way finish for at most `grace`, end with 0; a second one ends at
+                   once with 75
+  SIGHUP           read the configuration, lists, certificates and filters again
+
+Files:
+  ./lazaret.toml, /etc/lazaret/lazaret.toml   the configuration; docs/configuration.md has every key
+  the directory `filters`                     NN-name.wasm and NN-name.toml, watched while it runs
+
+Environment:
+  CACHE_DIRECTORY, XDG_CACHE_HOME, HOME       where compiled filters are kept, unless `cache` says it
+  RUNTIME_DIRECTORY, XDG_RUNTIME_DIR          where the control socket is, unless `[admin] control` says it
+  NOTIFY_SOCKET, WATCHDOG_USEC                the service manager that is told (sd_notify)
+
+Exit codes: 0 stopped as asked, 2 usage, configuration or an address that cannot be had, 75 the system refused, or a
+second signal.
 
 Examples:
   lazaret run
@@ -84,6 +101,10 @@ pub struct Run {
 /// `lazaret check`
 #[derive(Args, Debug)]
 #[command(after_help = "\
+Nothing is listened on, and mail is not touched.
+
+Exit codes: 0 good, 1 a filter, a directory or the backend is bad, 2 the configuration is wrong.
+
 Examples:
   lazaret check
   lazaret check --probe --config /etc/lazaret/lazaret.toml
@@ -101,11 +122,32 @@ pub struct Check {
     pub print: Print,
 }
 
+/// `lazaret explain`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The id stands in parentheses at the end of each refusal, and in the log. Asks the proxy that runs with this configuration, as its
+user or as root; it keeps its last 10,000 decisions (`[limits] decisions`). Exit codes: 1 nothing is known of that id, 75 no proxy runs.
+
+Examples:
+  lazaret explain 7F3K2QWXYZ              a session and its transactions
+  lazaret explain 7F3K2QWXYZ-2            one transaction
+  lazaret explain 7F3K2QWXYZ --config /etc/lazaret/lazaret.toml
+  lazaret explain 7F3K2QWXYZ --json | jq .transactions[0].reply")]
+pub struct Explain {
+    /// Of a session or a transaction, as it stands in a reply or in the log
+    pub id: String,
+    /// Which proxy
+    #[command(flatten)]
+    pub target: Target,
+}
+
 /// `lazaret filters`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Talks to the proxy that runs with this configuration, as its user or as root. A switch holds from the next question on. Exit
-codes: 1 no such filter, 75 no proxy runs.
+Talks to the proxy that runs with this configuration, as its user or as root, over its control socket. A switch holds from
+the next question on.
+
+Exit codes: 0 done, 1 no such filter, 2 usage, 75 no proxy runs.
 
 Examples:
   lazaret filters list
@@ -157,6 +199,8 @@ pub struct Target {
 #[command(after_help = "\
 Nothing of the filter is run.
 
+Exit codes: 0 it is a filter, 1 it is none, 2 usage, or the file cannot be read.
+
 Examples:
   lazaret inspect filters.d/20-rules.wasm
   lazaret inspect --json my-filter.wasm")]
@@ -179,6 +223,10 @@ pub struct Print {
 /// `lazaret try`
 #[derive(Args, Debug)]
 #[command(after_help = "\
+No network and no configuration; the filters run in their sandboxes, with their limits.
+
+Exit codes: 0 tried, whatever the verdict, 1 a filter cannot be loaded, 2 usage, or a file cannot be read.
+
 Examples:
   lazaret try --filters lazaret-demo/filters.d mail.eml
   lazaret try --filter my-filter.wasm mail.eml --from alice@example.com --rcpt bob@example.org
@@ -218,6 +266,10 @@ pub struct Try {
 /// `lazaret demo`
 #[derive(Args, Debug)]
 #[command(after_help = "\
+SIGTERM and Ctrl-C end it, SIGHUP reads its configuration and filters again.
+
+Exit codes: 0 stopped as asked, 2 an address or the directory cannot be had, 75 the system refused.
+
 Examples:
   lazaret demo
   lazaret demo --dir /tmp/lazaret-demo --smtp 127.0.0.1:3025 --smtps 127.0.0.1:3465")]
@@ -239,6 +291,8 @@ pub struct Demo {
 Not for people and not a stable interface. Reads one order from standard input, in lazaret's own frames, and writes the
 compiled filter, or why there is none, to standard output. `lazaret check` prepares filters and prints what came of it.
 
+Exit codes: 0 an answer was written, also one that says why there is no filter; anything else: it died.
+
 Examples:
   lazaret prepare --memory 3221225472 --cpu 300")]
 pub struct Prepare {
@@ -258,6 +312,38 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    /// `--help` stands in for man pages.
+    #[test]
+    fn help_says_how_a_command_ends_and_shows_it() {
+        let mut root = Arguments::command();
+        let names: Vec<_> = root
+            .get_subcommands()
+            .map(|c| c.get_name().to_owned())
+            .collect();
+        for name in names {
+            let help = root.find_subcommand_mut(&name).unwrap().render_long_help();
+            let help = help.to_string();
+            for part in ["Exit codes: 0", "Examples:\n  lazaret", "Usage:"] {
+                assert!(help.contains(part), "{name}: no {part} in\n{help}");
+            }
+            let widest = help.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(140), "{name}: {widest:?} columns");
+        }
+        let run = root
+            .find_subcommand_mut("run")
+            .unwrap()
+            .render_long_help()
+            .to_string();
+        for part in [
+            "SIGHUP",
+            "SIGTERM",
+            "/etc/lazaret/lazaret.toml",
+            "NOTIFY_SOCKET",
+        ] {
+            assert!(run.contains(part), "no {part} in\n{run}");
+        }
     }
 
     /// Every example in `--help` is a command line that parses.

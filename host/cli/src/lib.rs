@@ -8,12 +8,14 @@ pub mod arguments;
 pub mod check;
 pub mod demo;
 pub mod exit;
+pub mod explain;
 pub mod filters;
 pub mod inspect;
 pub mod logging;
 pub mod output;
 pub mod prepare;
 pub mod run;
+pub mod service;
 pub mod signals;
 pub mod trial;
 pub mod wire;
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
 }
 
 fn ended(result: Result<Exit, Failure>) -> ExitCode {
+    logging::flush();
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -56,6 +59,7 @@ pub async fn perform(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Run(run) => run::run(run).await,
         Command::Check(check) => check::check(check).await,
+        Command::Explain(asked) => explain::explain(asked).await,
         Command::Filters(asked) => filters::filters(asked).await,
         Command::Inspect(inspect) => inspect::inspect(inspect),
         Command::Try(trial) => trial::trial(trial).await,

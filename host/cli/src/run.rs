@@ -6,6 +6,7 @@ use lazaret_proxy::Config;
 
 use crate::arguments::Run;
 use crate::exit::{Exit, Failure};
+use crate::service::Service;
 use crate::{signals, wire};
 
 /// Where the configuration is looked for when none is named.
@@ -16,10 +17,18 @@ pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let config = Config::read(&find_config(arguments.config.as_deref())?)?;
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let (proxy, services) = wire::start(config).await?;
-    hangup.reloads(proxy.reloader());
+    crate::logging::publish(&proxy.metrics());
+    let service = Service::new(proxy.pulse());
+    service.reloads(hangup, proxy.reloader());
     for (listener, address) in proxy.addresses() {
         tracing::info!(%listener, %address, "listening");
     }
+    service.ready();
+    service.lives();
+    let stop = async {
+        stop.await;
+        service.stopping();
+    };
     proxy.run(stop).await;
     services.settle().await;
     tracing::info!("stopped");

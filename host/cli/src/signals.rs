@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-use lazaret_proxy::Reloader;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
@@ -17,6 +16,7 @@ pub fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
         tokio::spawn(async move {
             either(&mut terminate, &mut interrupt).await;
             tracing::warn!("second signal: ending at once");
+            crate::logging::flush();
             std::process::exit(i32::from(Exit::Temporary.code()));
         });
     })
@@ -32,13 +32,9 @@ pub fn hangup() -> Result<Hangup, Failure> {
 }
 
 impl Hangup {
-    /// Reloads at each.
-    pub fn reloads(mut self, reloader: Reloader) {
-        tokio::spawn(async move {
-            while self.0.recv().await.is_some() {
-                reloader.reload();
-            }
-        });
+    /// Waits for the next one; false: none will come any more.
+    pub async fn comes(&mut self) -> bool {
+        self.0.recv().await.is_some()
     }
 }
 

@@ -191,6 +191,9 @@ pub enum FailureKind {
     /// could not be loaded at start; its answer is `on-failure`
     #[error("not loadable: {0}")]
     NotLoadable(String),
+    /// it failed so often in a row that it is not asked for a while: `breaker` of its TOML
+    #[error("not asked: it failed over and over and is tried again later")]
+    Suspended,
     /// no sandbox was free for it in time, or the one it had was given up for others. We are to blame, not the filter:
     /// its `on-failure` has no say, the client is told to try again.
     #[error("no sandbox was free in time")]

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use lazaret_mail::chain::BreakerPolicy;
 use lazaret_mail::{
     Grant, ListDefinition, ListKind, Mode, OnFailure, Parallel, Policy, Stage, VerdictGrants,
     VerdictKind, policy,
@@ -31,6 +32,8 @@ fn a_file_with_everything() {
         time = "1s"
         time-per-mib = "10ms"
         wall = "5s"
+        concurrency = 7
+        breaker = { failures = 3, within = "10s", open = "1m" }
         dns-time = "2s"
         http-time = "3s"
         memory = "16 MiB"
@@ -68,6 +71,12 @@ fn a_file_with_everything() {
         time: Duration::from_secs(1),
         time_per_mib: Duration::from_millis(10),
         wall: Duration::from_secs(5),
+        concurrency: 7,
+        breaker: BreakerPolicy {
+            failures: 3,
+            within: Duration::from_secs(10),
+            open: Duration::from_secs(60),
+        },
         dns_time: Duration::from_secs(2),
         http_time: Duration::from_secs(3),
         memory: 16 << 20,
@@ -186,6 +195,14 @@ fn what_is_wrong_is_said_with_line_and_cure() {
         (
             "time = \"0ms\"",
             "f.toml: `time` is nothing: the filter could never answer, leave it out for the default",
+        ),
+        (
+            "concurrency = 0",
+            "f.toml: `concurrency` is nothing: the filter could never answer, leave it out for the default",
+        ),
+        (
+            "breaker = { failure = 3 }",
+            "f.toml:1: unknown key `failure`, did you mean `failures`?",
         ),
         (
             "memory = 64",

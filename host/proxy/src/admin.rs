@@ -1,47 +1,51 @@
-//! The admin port: `/healthz` for machines that ask whether mail goes through, `/status` for people and scripts.
+//! The admin port: `/healthz` for machines that ask whether mail goes through, `/status` for people and scripts,
+//! `/metrics` for Prometheus.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::backend::Health;
-use crate::site::Site;
+use crate::site::{Site, Sites};
 
 /// Serves until the proxy ends.
-pub(crate) async fn serve(listener: TcpListener, site: Arc<Site>) {
+pub(crate) async fn serve(listener: TcpListener, sites: Arc<Sites>) {
     let router = Router::new()
         .route("/healthz", get(health))
         .route("/status", get(status))
-        .with_state(site);
+        .route("/metrics", get(metrics))
+        .with_state(sites);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the admin port is closed");
     }
 }
 
-/// 200 while mail can be delivered, 503 with the reason while it cannot. A directory that cannot be loaded while an older
-/// generation serves is told with 200: taking every proxy out of service would be worse than what is wrong.
-async fn health(State(site): State<Arc<Site>>) -> (StatusCode, String) {
+/// 200 while mail can be delivered, 503 with the reason while it cannot. Filters, certificates or a configuration that
+/// changed and cannot be used, while the older ones serve, are told with 200: taking every proxy out of service would be
+/// worse than what is wrong.
+async fn health(State(sites): State<Arc<Sites>>) -> (StatusCode, String) {
+    let site = sites.now();
     let troubles = troubles(&site).await;
     if !troubles.is_empty() {
         return (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n");
     }
-    let mut text = String::new();
-    if let Some(trouble) = site.standing.trouble() {
-        text += "degraded: filters changed and cannot be loaded, those before them serve on\n";
-        text += &(trouble.errors.join("\n") + "\n");
-    }
+    let mut degraded = site.degraded();
     if let Health::Degraded(dead) = site.backend.health().await {
-        text += "degraded: mail goes to the other addresses of the backend\n";
-        text += &(dead.join("\n") + "\n");
+        degraded.push(format!(
+            "mail goes to the other addresses of the backend\n{}",
+            dead.join("\n")
+        ));
     }
-    if text.is_empty() {
-        text += "ok\n";
-    }
+    let text = match degraded.is_empty() {
+        true => "ok\n".to_owned(),
+        false => format!("degraded: {}\n", degraded.join("\ndegraded: ")),
+    };
     (StatusCode::OK, text)
 }
 
@@ -54,7 +58,8 @@ async fn troubles(site: &Arc<Site>) -> Vec<String> {
     troubles
 }
 
-async fn status(State(site): State<Arc<Site>>) -> Json<Value> {
+async fn status(State(sites): State<Arc<Sites>>) -> Json<Value> {
+    let site = sites.now();
     let troubles = troubles(&site).await;
     let backend = site.backend.snapshot();
     Json(json!({
@@ -65,9 +70,18 @@ async fn status(State(site): State<Arc<Site>>) -> Json<Value> {
             "limit": backend.limit,
             "troubles": troubles,
             "addresses": backend.addresses,
+            "failures": site.metrics.failures(),
         },
         "chain": site.standing.report(),
-        "transactions": site.counters.snapshot(),
+        "transactions": site.metrics.fates(),
+        "no-sandbox": site.metrics.no_sandbox.get(),
+        "degraded": site.degraded(),
         "observers-dropped": site.observers.dropped(),
     }))
+}
+
+/// Never waits for anybody: a scrape every few seconds must not open connections to the backend.
+async fn metrics(State(sites): State<Arc<Sites>>) -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, lazaret_metrics::CONTENT_TYPE)];
+    (kind, sites.now().metrics.registry.render())
 }

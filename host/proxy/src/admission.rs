@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 /// Counts clients, all listeners together.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    most: usize,
-    most_per_client: usize,
+    most: AtomicUsize,
+    most_per_client: AtomicUsize,
     counts: Mutex<Counts>,
 }
 
@@ -38,10 +39,16 @@ pub(crate) enum Full {
 impl Admission {
     pub(crate) fn new(most: usize, most_per_client: usize) -> Arc<Self> {
         Arc::new(Self {
-            most,
-            most_per_client,
+            most: most.into(),
+            most_per_client: most_per_client.into(),
             counts: Mutex::default(),
         })
+    }
+
+    /// Other limits from now on. Nobody is sent away who is in.
+    pub(crate) fn limit(&self, most: usize, most_per_client: usize) {
+        self.most.store(most, Relaxed);
+        self.most_per_client.store(most_per_client, Relaxed);
     }
 
     /// Takes a place for a client at this address.
@@ -54,7 +61,7 @@ impl Admission {
     /// Takes a place for a client whose address a balancer is about to tell: until then it counts among all.
     pub(crate) fn admit_unknown(self: &Arc<Self>) -> Result<Admitted, Full> {
         let mut counts = self.counts.lock().expect("no holder of this lock panics");
-        if counts.all >= self.most {
+        if counts.all >= self.most.load(Relaxed) {
             return Err(Full::All);
         }
         counts.all += 1;
@@ -83,7 +90,7 @@ impl Admitted {
             .lock()
             .expect("no holder of this lock panics");
         let of_client = counts.by_client.entry(client).or_default();
-        if *of_client >= self.admission.most_per_client {
+        if *of_client >= self.admission.most_per_client.load(Relaxed) {
             return Err(Full::Client);
         }
         *of_client += 1;

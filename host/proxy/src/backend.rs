@@ -6,6 +6,7 @@
 
 mod circuit;
 mod delivery;
+mod dialogue;
 mod error;
 mod health;
 mod identity;
@@ -24,15 +25,17 @@ use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::config::{BackendConfig, Identity};
+use crate::metrics::Legs;
 
 pub(crate) use delivery::Delivery;
+pub(crate) use dialogue::{Dialogue, Exchange, Talk};
 pub(crate) use error::{Error, Step};
 pub(crate) use identity::Introduction;
 pub(crate) use link::Link;
 use member::{Change, Member};
 use names::Names;
 use pool::Pool;
-pub(crate) use report::Health;
+pub(crate) use report::{AddressSnapshot, Health};
 use search::Search;
 use tls::Connector;
 
@@ -49,10 +52,11 @@ pub(crate) struct Backend {
     changes: watch::Sender<()>,
     /// told when an address is in trouble, so that nobody waits for the next look at it
     trouble: Notify,
+    legs: Arc<Legs>,
 }
 
 impl Backend {
-    pub(crate) fn new(config: BackendConfig, hostname: String) -> Arc<Self> {
+    pub(crate) fn new(config: BackendConfig, hostname: String, legs: &Arc<Legs>) -> Arc<Self> {
         Arc::new(Self {
             connector: Connector::new(&config.tls),
             names: Names::new(&config.address),
@@ -60,6 +64,7 @@ impl Backend {
             trial: Semaphore::new(1),
             changes: watch::Sender::new(()),
             trouble: Notify::new(),
+            legs: Arc::clone(legs),
             config,
             hostname,
         })

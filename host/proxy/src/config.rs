@@ -8,6 +8,7 @@ mod dns;
 mod limits;
 mod listener;
 mod recipients;
+mod roots;
 mod state;
 
 use std::collections::BTreeSet;
@@ -23,7 +24,9 @@ pub use backend::{BackendConfig, BackendTls, Identity};
 pub use certificate::Certificates;
 pub use dns::Resolvers;
 pub use limits::{Deadlines, Limits, Reload};
-pub use listener::{Balancers, ListenerConfig, ListenerTls, Others};
+pub use listener::{
+    Balancers, ClientCertificates, LeastTls, ListenerConfig, ListenerTls, Others, TlsTerms,
+};
 pub use recipients::{DomainPattern, Recipients};
 pub use state::State;
 

@@ -1,6 +1,7 @@
 //! One client: one loop over the events of [`lazaret_smtp::Server`]. Stages are in [`stages`], the end of data in
 //! [`ending`], errors turn to replies in [`replies`]; sockets and clocks are here and in [`pace`].
 
+mod conclusion;
 mod ending;
 mod intake;
 mod log;
@@ -15,18 +16,24 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Buf;
 use lazaret_mail::{Action, Chain, Decision, Judge, Party, Session, Stage, Tls};
-use lazaret_smtp::{CloseReason, Event, LineFeeds, Own, Reply, Server, ServerConfig};
+use lazaret_smtp::{CloseReason, Event, LineFeeds, Own, Path, Reply, Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
+use tracing::{Instrument, Span};
 
 use crate::backend::{Delivery, Error, Introduction};
-use crate::site::{Door, DoorTls, Site};
-use crate::tls;
+use crate::door::{Door, DoorTls};
+use crate::explain::{By, Case, Of};
+use crate::fate::Fate;
+use crate::metrics::DoorMetrics;
+use crate::site::Site;
 use crate::wire::Wire;
+use conclusion::Conclusion;
 use pace::Pace;
 use transaction::Transaction;
 use xclient::Presented;
@@ -47,6 +54,13 @@ pub(crate) struct Connection {
     pace: Pace,
     trust: Trust,
     presented: Presented,
+    counts: Arc<DoorMetrics>,
+    /// what is recorded of it
+    case: Arc<Case>,
+    /// for whatever happens in it
+    span: Span,
+    /// no transaction since then
+    free_since: Instant,
 }
 
 /// Does this client meet the filters?
@@ -90,34 +104,51 @@ impl Connection {
             early_talker: false,
         };
         let chain = chain(&site, trust);
+        let session = Arc::new(session);
+        let case = site.decisions.open(|home| Case::new(home, &session));
+        let span = tracing::debug_span!("session", id = %session.id);
         Self {
             server: Server::new(server_config(&site, &door, &session)),
             judge: Judge::new(chain, &door.name),
             delivery: Delivery::new(Arc::clone(&site.backend)),
-            session: Arc::new(session),
+            session,
             protocol: "SMTP",
             transaction: None,
             transactions: 0,
             pace: Pace::new(&site.deadlines, site.limits.message_size),
             trust,
             presented: Presented::default(),
+            counts: site.metrics.door(&door.name),
+            case,
+            span,
+            free_since: Instant::now(),
             site,
             door,
         }
     }
 
     /// From the accepted connection to its end.
-    pub(crate) async fn run(mut self, tcp: TcpStream) {
+    pub(crate) async fn run(self, tcp: TcpStream) {
+        let span = self.span.clone();
+        self.serve(tcp).instrument(span).await;
+    }
+
+    async fn serve(mut self, tcp: TcpStream) {
         tracing::debug!(session = %self.session.id, client = %self.session.client.address, listener = %self.door.name, "connected");
+        let inside = self.counts.enter();
         let reason = match self.open(tcp).await {
             Ok(wire) => self.talk(wire).await,
             Err(error) => {
+                self.counts.handshakes_failed.inc();
                 tracing::info!(session = %self.session.id, client = %self.session.client.address, %error, "TLS handshake failed");
                 "TLS handshake failed"
             }
         };
-        self.drop_transaction();
+        self.drop_transaction(fate(reason));
         self.delivery.let_go();
+        drop(inside);
+        self.counts.over(reason);
+        self.case.over(&self.session, reason);
         tracing::debug!(session = %self.session.id, reason, "disconnected");
         if let Some(observation) = self.judge.disconnect(&self.session, reason) {
             self.site.observers.spawn(observation);
@@ -130,8 +161,7 @@ impl Connection {
         drop(tcp.set_nodelay(true));
         let wire = match &self.door.tls {
             DoorTls::Implicit(acceptor) => {
-                let (wire, facts) =
-                    tls::accept(acceptor, tcp, self.site.deadlines.handshake).await?;
+                let (wire, facts) = acceptor.accept(tcp, self.site.deadlines.handshake).await?;
                 self.server.tls_established();
                 self.note_tls(facts);
                 wire
@@ -170,6 +200,7 @@ impl Connection {
                 Turn::StartTls => match self.start_tls(wire).await {
                     Ok(secured) => wire = secured,
                     Err(error) => {
+                        self.counts.handshakes_failed.inc();
                         tracing::info!(session = %self.session.id, %error, "STARTTLS failed");
                         return "STARTTLS failed";
                     }
@@ -191,13 +222,25 @@ impl Connection {
                         return Turn::Over(reason);
                     }
                 }
-                Event::Hello(hello) => stages::hello(self, hello).await,
-                Event::Mail(path) => stages::mail(self, path).await,
-                Event::Rcpt(path) => stages::rcpt(self, path).await,
+                Event::Hello(hello) => {
+                    let span = self.span(Stage::Hello);
+                    stages::hello(self, hello).instrument(span).await;
+                }
+                Event::Mail(path) => {
+                    let span = self.span(Stage::Mail);
+                    stages::mail(self, path).instrument(span).await;
+                }
+                Event::Rcpt(path) => {
+                    let span = self.span(Stage::Rcpt);
+                    stages::rcpt(self, path).instrument(span).await;
+                }
                 Event::Data => stages::data(self),
                 Event::Content(octets) => stages::content(self, &octets).await,
-                Event::End(end) => ending::message(self, end).await,
-                Event::Reset => self.drop_transaction(),
+                Event::End(end) => {
+                    let span = self.span(Stage::Message);
+                    ending::message(self, end).instrument(span).await;
+                }
+                Event::Reset => self.drop_transaction(Fate::Reset),
                 Event::StartTls => {
                     self.server.start_tls();
                     return match self.flush(wire).await {
@@ -207,10 +250,23 @@ impl Connection {
                 }
                 Event::XClient(attributes) => xclient::present(self, &attributes).await,
                 // Never offered, so never asked.
-                Event::XForward(_) => self.server.answer(Reply::not_implemented()),
+                Event::XForward(_) => {
+                    let reply = Reply::not_implemented().naming(&self.session.id);
+                    self.server.answer(reply);
+                }
                 Event::Quit => {}
                 Event::Close(reason) => return self.over(wire, reason).await,
             }
+        }
+    }
+
+    /// Of a stage, in its transaction where there is one. Costs nothing below level debug.
+    fn span(&self, stage: Stage) -> Span {
+        match &self.transaction {
+            Some(transaction) => {
+                tracing::debug_span!(parent: &transaction.span, "stage", name = stage.name())
+            }
+            None => tracing::debug_span!("stage", name = stage.name()),
         }
     }
 
@@ -220,6 +276,9 @@ impl Connection {
             log::closed(&self.session, words(reason));
         }
         let reason = words(reason);
+        let reply = self.server.take_refusal();
+        self.end_transaction(Conclusion::early(fate(reason), reply.as_ref(), By::Us));
+        self.note_refusal(reply);
         match self.flush(wire).await {
             Ok(()) => Turn::Over(reason),
             Err(reason) => Turn::Over(reason),
@@ -228,6 +287,8 @@ impl Connection {
 
     /// Writes what waits and reads what comes. A deadline or a shutdown queues a reply; an error is the end.
     async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
+        let refusal = self.server.take_refusal();
+        self.note_refusal(refusal);
         // Whatever was answered was a command: NOOP and RSET are no events.
         if !self.server.output().is_empty() && !self.is_receiving() {
             self.pace.restart();
@@ -261,8 +322,9 @@ impl Connection {
     }
 
     /// We end the session of our own accord.
-    fn end(&mut self, reply: Reply, reason: &str) {
+    fn end(&mut self, reply: Reply, reason: &'static str) {
         log::closed(&self.session, reason);
+        self.end_transaction(Conclusion::early(fate(reason), Some(&reply), By::Us));
         self.server.close(reply);
     }
 
@@ -314,9 +376,9 @@ impl Connection {
         let tcp = wire
             .into_plain()
             .ok_or_else(|| io::Error::other("STARTTLS inside TLS"))?;
-        let (wire, facts) = tls::accept(acceptor, tcp, self.site.deadlines.handshake).await?;
+        let (wire, facts) = acceptor.accept(tcp, self.site.deadlines.handshake).await?;
         self.server.tls_established();
-        self.drop_transaction();
+        self.drop_transaction(Fate::Reset);
         self.delivery.let_go();
         self.note_tls(facts);
         self.pace.restart();
@@ -324,16 +386,63 @@ impl Connection {
     }
 
     fn note_tls(&mut self, facts: Tls) {
+        self.counts.tls(&facts.version);
         let session = Arc::make_mut(&mut self.session);
         session.tls = Some(Arc::new(facts));
         session.hello = None;
     }
 
-    /// The transaction is gone without an end of data.
-    fn drop_transaction(&mut self) {
-        self.judge.reset();
+    /// MAIL came.
+    fn begin(&mut self, chain: &Chain, path: &Path) {
+        self.transactions += 1;
+        let id = format!("{}-{}", self.session.id, self.transactions);
+        let before = self.free_since.elapsed();
+        self.case.begin(
+            &self.session,
+            self.transactions,
+            chain.generation(),
+            &path.address,
+        );
+        let span = tracing::debug_span!(parent: &self.span, "transaction", %id);
+        self.transaction = Some(Transaction::new(id, path.clone(), before, span));
+    }
+
+    /// The transaction is gone without an end of data, and nobody refused it.
+    fn drop_transaction(&mut self, fate: Fate) {
+        self.end_transaction(Conclusion::early(fate, None, By::Nobody));
+    }
+
+    /// The transaction, if there is one, is over.
+    fn end_transaction(&mut self, how: Conclusion<'_>) {
+        match self.transaction.take() {
+            Some(transaction) => conclusion::conclude(self, transaction, how),
+            None => self.judge.reset(),
+        }
         self.delivery.reset();
-        self.transaction = None;
+    }
+
+    /// A recipient was refused by ourselves or by the backend.
+    fn recipient_refused(&mut self, path: &Path, reply: &Reply, by: By) {
+        self.count_refused();
+        let of = Of::Address(path.address.clone());
+        self.case
+            .refused(&self.session, Some(Stage::Rcpt), of, reply, by);
+    }
+
+    /// A command was refused before any stage.
+    fn note_refusal(&self, reply: Option<Reply>) {
+        if let Some(reply) = reply {
+            self.counts.command_refused();
+            self.case
+                .refused(&self.session, None, Of::Itself, &reply, By::Us);
+        }
+    }
+
+    fn count_refused(&mut self) {
+        self.counts.recipient(false);
+        if let Some(transaction) = &mut self.transaction {
+            transaction.refused += 1;
+        }
     }
 
     /// The newest generation of the chain; nothing for trusted clients.
@@ -352,31 +461,62 @@ impl Connection {
         Introduction {
             session: Arc::clone(&self.session),
             protocol: self.protocol,
+            dialogue: self.case.dialogue.clone(),
         }
     }
 
     /// What the client hears instead of the backend's answer; what went wrong is in the log.
-    fn backend_failed(&self, error: &Error) -> Reply {
+    fn backend_failed(&mut self, error: &Error) -> Reply {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.problem = Some(error.to_string());
+        }
         tracing::warn!(session = %self.session.id, %error, "backend");
-        self.site.counters.backend_failed(error);
+        self.site
+            .metrics
+            .backend_failures
+            .with([error.kind()])
+            .inc();
         replies::backend(error, &self.session.id)
     }
 
-    /// [`heed`](Self::heed), and a line in the log if the client is refused before its end of data; `of` is what.
-    async fn obey(&mut self, stage: Stage, of: &str, decision: &Decision) {
-        if let Action::Refuse(reply) | Action::Close(reply) = &decision.action {
+    /// [`note`](Self::note) and [`hold`](Self::hold), and a line in the log if the client is refused outside of a
+    /// transaction; `of` is what.
+    async fn obey(&mut self, stage: Stage, of: Of, decision: &mut Decision) {
+        if let Action::Refuse(reply) | Action::Close(reply) = &decision.action
+            && self.transaction.is_none()
+        {
+            let of = of.word().unwrap_or_default();
             log::refused(&self.session, stage, of, reply, decision.by.as_deref());
         }
-        self.heed(decision).await;
+        self.note(stage, of, decision);
+        self.hold(decision).await;
     }
 
-    /// Logs what filters said, and holds the reply back as long as they asked, without a thread.
-    async fn heed(&mut self, decision: &Decision) {
+    /// Records and counts what filters said: their records are taken out of the decision.
+    fn note(&mut self, stage: Stage, of: Of, decision: &mut Decision) {
         log::records(&self.session, decision);
-        self.site.counters.judged(decision);
+        self.site.metrics.judged(decision);
+        self.counts.stage(stage, decision);
+        if let Some(transaction) = &mut self.transaction {
+            transaction.clock.filters += decision.wall();
+        }
+        self.case.judged(&self.session, stage, of, decision);
+    }
+
+    /// Holds the reply back as long as filters asked, without a thread.
+    async fn hold(&mut self, decision: &Decision) {
         if !decision.pace.is_zero() {
             pace::holding(&mut self.delivery, sleep(decision.pace)).await;
         }
+    }
+}
+
+/// What becomes of a transaction when its session ends for this reason.
+fn fate(reason: &str) -> Fate {
+    match reason {
+        "QUIT" | "client closed" | "client lost" | "client takes no replies" => Fate::Abandoned,
+        "too slow" => Fate::TimedOut,
+        _ => Fate::Closed,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The control socket: how `lazaret filters` talks to a proxy that runs. A Unix socket of mode 0600, one line of JSON
+//! The control socket: how `lazaret filters` and `lazaret explain` talk to a proxy that runs. A Unix socket of mode 0600, one line of JSON
 //! each way. The admin port can be reached by every local user and by web pages, so it only tells; what changes anything
 //! is here.
 
@@ -18,8 +18,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::explain::Explanation;
 use crate::filters::report::{ChainReport, word};
-use crate::site::Site;
+use crate::site::{Site, Sites};
 
 pub use client::{AskError, ask};
 pub(crate) use place::bind;
@@ -42,6 +43,11 @@ pub enum Request {
         /// None: every filter, also those that come later
         name: Option<String>,
     },
+    /// why something was decided
+    Explain {
+        /// of a session or a transaction
+        id: String,
+    },
     /// from the next question on, verdicts count
     Enforce {
         /// None: takes back all that was switched; each filter is again what its files say
@@ -55,6 +61,13 @@ pub enum Request {
 pub enum Response {
     /// what runs, after what was asked for was done
     Chain(ChainReport),
+    /// what is known about it
+    Explanation(Box<Explanation>),
+    /// nothing is known of that id
+    Forgotten {
+        /// how many decisions are kept
+        kept: usize,
+    },
     /// no filter has that name
     NoSuchFilter {
         /// what was asked for
@@ -90,7 +103,7 @@ impl Control {
     }
 
     /// Until it is aborted.
-    pub(crate) async fn serve(self, site: Arc<Site>) {
+    pub(crate) async fn serve(self, sites: Arc<Sites>) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         loop {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -102,7 +115,7 @@ impl Control {
                     continue;
                 }
             };
-            let (site, path) = (Arc::clone(&site), self.path.clone());
+            let (site, path) = (sites.now(), self.path.clone());
             tokio::spawn(async move {
                 let answered = timeout(PATIENCE, answer(stream, &site, &path)).await;
                 if let Ok(Err(error)) = answered {
@@ -140,6 +153,12 @@ async fn answer(mut stream: UnixStream, site: &Site, path: &Path) -> io::Result<
 fn perform(request: Request, site: &Site, path: &Path, operator: u32) -> Response {
     match request {
         Request::List => Response::Chain(site.standing.report()),
+        Request::Explain { id } => match site.decisions.explain(&id) {
+            Some(explanation) => Response::Explanation(Box::new(explanation)),
+            None => Response::Forgotten {
+                kept: site.decisions.kept().0,
+            },
+        },
         Request::Observe { name } => switch(site, path, operator, name, Mode::Observe),
         Request::Enforce { name } => switch(site, path, operator, name, Mode::Enforce),
     }

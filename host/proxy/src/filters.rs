@@ -14,7 +14,6 @@ use std::sync::Arc;
 use lazaret_mail::{Filter, LoadError, Loader};
 
 pub(crate) use directory::Directory;
-pub(crate) use look::{Stamp, stamp};
 pub(crate) use needs::Needs;
 pub use needs::fits;
 pub(crate) use standing::Standing;

@@ -14,20 +14,25 @@ use tokio::time::{sleep, timeout};
 use crate::admission::{Admitted, Full};
 use crate::balancer;
 use crate::connection::Connection;
-use crate::site::{Door, DoorTls, Peer, Site};
+use crate::descriptors::{self, Spare};
+use crate::door::{Door, DoorTls, Peer};
+use crate::id::session_id;
+use crate::site::{Site, Sites};
 
 /// Clients the system queues for us while we are busy.
 const BACKLOG: i32 = 1024;
 
 /// A socket that accepts clients.
 pub(crate) struct Listener {
-    door: Arc<Door>,
+    name: String,
+    /// where its door is among the site's
+    door: usize,
     socket: TcpListener,
 }
 
 impl Listener {
     /// `[::]` takes IPv6 only, so that `0.0.0.0` can be listened on beside it.
-    pub(crate) fn bind(door: Arc<Door>, address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn bind(name: &str, door: usize, address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM,
@@ -42,13 +47,14 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(Self {
+            name: name.to_owned(),
             door,
             socket: TcpListener::from_std(socket.into())?,
         })
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.door.name
+        &self.name
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
@@ -56,10 +62,11 @@ impl Listener {
     }
 
     /// Accepts until a shutdown is asked for, then waits `grace` for the sessions that run.
-    pub(crate) async fn run(self, site: Arc<Site>, grace: Duration) {
+    pub(crate) async fn run(self, sites: Arc<Sites>) {
         let mut sessions = JoinSet::new();
-        let mut shutdown = site.shutdown.clone();
+        let mut shutdown = sites.now().shutdown.clone();
         let mut back_off = BackOff::default();
+        let mut spare = Spare::new();
         loop {
             tokio::select! {
                 biased;
@@ -68,21 +75,50 @@ impl Listener {
                 accepted = self.socket.accept() => match accepted {
                     Ok((tcp, client)) => {
                         back_off = BackOff::default();
-                        welcome(&mut sessions, &site, &self.door, tcp, client);
+                        let site = sites.now();
+                        let door = Arc::clone(&site.doors[self.door]);
+                        welcome(&mut sessions, &site, &door, tcp, client);
                     }
-                    Err(error) => back_off.wait(&error).await,
+                    Err(error) => {
+                        if descriptors::are_exhausted(&error) {
+                            self.turn_away_some(&sites.now(), &mut spare).await;
+                        }
+                        back_off.wait(&error).await;
+                        spare.refill();
+                    }
                 }
             }
         }
         drop(self.socket);
         let rest = async { while sessions.join_next().await.is_some() {} };
-        if timeout(grace, rest).await.is_err() {
+        if timeout(sites.now().grace, rest).await.is_err() {
             tracing::warn!(
                 sessions = sessions.len(),
                 "grace is over: sessions are cut off"
             );
             sessions.shutdown().await;
         }
+    }
+}
+
+impl Listener {
+    /// Without descriptors nobody can be served, but with the spare one everybody who waits can be told so.
+    async fn turn_away_some(&self, site: &Site, spare: &mut Spare) {
+        let door = &site.doors[self.door];
+        /// Then it is time to look whether a session has ended meanwhile.
+        const MOST: usize = 64;
+        if !spare.give_up() {
+            return;
+        }
+        for _ in 0..MOST {
+            // One look: who has not come yet is no reason to wait.
+            let waiting = timeout(Duration::ZERO, self.socket.accept()).await;
+            let Ok(Ok((tcp, client))) = waiting else {
+                break;
+            };
+            turn_away(site, door, &tcp, client, Refused::NoDescriptors);
+        }
+        spare.refill();
     }
 }
 
@@ -109,7 +145,7 @@ fn welcome(
             let visit = visit(Arc::clone(site), Arc::clone(door), tcp, client, admitted);
             sessions.spawn(visit);
         }
-        Err(refused) => turn_away(door, &tcp, client, refused),
+        Err(refused) => turn_away(site, door, &tcp, client, refused),
     }
 }
 
@@ -126,11 +162,12 @@ async fn visit(
         match balancer::client(&mut tcp, peer, site.deadlines.handshake).await {
             Ok(told) => client = told,
             Err(error) => {
+                site.metrics.door(&door.name).turned_away("proxy-protocol");
                 return tracing::warn!(balancer = %peer, listener = %door.name, %error, "no PROXY header");
             }
         }
         if let Err(full) = admitted.claim(client.ip()) {
-            return turn_away(&door, &tcp, client, Refused::Full(full));
+            return turn_away(&site, &door, &tcp, client, Refused::Full(full));
         }
     }
     Connection::new(site, door, client).run(tcp).await;
@@ -140,27 +177,33 @@ async fn visit(
 /// Why a connection is not served.
 enum Refused {
     Full(Full),
+    /// the system has none left
+    NoDescriptors,
     /// it came past the balancers
     NotBalanced,
 }
 
 /// One try to say why, without waiting: whoever fills our places must not cost a task each.
-fn turn_away(door: &Door, tcp: &TcpStream, client: SocketAddr, refused: Refused) {
+fn turn_away(site: &Site, door: &Door, tcp: &TcpStream, client: SocketAddr, refused: Refused) {
     let (limit, text) = match refused {
-        Refused::Full(Full::All) => (
-            "connections",
-            "421 4.3.2 Too many connections, try later\r\n",
-        ),
+        Refused::Full(Full::All) => ("connections", "421 4.3.2 Too many connections, try later"),
         Refused::Full(Full::Client) => (
             "connections-per-client",
-            "421 4.7.0 Too many connections from you, try later\r\n",
+            "421 4.7.0 Too many connections from you, try later",
         ),
-        Refused::NotBalanced => ("proxy-protocol", "554 5.7.1 No service here\r\n"),
+        Refused::NoDescriptors => (
+            "file descriptors",
+            "421 4.3.2 Too many connections, try later",
+        ),
+        Refused::NotBalanced => ("proxy-protocol", "554 5.7.1 No service here"),
     };
-    tracing::info!(%client, limit, "turned away");
+    site.metrics.door(&door.name).turned_away(limit);
+    let id = session_id();
+    tracing::info!(session = %id, listener = %door.name, %client, limit, "turned away");
     if !matches!(door.tls, DoorTls::Implicit(_)) {
         // A new socket takes one line at once.
-        drop(socket2::SockRef::from(tcp).send(text.as_bytes()));
+        let line = format!("{text} ({id})\r\n");
+        drop(socket2::SockRef::from(tcp).send(line.as_bytes()));
     }
 }
 

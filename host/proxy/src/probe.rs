@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lazaret_mail::{Party, Session};
+use lazaret_metrics::Registry;
 use lazaret_smtp::{Address, Command, Path, Reply};
 
-use crate::backend::{Backend, Error, Introduction, Step};
+use crate::backend::{Backend, Dialogue, Error, Introduction, Step};
 use crate::config::{Config, Identity};
+use crate::metrics::Metrics;
 
 /// The stranger: an address of documentation (RFC 5737), so nobody's.
 const STRANGER: &str = "192.0.2.1:25000";
@@ -74,7 +76,8 @@ impl fmt::Display for ProbeReport {
 
 /// Opens a session as a stranger at 192.0.2.1, asks RCPT for foreign domains, and leaves without DATA.
 pub async fn probe(config: &Config) -> ProbeReport {
-    let backend = Backend::new(config.backend.clone(), config.hostname.clone());
+    let legs = Metrics::new(Registry::new()).legs;
+    let backend = Backend::new(config.backend.clone(), config.hostname.clone(), &legs);
     let finding = match ask(&backend).await {
         Ok(finding) => finding,
         Err(error) => Finding::Failed(error.to_string()),
@@ -125,6 +128,7 @@ fn stranger() -> Introduction {
     Introduction {
         session: Arc::new(session),
         protocol: "ESMTP",
+        dialogue: Dialogue::default(),
     }
 }
 

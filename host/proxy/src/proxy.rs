@@ -5,35 +5,56 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use lazaret_mail::{Chain, LoadError, Loader};
+use lazaret_metrics::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admin;
-use crate::admission::Admission;
-use crate::backend::Backend;
+use crate::caretaker;
 use crate::config::{Config, ListenerConfig};
 use crate::control::{self, Control};
 use crate::filters::{self, Directory, Needs, Reloader, Standing, Watch};
 use crate::listener::Listener;
-use crate::site::{Counters, Door, Observers, Site};
-use crate::spool::Spooler;
+use crate::metrics;
+use crate::site::{Site, Sites};
 
 /// A proxy that is bound and has its filters, and serves once it [runs](Self::run).
 pub struct Proxy {
-    site: Arc<Site>,
+    sites: Arc<Sites>,
     listeners: Vec<Listener>,
     load_errors: Vec<LoadError>,
     watch: Watch,
     reloader: Reloader,
     control: Option<Control>,
     admin: Vec<TcpListener>,
-    grace: Duration,
     shutdown: watch::Sender<bool>,
+}
+
+/// How things are with a proxy, in one line, for those who ask while it runs.
+#[derive(Clone)]
+pub struct Pulse(Arc<Sites>);
+
+impl Pulse {
+    /// `12 clients, generation 3`, and what is wrong.
+    pub fn line(&self) -> String {
+        let site = self.0.now();
+        let (clients, generation) = (site.admission.now(), site.chain.load().generation());
+        let mut line = format!("{clients} clients, generation {generation}");
+        if let Some(trouble) = site.degraded().first() {
+            line.push_str("; degraded: ");
+            line.push_str(trouble.lines().next().unwrap_or_default());
+        }
+        line
+    }
+}
+
+impl std::fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pulse({})", self.line())
+    }
 }
 
 /// Why a proxy does not start. The configuration itself was right.
@@ -102,26 +123,29 @@ impl Proxy {
         // Before the listeners: whoever finds that we listen finds the control socket, too.
         let control = control::bind(&config)?;
         let listeners = listen(&config.listeners)?;
+        for trouble in expired(&config) {
+            tracing::error!("{trouble}");
+        }
         let admin = listen_admin(&config.admin)?;
         let (shutdown, asked) = watch::channel(false);
-        let grace = config.grace;
         let standing = Standing::new(config.mode);
         let chain = standing.next(directory.as_ref());
         standing.publish(directory.as_ref());
-        let (watch, reloader) = watch_files(&config, directory);
-        let site = Arc::new(site(config, chain, standing, asked));
+        let site = Site::new(&config, chain, standing, asked);
+        let (watch, reloader) = Watch::new(directory, config);
         if let Some(control) = &control {
             control.recall(&site);
         }
+        let sites = Sites::new(site);
+        metrics::tell(&sites);
         Ok(Self {
-            site,
+            sites,
             listeners,
             load_errors,
             watch,
             reloader,
             control,
             admin,
-            grace,
             shutdown,
         })
     }
@@ -131,6 +155,11 @@ impl Proxy {
         self.reloader.clone()
     }
 
+    /// How things are, from anywhere.
+    pub fn pulse(&self) -> Pulse {
+        Pulse(Arc::clone(&self.sites))
+    }
+
     /// Where each listener listens, by name; ports the system chose (`:0`) are filled in.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         let address =
@@ -138,9 +167,14 @@ impl Proxy {
         self.listeners.iter().filter_map(address).collect()
     }
 
+    /// What it counts; others add theirs, e.g. whoever runs the filters.
+    pub fn metrics(&self) -> Arc<Registry> {
+        Arc::clone(&self.sites.now().metrics.registry)
+    }
+
     /// The filters that are asked now.
     pub fn chain(&self) -> Arc<Chain> {
-        self.site.chain.load_full()
+        self.sites.now().chain.load_full()
     }
 
     /// What is wrong with the filters that could not be loaded.
@@ -153,24 +187,32 @@ impl Proxy {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let mut running = JoinSet::new();
         for listener in self.listeners {
-            running.spawn(listener.run(Arc::clone(&self.site), self.grace));
+            running.spawn(listener.run(Arc::clone(&self.sites)));
         }
         let mut beside = JoinSet::new();
         for listener in self.admin {
-            beside.spawn(admin::serve(listener, Arc::clone(&self.site)));
+            beside.spawn(admin::serve(listener, Arc::clone(&self.sites)));
         }
         if let Some(control) = self.control {
-            beside.spawn(control.serve(Arc::clone(&self.site)));
+            beside.spawn(control.serve(Arc::clone(&self.sites)));
         }
-        beside.spawn(Arc::clone(&self.site.backend).look_after());
-        let watch = beside.spawn(self.watch.run(Arc::clone(&self.site)));
+        beside.spawn(caretaker::keep_backends(Arc::clone(&self.sites)));
+        let watch = beside.spawn(self.watch.run(Arc::clone(&self.sites)));
         shutdown.await;
         watch.abort();
-        tracing::info!(clients = self.site.admission.now(), "draining");
+        tracing::info!(clients = self.sites.now().admission.now(), "draining");
         self.shutdown.send_replace(true);
         while running.join_next().await.is_some() {}
-        self.site.backend.take_leave().await;
+        self.sites.now().backend.take_leave().await;
     }
+}
+
+/// Certificates that clients who check will not take.
+pub fn expired(config: &Config) -> Vec<String> {
+    let terms = config.listeners.iter().filter_map(|it| it.tls.terms());
+    terms
+        .filter_map(|terms| terms.certificates.expired())
+        .collect()
 }
 
 /// Can the spool and the quarantine be written? Found out now, not when the first large message comes.
@@ -202,24 +244,16 @@ async fn open_directory(
     Ok(Some(directory))
 }
 
-fn watch_files(config: &Config, directory: Option<Directory>) -> (Watch, Reloader) {
-    let listeners = config.listeners.iter();
-    let certificates = listeners.filter_map(|listener| listener.tls.certificates().cloned());
-    let certificates = certificates.collect();
-    Watch::new(directory, certificates, config.path.clone(), config.reload)
-}
-
 fn listen(configs: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
-    for config in configs {
-        let door = Arc::new(Door::new(config.clone()));
+    for (door, config) in configs.iter().enumerate() {
         for address in &config.listen {
             let failed = |source| StartError::Listen {
                 listener: config.name.clone(),
                 address: *address,
                 source,
             };
-            listeners.push(Listener::bind(Arc::clone(&door), *address).map_err(failed)?);
+            listeners.push(Listener::bind(&config.name, door, *address).map_err(failed)?);
         }
     }
     Ok(listeners)
@@ -240,31 +274,6 @@ fn listen_admin(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError
         .iter()
         .map(|address| listen(address).map_err(|source| failed(address, source)))
         .collect()
-}
-
-fn site(
-    config: Config,
-    chain: Arc<Chain>,
-    standing: Standing,
-    shutdown: watch::Receiver<bool>,
-) -> Site {
-    let limits = config.limits;
-    Site {
-        backend: Backend::new(config.backend, config.hostname.clone()),
-        hostname: config.hostname,
-        chain: ArcSwap::new(chain),
-        no_filters: Chain::new(0, Vec::new()),
-        admission: Admission::new(limits.connections, limits.connections_per_client),
-        spooler: Spooler::new(config.spool, limits.spool_memory, limits.spool_memory_total),
-        quarantine: config.quarantine,
-        deadlines: config.deadlines,
-        trace: config.trace,
-        observers: Observers::new(limits.observers),
-        counters: Counters::default(),
-        limits,
-        standing,
-        shutdown,
-    }
 }
 
 fn advice(source: &io::Error) -> &'static str {

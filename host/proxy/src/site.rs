@@ -1,31 +1,33 @@
 //! What all sessions share, and what each listener adds.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ipnet::IpNet;
-use lazaret_mail::chain::{Record, Said};
-use lazaret_mail::{Chain, Decision, FailureKind, Observation};
-use tokio::sync::{Semaphore, watch};
-use tokio_rustls::TlsAcceptor;
+use lazaret_mail::message::ParseRoom;
+use lazaret_mail::{Chain, Observation};
+use lazaret_metrics::Registry;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::admission::Admission;
-use crate::backend::{Backend, Error};
-use crate::config::{
-    Balancers, Deadlines, Limits, ListenerConfig, ListenerTls, Others, Recipients, Trace,
-};
+use crate::backend::Backend;
+use crate::config::{Config, Deadlines, Limits, Trace};
+use crate::descriptors;
+use crate::door::Door;
+use crate::explain::Decisions;
 use crate::filters::Standing;
-use crate::spool::Spooler;
-use crate::tls;
+use crate::metrics::Metrics;
+use crate::spool::{Room, Spooler};
 
-/// Shared by all sessions.
+/// Shared by all sessions that began under one configuration. What goes on through a change of it, counts above all, is
+/// shared by all generations: hence the `Arc`s.
+#[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) hostname: String,
     /// the newest generation; a session takes it at connect and at each MAIL
-    pub(crate) chain: ArcSwap<Chain>,
+    pub(crate) chain: Arc<ArcSwap<Chain>>,
     /// for trusted clients
     pub(crate) no_filters: Arc<Chain>,
     pub(crate) backend: Arc<Backend>,
@@ -35,109 +37,185 @@ pub(crate) struct Site {
     pub(crate) limits: Limits,
     pub(crate) deadlines: Deadlines,
     pub(crate) trace: Trace,
-    pub(crate) observers: Observers,
-    pub(crate) counters: Counters,
+    /// how long sessions may go on after a shutdown was asked for
+    pub(crate) grace: Duration,
+    pub(crate) observers: Arc<Observers>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) decisions: Arc<Decisions>,
     /// what runs of the filter directory, and what is wrong with it
-    pub(crate) standing: Standing,
+    pub(crate) standing: Arc<Standing>,
+    /// one for each listener, in the order of the configuration at start
+    pub(crate) doors: Vec<Arc<Door>>,
+    /// why the configuration file, as it is now, does not hold
+    pub(crate) outdated: Arc<Mutex<Option<String>>>,
     /// true once a shutdown was asked for
     pub(crate) shutdown: watch::Receiver<bool>,
 }
 
-/// One listener, for its sessions.
-pub(crate) struct Door {
-    pub(crate) name: Arc<str>,
-    pub(crate) tls: DoorTls,
-    pub(crate) require_tls: bool,
-    pub(crate) recipients: Recipients,
-    trusted: Vec<IpNet>,
-    balancers: Option<Balancers>,
-    xclient: Vec<IpNet>,
-    newline_exempt: Vec<IpNet>,
+/// The site as the configuration has it now. Whoever serves somebody takes it once and keeps it to the end.
+pub(crate) struct Sites {
+    now: ArcSwap<Site>,
+    changed: Notify,
 }
 
-/// Whose connection one is, by where it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
-    /// the client's own
-    Client,
-    /// a load balancer's, which must say whose
-    Balancer,
-    /// somebody's who should have come by a balancer
-    Stranger,
+impl Sites {
+    pub(crate) fn new(site: Site) -> Arc<Self> {
+        Arc::new(Self {
+            now: ArcSwap::from_pointee(site),
+            changed: Notify::new(),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Arc<Site> {
+        self.now.load_full()
+    }
+
+    /// From the next session on.
+    pub(crate) fn replace(&self, site: Site) {
+        self.now.store(Arc::new(site));
+        self.changed.notify_waiters();
+    }
+
+    /// Resolves once it was replaced, from this call on.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
 }
 
-/// How TLS starts.
-pub(crate) enum DoorTls {
-    Off,
-    Starttls(TlsAcceptor),
-    Implicit(TlsAcceptor),
-}
-
-impl Door {
-    pub(crate) fn new(config: ListenerConfig) -> Self {
-        let (tls, require_tls) = match config.tls {
-            ListenerTls::Off => (DoorTls::Off, false),
-            ListenerTls::Starttls {
-                certificates,
-                required,
-            } => (DoorTls::Starttls(tls::acceptor(certificates)), required),
-            ListenerTls::Implicit(certificates) => {
-                (DoorTls::Implicit(tls::acceptor(certificates)), false)
-            }
-        };
+impl Site {
+    /// The site by this configuration, before the first session.
+    pub(crate) fn new(
+        config: &Config,
+        chain: Arc<Chain>,
+        standing: Standing,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        let limits = config.limits.clone();
+        ParseRoom::shared().limit(limits.parse_memory);
+        let metrics = Metrics::new(Registry::new());
         Self {
-            name: config.name.into(),
-            tls,
-            require_tls,
-            recipients: config.recipients,
-            trusted: config.trusted,
-            balancers: config.balancers,
-            xclient: config.xclient,
-            newline_exempt: config.newline_exempt,
+            backend: Backend::new(
+                config.backend.clone(),
+                config.hostname.clone(),
+                &metrics.legs,
+            ),
+            hostname: config.hostname.clone(),
+            chain: Arc::new(ArcSwap::new(chain)),
+            no_filters: Chain::new(0, Vec::new()),
+            admission: Admission::new(descriptors::sessions(config), limits.connections_per_client),
+            spooler: Spooler::new(config.spool.clone(), room(&limits)),
+            quarantine: config.quarantine.clone(),
+            deadlines: config.deadlines.clone(),
+            trace: config.trace,
+            grace: config.grace,
+            observers: Arc::new(Observers::new(limits.observers)),
+            decisions: Decisions::new(limits.decisions, limits.decisions_memory),
+            doors: config
+                .listeners
+                .iter()
+                .map(Door::new)
+                .map(Arc::new)
+                .collect(),
+            limits,
+            metrics: Arc::new(metrics),
+            standing: Arc::new(standing),
+            outdated: Arc::default(),
+            shutdown,
         }
     }
 
-    /// Is a client at this address spared the filters?
-    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
-        is_in(&self.trusted, address)
-    }
-
-    /// What a connection from this address is.
-    pub(crate) fn peer(&self, address: IpAddr) -> Peer {
-        match &self.balancers {
-            Some(balancers) if is_in(&balancers.from, address) => Peer::Balancer,
-            Some(balancers) if balancers.others == Others::Refused => Peer::Stranger,
-            _ => Peer::Client,
+    /// The site by another configuration of the same listeners: sessions under way keep the one they began with.
+    pub(crate) fn renewed(&self, before: &Config, next: &Config) -> Self {
+        let limits = next.limits.clone();
+        ParseRoom::shared().limit(limits.parse_memory);
+        self.admission
+            .limit(descriptors::sessions(next), limits.connections_per_client);
+        self.standing.configure(next.mode);
+        self.decisions
+            .limit(limits.decisions, limits.decisions_memory);
+        let doors = self.doors.iter().zip(&next.listeners);
+        Self {
+            backend: match (&before.hostname, &before.backend) == (&next.hostname, &next.backend) {
+                true => Arc::clone(&self.backend),
+                false => Backend::new(
+                    next.backend.clone(),
+                    next.hostname.clone(),
+                    &self.metrics.legs,
+                ),
+            },
+            hostname: next.hostname.clone(),
+            spooler: self.spooler.renewed(next.spool.clone(), room(&limits)),
+            quarantine: next.quarantine.clone(),
+            deadlines: next.deadlines.clone(),
+            trace: next.trace,
+            grace: next.grace,
+            observers: match limits.observers == self.limits.observers {
+                true => Arc::clone(&self.observers),
+                false => Arc::new(self.observers.limited(limits.observers)),
+            },
+            doors: doors
+                .map(|(door, config)| Arc::new(door.renewed(config)))
+                .collect(),
+            limits,
+            ..self.clone()
         }
     }
 
-    /// May a client at this address say whose session it passes on?
-    pub(crate) fn takes_xclient_from(&self, address: IpAddr) -> bool {
-        is_in(&self.xclient, address)
+    /// Says why the configuration file, as it is now, does not hold; None: it does.
+    pub(crate) fn note_outdated(&self, why: Option<String>) {
+        *self.outdated.lock().expect("no holder of this lock panics") = why;
     }
 
-    /// Is a bare LF of a client at this address taken for CRLF?
-    pub(crate) fn exempts(&self, address: IpAddr) -> bool {
-        is_in(&self.newline_exempt, address)
+    /// What is wrong although mail passes: what changed and cannot be used, so that what was before serves on.
+    pub(crate) fn degraded(&self) -> Vec<String> {
+        let outdated = self.outdated.lock().expect("no holder of this lock panics");
+        let configuration = outdated.as_ref().map(|trouble| {
+            format!("the configuration changed and cannot be used, that before it holds: {trouble}")
+        });
+        let filters = self.standing.trouble().map(|trouble| {
+            let errors = trouble.errors.join("\n");
+            format!("filters changed and cannot be loaded, those before them serve on\n{errors}")
+        });
+        let certificates = self.doors.iter().filter_map(|door| door.trouble());
+        let suspended = self.standing.suspended().into_iter().map(|name| {
+            format!("filter {name} failed over and over: it is not asked, its on-failure answers")
+        });
+        configuration
+            .into_iter()
+            .chain(filters)
+            .chain(certificates)
+            .chain(suspended)
+            .collect()
     }
 }
 
-fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    networks.iter().any(|network| network.contains(&address))
+fn room(limits: &Limits) -> Room {
+    Room {
+        memory_each: limits.spool_memory,
+        memory_total: limits.spool_memory_total,
+        in_flight: limits.in_flight,
+    }
 }
 
 /// Observers run beside the sessions, a bounded number at once: what comes on top is dropped and counted.
 pub(crate) struct Observers {
     places: Arc<Semaphore>,
-    dropped: Mutex<u64>,
+    dropped: Arc<Mutex<u64>>,
 }
 
 impl Observers {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             places: Arc::new(Semaphore::new(most)),
-            dropped: Mutex::new(0),
+            dropped: Arc::default(),
+        }
+    }
+
+    /// With another limit; those that run count under the one they began with.
+    pub(crate) fn limited(&self, most: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(most)),
+            dropped: Arc::clone(&self.dropped),
         }
     }
 
@@ -158,44 +236,5 @@ impl Observers {
 
     pub(crate) fn dropped(&self) -> u64 {
         *self.dropped.lock().expect("no holder of this lock panics")
-    }
-}
-
-/// How transactions ended, by word; for `/status`.
-#[derive(Debug, Default)]
-pub(crate) struct Counters(Mutex<BTreeMap<&'static str, u64>>);
-
-impl Counters {
-    pub(crate) fn ended(&self, fate: &'static str) {
-        *self
-            .0
-            .lock()
-            .expect("no holder of this lock panics")
-            .entry(fate)
-            .or_default() += 1;
-    }
-
-    pub(crate) fn backend_failed(&self, error: &Error) {
-        self.ended(match error {
-            Error::Busy(_) => "backend busy",
-            Error::NoIdentity(_) => "backend without identity",
-            Error::InDoubt(_) => "backend in doubt",
-            _ => "backend failed",
-        });
-    }
-
-    /// Filters that could not be asked because no sandbox was free.
-    pub(crate) fn judged(&self, decision: &Decision) {
-        let busy = |record: &&Record| matches!(&record.said, Said::Failed(failure) if failure.kind == FailureKind::Busy);
-        for _ in decision.records.iter().filter(busy) {
-            self.ended("no sandbox");
-        }
-    }
-
-    pub(crate) fn snapshot(&self) -> BTreeMap<&'static str, u64> {
-        self.0
-            .lock()
-            .expect("no holder of this lock panics")
-            .clone()
     }
 }

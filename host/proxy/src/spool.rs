@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use lazaret_mail::Content;
@@ -14,13 +14,31 @@ use tokio::task::spawn_blocking;
 /// Octets are handed to the disk in blocks of this size; a message in a file keeps no more in memory.
 const BLOCK: usize = 32 << 10;
 
-/// Where messages are spooled, and how much of all of them may be in memory.
+/// Where messages are spooled, how much of all of them may be in memory, and how much there may be at all.
 #[derive(Debug)]
 pub(crate) struct Spooler {
     directory: PathBuf,
-    memory_each: usize,
-    memory_total: usize,
+    room: Room,
+    usage: Arc<Usage>,
+}
+
+/// How many octets of messages are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// of one message in memory
+    pub(crate) memory_each: usize,
+    /// of all messages in memory
+    pub(crate) memory_total: usize,
+    /// of all messages that have not been answered for, wherever they are
+    pub(crate) in_flight: u64,
+}
+
+/// Octets of messages now; shared by the spoolers of all configurations.
+#[derive(Debug, Default)]
+struct Usage {
     in_memory: AtomicUsize,
+    in_files: AtomicUsize,
+    in_flight: AtomicU64,
 }
 
 /// A message being received.
@@ -43,17 +61,47 @@ pub(crate) struct Spooled {
 #[derive(Debug)]
 struct Reservation {
     spooler: Arc<Spooler>,
+    /// in memory
     octets: usize,
+    /// 1 while the message is in a file
+    files: usize,
+    /// in memory and in files
+    in_flight: u64,
 }
 
 impl Spooler {
-    pub(crate) fn new(directory: PathBuf, memory_each: usize, memory_total: usize) -> Arc<Self> {
+    pub(crate) fn new(directory: PathBuf, room: Room) -> Arc<Self> {
+        Self::with(directory, room, Arc::default())
+    }
+
+    /// The same by another configuration: what waits counts on.
+    pub(crate) fn renewed(&self, directory: PathBuf, room: Room) -> Arc<Self> {
+        Self::with(directory, room, Arc::clone(&self.usage))
+    }
+
+    fn with(directory: PathBuf, room: Room, usage: Arc<Usage>) -> Arc<Self> {
         Arc::new(Self {
             directory,
-            memory_each,
-            memory_total,
-            in_memory: AtomicUsize::new(0),
+            room,
+            usage,
         })
+    }
+
+    /// Would a message of this size find room? Not promised to it: it is asked again as its octets come.
+    pub(crate) fn has_room(&self, octets: u64) -> bool {
+        let taken = self.in_flight().saturating_add(octets);
+        taken <= self.room.in_flight
+    }
+
+    /// Octets of messages that have not been answered for.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.usage.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Octets in memory and messages in files, now.
+    pub(crate) fn now(&self) -> (usize, usize) {
+        let memory = self.usage.in_memory.load(Ordering::Relaxed);
+        (memory, self.usage.in_files.load(Ordering::Relaxed))
     }
 
     /// Starts a message.
@@ -61,6 +109,8 @@ impl Spooler {
         let reservation = Reservation {
             spooler: Arc::clone(self),
             octets: 0,
+            files: 0,
+            in_flight: 0,
         };
         Spool {
             waiting: BytesMut::new(),
@@ -72,14 +122,16 @@ impl Spooler {
 }
 
 impl Spool {
-    /// Adds octets. An error is the disk's: full, or broken.
+    /// Adds octets. An error is the disk's, full or broken, or says that too many octets are in flight.
     pub(crate) async fn push(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.reservation.admit(octets.len() as u64)?;
         if self.file.is_none() && !self.reservation.grow(self.waiting.len() + octets.len()) {
             let directory = self.reservation.spooler.directory.clone();
             // Unlinked from the start (O_TMPFILE): no name to guess, nothing left behind.
             self.file = Some(Arc::new(
                 blocking(move || tempfile::tempfile_in(directory)).await?,
             ));
+            self.reservation.file();
         }
         self.waiting.extend_from_slice(octets);
         if self.waiting.len() >= BLOCK && self.file.is_some() {
@@ -120,35 +172,60 @@ impl Spool {
         let (file, block) = (Arc::clone(file), self.waiting.split().freeze());
         self.filed += block.len() as u64;
         blocking(move || write_all(&file, &block)).await?;
-        self.reservation.release();
+        self.reservation.release_memory();
         Ok(())
     }
 }
 
 impl Reservation {
-    /// Counts `octets` for this message; false if that is more than is allowed.
+    /// Counts `octets` for this message; an error if that is more than may be in flight.
+    fn admit(&mut self, octets: u64) -> io::Result<()> {
+        let (usage, most) = (&self.spooler.usage, self.spooler.room.in_flight);
+        let before = usage.in_flight.fetch_add(octets, Ordering::Relaxed);
+        self.in_flight += octets;
+        match before + octets <= most {
+            true => Ok(()),
+            false => Err(io::Error::new(
+                io::ErrorKind::QuotaExceeded,
+                format!("`in-flight` is reached: {before} octets of messages wait"),
+            )),
+        }
+    }
+
+    /// Counts `octets` in memory for this message; false if that is more than is allowed.
     fn grow(&mut self, octets: usize) -> bool {
         let more = octets.saturating_sub(self.octets);
-        let before = self.spooler.in_memory.fetch_add(more, Ordering::Relaxed);
-        let fits = octets <= self.spooler.memory_each && before + more <= self.spooler.memory_total;
+        let (in_memory, room) = (&self.spooler.usage.in_memory, &self.spooler.room);
+        let before = in_memory.fetch_add(more, Ordering::Relaxed);
+        let fits = octets <= room.memory_each && before + more <= room.memory_total;
         match fits {
             true => self.octets += more,
-            false => drop(self.spooler.in_memory.fetch_sub(more, Ordering::Relaxed)),
+            false => drop(in_memory.fetch_sub(more, Ordering::Relaxed)),
         }
         fits
     }
 
-    fn release(&mut self) {
-        self.spooler
-            .in_memory
-            .fetch_sub(self.octets, Ordering::Relaxed);
+    /// Counts the message among those in files.
+    fn file(&mut self) {
+        self.files = 1;
+        let in_files = &self.spooler.usage.in_files;
+        in_files.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn release_memory(&mut self) {
+        let in_memory = &self.spooler.usage.in_memory;
+        in_memory.fetch_sub(self.octets, Ordering::Relaxed);
         self.octets = 0;
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.release();
+        self.release_memory();
+        let in_flight = &self.spooler.usage.in_flight;
+        in_flight.fetch_sub(self.in_flight, Ordering::Relaxed);
+        let in_files = &self.spooler.usage.in_files;
+        in_files.fetch_sub(self.files, Ordering::Relaxed);
     }
 }
 
@@ -172,8 +249,13 @@ async fn blocking<T: Send + 'static>(
 mod tests {
     use super::*;
 
-    fn spooler(each: usize, total: usize) -> Arc<Spooler> {
-        Spooler::new(std::env::temp_dir(), each, total)
+    fn spooler(memory_each: usize, memory_total: usize) -> Arc<Spooler> {
+        let room = Room {
+            memory_each,
+            memory_total,
+            in_flight: 1 << 30,
+        };
+        Spooler::new(std::env::temp_dir(), room)
     }
 
     async fn spooled(spooler: &Arc<Spooler>, chunks: &[&[u8]]) -> Spooled {
@@ -200,8 +282,9 @@ mod tests {
         let first = spooled(&spooler, &[b"1234567890"]).await;
         let second = spooled(&spooler, &[b"123456"]).await;
         assert!(matches!(second.content, Content::File(..)));
+        assert_eq!(spooler.now(), (10, 1));
         drop((first, second));
-        assert_eq!(spooler.in_memory.load(Ordering::Relaxed), 0);
+        assert_eq!(spooler.now(), (0, 0));
         assert!(matches!(
             spooled(&spooler, &[b"123456"]).await.content,
             Content::Memory(_)
@@ -245,7 +328,41 @@ mod tests {
 
     #[tokio::test]
     async fn a_spool_directory_that_is_gone_is_an_error() {
-        let spooler = Spooler::new("/nowhere/at/all".into(), 1, 1);
+        let nowhere = "/nowhere/at/all".into();
+        let spooler = spooler(1, 1).renewed(nowhere, spooler(1, 1).room);
         assert!(spooler.open().push(b"12").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn octets_in_flight_are_bounded_wherever_they_are_and_given_back() {
+        let room = Room {
+            memory_each: 4,
+            memory_total: 99,
+            in_flight: 10,
+        };
+        let spooler = Spooler::new(std::env::temp_dir(), room);
+        let (mut first, mut second) = (spooler.open(), spooler.open());
+        first.push(b"123456").await.unwrap();
+        assert!(spooler.has_room(4) && !spooler.has_room(5));
+        second.push(b"1234").await.unwrap();
+        let full = second.push(b"5").await.unwrap_err();
+        assert!(
+            is_full(&full) && full.to_string().contains("`in-flight`"),
+            "{full}"
+        );
+        drop(second);
+        let whole = first.finish().await.unwrap();
+        assert_eq!(spooler.in_flight(), 6);
+        // Another configuration counts what waits under this one.
+        let next = spooler.renewed(
+            std::env::temp_dir(),
+            Room {
+                in_flight: 7,
+                ..room
+            },
+        );
+        assert!(next.has_room(1) && !next.has_room(2));
+        drop(whole);
+        assert_eq!(next.in_flight(), 0);
     }
 }

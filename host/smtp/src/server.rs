@@ -46,6 +46,7 @@ impl Server {
             limit: config.max_message,
             refusal: None,
             errors: 0,
+            refused: None,
             inside_tls: false,
         };
         Self {
@@ -91,6 +92,12 @@ impl Server {
     /// Replies that wait to be written; take them with `split()`.
     pub fn output(&mut self) -> &mut BytesMut {
         &mut self.output
+    }
+
+    /// The last command that the machine refused of its own accord since this was last asked: what it said, for whoever
+    /// keeps records.
+    pub fn take_refusal(&mut self) -> Option<Reply> {
+        self.session.refused.take()
     }
 
     /// Is there a question that must be answered before [`next`](Self::next)?
@@ -292,7 +299,8 @@ impl Server {
             return self.fail(Reply::recipient_not_ascii());
         }
         if transaction.asked == self.config.max_recipients {
-            return self.say(&Reply::too_many_recipients());
+            let reply = self.named(Reply::too_many_recipients());
+            return self.say(&reply);
         }
         transaction.asked += 1;
         self.ask_some(Event::Rcpt(path))
@@ -349,16 +357,33 @@ impl Server {
         if self.session.errors > self.config.max_errors {
             return self.shut(Reply::too_many_errors(), CloseReason::TooManyErrors);
         }
-        self.say(&reply)
+        let reply = self.named(reply);
+        self.say(&reply);
+        self.session.refused = Some(reply);
+        None
+    }
+
+    /// Our own refusals name the session.
+    fn named(&self, reply: Reply) -> Reply {
+        let id = self.config.id.as_str();
+        let text = reply.text().strip_suffix(')');
+        let rest = text.and_then(|text| text.strip_suffix(id));
+        match id.is_empty() || rest.is_some_and(|rest| rest.ends_with('(')) {
+            true => reply,
+            false => reply.naming(id),
+        }
     }
 
     /// Answers and ends the session. Who asks for it has written its own text.
     fn shut(&mut self, reply: Reply, reason: CloseReason) -> Option<Event> {
-        let reply = match self.config.id.as_str() {
-            id if !id.is_empty() && reason != CloseReason::Asked => reply.naming(id),
-            _ => reply,
+        let reply = match reason {
+            CloseReason::Asked => reply,
+            _ => self.named(reply),
         };
         self.say(&reply);
+        if reason != CloseReason::Asked {
+            self.session.refused = Some(reply);
+        }
         self.state = State::Closed(reason);
         None
     }
@@ -474,7 +499,7 @@ impl Server {
 
     fn answer_end(&mut self, reply: Reply, end: End) {
         match (reply.code().is_positive(), end.fault) {
-            (true, Some(fault)) => self.conclude(fault.reply()),
+            (true, Some(fault)) => self.conclude(self.named(fault.reply())),
             (true, None) => {
                 self.session.errors = 0;
                 self.conclude(reply.with_enhanced());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lazaret_config::ByteSize;
+use lazaret_mail::chain::BreakerPolicy;
 use lazaret_mail::{Filter, Grant, Mode, OnFailure, Policy};
 use lazaret_proxy::Config;
 use lazaret_proxy::filters::fits;
@@ -51,6 +52,8 @@ fn limits(filters: &[Arc<dyn Filter>]) -> Table {
         "CPU",
         "per MiB",
         "wall",
+        "at once",
+        "breaker",
         "memory",
         "max message",
     ]);
@@ -62,11 +65,25 @@ fn limits(filters: &[Arc<dyn Filter>]) -> Table {
             span(policy.time),
             span(policy.time_per_mib),
             span(policy.wall),
+            policy.concurrency.to_string(),
+            breaker(&policy.breaker),
             ByteSize(policy.memory).to_string(),
             ByteSize(policy.max_message).to_string(),
         ]);
     }
     table
+}
+
+/// `20 in 1m, 30s`: failures in a row within a time, and for how long it is then not asked.
+fn breaker(policy: &BreakerPolicy) -> String {
+    match policy.failures {
+        0 => "never".to_owned(),
+        failures => format!(
+            "{failures} in {}, {}",
+            span(policy.within),
+            span(policy.open)
+        ),
+    }
 }
 
 /// How each sandbox comes by its configured state: what really happened when it was loaded.
@@ -101,6 +118,12 @@ pub fn json(filters: &[Arc<dyn Filter>]) -> Value {
             "time-ms": milliseconds(policy.time),
             "time-per-mib-ms": milliseconds(policy.time_per_mib),
             "wall-ms": milliseconds(policy.wall),
+            "concurrency": policy.concurrency,
+            "breaker": {
+                "failures": policy.breaker.failures,
+                "within-ms": milliseconds(policy.breaker.within),
+                "open-ms": milliseconds(policy.breaker.open),
+            },
             "memory": policy.memory,
             "max-message": policy.max_message,
             "preparation": filter.preparation(),

@@ -67,12 +67,13 @@ impl Findings {
         self.problems().is_empty() && self.probe.as_ref().is_none_or(ProbeReport::is_good)
     }
 
-    /// Filters that do not load, directories that cannot be written, and filters with rights that this configuration cannot
+    /// Filters that do not load, directories that cannot be written, certificates that have expired, and filters with rights that this configuration cannot
     /// give.
     fn problems(&self) -> Vec<String> {
         let load = self.errors.iter().map(ToString::to_string);
         let unwritable = lazaret_proxy::check_directories(&self.config).err();
         load.chain(unwritable.map(|error| error.to_string()))
+            .chain(lazaret_proxy::expired(&self.config))
             .chain(chain::misfits(&self.config, &self.filters))
             .collect()
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use lazaret_config::{ByteSize, Span};
 use lazaret_proxy::Config;
 use lazaret_proxy::config::{
-    BackendTls, DomainPattern, Identity, ListenerConfig, ListenerTls, Recipients,
+    BackendTls, ClientCertificates, DomainPattern, Identity, LeastTls, ListenerConfig, ListenerTls,
+    Recipients,
 };
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ pub fn text(config: &Config) -> String {
         table.row([
             listener.name.clone(),
             addresses(listener).join(" "),
-            tls(listener).to_owned(),
+            tls(listener),
             recipients(listener).join(" "),
         ]);
     }
@@ -38,10 +39,11 @@ pub fn text(config: &Config) -> String {
     let limits = &config.limits;
     let _ = writeln!(
         text,
-        "limits      {} connections ({} a client), messages of {}, {} recipients",
+        "limits      {} connections ({} a client), messages of {}, {} under way, {} recipients",
         limits.connections,
         limits.connections_per_client,
         ByteSize(limits.message_size),
+        ByteSize(limits.in_flight),
         limits.recipients,
     );
     match &config.quarantine {
@@ -86,15 +88,26 @@ fn addresses(listener: &ListenerConfig) -> Vec<String> {
     listener.listen.iter().map(ToString::to_string).collect()
 }
 
-fn tls(listener: &ListenerConfig) -> &'static str {
-    match &listener.tls {
+/// `starttls, required, from 1.3, asks for certificates`: what is not the default.
+fn tls(listener: &ListenerConfig) -> String {
+    let mut words = vec![match &listener.tls {
         ListenerTls::Off => "off",
-        ListenerTls::Starttls {
-            required: false, ..
-        } => "starttls",
-        ListenerTls::Starttls { required: true, .. } => "starttls, required",
+        ListenerTls::Starttls { .. } => "starttls",
         ListenerTls::Implicit(_) => "implicit",
+    }];
+    if matches!(listener.tls, ListenerTls::Starttls { required: true, .. }) {
+        words.push("required");
     }
+    let terms = listener.tls.terms();
+    if terms.is_some_and(|terms| terms.least == LeastTls::V1_3) {
+        words.push("from 1.3");
+    }
+    words.extend(match terms.map(|terms| &terms.clients) {
+        Some(ClientCertificates::Ask(Some(_))) => Some("asks for certificates"),
+        Some(ClientCertificates::Ask(None)) => Some("asks for certificates, verifies none"),
+        Some(ClientCertificates::Off) | None => None,
+    });
+    words.join(", ")
 }
 
 fn recipients(listener: &ListenerConfig) -> Vec<String> {

@@ -14,6 +14,7 @@ use lazaret_proxy::Config;
 
 use crate::arguments::Demo;
 use crate::exit::{Exit, Failure};
+use crate::service::Service;
 use crate::{output, signals, wire};
 
 pub use backend::MaildirBackend;
@@ -30,7 +31,7 @@ pub async fn demo(arguments: &Demo) -> Result<Exit, Failure> {
     let (proxy, services) = wire::start(config)
         .await
         .map_err(|failure| with_flag(failure, arguments))?;
-    hangup.reloads(proxy.reloader());
+    Service::new(proxy.pulse()).reloads(hangup, proxy.reloader());
     tokio::spawn(backend.serve());
     output::say(&banner::banner(&site, &proxy));
     proxy.run(stop).await;

@@ -40,6 +40,9 @@ pub async fn filters(arguments: &Filters) -> Result<Exit, Failure> {
         }
         Response::NoSuchFilter { name, known } => Err(unknown(&name, &known)),
         Response::Refused(why) => Err(Failure::bad(why)),
+        Response::Explanation(_) | Response::Forgotten { .. } => {
+            Err(Failure::bad("the proxy answered another question"))
+        }
     }
 }
 
@@ -64,7 +67,7 @@ fn unknown(name: &str, known: &[String]) -> Failure {
 /// How long it holds, for who switched something.
 fn advice(request: &Request) -> &'static str {
     match request {
-        Request::List | Request::Enforce { name: None } => "",
+        Request::List | Request::Explain { .. } | Request::Enforce { name: None } => "",
         Request::Observe { .. } => {
             "\nThis holds for the next question on, through reloads and restarts of the program, until `lazaret filters enforce` or\n\
              the next boot. To keep it, write mode = \"observe\" into the filter's .toml or into lazaret.toml.\n"

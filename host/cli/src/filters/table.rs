@@ -49,6 +49,7 @@ pub fn text(report: &ChainReport, coloured: bool) -> String {
 fn colour(filter: &FilterReport) -> &'static str {
     match (&filter.not_loaded, filter.mode.as_str()) {
         (Some(_), _) => RED,
+        _ if filter.breaker == "open" => RED,
         (None, "enforce") => "",
         (None, _) => YELLOW,
     }
@@ -81,6 +82,7 @@ fn mode(filter: &FilterReport, switched: Option<String>) -> String {
             filter.mode, filter.own_mode
         ),
         None if filter.not_loaded.is_some() => format!("{}, not loaded", filter.mode),
+        None if filter.breaker == "open" => format!("{}, suspended", filter.mode),
         None => filter.mode.clone(),
     }
 }
@@ -96,6 +98,13 @@ fn complaints(report: &ChainReport, ago: impl Fn(u64) -> String) -> String {
                 filter.file
             );
         }
+    }
+    for filter in report.filters.iter().filter(|it| it.breaker == "open") {
+        let (file, kept_out) = (&filter.file, filter.kept_out);
+        let _ = writeln!(
+            text,
+            "\n{file} failed over and over: it is not asked ({kept_out} questions so far), its on-failure answers"
+        );
     }
     if let Some(trouble) = &report.load_error {
         let since = ago(trouble.since);
@@ -141,6 +150,8 @@ mod tests {
             asked: 12,
             failed: 0,
             cpu_ms: 1_240,
+            breaker: "closed".into(),
+            kept_out: 0,
         };
         let switched = SwitchReport {
             mode: "observe".into(),

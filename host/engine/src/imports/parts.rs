@@ -1,8 +1,9 @@
 //! `parts`: the MIME tree, parsed by the host, from the stage message on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use lazaret_mail::message::PartError;
+use lazaret_mail::message::{ParseRoom, PartError};
 use lazaret_mail::{Message, PartInfo, Parts, PartsFault};
 
 use super::{Ctx, READ_AT_ONCE, Refusal};
@@ -11,6 +12,9 @@ use crate::bindings::types::Error;
 
 /// Messages up to this size are parsed on the spot; larger ones where blocking is allowed.
 const PARSED_ON_THE_SPOT: u64 = 64 << 10;
+
+/// How long a message waits for memory to be parsed in.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Octets that a part's description costs.
 const EACH: usize = 256;
@@ -32,7 +36,16 @@ impl Ctx {
     }
 }
 
+/// Of all large messages only so many are parsed at once that memory holds them; who waits too long is told `limit`, and
+/// judges the message as unparsed.
 async fn parse_aside(message: Arc<Message>) -> Result<Result<Arc<Parts>, PartsFault>, Error> {
+    if !message.make_room(ParseRoom::shared(), PATIENCE).await {
+        tracing::warn!(
+            octets = message.size(),
+            "`parse-memory` is taken: a message is judged as unparsed"
+        );
+        return Err(Error::Limit);
+    }
     let parsed = tokio::task::spawn_blocking(move || message.parts()).await;
     parsed.map_err(|_| Error::Unavailable)
 }

@@ -57,6 +57,8 @@ pub struct Record {
     pub weight: Weight,
     /// CPU used by this call
     pub cpu: Duration,
+    /// real time of this call, host calls and waiting for a sandbox included
+    pub wall: Duration,
     /// linear memory of its sandbox, octets; 0 when unknown
     pub memory: u64,
     /// what it wanted to change; applied if `weight` counts and there is no `edit_fault`
@@ -113,6 +115,13 @@ impl Decision {
             pace: Duration::ZERO,
             records: Vec::new(),
         }
+    }
+}
+
+impl Decision {
+    /// Real time that filters took, all together.
+    pub fn wall(&self) -> Duration {
+        self.records.iter().map(|record| record.wall).sum()
     }
 }
 

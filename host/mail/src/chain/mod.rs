@@ -12,6 +12,9 @@
 //! * A verdict that was not granted, or has no meaning at its stage, counts as `continue`.
 //! * A filter that failed is not asked again in that transaction; its `on-failure` answer stands at every stage it
 //!   would have been asked at.
+//! * A filter that failed `breaker.failures` times in a row is not asked for a while: its `on-failure` answers at once,
+//!   then one question tries it. Of `concurrency` questions at once the next one waits, then the client is told to try
+//!   again. Observers are told all the same.
 //! * A message larger than a filter's `max-message` is not shown to it, which is recorded and no failure.
 //! * Neighbours that say `parallel = "scan"` are asked side by side at the stage message. All see the score and the notes as
 //!   they were before the first of them; their answers are taken in the order of their names.
@@ -19,9 +22,12 @@
 //!   answer: the [`Switchboard`] may have changed it.
 
 mod book;
+mod breaker;
 mod decision;
+mod gate;
 mod judge;
 mod mark;
+mod measure;
 mod observe;
 mod reply;
 mod round;
@@ -31,11 +37,16 @@ mod together;
 mod unloadable;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{Filter, Mode, Parallel, Stage, StageSet};
+use tokio::sync::Semaphore;
 
+use crate::{Answer, Failure, Filter, Mode, Parallel, Stage, StageSet};
+
+pub use breaker::BreakerPolicy;
 pub use decision::{Action, Decision, Keep, Record, Said, Weight};
 pub use judge::{Judge, PACE_LIMIT, PACE_SESSION_LIMIT};
+pub use measure::Measures;
 pub use observe::Observation;
 pub use switch::{Place, Switchboard, Switched, Tally};
 pub use unloadable::Unloadable;
@@ -51,6 +62,8 @@ pub(crate) struct Member {
     name: Arc<str>,
     filter: Arc<dyn Filter>,
     place: Arc<Place>,
+    /// for questions at once
+    slots: Arc<Semaphore>,
     /// none when it is off
     stages: StageSet,
 }
@@ -103,6 +116,7 @@ impl Member {
         let off = filter.policy().mode == Mode::Off;
         Self {
             name: filter.name().into(),
+            slots: place.gate.slots(filter.policy().concurrency),
             stages: if off {
                 StageSet::default()
             } else {
@@ -121,6 +135,35 @@ impl Member {
     /// Only reads, and may be asked beside others that do.
     fn scans(&self) -> bool {
         self.filter.policy().parallel == Parallel::Scan
+    }
+
+    /// A turn to ask it, if it may be asked: waited for at most half of what an answer may take.
+    async fn enter(&self) -> Result<gate::Turn<'_>, gate::Closed> {
+        let patience = self.filter.policy().wall / 2;
+        self.place.gate.enter(&self.slots, patience).await
+    }
+
+    /// What came of a question: counted, weighed by the breaker, and told once where that changes something.
+    fn settle(
+        &self,
+        turn: gate::Turn<'_>,
+        stage: Stage,
+        wall: Duration,
+        came: &Result<Answer, Failure>,
+    ) {
+        self.place.count(stage, wall, came);
+        let policy = self.filter.policy().breaker;
+        let (filter, failures, open) = (&self.name, policy.failures, policy.open);
+        match turn.settle(came, &policy) {
+            None => {}
+            Some(breaker::Change::Opened) => tracing::error!(
+                %filter,
+                failures,
+                ?open,
+                "filter failed over and over: it is not asked, its on-failure answers; then one question tries it"
+            ),
+            Some(breaker::Change::Closed) => tracing::info!(%filter, "filter answers again"),
+        }
     }
 
     fn is_asked(&self, stage: Stage, listener: &str) -> bool {

@@ -2,6 +2,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use super::judge::{Seat, Transaction};
 use super::round::log_failure;
@@ -81,9 +82,11 @@ async fn tell(
             continue;
         };
         let stage = question.ask.stage();
+        let asked = Instant::now();
         let came = sandbox.ask(question.clone()).await;
-        member.place.count(&came);
-        records.push(match came {
+        let wall = asked.elapsed();
+        member.place.count(stage, wall, &came);
+        let record = match came {
             Ok(answer) => observed(member, stage, answer),
             Err(failure) => {
                 log_failure(member, &failure);
@@ -93,7 +96,8 @@ async fn tell(
                     ..Record::new(member, stage, Said::Failed(failure))
                 }
             }
-        });
+        };
+        records.push(Record { wall, ..record });
     }
     records
 }

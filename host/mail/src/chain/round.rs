@@ -2,8 +2,11 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
+use super::gate::Closed;
 use super::judge::{Judge, Seat, Transaction};
 use super::mark::Mark;
 use super::reply::{self, Occasion};
@@ -12,8 +15,8 @@ use super::together::{self, Taken, Turn};
 use super::{Action, Chain, Decision, Keep, Member, Record, Said, Weight};
 use crate::message::EditFault;
 use crate::{
-    Answer, Ask, Effects, Envelope, Failure, FailureKind, Message, Mode, Notes, OnFailure, Points,
-    Question, Sandbox, Scope, Score, Session, Stage, Verdict, VerdictKind,
+    Answer, Ask, Clues, Effects, Envelope, Failure, FailureKind, Message, Mode, Notes, OnFailure,
+    Points, Question, Sandbox, Scope, Score, Session, Stage, Verdict, VerdictKind,
 };
 
 /// Longest reason of a quarantine, in characters.
@@ -129,13 +132,9 @@ impl<'j> Round<'j> {
     }
 
     async fn visit(&mut self, position: usize, member: &Member) -> ControlFlow<()> {
-        match self.turn(position, member) {
-            Turn::Ask(mut sandbox) => {
-                let came = sandbox.ask(self.question()).await;
-                self.conclude(position, member, sandbox, came)
-            }
-            turn => self.pass_over(member, turn),
-        }
+        let turn = self.turn(position, member);
+        let taken = together::ask(turn, member, self.stage, self.question()).await;
+        self.conclude(position, member, taken)
     }
 
     /// All see what was before the first of them. Answers are taken in their order, and none after the one that ends the
@@ -143,21 +142,22 @@ impl<'j> Round<'j> {
     async fn visit_together(&mut self, group: &[Place<'_>]) -> ControlFlow<()> {
         let turns = group
             .iter()
-            .map(|(position, member)| self.turn(*position, member));
+            .map(|(position, member)| (self.turn(*position, member), *member));
         let turns = turns.collect();
-        let taken = together::ask_all(turns, &self.question()).await;
+        let taken = together::ask_all(turns, self.stage, &self.question()).await;
         let mut flow = Continue(());
         for ((position, member), taken) in group.iter().zip(taken) {
+            if flow.is_continue() {
+                flow = self.conclude(*position, member, taken);
+                continue;
+            }
             match taken {
-                Taken::Not(turn) if flow.is_continue() => flow = self.pass_over(member, turn),
-                Taken::Asked(sandbox, came) if flow.is_continue() => {
-                    flow = self.conclude(*position, member, sandbox, came);
+                Taken::Came(sandbox, _, came) => self.seat_after(*position, sandbox, &came),
+                Taken::Closed(sandbox, Closed::Crowded) => {
+                    self.seat(*position, Seat::Taken(sandbox));
                 }
-                Taken::Asked(sandbox, came) => {
-                    member.place.count(&came);
-                    self.seat_after(*position, sandbox, &came);
-                }
-                Taken::Not(_) => {}
+                Taken::Closed(_, Closed::Suspended) => self.seat(*position, Seat::Failed),
+                Taken::Unscanned(_) | Taken::FailedEarlier => {}
             }
         }
         flow
@@ -170,39 +170,37 @@ impl<'j> Round<'j> {
         }
         match self.sandbox(position, member) {
             Some(sandbox) => Turn::Ask(sandbox),
-            None => Turn::Failed,
+            None => Turn::FailedEarlier,
         }
     }
 
-    /// Of a filter that is not asked.
-    fn pass_over(&mut self, member: &Member, turn: Turn) -> ControlFlow<()> {
-        match turn {
-            Turn::Unscanned(said) => {
+    fn conclude(&mut self, position: usize, member: &Member, taken: Taken) -> ControlFlow<()> {
+        let (sandbox, wall, came) = match taken {
+            Taken::Unscanned(said) => {
+                member.place.count_unscanned();
                 self.decision.records.push(self.record(member, said));
-                Continue(())
+                return Continue(());
             }
-            Turn::Failed | Turn::Ask(_) => {
+            Taken::FailedEarlier => {
                 let policy = member.filter.policy();
                 let record = self.record(member, Said::FailedEarlier(policy.on_failure));
-                self.on_failure(member, record)
+                return self.on_failure(member, record);
             }
-        }
-    }
-
-    fn conclude(
-        &mut self,
-        position: usize,
-        member: &Member,
-        sandbox: Box<dyn Sandbox>,
-        came: Result<Answer, Failure>,
-    ) -> ControlFlow<()> {
-        member.place.count(&came);
+            Taken::Closed(sandbox, closed) => {
+                return self.not_asked(position, member, sandbox, closed);
+            }
+            Taken::Came(sandbox, wall, came) => (sandbox, wall, came),
+        };
         self.seat_after(position, sandbox, &came);
-        match came {
+        let flow = match came {
             Ok(answer) => self.answered(member, answer),
             Err(failure) if failure.kind == FailureKind::Busy => self.busy(member, failure),
             Err(failure) => self.failed(member, failure),
+        };
+        if let Some(record) = self.decision.records.last_mut() {
+            record.wall = wall;
         }
+        flow
     }
 
     fn seat_after(
@@ -216,6 +214,41 @@ impl<'j> Round<'j> {
             _ => Seat::Taken(sandbox),
         };
         self.seat(position, seat);
+    }
+
+    /// One that missed a question is not asked again in this transaction: it would judge what it has not seen whole.
+    fn not_asked(
+        &mut self,
+        position: usize,
+        member: &Member,
+        sandbox: Box<dyn Sandbox>,
+        closed: Closed,
+    ) -> ControlFlow<()> {
+        let failure = |kind, detail| Failure {
+            filter: member.name.to_string(),
+            stage: self.stage,
+            kind,
+            cpu: Duration::ZERO,
+            clues: Box::new(Clues {
+                detail,
+                ..Clues::default()
+            }),
+        };
+        match closed {
+            Closed::Crowded => {
+                let most = member.filter.policy().concurrency;
+                let detail = format!("`concurrency` of {most} is reached");
+                let failure = failure(FailureKind::Busy, Some(detail));
+                self.seat(position, Seat::Taken(sandbox));
+                self.busy(member, failure)
+            }
+            Closed::Suspended => {
+                let failure = failure(FailureKind::Suspended, None);
+                self.seat(position, Seat::Failed);
+                let record = self.record(member, Said::Failed(failure));
+                self.on_failure(member, record)
+            }
+        }
     }
 
     fn oversize(&self, limit: u64) -> Option<Said> {
@@ -521,6 +554,7 @@ impl Record {
                 Mode::Observe | Mode::Off => Weight::Observed,
             },
             cpu: Duration::ZERO,
+            wall: Duration::ZERO,
             memory: 0,
             edits: Vec::new(),
             edit_fault: None,

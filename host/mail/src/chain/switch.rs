@@ -3,7 +3,9 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-use crate::{Answer, Failure, Mode};
+use super::Measures;
+use super::gate::Gate;
+use crate::{Answer, Failure, Mode, Stage};
 
 /// What is said over the heads of filters while they run: by the operator, and by the configuration for all of them.
 /// Kept by name, so it outlives every generation; each question looks at it anew.
@@ -38,10 +40,12 @@ pub struct Switched {
 pub struct Place {
     /// 0: its own mode; else [`code`] of another one
     over: AtomicU8,
+    pub(super) gate: Gate,
     asked: AtomicU64,
     failed: AtomicU64,
     /// microseconds
     cpu: AtomicU64,
+    measures: Measures,
 }
 
 /// What came of a filter's questions since the program started.
@@ -53,15 +57,23 @@ pub struct Tally {
     pub failed: u64,
     /// CPU of all of them
     pub cpu: Duration,
+    /// questions that were not asked because it failed over and over
+    pub kept_out: u64,
 }
 
 impl Switchboard {
     /// With the `mode` that the configuration has for all filters: `Observe` goes before each filter's own.
     pub fn new(configured: Mode) -> Self {
-        Self(Mutex::new(Board {
-            configured: Some(configured).filter(|mode| *mode == Mode::Observe),
-            ..Board::default()
-        }))
+        let board = Self::default();
+        board.configure(configured);
+        board
+    }
+
+    /// The configuration has another mode for all filters now.
+    pub fn configure(&self, mode: Mode) {
+        let mut board = self.lock();
+        board.configured = Some(mode).filter(|mode| *mode == Mode::Observe);
+        board.tell();
     }
 
     /// The place of the filter of that name; made if there is none.
@@ -85,15 +97,22 @@ impl Switchboard {
                 board.all = Some(said).filter(|said| said.mode == Mode::Observe);
             }
         }
-        for (name, place) in &board.places {
-            place.over.store(board.over(name), Relaxed);
-        }
+        board.tell();
     }
 
     /// The operator's word that holds for this filter.
     pub fn switched(&self, name: &str) -> Option<Switched> {
         let board = self.lock();
         board.named.get(name).copied().or(board.all)
+    }
+
+    /// All places by the names of their filters.
+    pub fn places(&self) -> Vec<(String, Arc<Place>)> {
+        let board = self.lock();
+        let places = board.places.iter();
+        places
+            .map(|(name, place)| (name.clone(), Arc::clone(place)))
+            .collect()
     }
 
     /// All that the operator said: about all filters, and about single ones.
@@ -114,6 +133,13 @@ impl Switchboard {
 }
 
 impl Board {
+    /// To everybody whose place is known.
+    fn tell(&self) {
+        for (name, place) in &self.places {
+            place.over.store(self.over(name), Relaxed);
+        }
+    }
+
     fn over(&self, name: &str) -> u8 {
         let operator = self.named.get(name).or(self.all.as_ref());
         code(operator.map(|said| said.mode).or(self.configured))
@@ -137,10 +163,23 @@ impl Place {
             asked: self.asked.load(Relaxed),
             failed: self.failed.load(Relaxed),
             cpu: Duration::from_micros(self.cpu.load(Relaxed)),
+            kept_out: self.gate.kept_out(),
         }
     }
 
-    pub(super) fn count(&self, came: &Result<Answer, Failure>) {
+    /// Is it not asked now, because it failed over and over? Its `on-failure` answers.
+    pub fn is_suspended(&self) -> bool {
+        !self.gate.is_open_to_all()
+    }
+
+    /// The same in detail.
+    pub fn measures(&self) -> &Measures {
+        &self.measures
+    }
+
+    /// A question and what came of it, after so much real time.
+    pub(super) fn count(&self, stage: Stage, wall: Duration, came: &Result<Answer, Failure>) {
+        self.measures.count(stage, wall, came);
         let cpu = match came {
             Ok(answer) => answer.effects.cpu,
             Err(failure) => {
@@ -151,6 +190,10 @@ impl Place {
         let cpu = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
         self.asked.fetch_add(1, Relaxed);
         self.cpu.fetch_add(cpu, Relaxed);
+    }
+
+    pub(super) fn count_unscanned(&self) {
+        self.measures.count_unscanned();
     }
 }
 

@@ -30,6 +30,15 @@ pub enum Edit {
 pub struct EditFault;
 
 impl Edit {
+    /// Octets it would write, or of the name it would remove.
+    pub fn octets(&self) -> usize {
+        match self {
+            Edit::Add(field) | Edit::Replace(_, field) => field.raw().len(),
+            Edit::Remove(_) => 0,
+            Edit::RemoveAll(name) => name.len(),
+        }
+    }
+
     pub(super) fn apply_to(&self, fields: &mut Vec<Field>) -> Result<(), EditFault> {
         match self {
             Edit::Add(field) => add(fields, field.clone()),

@@ -9,11 +9,13 @@ mod edit;
 mod field;
 mod fold;
 mod parts;
+mod room;
 mod section;
 mod text;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -23,6 +25,8 @@ pub use field::{EditError, Field, NAME_LIMIT};
 pub use parts::{
     DEPTH_LIMIT, PARSE_LIMIT, PART_HEADER_LIMIT, PART_LIMIT, PartError, PartInfo, Parts, PartsFault,
 };
+use room::Taken;
+pub use room::{PARSE_ROOM, ParseRoom};
 pub use section::{FIELD_LIMIT, header_end};
 
 /// Default limit of a header section, in octets.
@@ -42,6 +46,8 @@ pub struct Message {
     received: Content,
     body_offset: u64,
     parts: Arc<OnceLock<Result<Arc<Parts>, PartsFault>>>,
+    /// memory for them
+    room: Arc<OnceLock<Taken>>,
 }
 
 /// Why a header section is refused: the client's fault, to be answered 552 or 554.
@@ -90,6 +96,7 @@ impl Message {
             section,
             received,
             parts: Arc::default(),
+            room: Arc::default(),
         })
     }
 
@@ -134,6 +141,25 @@ impl Message {
         };
         let body = Some(body).filter(|_| self.body_offset < self.received.len());
         header.map(Segment::Octets).into_iter().chain(body)
+    }
+
+    /// Waits for the memory that the MIME tree needs, at most so long; false if there is none. It is taken once for a
+    /// message and given back with its last clone. To be called before [`parts`](Self::parts).
+    pub async fn make_room(&self, room: &Arc<ParseRoom>, patience: Duration) -> bool {
+        /// The body, and what is decoded of it.
+        const TIMES: u64 = 2;
+        if self.room.get().is_some() {
+            return true;
+        }
+        let octets = self.size().min(PARSE_LIMIT) * TIMES;
+        match room.take(octets, patience).await {
+            Some(taken) => {
+                // Where two ask at once, what the second one took is given back.
+                let _ = self.room.set(taken);
+                true
+            }
+            None => false,
+        }
     }
 
     /// The MIME tree, parsed and decoded once, at the first call, and shared by all clones. Takes time by size: call it
@@ -197,6 +223,7 @@ impl Message {
             } else {
                 Arc::default()
             },
+            room: self.room.clone(),
         }
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use lazaret_config::{ConfigError, Source};
 use serde::Deserialize;
 
+use crate::chain::BreakerPolicy;
 use crate::{Stage, StageSet, VerdictKind};
 
 pub use lists::{ListDefinition, ListKind};
@@ -168,6 +169,10 @@ pub struct Policy {
     pub time_per_mib: Duration,
     /// `wall`: real time a stage
     pub wall: Duration,
+    /// `concurrency`: questions at once, of all sessions
+    pub concurrency: usize,
+    /// `breaker`: when it is not asked for a while
+    pub breaker: BreakerPolicy,
     /// `dns-time`: real time that all queries of a stage may take together
     pub dns_time: Duration,
     /// `http-time`: real time that all requests of a stage may take together
@@ -207,6 +212,8 @@ impl Default for Policy {
             time: Duration::from_millis(250),
             time_per_mib: Duration::from_millis(50),
             wall: Duration::from_secs(10),
+            concurrency: 256,
+            breaker: BreakerPolicy::default(),
             dns_time: Duration::from_secs(5),
             http_time: Duration::from_secs(5),
             state_keys: 1_000_000,

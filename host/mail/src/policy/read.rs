@@ -4,6 +4,7 @@ use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned, Table};
 use serde::Deserialize;
 
 use super::{Grant, Mode, OnFailure, Parallel, Policy, VerdictGrants, config, lists, outside};
+use crate::chain::BreakerPolicy;
 use crate::{Stage, VerdictKind};
 
 /// The keys of a filter's TOML.
@@ -20,6 +21,8 @@ struct Written {
     time: Span,
     time_per_mib: Span,
     wall: Span,
+    concurrency: usize,
+    breaker: Breaker,
     dns_time: Span,
     http_time: Span,
     state_keys: u64,
@@ -45,6 +48,8 @@ impl Default for Written {
             time: Span(policy.time),
             time_per_mib: Span(policy.time_per_mib),
             wall: Span(policy.wall),
+            concurrency: policy.concurrency,
+            breaker: Breaker::default(),
             dns_time: Span(policy.dns_time),
             http_time: Span(policy.http_time),
             state_keys: policy.state_keys,
@@ -55,6 +60,36 @@ impl Default for Written {
             max_message: ByteSize(policy.max_message),
             config: Table::new(),
         }
+    }
+}
+
+/// `breaker`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Breaker {
+    failures: u32,
+    within: Span,
+    open: Span,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        let policy = BreakerPolicy::default();
+        Self {
+            failures: policy.failures,
+            within: Span(policy.within),
+            open: Span(policy.open),
+        }
+    }
+}
+
+impl Breaker {
+    fn check(self, reader: &Reader<'_>) -> Result<BreakerPolicy, ConfigError> {
+        Ok(BreakerPolicy {
+            failures: self.failures,
+            within: reader.not_zero("breaker.within", self.within.0)?,
+            open: reader.not_zero("breaker.open", self.open.0)?,
+        })
     }
 }
 
@@ -87,6 +122,8 @@ pub(super) fn policy(
         time: reader.not_zero("time", written.time.0)?,
         time_per_mib: written.time_per_mib.0,
         wall: reader.not_zero("wall", written.wall.0)?,
+        concurrency: reader.not_zero("concurrency", written.concurrency)?,
+        breaker: written.breaker.check(&reader)?,
         dns_time: reader.not_zero("dns-time", written.dns_time.0)?,
         http_time: reader.not_zero("http-time", written.http_time.0)?,
         state_keys: reader.not_zero("state-keys", written.state_keys)?,

@@ -183,7 +183,10 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(filters: Vec<Arc<dyn Filter>>) -> Self {
-        let chain = Chain::new(1, filters);
+        Self::on(Chain::new(1, filters))
+    }
+
+    pub fn on(chain: Arc<Chain>) -> Self {
         let message = Message::parse(Content::Memory(MAIL.into()), HEADER_LIMIT).unwrap();
         Self {
             judge: Judge::new(chain.clone(), "mx"),

@@ -72,7 +72,58 @@ pub(crate) enum Error {
     InDoubt(Box<Error>),
 }
 
+impl Step {
+    /// In the order of a dialogue, which is that of their declaration.
+    pub(crate) const ALL: [Step; 10] = [
+        Step::Greeting,
+        Step::Hello,
+        Step::StartTls,
+        Step::Identity,
+        Step::Mail,
+        Step::Rcpt,
+        Step::Reset,
+        Step::Data,
+        Step::Content,
+        Step::EndOfData,
+    ];
+
+    /// For programs: one word.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Step::Greeting => "greeting",
+            Step::Hello => "hello",
+            Step::StartTls => "starttls",
+            Step::Identity => "identity",
+            Step::Mail => "mail",
+            Step::Rcpt => "rcpt",
+            Step::Reset => "reset",
+            Step::Data => "data",
+            Step::Content => "content",
+            Step::EndOfData => "end_of_data",
+        }
+    }
+}
+
 impl Error {
+    /// One word for what went wrong, for counters.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Error::Busy(_) => "busy",
+            Error::Unreachable { .. } | Error::NoAddress { .. } => "unreachable",
+            Error::NoTls | Error::Tls(_) => "tls",
+            Error::NoIdentity(_) => "identity",
+            Error::Silent(..) => "silent",
+            Error::Closed(_) => "closed",
+            Error::Doubt(..) | Error::OutOfStep(_) => "protocol",
+            Error::Unexpected(..) => "unexpected",
+            Error::Changed(..) => "changed",
+            Error::NoLonger(_) => "no_longer",
+            Error::TooBig { .. } => "too_big",
+            Error::Spool(_) => "spool",
+            Error::InDoubt(_) => "in_doubt",
+        }
+    }
+
     /// A handshake that failed.
     pub(super) fn tls(source: io::Error) -> Self {
         Error::Tls(Arc::new(source))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::{Backend, Error, Link, Member};
+use super::{Backend, Dialogue, Error, Link, Member};
 
 /// How often addresses are looked at. What is dead is probed this often, so that mail passes again within a second.
 const LOOK: Duration = Duration::from_millis(400);
@@ -71,7 +71,11 @@ impl Backend {
         tokio::spawn(async move {
             let _slot = slot;
             let begun = Instant::now();
-            let opened = timeout(PROBE, Link::open(&backend, &member, None)).await;
+            let opened = timeout(
+                PROBE,
+                Link::open(&backend, &member, None, &Dialogue::default()),
+            )
+            .await;
             let late = |_| Err(Error::Silent(super::Step::Greeting, PROBE));
             let opened = opened.unwrap_or_else(late);
             backend.learn(&member, begun, opened, Afterwards::Left);
@@ -102,7 +106,7 @@ impl Backend {
         let (backend, member) = (Arc::clone(self), Arc::clone(member));
         tokio::spawn(async move {
             let begun = Instant::now();
-            let opened = Link::open(&backend, &member, permit).await;
+            let opened = Link::open(&backend, &member, permit, &Dialogue::default()).await;
             // First, so that whoever hears of this and wants to know more finds nobody asking.
             drop(slot);
             backend.learn(&member, begun, opened, afterwards);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lazaret_mail::Session;
 use lazaret_smtp::{Attribute, Command, Extensions, Reply};
 
-use super::{Error, Link, Step};
+use super::{Dialogue, Error, Link, Step};
 use crate::config::Identity;
 
 /// Most octets of a command line with CRLF (RFC 5321 section 4.5.3.1.4).
@@ -19,6 +19,8 @@ pub(crate) struct Introduction {
     pub(crate) session: Arc<Session>,
     /// `ESMTP` after EHLO, `SMTP` after HELO
     pub(crate) protocol: &'static str,
+    /// where it is noted what is said for it
+    pub(crate) dialogue: Dialogue,
 }
 
 impl Introduction {

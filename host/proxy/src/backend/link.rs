@@ -18,8 +18,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::member::{InUse, Member};
-use super::{Backend, Error, Step, identity};
+use super::{Backend, Dialogue, Error, Step, identity};
 use crate::config::BackendTls;
+use crate::metrics::Leg;
 use crate::wire::Wire;
 
 /// Content is written when so many octets wait.
@@ -47,6 +48,9 @@ pub(crate) struct Link {
     since: Instant,
     /// place among the `connections`, given back when this is dropped; a probe of a dead address has none
     permit: Option<OwnedSemaphorePermit>,
+    leg: Arc<Leg>,
+    /// with whose transaction it is busy; of a health check nobody reads it
+    dialogue: Dialogue,
 }
 
 /// Where a connection comes from.
@@ -79,6 +83,7 @@ impl Link {
         backend: &Backend,
         member: &Arc<Member>,
         permit: Option<OwnedSemaphorePermit>,
+        dialogue: &Dialogue,
     ) -> Result<Self, Error> {
         let mut link = Self {
             wire: connect(backend, member).await?,
@@ -93,8 +98,11 @@ impl Link {
             transactions: 0,
             since: Instant::now(),
             permit,
+            leg: backend.legs.to(member.address),
+            dialogue: dialogue.clone(),
         };
-        let greeting = link.receive(Step::Greeting, link.reply).await?;
+        dialogue.connected(link.leg.address());
+        let greeting = link.hear(Step::Greeting, None, link.reply).await?;
         if greeting.code().get() != 220 {
             return Err(Error::Unexpected(Step::Greeting, greeting));
         }
@@ -144,6 +152,7 @@ impl Link {
         self.past = Past::Idle;
         self.since = Instant::now();
         self.in_use = None;
+        self.dialogue = Dialogue::default();
     }
 
     /// It stays with its client between two transactions.
@@ -208,7 +217,7 @@ impl Link {
         self.look(step)?;
         self.client.send(command);
         self.flush(step).await?;
-        self.receive(step, self.reply).await
+        self.hear(step, Some(command), self.reply).await
     }
 
     /// Sends commands and gives their replies in order: as few writes as there can be if the backend offers PIPELINING
@@ -223,8 +232,8 @@ impl Link {
             self.look(*step)?;
             let (group, others) = rest.split_at(self.send_group(rest));
             self.flush(*step).await?;
-            for (step, _) in group {
-                replies.push(self.receive(*step, self.reply).await?);
+            for (step, command) in group {
+                replies.push(self.hear(*step, Some(command), self.reply).await?);
             }
             rest = others;
         }
@@ -243,6 +252,29 @@ impl Link {
             sent += 1;
         }
         sent
+    }
+
+    /// Waits for the reply to this command, or to none, and notes what came.
+    async fn hear(
+        &mut self,
+        step: Step,
+        command: Option<&Command>,
+        patience: Duration,
+    ) -> Result<Reply, Error> {
+        let asked = Instant::now();
+        let came = self.receive(step, patience).await;
+        let took = asked.elapsed();
+        if let Ok(reply) | Err(Error::Unexpected(_, reply)) = &came {
+            self.leg.answered(step, reply, took);
+        }
+        self.dialogue.note(step, command, &came, took);
+        came
+    }
+
+    /// It serves this client from now on.
+    pub(super) fn note_in(&mut self, dialogue: &Dialogue) {
+        self.dialogue = dialogue.clone();
+        dialogue.connected(self.leg.address());
     }
 
     /// Waits for the reply owed for what was sent.
@@ -293,7 +325,7 @@ impl Link {
             let waits = !self.wire.is_tls() && !self.client.output().is_empty();
             return Err(if waits { error } else { doubt(error) });
         }
-        let reply = self.receive(Step::EndOfData, self.accept).await;
+        let reply = self.hear(Step::EndOfData, None, self.accept).await;
         let reply = reply.map_err(doubt)?;
         if reply.code().is_positive() {
             self.transaction = Transaction::None;
@@ -377,6 +409,8 @@ impl Link {
     /// Takes leave, and waits a moment for the backend to hang up, so that it never sees more of us than it allows.
     pub(super) async fn leave(mut self) {
         const PATIENCE: Duration = Duration::from_secs(1);
+        // No longer part of anybody's transaction.
+        self.dialogue = Dialogue::default();
         let farewell = async {
             if self.ask(Step::Reset, &Command::Quit).await.is_ok() {
                 drop(self.wire.shutdown().await);

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::member::Counts;
 use super::pool::Place;
-use super::{Backend, Error, Introduction, Link, Member, Step};
+use super::{Backend, Dialogue, Error, Introduction, Link, Member, Step};
 
 /// While no address is alive, one session at a time tries them; how long the others wait for their turn.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -58,7 +58,8 @@ impl<'b> Search<'b> {
     /// What went wrong last, once no address is left to be tried.
     pub(super) async fn link(&mut self, who: &Introduction) -> Result<Link, Error> {
         loop {
-            let mut link = self.any_link().await?;
+            let mut link = self.any_link(&who.dialogue).await?;
+            link.note_in(&who.dialogue);
             match who.open(&mut link, self.backend.identity()).await {
                 Ok(()) => return Ok(link),
                 Err(error) => self.failed(&link, error)?,
@@ -94,7 +95,7 @@ impl<'b> Search<'b> {
         self.last = Some(error);
     }
 
-    async fn any_link(&mut self) -> Result<Link, Error> {
+    async fn any_link(&mut self, dialogue: &Dialogue) -> Result<Link, Error> {
         loop {
             let member = self.choose().await?;
             if let Some(link) = self.idle(&member) {
@@ -111,7 +112,7 @@ impl<'b> Search<'b> {
                 }
                 Place::Free(permit) => {
                     let begun = Instant::now();
-                    match Link::open(self.backend, &member, Some(permit)).await {
+                    match Link::open(self.backend, &member, Some(permit), dialogue).await {
                         Ok(link) => {
                             self.backend.opened(&member, &link);
                             return Ok(link);

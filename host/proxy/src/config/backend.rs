@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use lazaret_config::{ConfigError, Source, Span, Spanned};
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 use super::limits::at_least_time as at_least;
 use super::listener::ListenerConfig;
+use super::roots;
 
 /// Default of `offer-age`.
 const OFFER_AGE: Duration = Duration::from_millis(250);
 
 /// The mail server behind us.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BackendConfig {
     /// `host:port`; each is all its addresses, and mail is spread over those that are alive. At least one
     pub address: Vec<String>,
@@ -68,6 +68,23 @@ pub enum BackendTls {
         /// whom we believe
         roots: Arc<RootCertStore>,
     },
+}
+
+impl PartialEq for BackendTls {
+    fn eq(&self, other: &Self) -> bool {
+        use BackendTls::{Off, Opportunistic, Require, Verify};
+        match (self, other) {
+            (Off, Off) | (Opportunistic, Opportunistic) | (Require, Require) => true,
+            (
+                Verify { name, roots },
+                Verify {
+                    name: other_name,
+                    roots: other_roots,
+                },
+            ) => name == other_name && roots.roots == other_roots.roots,
+            _ => false,
+        }
+    }
 }
 
 /// How the backend learns who the client is. Never dropped silently: a backend that does not offer it gets no mail.
@@ -278,31 +295,10 @@ fn roots(
     source: &Source,
     ca: Option<&Spanned<PathBuf>>,
 ) -> Result<Arc<RootCertStore>, ConfigError> {
-    let Some(written) = ca else {
-        return Ok(Arc::new(RootCertStore::from_iter(
+    match ca {
+        Some(written) => roots::read(source, written),
+        None => Ok(Arc::new(RootCertStore::from_iter(
             webpki_roots::TLS_SERVER_ROOTS.iter().cloned(),
-        )));
-    };
-    let path = source.directory().join(written.get_ref());
-    let unreadable = |e: String| {
-        source
-            .error(
-                written.span(),
-                format!("no certificate can be read from {}: {e}", path.display()),
-            )
-            .cure("it must hold the certificates of the authorities you believe, in PEM")
-    };
-    let mut store = RootCertStore::empty();
-    for certificate in
-        CertificateDer::pem_file_iter(&path).map_err(|e| unreadable(e.to_string()))?
-    {
-        let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
-        store
-            .add(certificate)
-            .map_err(|e| unreadable(e.to_string()))?;
-    }
-    match store.is_empty() {
-        true => Err(unreadable("there is none in it".to_owned())),
-        false => Ok(Arc::new(store)),
+        ))),
     }
 }

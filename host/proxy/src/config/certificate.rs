@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -28,10 +28,30 @@ struct Shared {
     /// never empty
     entries: ArcSwap<Vec<Entry>>,
     looked: Mutex<Looked>,
+    /// why the files, as they are now, cannot be used
+    trouble: Mutex<Option<String>>,
 }
 
-/// The names a certificate is for, and what is shown.
-type Entry = (Vec<String>, Arc<CertifiedKey>);
+/// One certificate, with its key.
+#[derive(Debug)]
+struct Entry {
+    /// whom it is for
+    names: Vec<String>,
+    /// what is shown
+    key: Arc<CertifiedKey>,
+    /// seconds since 1970; where that cannot be read, nobody says it is over
+    expires: Option<i64>,
+}
+
+impl Entry {
+    fn has_expired(&self) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |since| {
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        });
+        self.expires.is_some_and(|expires| expires < now)
+    }
+}
 
 #[derive(Debug)]
 struct Looked {
@@ -56,7 +76,52 @@ impl Certificates {
             files,
             entries,
             looked: Mutex::new(looked),
+            trouble: Mutex::default(),
         })))
+    }
+
+    /// Why the files, as they are now, cannot be used, those before serve on; or that these are over.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let trouble = self.lock_trouble().clone();
+        trouble.or_else(|| self.expired())
+    }
+
+    /// Those that are shown are over: clients that check will not come.
+    pub fn expired(&self) -> Option<String> {
+        let entries = self.0.entries.load();
+        let (over, (file, _)) = entries
+            .iter()
+            .zip(&self.0.files)
+            .find(|it| it.0.has_expired())?;
+        Some(format!(
+            "the certificate {} for {} has expired; put a new one in its place",
+            file.display(),
+            over.names.join(", ")
+        ))
+    }
+
+    /// An expired one does not take the place of one that is valid.
+    fn none_expired_instead(&self, next: Vec<Entry>) -> Result<Vec<Entry>, (String, String)> {
+        let before = self.0.entries.load();
+        let pairs = next.iter().zip(before.iter()).zip(&self.0.files);
+        let mut worse = pairs.filter(|((new, old), _)| new.has_expired() && !old.has_expired());
+        match worse.next() {
+            None => Ok(next),
+            Some((_, (file, _))) => Err((
+                format!("the certificate {} has expired", file.display()),
+                "put one there that is valid".to_owned(),
+            )),
+        }
+    }
+
+    fn lock_trouble(&self) -> MutexGuard<'_, Option<String>> {
+        let trouble = self.0.trouble.lock();
+        trouble.expect("no holder of this lock panics")
+    }
+
+    /// Reads the files if they changed and were not looked at for a while.
+    pub(crate) fn watch(&self) {
+        self.look(LOOK_EVERY);
     }
 
     /// Reads the files now if they changed since they were read; true if they did and are good.
@@ -76,17 +141,28 @@ impl Certificates {
             return false;
         }
         looked.stamps = now;
-        match read_all(&self.0.files) {
+        match read_all(&self.0.files).and_then(|next| self.none_expired_instead(next)) {
             Ok(entries) => {
                 self.0.entries.store(Arc::new(entries));
+                *self.lock_trouble() = None;
                 tracing::info!("certificates changed and were read again");
                 true
             }
             Err((problem, cure)) => {
                 tracing::error!(problem, cure, "certificates changed; the old ones serve on");
+                *self.lock_trouble() = Some(format!(
+                    "certificates changed and cannot be used, those before them serve on: {problem}; {cure}"
+                ));
                 false
             }
         }
+    }
+}
+
+/// Equal if they are read from the same files.
+impl PartialEq for Certificates {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.files == other.0.files
     }
 }
 
@@ -95,9 +171,9 @@ impl ResolvesServerCert for Certificates {
         self.look(LOOK_EVERY);
         let wanted = hello.server_name().map(str::to_ascii_lowercase);
         let entries = self.0.entries.load();
-        let is_for = |(own, _): &&Entry, name: &str| own.iter().any(|own| covers(own, name));
+        let is_for = |it: &&Entry, name: &str| it.names.iter().any(|own| covers(own, name));
         let named = wanted.and_then(|name| entries.iter().find(|entry| is_for(entry, &name)));
-        named.or(entries.first()).map(|(_, key)| Arc::clone(key))
+        named.or(entries.first()).map(|it| Arc::clone(&it.key))
     }
 }
 
@@ -137,7 +213,7 @@ fn read_pair(chain: &Path, key: &Path) -> Result<Entry, (String, String)> {
             "it must hold one unencrypted key in PEM".to_owned(),
         )
     })?;
-    let names = dns_names(&certificates[0]);
+    let (names, expires) = (dns_names(&certificates[0]), expires(&certificates[0]));
     let certified = CertifiedKey::from_der(certificates, key_der, &ring::default_provider()).map_err(|e| match e {
         rustls::Error::InconsistentKeys(_) => (
             format!("the key {} does not fit the certificate {}", key.display(), chain.display()),
@@ -146,7 +222,11 @@ fn read_pair(chain: &Path, key: &Path) -> Result<Entry, (String, String)> {
         ),
         e => (format!("{} and {} cannot be used: {e}", chain.display(), key.display()), "use an RSA, ECDSA or Ed25519 key".to_owned()),
     })?;
-    Ok((names, Arc::new(certified)))
+    Ok(Entry {
+        names,
+        key: Arc::new(certified),
+        expires,
+    })
 }
 
 /// Reading a pipe or a device might never end.
@@ -178,6 +258,11 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, (String, Stri
     }
 }
 
+fn expires(certificate: &CertificateDer<'_>) -> Option<i64> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(certificate.validity().not_after.timestamp())
+}
+
 fn dns_names(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
         return Vec::new();
@@ -206,7 +291,7 @@ mod tests {
 
     fn names(certificates: &Certificates) -> Vec<String> {
         certificates.look(Duration::ZERO);
-        certificates.0.entries.load()[0].0.clone()
+        certificates.0.entries.load()[0].names.clone()
     }
 
     #[test]
@@ -231,5 +316,32 @@ mod tests {
         assert_eq!(names(&certificates), ["second.example.org"]);
         write(dir.path(), "third.example.org");
         assert_eq!(names(&certificates), ["third.example.org"]);
+    }
+
+    #[test]
+    fn an_expired_one_is_told_and_takes_no_valid_ones_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = write(dir.path(), "one.example.org");
+        let certificates = Certificates::read(vec![files.clone()]).unwrap();
+        assert_eq!(certificates.trouble(), None);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["old.example.org".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        std::fs::write(&files.0, params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(&files.1, key.serialize_pem()).unwrap();
+        assert_eq!(names(&certificates), ["one.example.org"]);
+        let trouble = certificates.trouble().unwrap();
+        assert!(
+            trouble.contains("cert.pem has expired; put one there"),
+            "{trouble}"
+        );
+        // At start there is nothing better.
+        let certificates = Certificates::read(vec![files]).unwrap();
+        let trouble = certificates.trouble().unwrap();
+        assert!(
+            trouble.contains("for old.example.org has expired"),
+            "{trouble}"
+        );
     }
 }

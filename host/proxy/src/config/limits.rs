@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned};
+use lazaret_mail::message::{PARSE_LIMIT, PARSE_ROOM};
 use serde::Deserialize;
 
 /// A client's buffer grows to this.
 const MOST_COMMAND: usize = 1 << 20;
+/// Whoever wants to know about more has the log.
+const MOST_DECISIONS: usize = 1_000_000;
 /// More tasks than this are no help to anybody.
 const MOST_OBSERVERS: usize = 100_000;
+
+/// The largest message that is parsed needs so much.
+const LEAST_PARSE_MEMORY: usize = 2 * PARSE_LIMIT as usize;
 
 /// Sizes and counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +37,20 @@ pub struct Limits {
     pub spool_memory: usize,
     /// octets of all messages together kept in memory; beyond it messages go to files at once. Default 256 MiB
     pub spool_memory_total: usize,
+    /// octets of all messages together that were not answered for yet, in memory or in files; beyond it MAIL and messages
+    /// get 452. Default 2 GiB
+    pub in_flight: u64,
+    /// octets of memory for the MIME trees of all messages over 64 KiB; beyond it they wait a while, then are judged as
+    /// unparsed. Default 512 MiB
+    pub parse_memory: u64,
     /// Received fields in a message before it counts as looping and gets 554. Default 100
     pub received: usize,
     /// observers (`on-outcome`, `on-disconnect`) running at once; what comes on top is dropped and counted. Default 256
     pub observers: usize,
+    /// decisions kept for `lazaret explain`, of transactions and of sessions without one each. Default 10,000
+    pub decisions: usize,
+    /// octets that these take. Default 64 MiB
+    pub decisions_memory: usize,
 }
 
 impl Default for Limits {
@@ -49,8 +65,12 @@ impl Default for Limits {
             errors: 20,
             spool_memory: 256 << 10,
             spool_memory_total: 256 << 20,
+            in_flight: 2 << 30,
+            parse_memory: PARSE_ROOM,
             received: 100,
             observers: 256,
+            decisions: 10_000,
+            decisions_memory: 64 << 20,
         }
     }
 }
@@ -62,6 +82,8 @@ pub struct Deadlines {
     pub command: Duration,
     /// for a client to send each 16 KiB of a message. Default 3 min
     pub block: Duration,
+    /// for a client to send a message, however it trickles. Default 1 h
+    pub message: Duration,
     /// for a TLS handshake. Default 10 s
     pub handshake: Duration,
     /// for a whole session; it ends with 421 wherever it is. Default 4 h
@@ -77,6 +99,7 @@ pub struct Deadlines {
 pub(super) struct WrittenDeadlines {
     command: Option<Spanned<Span>>,
     block: Option<Spanned<Span>>,
+    message: Option<Spanned<Span>>,
     handshake: Option<Spanned<Span>>,
     session: Option<Spanned<Span>>,
     write: Option<Spanned<Span>>,
@@ -88,6 +111,7 @@ impl WrittenDeadlines {
         Ok(Deadlines {
             command: at_least_time(source, "command", self.command, 300)?,
             block: at_least_time(source, "block", self.block, 180)?,
+            message: at_least_time(source, "message", self.message, 3600)?,
             handshake: at_least_time(source, "handshake", self.handshake, 10)?,
             session: at_least_time(source, "session", self.session, 4 * 3600)?,
             write: at_least_time(source, "write", self.write, 60)?,
@@ -163,8 +187,12 @@ pub(super) struct Written {
     errors: Option<u32>,
     spool_memory: Option<ByteSize>,
     spool_memory_total: Option<ByteSize>,
+    in_flight: Option<Spanned<ByteSize>>,
+    parse_memory: Option<Spanned<ByteSize>>,
     received: Option<usize>,
     observers: Option<usize>,
+    decisions: Option<usize>,
+    decisions_memory: Option<ByteSize>,
 }
 
 impl Written {
@@ -189,6 +217,13 @@ impl Written {
                 default.connections_per_client,
             )?,
             message_size: message_size as u64,
+            parse_memory: size(
+                self.parse_memory,
+                "parse-memory",
+                LEAST_PARSE_MEMORY,
+                octets(&ByteSize(default.parse_memory)),
+            )? as u64,
+            in_flight: in_flight(source, self.in_flight, message_size as u64)?,
             header_size: size(self.header_size, "header-size", 4096, default.header_size)?,
             // RFC 5321 section 4.5.3.1.8: at least 100 recipients.
             recipients: count(self.recipients, "recipients", 100, default.recipients)?,
@@ -206,8 +241,33 @@ impl Written {
                 .observers
                 .unwrap_or(default.observers)
                 .min(MOST_OBSERVERS),
+            decisions: self
+                .decisions
+                .unwrap_or(default.decisions)
+                .min(MOST_DECISIONS),
+            decisions_memory: self
+                .decisions_memory
+                .map_or(default.decisions_memory, |s| octets(&s)),
         })
     }
+}
+
+/// One message of the largest size must fit, or it could never be taken.
+fn in_flight(
+    source: &Source,
+    written: Option<Spanned<ByteSize>>,
+    message_size: u64,
+) -> Result<u64, ConfigError> {
+    let Some(written) = written else {
+        return Ok(Limits::default().in_flight.max(message_size));
+    };
+    if written.get_ref().0 >= message_size {
+        return Ok(written.get_ref().0);
+    }
+    let problem =
+        "`in-flight` is less than `message-size`: the largest message could never be taken";
+    let cure = format!("write at least \"{}\"", ByteSize(message_size));
+    Err(source.error(written.span(), problem).cure(cure))
 }
 
 fn octets(size: &ByteSize) -> usize {

@@ -1,5 +1,7 @@
 //! `[[listener]]`
 
+mod tls;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -7,11 +9,12 @@ use ipnet::IpNet;
 use lazaret_config::{ConfigError, Source, Spanned};
 use serde::Deserialize;
 
-use super::certificate::Certificates;
 use super::recipients::{self, Recipients};
 
+pub use tls::{ClientCertificates, LeastTls, ListenerTls, TlsTerms};
+
 /// One listener: where it listens, how it speaks TLS, whom it serves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ListenerConfig {
     /// as filters and the log know it; unique
     pub name: String,
@@ -32,7 +35,7 @@ pub struct ListenerConfig {
 }
 
 /// `proxy-protocol`: load balancers in front of a listener.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balancers {
     /// not empty; each connection from here starts with a PROXY header, or is closed
     pub from: Vec<IpNet>,
@@ -49,56 +52,21 @@ pub enum Others {
     Served,
 }
 
-/// How TLS starts on a listener.
-#[derive(Clone, Debug)]
-pub enum ListenerTls {
-    /// never
-    Off,
-    /// by STARTTLS (RFC 3207)
-    Starttls {
-        /// what clients are shown
-        certificates: Certificates,
-        /// MAIL in the clear gets 530
-        required: bool,
-    },
-    /// from the first octet (RFC 8314)
-    Implicit(Certificates),
-}
-
-impl ListenerTls {
-    /// What clients are shown.
-    pub(crate) fn certificates(&self) -> Option<&Certificates> {
-        match self {
-            ListenerTls::Off => None,
-            ListenerTls::Starttls { certificates, .. } | ListenerTls::Implicit(certificates) => {
-                Some(certificates)
-            }
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum TlsWord {
-    #[default]
-    Off,
-    Starttls,
-    Implicit,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Written {
     name: Spanned<String>,
     listen: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
-    tls: TlsWord,
-    #[serde(default)]
+    tls: tls::Word,
     require_tls: Option<Spanned<bool>>,
     certificate: Option<Spanned<PathBuf>>,
     private_key: Option<Spanned<PathBuf>>,
     #[serde(default)]
-    certificates: Vec<Pair>,
+    certificates: Vec<tls::Pair>,
+    min_tls: Option<Spanned<tls::LeastTls>>,
+    client_certificates: Option<Spanned<tls::ClientWord>>,
+    client_ca: Option<Spanned<PathBuf>>,
     recipients: Option<Spanned<recipients::Written>>,
     #[serde(default)]
     trusted: Vec<Spanned<String>>,
@@ -120,13 +88,6 @@ struct WrittenBalancers {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WrittenXClient {
     from: Spanned<Vec<Spanned<String>>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Pair {
-    certificate: Spanned<PathBuf>,
-    private_key: Spanned<PathBuf>,
 }
 
 pub(super) fn check_all(
@@ -174,7 +135,7 @@ fn check(
     };
     Ok(ListenerConfig {
         listen: addresses(source, &written.listen)?,
-        tls: check_tls(source, base, span, &written)?,
+        tls: tls::check(source, base, span, &written)?,
         recipients: recipients::check(source, base, recipients)?,
         trusted: networks(source, &written.trusted)?,
         balancers: balancers(source, written.proxy_protocol.as_ref())?,
@@ -278,106 +239,4 @@ fn networks(source: &Source, written: &[Spanned<String>]) -> Result<Vec<IpNet>, 
         })
     };
     written.iter().map(parse).collect()
-}
-
-fn check_tls(
-    source: &Source,
-    base: &Path,
-    span: std::ops::Range<usize>,
-    written: &Written,
-) -> Result<ListenerTls, ConfigError> {
-    let required = written.require_tls.as_ref().is_some_and(|r| *r.get_ref());
-    match written.tls {
-        TlsWord::Off => {
-            refuse_keys_without_tls(source, written)?;
-            Ok(ListenerTls::Off)
-        }
-        TlsWord::Starttls => {
-            let certificates = certificates(source, base, span, written)?;
-            Ok(ListenerTls::Starttls {
-                certificates,
-                required,
-            })
-        }
-        TlsWord::Implicit => certificates(source, base, span, written).map(ListenerTls::Implicit),
-    }
-}
-
-fn refuse_keys_without_tls(source: &Source, written: &Written) -> Result<(), ConfigError> {
-    let required = written
-        .require_tls
-        .as_ref()
-        .filter(|r| *r.get_ref())
-        .map(|r| (r.span(), "require-tls"));
-    let certificate = written
-        .certificate
-        .as_ref()
-        .map(|c| (c.span(), "certificate"));
-    match required.or(certificate) {
-        Some((span, key)) => Err(source
-            .error(
-                span,
-                format!("`{key}` has no effect: this listener speaks no TLS"),
-            )
-            .cure("add tls = \"starttls\" or tls = \"implicit\"")),
-        None => Ok(()),
-    }
-}
-
-fn certificates(
-    source: &Source,
-    base: &Path,
-    span: std::ops::Range<usize>,
-    written: &Written,
-) -> Result<Certificates, ConfigError> {
-    let missing = |key: &str| {
-        Err(source
-            .error(
-                span.clone(),
-                format!(
-                    "listener `{}` speaks TLS but has no `{key}`",
-                    written.name.get_ref()
-                ),
-            )
-            .cure(format!("add {key} = \"FILE.pem\", or tls = \"off\"")))
-    };
-    let (Some(certificate), Some(key)) = (&written.certificate, &written.private_key) else {
-        return missing(if written.certificate.is_none() {
-            "certificate"
-        } else {
-            "private-key"
-        });
-    };
-    let mut pairs = vec![(certificate, key)];
-    pairs.extend(
-        written
-            .certificates
-            .iter()
-            .map(|pair| (&pair.certificate, &pair.private_key)),
-    );
-    for file in pairs
-        .iter()
-        .flat_map(|(certificate, key)| [certificate, key])
-    {
-        exists(source, base, file)?;
-    }
-    let paths: Vec<_> = pairs
-        .iter()
-        .map(|(c, k)| (base.join(c.get_ref()), base.join(k.get_ref())))
-        .collect();
-    Certificates::read(paths)
-        .map_err(|(problem, cure)| source.error(certificate.span(), problem).cure(cure))
-}
-
-fn exists(source: &Source, base: &Path, file: &Spanned<PathBuf>) -> Result<(), ConfigError> {
-    let path = base.join(file.get_ref());
-    match std::fs::metadata(&path) {
-        Ok(_) => Ok(()),
-        Err(e) => Err(source
-            .error(
-                file.span(),
-                format!("{} cannot be read: {e}", path.display()),
-            )
-            .cure("relative paths start from the directory of this file")),
-    }
 }

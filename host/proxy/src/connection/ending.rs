@@ -3,24 +3,28 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
-use lazaret_mail::{Action, Decision, Envelope, Keep, Message, Outcome};
+use lazaret_mail::{Action, Decision, Envelope, Keep, Message, Stage};
 use lazaret_smtp::{End, Reply};
 
+use super::conclusion::{Conclusion, conclude};
 use super::intake::Refusal;
-use super::log::{self, Ended};
+use super::log;
 use super::transaction::Transaction;
 use super::{Connection, pace, replies, trace};
 use crate::backend::Error;
+use crate::explain::{By, Of};
+use crate::fate::Fate;
 use crate::quarantine;
 
 /// What becomes of a message.
 struct Ending {
-    fate: &'static str,
+    fate: Fate,
     reply: Reply,
     /// after the reply
     then: Then,
-    by: Option<Arc<str>>,
+    by: By,
     edits: String,
 }
 
@@ -31,32 +35,39 @@ enum Then {
 }
 
 impl Ending {
-    fn new(fate: &'static str, reply: Reply) -> Self {
+    fn new(fate: Fate, reply: Reply) -> Self {
         Self {
             fate,
             reply,
             then: Then::GoOn,
-            by: None,
+            by: By::Us,
             edits: String::new(),
         }
     }
 
-    fn by(mut self, by: Option<Arc<str>>) -> Self {
-        self.by = by;
-        self
+    fn by(self, by: By) -> Self {
+        Self { by, ..self }
     }
 }
 
 /// The dot has come.
 pub(super) async fn message(c: &mut Connection, end: End) {
     let Some(mut transaction) = take(c).await else {
-        return c.server.answer(Reply::bad_sequence());
+        return c.server.answer(Reply::bad_sequence().naming(&c.session.id));
     };
+    transaction.clock.end = Some(Instant::now());
     let ending = match end.fault {
-        Some(fault) => Ending::new("refused", fault.reply().naming(&c.session.id)),
+        Some(fault) => Ending::new(Fate::Refused, fault.reply().naming(&c.session.id)),
         None => decide(c, &mut transaction).await,
     };
-    conclude(c, &transaction, &ending, end.octets);
+    let how = Conclusion {
+        fate: ending.fate,
+        reply: Some(&ending.reply),
+        by: ending.by,
+        size: Some(end.octets),
+        edits: ending.edits,
+    };
+    conclude(c, transaction, how);
     c.delivery.reset();
     match ending.then {
         Then::GoOn => c.server.answer(ending.reply),
@@ -85,20 +96,22 @@ async fn decide(c: &mut Connection, transaction: &mut Transaction) -> Ending {
     let intake = transaction.intake.take().expect("DATA opened it");
     let spooled = match intake.finish().await {
         Ok(spooled) => spooled,
-        Err(refusal) => return refused(c, refusal, &id).await,
+        Err(refusal) => return refused(c, transaction, refusal, &id).await,
     };
     let received = match Message::parse(spooled.content.clone(), c.site.limits.header_size) {
         Ok(message) => Arc::new(message),
-        Err(fault) => return Ending::new("refused", replies::header(&fault, &id)),
+        Err(fault) => return Ending::new(Fate::Refused, replies::header(&fault, &id)),
     };
     if trace::hops(&received) > c.site.limits.received {
-        return Ending::new("refused", replies::looping(&id));
+        return Ending::new(Fate::Refused, replies::looping(&id));
     }
     let judging = c
         .judge
         .message(&c.session, &transaction.envelope, Arc::clone(&received));
-    let (decision, edited) = pace::holding(&mut c.delivery, judging).await;
-    c.heed(&decision).await;
+    let (mut decision, edited) = pace::holding(&mut c.delivery, judging).await;
+    transaction.clock.filters += decision.wall();
+    c.note(Stage::Message, Of::Itself, &mut decision);
+    c.hold(&decision).await;
     match judged(decision) {
         Judged::Ended(ending) => ending,
         Judged::Pass => deliver(c, transaction, &received, &edited).await,
@@ -110,17 +123,18 @@ async fn decide(c: &mut Connection, transaction: &mut Transaction) -> Ending {
 
 enum Judged {
     Pass,
-    Kept(Keep, Option<Arc<str>>),
+    Kept(Keep, By),
     Ended(Ending),
 }
 
 fn judged(decision: Decision) -> Judged {
+    let by = By::filter(decision.by, By::Us);
     match decision.action {
         Action::Pass => Judged::Pass,
-        Action::Keep(keep) => Judged::Kept(keep, decision.by),
-        Action::Refuse(reply) => Judged::Ended(Ending::new("refused", reply).by(decision.by)),
+        Action::Keep(keep) => Judged::Kept(keep, by),
+        Action::Refuse(reply) => Judged::Ended(Ending::new(Fate::Refused, reply).by(by)),
         Action::Close(reply) => {
-            let ending = Ending::new("refused", reply).by(decision.by);
+            let ending = Ending::new(Fate::Refused, reply).by(by);
             Judged::Ended(Ending {
                 then: Then::Close,
                 ..ending
@@ -130,19 +144,27 @@ fn judged(decision: Decision) -> Judged {
 }
 
 /// What was held since it came in.
-async fn refused(c: &mut Connection, refusal: Refusal, id: &str) -> Ending {
+async fn refused(
+    c: &mut Connection,
+    transaction: &mut Transaction,
+    refusal: Refusal,
+    id: &str,
+) -> Ending {
     match refusal {
         Refusal::Judged(decision) => {
-            c.heed(&decision).await;
+            c.hold(&decision).await;
             match judged(decision) {
                 Judged::Ended(ending) => ending,
-                Judged::Pass | Judged::Kept(..) => Ending::new("failed", Reply::local_error()),
+                Judged::Pass | Judged::Kept(..) => {
+                    Ending::new(Fate::Failed, Reply::local_error().naming(id))
+                }
             }
         }
-        Refusal::Header(fault) => Ending::new("refused", replies::header(&fault, id)),
+        Refusal::Header(fault) => Ending::new(Fate::Refused, replies::header(&fault, id)),
         Refusal::Storage(error) => {
-            tracing::error!(session = %id, %error, "the spool cannot be written");
-            Ending::new("failed", replies::storage(&error, id))
+            tracing::error!(session = %id, %error, "the message cannot be spooled");
+            transaction.problem = Some(format!("the message cannot be spooled: {error}"));
+            Ending::new(Fate::Failed, replies::storage(&error, id))
         }
     }
 }
@@ -151,19 +173,19 @@ async fn refused(c: &mut Connection, refusal: Refusal, id: &str) -> Ending {
 /// again, and the copy is taken back.
 async fn deliver(
     c: &mut Connection,
-    transaction: &Transaction,
+    transaction: &mut Transaction,
     received: &Message,
     edited: &Message,
 ) -> Ending {
     let copy = match store_promised(c, transaction, edited).await {
         Ok(copy) => copy,
-        Err(error) => return Ending::new("failed", replies::storage(&error, &c.session.id)),
+        Err(error) => return not_stored(c, transaction, &error),
     };
     if !transaction.has_live_recipients() {
         let fate = if copy.is_some() {
-            "quarantined"
+            Fate::Quarantined
         } else {
-            "discarded"
+            Fate::Discarded
         };
         return Ending {
             edits: log::edits(received, edited),
@@ -179,7 +201,7 @@ async fn deliver(
 
 async fn send(
     c: &mut Connection,
-    transaction: &Transaction,
+    transaction: &mut Transaction,
     received: &Message,
     edited: &Message,
 ) -> Ending {
@@ -192,14 +214,23 @@ async fn send(
     };
     let edits = log::edits(received, &outgoing);
     let (fate, reply) = match c.delivery.message(&outgoing).await {
-        Ok(reply) if reply.code().is_positive() => ("delivered", replies::of_backend(reply)),
-        Ok(reply) => ("refused by the backend", replies::of_backend(reply)),
-        Err(error @ Error::InDoubt(_)) => ("in doubt", c.backend_failed(&error)),
-        Err(error) => ("failed", c.backend_failed(&error)),
+        Ok(reply) if reply.code().is_positive() => (Fate::Delivered, replies::of_backend(reply)),
+        Ok(reply) => (Fate::RefusedByBackend, replies::of_backend(reply)),
+        Err(error) => {
+            let fate = match error {
+                Error::InDoubt(_) => Fate::InDoubt,
+                _ => Fate::Failed,
+            };
+            transaction.problem = Some(error.to_string());
+            return Ending {
+                edits,
+                ..Ending::new(fate, c.backend_failed(&error))
+            };
+        }
     };
     Ending {
         edits,
-        ..Ending::new(fate, reply)
+        ..Ending::new(fate, reply).by(By::Backend)
     }
 }
 
@@ -216,7 +247,7 @@ fn trace_field(c: &Connection, transaction: &Transaction) -> Option<lazaret_mail
 /// The transaction's mark: everybody's copy is kept, the backend gets none.
 async fn keep_message(
     c: &mut Connection,
-    transaction: &Transaction,
+    transaction: &mut Transaction,
     received: &Message,
     edited: &Message,
     keep: Keep,
@@ -226,8 +257,8 @@ async fn keep_message(
         Keep::Discard => discard(c, transaction, edited).await,
         Keep::Quarantine(reason) => {
             match store(c, &transaction.id, &transaction.envelope, edited, &reason).await {
-                Ok(_) => Ending::new("quarantined", replies::taken(&transaction.id)),
-                Err(error) => Ending::new("failed", replies::storage(&error, &c.session.id)),
+                Ok(_) => Ending::new(Fate::Quarantined, replies::taken(&transaction.id)),
+                Err(error) => not_stored(c, transaction, &error),
             }
         }
     };
@@ -235,12 +266,17 @@ async fn keep_message(
 }
 
 /// Quarantine goes before discard: recipients whose copy was promised to the quarantine at RCPT get it.
-async fn discard(c: &mut Connection, transaction: &Transaction, edited: &Message) -> Ending {
+async fn discard(c: &mut Connection, transaction: &mut Transaction, edited: &Message) -> Ending {
     match store_promised(c, transaction, edited).await {
-        Ok(None) => Ending::new("discarded", replies::taken(&transaction.id)),
-        Ok(Some(_)) => Ending::new("quarantined", replies::taken(&transaction.id)),
-        Err(error) => Ending::new("failed", replies::storage(&error, &c.session.id)),
+        Ok(None) => Ending::new(Fate::Discarded, replies::taken(&transaction.id)),
+        Ok(Some(_)) => Ending::new(Fate::Quarantined, replies::taken(&transaction.id)),
+        Err(error) => not_stored(c, transaction, &error),
     }
+}
+
+fn not_stored(c: &Connection, transaction: &mut Transaction, error: &io::Error) -> Ending {
+    transaction.problem = Some(format!("the quarantine cannot be written: {error}"));
+    Ending::new(Fate::Failed, replies::storage(error, &c.session.id))
 }
 
 /// The copy of the recipients that go to the quarantine, if there are any.
@@ -280,39 +316,4 @@ async fn store(
         None => Err(io::Error::other("no quarantine directory is configured")),
     };
     stored.inspect_err(|error| tracing::error!(session = %c.session.id, %error, "the quarantine cannot be written"))
-}
-
-/// The log line and the observers.
-fn conclude(c: &mut Connection, transaction: &Transaction, ending: &Ending, size: u64) {
-    let queue_id = queue_id(&ending.reply).filter(|_| ending.fate == "delivered");
-    log::ended(&Ended {
-        session: &c.session,
-        envelope: &transaction.envelope,
-        id: &transaction.id,
-        fate: ending.fate,
-        size,
-        reply: &ending.reply,
-        by: ending.by.as_deref(),
-        queue_id: queue_id.as_deref(),
-        edits: &ending.edits,
-    });
-    c.site.counters.ended(ending.fate);
-    let outcome = Outcome {
-        code: ending.reply.code().get(),
-        text: ending.reply.text().to_owned(),
-        decided_by: ending.by.as_deref().map(str::to_owned),
-        queue_id,
-    };
-    if let Some(observation) = c.judge.finish(&c.session, &transaction.envelope, outcome) {
-        c.site.observers.spawn(observation);
-    }
-}
-
-/// Postfix, Exim and most others end with `queued as ID` or `id=ID`.
-fn queue_id(reply: &Reply) -> Option<String> {
-    let text = reply.text();
-    let (_, id) = text
-        .split_once("queued as ")
-        .or_else(|| text.split_once("id="))?;
-    id.split_ascii_whitespace().next().map(str::to_owned)
 }

@@ -1,47 +1,58 @@
-//! What the log says of a transaction: one line with all facts. Everything a client, a backend or a filter wrote is
+//! What the log says of a transaction: one line with all facts, however it ended. Everything a client, a backend or a filter wrote is
 //! escaped, so that no octet of theirs ends a line or steers a terminal.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
 
 use lazaret_mail::{Decision, Envelope, Field, Keep, Message, Session, Stage};
 use lazaret_smtp::{Path, Reply};
 
-/// How a transaction ended.
-pub(super) struct Ended<'e> {
-    pub(super) session: &'e Session,
-    pub(super) envelope: &'e Envelope,
-    pub(super) id: &'e str,
-    /// `delivered`, `refused`, `quarantined`, `discarded`, `failed` …
-    pub(super) fate: &'static str,
-    /// octets the client sent
-    pub(super) size: u64,
-    pub(super) reply: &'e Reply,
-    /// the filter that decided
-    pub(super) by: Option<&'e str>,
-    pub(super) queue_id: Option<&'e str>,
-    /// fields added and removed on the way to the backend
-    pub(super) edits: &'e str,
-}
+use crate::explain::{Ended, Entry, Judgement};
 
-/// One line for a transaction that came to its end of data.
-pub(super) fn ended(ended: &Ended<'_>) {
-    let (session, envelope) = (ended.session, ended.envelope);
+/// Of a text of somebody else.
+const MOST_CHARACTERS: usize = 500;
+
+/// Recipients, and refused recipients, that are named in a line.
+const MOST_NAMED: usize = 10;
+
+/// The one line of a transaction, however it ended.
+pub(super) fn transaction(entry: &Entry) {
+    let Ended::Transaction(it) = &entry.ended else {
+        return;
+    };
+    let session = &*entry.session;
+    let sender = it.envelope.sender.as_ref().map_or("", mailbox);
     tracing::info!(
         session = %session.id,
-        transaction = %ended.id,
+        transaction = format_args!("{}-{}", session.id, it.number),
         listener = %session.listener,
         client = %session.client.address,
-        helo = %escape(session.hello.as_deref().unwrap_or_default()),
+        ptr = %Escaped(session.client.name.known_by_now().unwrap_or("-")),
+        helo = %Escaped(session.hello.as_deref().unwrap_or_default()),
         tls = session.tls.as_ref().map_or("", |tls| tls.version.as_str()),
-        from = %escape(envelope.sender.as_ref().map_or("", mailbox)),
-        to = %recipients(envelope),
-        recipients = envelope.recipients.len(),
-        size = ended.size,
-        reply = %reply(ended.reply),
-        by = ended.by.unwrap_or("-"),
-        queue_id = %escape(ended.queue_id.unwrap_or("-")),
-        edits = %ended.edits,
-        "{}", ended.fate
+        from = %Escaped(sender),
+        to = %Recipients(&it.envelope),
+        recipients = it.envelope.recipients.len(),
+        refused = it.refused,
+        refusals = %Refusals(&it.judgements),
+        size = it.size.unwrap_or(0),
+        reply = %OneLine(it.reply.as_ref()),
+        by = %Escaped(it.by.word()),
+        score = it.score,
+        queue_id = %Escaped(it.queue_id.as_deref().unwrap_or("-")),
+        backend = it.talk.address.as_deref().unwrap_or("-"),
+        edits = it.edits,
+        problem = %Escaped(it.problem.as_deref().unwrap_or("-")),
+        generation = it.generation,
+        mail_ms = milliseconds(it.phases.mail),
+        data_ms = milliseconds(it.phases.data),
+        content_ms = milliseconds(it.phases.content),
+        filters_ms = milliseconds(it.phases.filters),
+        backend_ms = milliseconds(it.phases.backend),
+        total_ms = milliseconds(it.phases.total),
+        "{}",
+        it.fate.words()
     );
 }
 
@@ -57,22 +68,22 @@ pub(super) fn records(session: &Session, decision: &Decision) {
             cpu_us = u64::try_from(record.cpu.as_micros()).unwrap_or(u64::MAX),
             memory = record.memory,
             dropped = record.dropped,
-            record = %escape(&record.to_string()),
+            record = %Escaped(&record.to_string()),
             "filter"
         );
     }
 }
 
-/// One line for a refusal before the end of data; `of` is what was refused.
+/// One line for a refusal outside of transactions; `of` is what was refused.
 pub(super) fn refused(session: &Session, stage: Stage, of: &str, answer: &Reply, by: Option<&str>) {
     tracing::info!(
         session = %session.id,
         listener = %session.listener,
         client = %session.client.address,
-        helo = %escape(session.hello.as_deref().unwrap_or_default()),
+        helo = %Escaped(session.hello.as_deref().unwrap_or_default()),
         stage = stage.name(),
-        of = %escape(of),
-        reply = %reply(answer),
+        of = %Escaped(of),
+        reply = %OneLine(Some(answer)),
         by = by.unwrap_or("-"),
         "refused"
     );
@@ -84,38 +95,45 @@ pub(super) fn closed(session: &Session, reason: &str) {
         session = %session.id,
         listener = %session.listener,
         client = %session.client.address,
-        helo = %escape(session.hello.as_deref().unwrap_or_default()),
+        helo = %Escaped(session.hello.as_deref().unwrap_or_default()),
         reason,
         "closed"
     );
 }
 
-/// One line for a recipient that was told yes and that the backend never hears of.
+/// For a recipient that was told yes and that the backend never hears of.
 pub(super) fn kept(session: &Session, recipient: &str, keep: &Keep, by: Option<&str>) {
     let (fate, reason) = match keep {
         Keep::Quarantine(reason) => ("recipient goes to the quarantine", reason.as_str()),
         Keep::Discard => ("recipient is discarded", ""),
     };
-    tracing::info!(
+    tracing::debug!(
         session = %session.id,
-        to = %escape(recipient),
-        reason = %escape(reason),
+        to = %Escaped(recipient),
+        reason = %Escaped(reason),
         by = by.unwrap_or("-"),
         "{fate}"
     );
 }
 
-/// A reply in one line.
-pub(super) fn reply(reply: &Reply) -> String {
-    let enhanced = reply
-        .enhanced()
-        .map(|e| format!("{e} "))
-        .unwrap_or_default();
-    escape(&format!(
-        "{} {enhanced}{}",
-        reply.code(),
-        reply.text().replace('\n', " / ")
-    ))
+/// A reply in one line; `-` for none.
+struct OneLine<'r>(Option<&'r Reply>);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(reply) = self.0 else {
+            return f.write_str("-");
+        };
+        write!(f, "{}", reply.code())?;
+        if let Some(enhanced) = reply.enhanced() {
+            write!(f, " {enhanced}")?;
+        }
+        for (number, line) in reply.lines().enumerate() {
+            let between = if number == 0 { " " } else { " / " };
+            write!(f, "{between}{}", Escaped(line))?;
+        }
+        Ok(())
+    }
 }
 
 /// The fields that are in `after` and not in `before`, with their octets, and the other way round:
@@ -123,7 +141,7 @@ pub(super) fn reply(reply: &Reply) -> String {
 pub(super) fn edits(before: &Message, after: &Message) -> String {
     const MOST: usize = 40;
     let word = |(sign, field): (char, &Field)| {
-        format!("{sign}{}:{}", escape(field.name()), field.raw().len())
+        format!("{sign}{}:{}", Escaped(field.name()), field.raw().len())
     };
     let added = without(after, before).into_iter().map(|field| ('+', field));
     let removed = without(before, after).into_iter().map(|field| ('-', field));
@@ -156,22 +174,61 @@ fn mailbox(path: &Path) -> &str {
 }
 
 /// At most ten of them; the count is in the line too.
-fn recipients(envelope: &Envelope) -> String {
-    let some: Vec<String> = envelope
-        .recipients
-        .iter()
-        .take(10)
-        .map(|path| escape(mailbox(path)))
-        .collect();
-    some.join(",")
+struct Recipients<'e>(&'e Envelope);
+
+impl fmt::Display for Recipients<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, path) in self.0.recipients.iter().take(MOST_NAMED).enumerate() {
+            let between = if number == 0 { "" } else { "," };
+            write!(f, "{between}{}", Escaped(mailbox(path)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Refused recipients: who, what they got, by whom. At most ten of them; `-` for none.
+struct Refusals<'j>(&'j [Judgement]);
+
+impl fmt::Display for Refusals<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at_rcpt = self.0.iter().filter(|it| it.stage == Some(Stage::Rcpt));
+        let refused = at_rcpt.filter(|it| it.reply.is_some()).take(MOST_NAMED);
+        let mut between = "";
+        for judgement in refused {
+            let of = Escaped(judgement.of.word().unwrap_or_default());
+            let reply = OneLine(judgement.reply.as_ref());
+            write!(
+                f,
+                "{between}<{of}> {reply} by {}",
+                Escaped(judgement.by.word())
+            )?;
+            between = "; ";
+        }
+        match between {
+            "" => f.write_str("-"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// In thousandths.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// Controls, line separators, quotes and everything outside ASCII as `\u{..}`; at most 500 characters.
-pub(super) fn escape(text: &str) -> String {
-    text.chars()
-        .take(500)
-        .flat_map(char::escape_default)
-        .collect()
+pub(super) struct Escaped<'t>(pub(super) &'t str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let harmless =
+            |octet: u8| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\'' | b'\\');
+        if self.0.len() <= MOST_CHARACTERS && self.0.bytes().all(harmless) {
+            return f.write_str(self.0);
+        }
+        let mut characters = self.0.chars().take(MOST_CHARACTERS);
+        characters.try_for_each(|c| write!(f, "{}", c.escape_default()))
+    }
 }
 
 #[cfg(test)]
@@ -183,7 +240,7 @@ mod tests {
     #[test]
     fn no_octet_of_theirs_steers_the_log() {
         assert_eq!(
-            escape("a\r\nb\u{1b}[2J\u{85}\u{2028}\""),
+            Escaped("a\r\nb\u{1b}[2J\u{85}\u{2028}\"").to_string(),
             "a\\r\\nb\\u{1b}[2J\\u{85}\\u{2028}\\\""
         );
     }

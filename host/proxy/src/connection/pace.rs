@@ -21,8 +21,11 @@ const PATIENCE_OVER_SIZE: u64 = 4;
 pub(super) struct Pace {
     command: Duration,
     block: Duration,
+    whole: Duration,
     /// of the command or block under way
     due: Instant,
+    /// of the message under way
+    last: Option<Instant>,
     /// of the session
     end: Instant,
     /// octets of the block under way
@@ -39,7 +42,9 @@ impl Pace {
         Self {
             command: deadlines.command,
             block: deadlines.block,
+            whole: deadlines.message,
             due: now + deadlines.command,
+            last: None,
             end: now + deadlines.session,
             octets: 0,
             message: 0,
@@ -49,12 +54,14 @@ impl Pace {
 
     /// A command was answered, or a stage took its own time: the client's time starts.
     pub(super) fn restart(&mut self) {
+        self.last = None;
         self.start(self.command);
     }
 
     /// A message begins.
     pub(super) fn begin_message(&mut self) {
         self.message = 0;
+        self.last = Some(Instant::now() + self.whole);
         self.start(self.block);
     }
 
@@ -73,7 +80,8 @@ impl Pace {
     }
 
     pub(super) fn due(&self) -> Instant {
-        self.due.min(self.end)
+        let due = self.due.min(self.end);
+        self.last.map_or(due, |last| due.min(last))
     }
 
     fn start(&mut self, patience: Duration) {

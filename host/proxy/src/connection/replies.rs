@@ -65,6 +65,16 @@ pub(super) fn storage(error: &io::Error, id: &str) -> Reply {
     }
 }
 
+/// `in-flight` is reached.
+pub(super) fn crowded(id: &str) -> Reply {
+    reply(
+        Code::NO_ROOM,
+        (4, 3, 1),
+        "Too many messages under way, try later",
+        id,
+    )
+}
+
 /// The header section is refused.
 pub(super) fn header(fault: &HeaderFault, id: &str) -> Reply {
     match fault {

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use lazaret_mail::{Action, Message, Stage};
 use lazaret_smtp::{Extensions, Hello, HelloVerb, Keyword, Path, Reply};
 
+use super::conclusion::Conclusion;
 use super::intake::{Intake, Refusal};
-use super::transaction::Transaction;
 use super::{Connection, log, own, pace, replies, xclient};
+use crate::explain::{By, Of};
+use crate::fate::Fate;
 
 /// Before the greeting.
 pub(super) async fn connect(c: &mut Connection) {
-    let decision = c.judge.connect(&c.session).await;
-    c.obey(Stage::Connect, "", &decision).await;
+    let mut decision = c.judge.connect(&c.session).await;
+    c.obey(Stage::Connect, Of::Itself, &mut decision).await;
     match decision.action {
         Action::Pass | Action::Keep(_) => c.server.greet(),
         Action::Refuse(reply) => c.server.refuse_greeting(reply),
@@ -23,7 +25,7 @@ pub(super) async fn connect(c: &mut Connection) {
 
 /// HELO or EHLO.
 pub(super) async fn hello(c: &mut Connection, hello: Hello) {
-    c.drop_transaction();
+    c.drop_transaction(Fate::Reset);
     // The backend knows this client by the name it said before.
     c.delivery.let_go();
     c.protocol = if hello.verb == HelloVerb::Ehlo {
@@ -32,8 +34,9 @@ pub(super) async fn hello(c: &mut Connection, hello: Hello) {
         "SMTP"
     };
     Arc::make_mut(&mut c.session).hello = Some(hello.name.clone());
-    let decision = c.judge.hello(&c.session, &hello.name).await;
-    c.obey(Stage::Hello, &hello.name, &decision).await;
+    let mut decision = c.judge.hello(&c.session, &hello.name).await;
+    let name = Of::Name(hello.name.as_str().into());
+    c.obey(Stage::Hello, name, &mut decision).await;
     match decision.action {
         Action::Pass | Action::Keep(_) => {
             let offer = offer(c).await;
@@ -59,30 +62,41 @@ async fn offer(c: &mut Connection) -> Extensions {
 /// MAIL.
 pub(super) async fn mail(c: &mut Connection, path: Path) {
     let chain = c.chain();
-    let decision = c.judge.mail(chain, &c.session, &path).await;
-    c.obey(Stage::Mail, path.address.mailbox(), &decision).await;
+    c.begin(&chain, &path);
+    if !c.site.spooler.has_room(path.declared_size().unwrap_or(0)) {
+        let reply = replies::crowded(&c.session.id);
+        c.end_transaction(Conclusion::early(Fate::Failed, Some(&reply), By::Us));
+        c.server.answer(reply);
+        return c.pace.restart();
+    }
+    let mut decision = c.judge.mail(chain, &c.session, &path).await;
+    c.obey(Stage::Mail, Of::Itself, &mut decision).await;
+    let by = By::filter(decision.by, By::Us);
     match decision.action {
         Action::Pass | Action::Keep(_) => ask_mail(c, path).await,
         Action::Refuse(reply) => {
-            c.judge.reset();
+            c.end_transaction(Conclusion::early(Fate::Refused, Some(&reply), by));
             c.server.answer(reply);
         }
-        Action::Close(reply) => c.server.close(reply),
+        Action::Close(reply) => {
+            c.end_transaction(Conclusion::early(Fate::Refused, Some(&reply), by));
+            c.server.close(reply);
+        }
     }
     c.pace.restart();
 }
 
 async fn ask_mail(c: &mut Connection, path: Path) {
-    let reply = match c.delivery.mail(&c.introduction(), &path).await {
-        Ok(reply) => replies::of_backend(reply),
-        Err(error) => c.backend_failed(&error),
+    let (fate, by, reply) = match c.delivery.mail(&c.introduction(), &path).await {
+        Ok(reply) => (
+            Fate::RefusedByBackend,
+            By::Backend,
+            replies::of_backend(reply),
+        ),
+        Err(error) => (Fate::Failed, By::Us, c.backend_failed(&error)),
     };
-    if reply.code().is_positive() {
-        c.transactions += 1;
-        let id = format!("{}-{}", c.session.id, c.transactions);
-        c.transaction = Some(Transaction::new(id, path));
-    } else {
-        c.drop_transaction();
+    if !reply.code().is_positive() {
+        c.end_transaction(Conclusion::early(fate, Some(&reply), by));
     }
     c.server.answer(reply);
 }
@@ -90,30 +104,34 @@ async fn ask_mail(c: &mut Connection, path: Path) {
 /// RCPT.
 pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     if let Some(reply) = refuse_recipient(c, &path) {
-        log::refused(
-            &c.session,
-            Stage::Rcpt,
-            path.address.mailbox(),
-            &reply,
-            None,
-        );
+        c.recipient_refused(&path, &reply, By::Us);
         c.server.answer(reply);
         return c.pace.restart();
     }
     let Some(transaction) = &c.transaction else {
-        return c.server.answer(Reply::bad_sequence());
+        return c.server.answer(Reply::bad_sequence().naming(&c.session.id));
     };
     let envelope = Arc::clone(&transaction.envelope);
     let judging = c.judge.rcpt(&c.session, &envelope, &path);
-    let decision = pace::holding(&mut c.delivery, judging).await;
+    let mut decision = pace::holding(&mut c.delivery, judging).await;
     // Or the list of recipients would be copied when this one joins it.
     drop(envelope);
-    c.obey(Stage::Rcpt, path.address.mailbox(), &decision).await;
+    let of = Of::Address(path.address.clone());
+    c.obey(Stage::Rcpt, of, &mut decision).await;
     match decision.action {
         Action::Pass => ask_rcpt(c, path).await,
-        Action::Refuse(reply) => c.server.answer(reply),
-        Action::Close(reply) => c.server.close(reply),
+        Action::Refuse(reply) => {
+            c.count_refused();
+            c.server.answer(reply);
+        }
+        Action::Close(reply) => {
+            c.count_refused();
+            let by = By::filter(decision.by, By::Us);
+            c.end_transaction(Conclusion::early(Fate::Refused, Some(&reply), by));
+            c.server.close(reply);
+        }
         Action::Keep(keep) => {
+            c.counts.recipient(true);
             log::kept(
                 &c.session,
                 path.address.mailbox(),
@@ -142,16 +160,16 @@ fn refuse_recipient(c: &Connection, path: &Path) -> Option<Reply> {
 }
 
 async fn ask_rcpt(c: &mut Connection, path: Path) {
-    let reply = match c.delivery.rcpt(&path).await {
-        Ok(reply) => replies::of_backend(reply),
-        Err(error) => c.backend_failed(&error),
+    let (by, reply) = match c.delivery.rcpt(&path).await {
+        Ok(reply) => (By::Backend, replies::of_backend(reply)),
+        Err(error) => (By::Us, c.backend_failed(&error)),
     };
-    if let Some(transaction) = c
-        .transaction
-        .as_mut()
-        .filter(|_| reply.code().is_positive())
-    {
-        transaction.accept(path);
+    match &mut c.transaction {
+        Some(transaction) if reply.code().is_positive() => {
+            c.counts.recipient(true);
+            transaction.accept(path);
+        }
+        _ => c.recipient_refused(&path, &reply, by),
     }
     c.server.answer(reply);
 }
@@ -159,13 +177,13 @@ async fn ask_rcpt(c: &mut Connection, path: Path) {
 /// DATA: the content is wanted; the backend is asked when it is complete.
 pub(super) fn data(c: &mut Connection) {
     let Some(transaction) = &mut c.transaction else {
-        return c.server.answer(Reply::bad_sequence());
+        return c.server.answer(Reply::bad_sequence().naming(&c.session.id));
     };
     let watch = c
         .judge
         .asks(Stage::Headers)
         .then_some(c.site.limits.header_size);
-    transaction.intake = Some(Intake::new(c.site.spooler.open(), watch));
+    transaction.receive(Intake::new(c.site.spooler.open(), watch));
     c.pace.begin_message();
     c.server.go_ahead();
 }
@@ -190,17 +208,16 @@ pub(super) async fn headers(c: &mut Connection, section: bytes::Bytes) {
         Ok(message) => {
             let message = Arc::new(message);
             let judging = c.judge.headers(&c.session, &transaction.envelope, &message);
-            let decision = pace::holding(&mut c.delivery, judging).await;
+            let mut decision = pace::holding(&mut c.delivery, judging).await;
+            c.note(Stage::Headers, Of::Itself, &mut decision);
             match &decision.action {
-                Action::Pass | Action::Keep(_) => {
-                    log::records(&c.session, &decision);
-                    None
-                }
+                Action::Pass | Action::Keep(_) => None,
                 Action::Refuse(_) | Action::Close(_) => Some(Refusal::Judged(decision)),
             }
         }
     };
-    if let (Some(refusal), Some(intake)) = (refusal, &mut transaction.intake) {
+    let intake = c.transaction.as_mut().and_then(|it| it.intake.as_mut());
+    if let (Some(refusal), Some(intake)) = (refusal, intake) {
         intake.refuse(refusal);
     }
 }

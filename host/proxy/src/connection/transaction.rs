@@ -1,9 +1,11 @@
-//! One transaction: from an accepted MAIL to the reply to its end of data.
+//! One transaction: from MAIL to its last reply.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use lazaret_mail::{Envelope, Keep};
 use lazaret_smtp::Path;
+use tracing::Span;
 
 use super::intake::Intake;
 
@@ -18,20 +20,59 @@ pub(super) struct Transaction {
     pub(super) kept: Vec<(Path, Keep)>,
     /// from DATA on
     pub(super) intake: Option<Intake>,
+    pub(super) clock: Clock,
+    /// for whatever happens in it
+    pub(super) span: Span,
+    /// recipients refused, by whomever
+    pub(super) refused: usize,
+    /// what did not work, ours or the backend's; the last of it
+    pub(super) problem: Option<String>,
+}
+
+/// When what happened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    /// from the beginning of the session, or the end of the last transaction, to MAIL
+    pub(super) before: Duration,
+    /// MAIL
+    pub(super) mail: Instant,
+    /// DATA, or the first BDAT
+    pub(super) data: Option<Instant>,
+    /// the end of data
+    pub(super) end: Option<Instant>,
+    /// in filters
+    pub(super) filters: Duration,
 }
 
 impl Transaction {
-    pub(super) fn new(id: String, sender: Path) -> Self {
+    /// MAIL came, `before` after whatever was last.
+    pub(super) fn new(id: String, sender: Path, before: Duration, span: Span) -> Self {
         let envelope = Envelope {
             sender: Some(sender),
             recipients: Vec::new(),
         };
         Self {
+            span,
             id,
             envelope: Arc::new(envelope),
             kept: Vec::new(),
             intake: None,
+            clock: Clock {
+                before,
+                mail: Instant::now(),
+                data: None,
+                end: None,
+                filters: Duration::ZERO,
+            },
+            refused: 0,
+            problem: None,
         }
+    }
+
+    /// The content begins.
+    pub(super) fn receive(&mut self, intake: Intake) {
+        self.intake = Some(intake);
+        self.clock.data = Some(Instant::now());
     }
 
     /// The client was told yes.

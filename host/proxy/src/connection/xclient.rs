@@ -11,6 +11,8 @@ use lazaret_mail::{Action, ClientName, Judge, Stage};
 use lazaret_smtp::{Attribute, Code, Enhanced, Keyword, Reply};
 
 use super::{Connection, Trust};
+use crate::explain::Of;
+use crate::fate::Fate;
 
 /// What is taken, as offered.
 const ATTRIBUTES: [&str; 5] = ["NAME", "ADDR", "PORT", "PROTO", "HELO"];
@@ -33,10 +35,12 @@ pub(super) fn keyword() -> Keyword {
 /// Answers it. Whoever may no longer say it (a passed-on client for another one) is refused.
 pub(super) async fn present(c: &mut Connection, attributes: &[Attribute]) {
     if !c.may_present() {
-        return c.server.answer(refused());
+        return c.server.answer(refused().naming(&c.session.id));
     }
     match c.presented.take_in(attributes) {
-        None => c.server.answer(Reply::bad_parameter()),
+        None => c
+            .server
+            .answer(Reply::bad_parameter().naming(&c.session.id)),
         Some(None) => c.server.answer(greeting(&c.site.hostname)),
         Some(Some(address)) => {
             let presented = std::mem::take(&mut c.presented);
@@ -86,7 +90,7 @@ fn parse_name(value: &str) -> Option<String> {
 
 /// The session of the client that is passed on.
 async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
-    c.drop_transaction();
+    c.drop_transaction(Fate::Reset);
     c.delivery.let_go();
     c.trust = Trust::of(&c.door, address.ip());
     let judge = Judge::new(c.chain(), &c.door.name);
@@ -102,8 +106,8 @@ async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
     session.early_talker = false;
     tracing::info!(session = %session.id, %peer, client = %address, "passed on by XCLIENT");
     c.protocol = "SMTP";
-    let decision = c.judge.connect(&c.session).await;
-    c.obey(Stage::Connect, "", &decision).await;
+    let mut decision = c.judge.connect(&c.session).await;
+    c.obey(Stage::Connect, Of::Itself, &mut decision).await;
     match decision.action {
         Action::Pass | Action::Keep(_) => c.server.answer(greeting(&c.site.hostname)),
         // Going on would serve the client as somebody else.

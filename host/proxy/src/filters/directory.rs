@@ -68,7 +68,7 @@ enum Step {
     Read {
         stem: String,
         entry: Entry,
-        reading: Reading,
+        reading: Box<Reading>,
     },
 }
 
@@ -85,6 +85,11 @@ impl Directory {
             failed: BTreeMap::new(),
             tried,
         }
+    }
+
+    /// The configuration changed: filters that come later must fit it.
+    pub(super) fn fit(&mut self, needs: Needs) {
+        self.needs = needs;
     }
 
     pub(super) fn held(&self) -> &[Held] {
@@ -368,7 +373,7 @@ fn step(
         None => Step::Read {
             stem: stem.to_owned(),
             entry: entry.clone(),
-            reading,
+            reading: Box::new(reading),
         },
     }
 }
@@ -386,7 +391,7 @@ async fn load(step: Step, loader: &dyn Loader) -> Held {
             stem,
             entry,
             reading,
-        } => (stem, entry, reading),
+        } => (stem, entry, *reading),
     };
     let (key, loaded) = match reading.result {
         Err(unread) => (None, Err((unread.policy, unread.error))),

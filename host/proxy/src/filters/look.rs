@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Differs if a file was written, replaced, renamed over or given other rights: device, inode, size, and the times of
 /// its content and of its entry, in nanoseconds. None: it cannot be looked at.
-pub(crate) type Stamp = Option<[i128; 5]>;
+pub(super) type Stamp = Option<[i128; 5]>;
 
 /// The files of one filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +70,7 @@ fn survey(directory: &Path) -> io::Result<BTreeMap<String, Entry>> {
 }
 
 /// Of a list, wherever a link leads: those who keep lists elsewhere change where it leads.
-pub(crate) fn stamp(path: &Path) -> Stamp {
+pub(super) fn stamp(path: &Path) -> Stamp {
     std::fs::metadata(path).ok().map(mark)
 }
 

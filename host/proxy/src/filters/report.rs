@@ -51,6 +51,10 @@ pub struct FilterReport {
     pub failed: u64,
     /// CPU of all of them, in milliseconds
     pub cpu_ms: u64,
+    /// `closed`; or `open`: it failed over and over, is not asked, and its `on-failure` answers
+    pub breaker: String,
+    /// questions that were not asked because of that
+    pub kept_out: u64,
 }
 
 /// The operator's word.

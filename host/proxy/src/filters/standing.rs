@@ -12,11 +12,12 @@ use super::report::{ChainReport, FilterReport, TroubleReport, seconds, word};
 pub(crate) struct Standing {
     /// what the operator says over the heads of filters
     pub(crate) board: Switchboard,
-    configured: Mode,
     now: Mutex<Now>,
 }
 
 struct Now {
+    /// of the configuration, for all filters
+    configured: Mode,
     generation: u64,
     since: SystemTime,
     filters: Vec<Listed>,
@@ -35,14 +36,20 @@ impl Standing {
     pub(crate) fn new(configured: Mode) -> Self {
         Self {
             board: Switchboard::new(configured),
-            configured,
             now: Mutex::new(Now {
+                configured,
                 generation: 0,
                 since: SystemTime::now(),
                 filters: Vec::new(),
                 trouble: None,
             }),
         }
+    }
+
+    /// The configuration has another mode for all filters: from the next question on.
+    pub(crate) fn configure(&self, mode: Mode) {
+        self.lock().configured = mode;
+        self.board.configure(mode);
     }
 
     /// The next generation, made of what the directory holds. To be told with [`publish`](Self::publish) once it runs.
@@ -96,12 +103,20 @@ impl Standing {
             .collect()
     }
 
+    /// Filters that failed over and over and are not asked for a while.
+    pub(crate) fn suspended(&self) -> Vec<String> {
+        let now = self.lock();
+        let names = now.filters.iter().map(|listed| listed.filter.name());
+        let suspended = names.filter(|name| self.board.place(name).is_suspended());
+        suspended.map(str::to_owned).collect()
+    }
+
     pub(crate) fn report(&self) -> ChainReport {
         let now = self.lock();
         ChainReport {
             generation: now.generation,
             since: seconds(now.since),
-            configured_mode: word(self.configured).to_owned(),
+            configured_mode: word(now.configured).to_owned(),
             switched: self.board.words().0.map(Into::into),
             filters: now
                 .filters
@@ -151,6 +166,11 @@ impl Listed {
             asked: tally.asked,
             failed: tally.failed,
             cpu_ms: u64::try_from(tally.cpu.as_millis()).unwrap_or(u64::MAX),
+            breaker: match place.is_suspended() {
+                true => "open".to_owned(),
+                false => "closed".to_owned(),
+            },
+            kept_out: tally.kept_out,
         }
     }
 }

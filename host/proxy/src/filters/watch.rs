@@ -4,104 +4,144 @@
 //! change on every file system: over NFS, below a mount, where a directory was taken away and put back, where a list
 //! lies elsewhere or a link leads to it; and nothing is lost when a queue is full.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lazaret_mail::LoadError;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
+use super::Needs;
 use super::directory::{Directory, Renewed};
 use super::look::Look;
-use super::{Stamp, stamp};
-use crate::config::{Certificates, Reload};
-use crate::site::Site;
+use crate::Config;
+use crate::renewal::{self, Renewal};
+use crate::site::{Site, Sites};
+
+/// Who asked, to be told when it is done.
+type Asked = oneshot::Sender<()>;
 
 /// Asks the proxy to look at its files now.
 #[derive(Clone, Debug)]
-pub struct Reloader(mpsc::Sender<()>);
+pub struct Reloader(mpsc::Sender<Option<Asked>>);
 
 impl Reloader {
-    /// Looks at filters, lists and certificates at once, whether they changed or not, and logs what came of it. What
-    /// failed is tried again.
+    /// Looks at the configuration, filters, lists and certificates at once, whether they changed or not, and logs what
+    /// came of it. What failed is tried again.
     pub fn reload(&self) {
         // One that is waiting already does for both.
-        let _ = self.0.try_send(());
+        let _ = self.0.try_send(None);
+    }
+
+    /// The same, and resolves when it is done, well or not.
+    pub async fn reloaded(&self) {
+        let (done, when_done) = oneshot::channel();
+        // Where nobody listens any more, nothing is left to reload.
+        if self.0.send(Some(done)).await.is_ok() {
+            let _ = when_done.await;
+        }
     }
 }
 
 /// The task that watches.
 pub(crate) struct Watch {
     directory: Option<Directory>,
-    certificates: Vec<Certificates>,
-    configuration: (PathBuf, Stamp),
-    pace: Reload,
-    asked: mpsc::Receiver<()>,
+    /// the configuration that holds
+    config: Config,
+    asked: mpsc::Receiver<Option<Asked>>,
     /// the operator asked and has no answer yet
     owed: bool,
+    /// told once nothing is owed any more
+    waiting: Vec<Asked>,
     /// seen, and since when it looks like this
     settling: Option<(Look, Instant)>,
 }
 
 impl Watch {
-    /// `configuration` is the file that is read at start only.
-    pub(crate) fn new(
-        directory: Option<Directory>,
-        certificates: Vec<Certificates>,
-        configuration: PathBuf,
-        pace: Reload,
-    ) -> (Self, Reloader) {
+    /// `config` is what holds now.
+    pub(crate) fn new(directory: Option<Directory>, config: Config) -> (Self, Reloader) {
         let (sender, asked) = mpsc::channel(1);
         let watch = Self {
             directory,
-            certificates,
-            configuration: (configuration.clone(), stamp(&configuration)),
-            pace,
+            config,
             asked,
             owed: false,
+            waiting: Vec::new(),
             settling: None,
         };
         (watch, Reloader(sender))
     }
 
     /// Until it is aborted.
-    pub(crate) async fn run(mut self, site: Arc<Site>) {
+    pub(crate) async fn run(mut self, sites: Arc<Sites>) {
         let mut others = true;
         loop {
             tokio::select! {
                 () = sleep(self.pause()) => {}
                 asked = self.asked.recv(), if others => match asked {
-                    Some(()) => self.look_at_the_rest(),
+                    Some(asked) => self.reload(asked, &sites).await,
                     None => others = false,
                 }
             }
-            if let Some(mut directory) = self.directory.take() {
-                self.turn(&mut directory, &site).await;
-                self.directory = Some(directory);
+            let site = sites.now();
+            site.doors.iter().for_each(|door| door.watch_certificates());
+            match self.directory.take() {
+                Some(mut directory) => {
+                    self.turn(&mut directory, &site).await;
+                    self.directory = Some(directory);
+                }
+                None => self.owed = false,
+            }
+            if !self.owed {
+                self.waiting.clear();
             }
         }
     }
 
     /// Shorter while something changes, so that it is brought in soon after it is still.
     fn pause(&self) -> Duration {
+        let pace = self.config.reload;
         match self.settling {
-            Some(_) => self.pace.look.min(self.pace.quiet / 2),
-            None => self.pace.look,
+            Some(_) => pace.look.min(pace.quiet / 2),
+            None => pace.look,
         }
         .max(Duration::from_millis(1))
     }
 
-    fn look_at_the_rest(&mut self) {
+    /// The configuration, then the certificates that it names; the filters are looked at next.
+    async fn reload(&mut self, asked: Option<Asked>, sites: &Sites) {
         self.owed = true;
-        let renewed = self.certificates.iter().filter(|it| it.renew()).count();
-        let all = self.certificates.len();
-        tracing::info!("asked to reload: {renewed} of {all} sets of certificates changed");
-        let (path, before) = &self.configuration;
-        if stamp(path) != *before {
-            let file = path.display();
-            tracing::warn!(%file, "the configuration changed: it is read at start only, restart to apply it");
+        self.waiting.extend(asked);
+        let filters = self.directory.as_ref().map(Directory::filters);
+        match renewal::read(&self.config, &filters.unwrap_or_default()).await {
+            Ok(renewal) => self.renew(renewal, sites),
+            Err(trouble) => {
+                tracing::error!(%trouble, "the configuration cannot be used: that before it holds as a whole");
+                sites.now().note_outdated(Some(trouble));
+            }
         }
+        let site = sites.now();
+        let doors: Vec<_> = site.doors.iter().filter(|door| door.speaks_tls()).collect();
+        let all = doors.len();
+        let renewed = doors
+            .iter()
+            .filter(|door| door.renew_certificates())
+            .count();
+        tracing::info!("asked to reload: {renewed} of {all} sets of certificates changed");
+    }
+
+    fn renew(&mut self, renewal: Renewal, sites: &Sites) {
+        let site = sites.now();
+        site.note_outdated(None);
+        renewal.log();
+        if renewal.changed.is_empty() {
+            return;
+        }
+        sites.replace(site.renewed(&self.config, &renewal.config));
+        if let Some(directory) = &mut self.directory {
+            directory.fit(Needs::of(&renewal.config));
+        }
+        self.config = renewal.config;
     }
 
     async fn turn(&mut self, directory: &mut Directory, site: &Site) {
@@ -134,10 +174,10 @@ impl Watch {
     /// Has it looked like this for the quiet period?
     fn is_still(&mut self, look: &Look) -> bool {
         match &self.settling {
-            Some((before, since)) if before == look => since.elapsed() >= self.pace.quiet,
+            Some((before, since)) if before == look => since.elapsed() >= self.config.reload.quiet,
             _ => {
                 self.settling = Some((look.clone(), Instant::now()));
-                self.pace.quiet.is_zero()
+                self.config.reload.quiet.is_zero()
             }
         }
     }

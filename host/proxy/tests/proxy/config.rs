@@ -16,6 +16,7 @@ fn text(listener: &str, backend: &str) -> String {
     )
 }
 
+const PAIR: &str = "certificate = \"cert.pem\"\nprivate-key = \"key.pem\"";
 const OURS: &str = "recipients = [\"example.org\"]";
 
 /// The directory holds cert.pem with key.pem, other.pem that fits neither, and domains.txt with a mistake in line 3.
@@ -52,6 +53,7 @@ fn check(text: &str, wanted: &str) {
 #[test]
 fn a_complete_configuration_is_taken() {
     let listener = "tls = \"starttls\"\nrequire-tls = true\ncertificate = \"cert.pem\"\nprivate-key = \"key.pem\"\n\
+                    min-tls = \"1.3\"\nclient-certificates = \"ask\"\nclient-ca = \"cert.pem\"\n\
                     recipients = [\"example.org\", \"*.example.org\"]\ntrusted = [\"10.0.0.0/8\", \"192.0.2.1\"]\nnewline-exempt = [\"192.0.2.7\"]\n\
                     proxy-protocol = { from = [\"10.0.0.5/32\"], require = false }\nxclient = { from = [\"10.0.0.6\"] }";
     let tables = "identity = \"xclient\"\nconnections = 40\nhold = \"20s\"\nidle = \"0s\"\nreuse = 1\ncheck = \"1m\"\n[limits]\nconnections = 10000\n\
@@ -67,6 +69,34 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
         (
             text("", ""),
             "lazaret.toml:2: listener `mx` has no `recipients`, say whose mail it takes",
+        ),
+        (
+            text(&format!("{OURS}\nmin-tls = \"1.3\""), ""),
+            "lazaret.toml:6: `min-tls` has no effect: this listener speaks no TLS",
+        ),
+        (
+            text(&tls("min-tls = \"1.1\""), ""),
+            "lazaret.toml:7: unknown word `1.1`",
+        ),
+        (
+            text(&tls(&format!("{PAIR}\nclient-ca = \"cert.pem\"")), ""),
+            "lazaret.toml:9: `client-ca` has no effect: clients are not asked for certificates, add client-certificates",
+        ),
+        (
+            text(
+                &tls(&format!(
+                    "{PAIR}\nclient-certificates = \"ask\"\nclient-ca = \"key.pem\""
+                )),
+                "",
+            ),
+            "lazaret.toml:10: no certificate can be read from key.pem: there is none in it",
+        ),
+        (
+            text(
+                OURS,
+                "[limits]\nmessage-size = \"10 MiB\"\nin-flight = \"9 MiB\"",
+            ),
+            "lazaret.toml:10: `in-flight` is less than `message-size`: the largest message could never be taken, write at least \"10 MiB\"",
         ),
         (
             text("recipients = []", ""),

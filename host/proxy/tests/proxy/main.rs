@@ -2,13 +2,18 @@
 
 mod backends;
 mod config;
+mod configuration;
 mod directory;
+mod explain;
 mod hold;
 mod identity;
 mod kit;
+mod metrics;
 mod passed_on;
 mod relay;
 mod reload;
+mod slow;
 mod switch;
+mod terms;
 mod tls;
 mod verdicts;

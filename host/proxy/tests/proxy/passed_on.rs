@@ -66,7 +66,8 @@ async fn others_come_in_only_where_that_is_meant() {
     let backend = Backend::honest().await;
     let strict = proxy(&backend, "proxy-protocol = { from = [\"192.0.2.9\"] }").await;
     let rest = strict.client().await.rest().await;
-    assert_eq!(rest, "554 5.7.1 No service here\r\n");
+    assert!(rest.starts_with("554 5.7.1 No service here ("), "{rest}");
+    assert!(rest.ends_with(")\r\n"), "{rest}");
     let open = proxy(
         &backend,
         "proxy-protocol = { from = [\"192.0.2.9\"], require = false }",

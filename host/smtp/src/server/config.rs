@@ -20,8 +20,7 @@ pub struct ServerConfig {
     pub require_tls: bool,
     /// What a bare LF is. Default: a fault.
     pub line_feeds: LineFeeds,
-    /// Names the session at the end of each reply with which the machine itself ends it, in parentheses. Default
-    /// empty: none.
+    /// Names the session at the end of each refusal of the machine's own, in parentheses. Default empty: none.
     pub id: String,
 }
 

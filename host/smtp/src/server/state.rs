@@ -18,6 +18,8 @@ pub(super) struct Session {
     /// Set once by `refuse_hello`, for good.
     pub(super) refusal: Option<Reply>,
     pub(super) errors: u32,
+    /// the machine's own, since somebody last asked
+    pub(super) refused: Option<Reply>,
     pub(super) inside_tls: bool,
 }
 

@@ -114,7 +114,7 @@ pub struct Harbour {
     pub reloader: Reloader,
     backend: Backend,
     address: SocketAddr,
-    admin: SocketAddr,
+    pub admin: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     done: JoinHandle<()>,
 }
@@ -173,6 +173,20 @@ impl Harbour {
         self.done.await.unwrap();
         drop(self.backend);
         Self::start(self.dir, "", "look = \"10ms\"\nquiet = \"20ms\"").await
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its backend listens.
+    pub fn backend(&self) -> SocketAddr {
+        self.backend.address
+    }
+
+    /// Messages that the backend took.
+    pub fn delivered(&self) -> usize {
+        self.backend.messages().len()
     }
 
     pub fn configuration(&self) -> PathBuf {

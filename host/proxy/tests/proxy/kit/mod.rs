@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use lazaret_proxy::{Config, Proxy};
+use lazaret_proxy::{Config, Proxy, Reloader};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -22,6 +22,7 @@ pub use filter::Filters;
 pub struct Running {
     pub address: SocketAddr,
     pub dir: tempfile::TempDir,
+    pub reloader: Reloader,
     stop: Option<oneshot::Sender<()>>,
     done: JoinHandle<()>,
 }
@@ -51,12 +52,13 @@ impl Running {
         std::fs::create_dir(dir.path().join("quarantine")).unwrap();
         setup.filters.write(&dir.path().join("filters.d"));
         let text = config(&setup, backend.address);
-        let mut config = Config::parse(&dir.path().join("lazaret.toml"), &text)
-            .unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let path = dir.path().join("lazaret.toml");
+        std::fs::write(&path, &text).unwrap();
+        let mut config = Config::read(&path).unwrap_or_else(|e| panic!("{e}\n{text}"));
         // Not in the directory of a real one.
         config.control = Some(dir.path().join("control.sock"));
         let proxy = Proxy::bind(config, Arc::new(setup.filters)).await.unwrap();
-        let address = proxy.addresses()[0].1;
+        let (address, reloader) = (proxy.addresses()[0].1, proxy.reloader());
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(proxy.run(async move {
             drop(stopped.await);
@@ -64,6 +66,7 @@ impl Running {
         Self {
             address,
             dir,
+            reloader,
             stop: Some(stop),
             done,
         }

@@ -1,0 +1,345 @@
+//! One event, one line, whatever stands in its values: a client, a backend or a filter wrote most of them.
+
+use std::fmt::{self, Write};
+
+use serde_json::Value;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::arguments::LogFormat;
+
+/// Writes events. No control character gets through: each is spelt, as `\u{1b}` or `\n`, in JSON, too, where a reader
+/// would otherwise turn `\u001b` back into what steers his terminal.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines(pub LogFormat);
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'l> LookupSpan<'l>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let spans = spans(context);
+        match self.0 {
+            LogFormat::Json => json(&mut writer, event, &spans),
+            LogFormat::Text => text(&mut writer, event, &spans),
+        }
+    }
+}
+
+/// Names of the spans it happened in, the outermost first. There are none unless somebody asked for level debug.
+fn spans<S, N>(context: &FmtContext<'_, S, N>) -> String
+where
+    S: Subscriber + for<'l> LookupSpan<'l>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    let mut names = String::new();
+    for span in context
+        .event_scope()
+        .into_iter()
+        .flat_map(|it| it.from_root())
+    {
+        if !names.is_empty() {
+            names.push('/');
+        }
+        names.push_str(span.name());
+    }
+    names
+}
+
+fn json(writer: &mut Writer<'_>, event: &Event<'_>, spans: &str) -> fmt::Result {
+    let about = event.metadata();
+    writer.write_str("{\"timestamp\":\"")?;
+    SystemTime.format_time(writer)?;
+    write!(writer, "\",\"level\":\"{}\"", about.level())?;
+    let mut fields = JsonFields {
+        writer: writer.by_ref(),
+        went: Ok(()),
+    };
+    event.record(&mut fields);
+    fields.went?;
+    write!(writer, ",\"target\":\"{}\"", about.target())?;
+    if !spans.is_empty() {
+        write!(writer, ",\"span\":\"{spans}\"")?;
+    }
+    writer.write_str("}\n")
+}
+
+struct JsonFields<'w> {
+    writer: Writer<'w>,
+    went: fmt::Result,
+}
+
+impl JsonFields<'_> {
+    fn string(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        self.value(field, |writer| {
+            writer.write_char('"')?;
+            Spelt::json(writer).write_fmt(value)?;
+            writer.write_char('"')
+        });
+    }
+
+    fn value(&mut self, field: &Field, write: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+        if self.went.is_ok() {
+            let key = write!(self.writer, ",\"{}\":", field.name());
+            self.went = key.and_then(|()| write(&mut self.writer));
+        }
+    }
+}
+
+impl Visit for JsonFields<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.value(field, |writer| write!(writer, "{}", Value::from(value)));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.value(field, |writer| write!(writer, "{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.value(field, |writer| write!(writer, "{value}"));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.value(field, |writer| write!(writer, "{value}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.string(field, format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.string(field, format_args!("{value:?}"));
+    }
+}
+
+fn text(writer: &mut Writer<'_>, event: &Event<'_>, spans: &str) -> fmt::Result {
+    let about = event.metadata();
+    SystemTime.format_time(writer)?;
+    match writer.has_ansi_escapes() {
+        true => write!(
+            writer,
+            " {}{:>5}\x1b[0m ",
+            colour(about.level()),
+            about.level()
+        )?,
+        false => write!(writer, " {:>5} ", about.level())?,
+    }
+    if !spans.is_empty() {
+        write!(writer, "{spans} ")?;
+    }
+    write!(writer, "{}:", about.target())?;
+    let mut fields = TextFields {
+        writer: writer.by_ref(),
+        value: String::new(),
+        went: Ok(()),
+    };
+    event.record(&mut fields);
+    fields.went?;
+    writer.write_char('\n')
+}
+
+fn colour(level: &Level) -> &'static str {
+    match *level {
+        Level::ERROR => "\x1b[31m",
+        Level::WARN => "\x1b[33m",
+        Level::INFO => "\x1b[32m",
+        _ => "\x1b[34m",
+    }
+}
+
+struct TextFields<'w> {
+    writer: Writer<'w>,
+    value: String,
+    went: fmt::Result,
+}
+
+impl TextFields<'_> {
+    fn value(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        if self.went.is_err() {
+            return;
+        }
+        self.value.clear();
+        let mut spelt = Spelt::text(&mut self.value);
+        self.went = spelt.write_fmt(value).and_then(|()| {
+            if field.name() == "message" {
+                return write!(self.writer, " {}", self.value);
+            }
+            write!(self.writer, " {}=", field.name())?;
+            quoted(&mut self.writer, &self.value)
+        });
+    }
+}
+
+impl Visit for TextFields<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.value(field, format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.value(field, format_args!("{value:?}"));
+    }
+}
+
+/// In quotes where anything in it could pass for the next field. A quote that is escaped already is left as it is.
+fn quoted(writer: &mut Writer<'_>, value: &str) -> fmt::Result {
+    let plain = |c: char| !matches!(c, ' ' | '"' | '=' | '\\');
+    if !value.is_empty() && value.chars().all(plain) {
+        return writer.write_str(value);
+    }
+    writer.write_char('"')?;
+    let mut escaped = false;
+    for c in value.chars() {
+        if c == '"' && !escaped {
+            writer.write_char('\\')?;
+        }
+        escaped = c == '\\' && !escaped;
+        writer.write_char(c)?;
+    }
+    writer.write_str(if escaped { "\\\"" } else { "\"" })
+}
+
+/// Spells what must not stand in a line.
+struct Spelt<'w, W> {
+    inner: &'w mut W,
+    format: LogFormat,
+}
+
+impl<'w, W: Write> Spelt<'w, W> {
+    fn json(inner: &'w mut W) -> Self {
+        Self {
+            inner,
+            format: LogFormat::Json,
+        }
+    }
+
+    fn text(inner: &'w mut W) -> Self {
+        Self {
+            inner,
+            format: LogFormat::Text,
+        }
+    }
+}
+
+impl<W: Write> Write for Spelt<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut plain = 0;
+        for (place, c) in text.char_indices() {
+            let json = self.format == LogFormat::Json;
+            let escaped = json && matches!(c, '"' | '\\');
+            if !escaped && !is_treacherous(c) {
+                continue;
+            }
+            self.inner.write_str(&text[plain..place])?;
+            plain = place + c.len_utf8();
+            match (escaped, json) {
+                (true, _) => write!(self.inner, "\\{c}")?,
+                (false, true) => write!(self.inner, "\\{}", c.escape_default())?,
+                (false, false) => write!(self.inner, "{}", c.escape_default())?,
+            }
+        }
+        self.inner.write_str(&text[plain..])
+    }
+}
+
+/// Controls of both sets, line and paragraph separators, and what turns the direction of writing or cannot be seen: a
+/// reader must see what stands there.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written of this, without the time.
+    fn written(format: LogFormat, log: impl Fn()) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .event_format(Lines(format))
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, log);
+        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+    }
+
+    const ATTACK: &str = "a\r\nb\u{1b}[2J\0\u{85}\u{2028}\u{202e}\u{7f}\",\"by\":\"x\\";
+
+    #[test]
+    fn a_json_line_parses_and_its_values_hold_no_control() {
+        let line = written(LogFormat::Json, || {
+            tracing::info!(value = ATTACK, shown = %ATTACK, debug = ?ATTACK, n = 7, f = f64::NAN, "{ATTACK}");
+        });
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.trim_end().bytes().all(|octet| octet >= 0x20), "{line}");
+        let object: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
+        let plain = "a\\r\\nb\\u{1b}[2J\\u{0}\\u{85}\\u{2028}\\u{202e}\\u{7f}\",\"by\":\"x\\";
+        for key in ["value", "shown", "message"] {
+            assert_eq!(object[key], plain, "{key}");
+        }
+        assert_eq!(object["n"], 7);
+        assert_eq!(object["f"], Value::Null);
+        assert_eq!(object["level"], "INFO");
+        for value in object.values().filter_map(Value::as_str) {
+            assert!(!value.chars().any(char::is_control), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_line_is_one_and_no_value_passes_for_another_field() {
+        let line = written(LogFormat::Text, || {
+            tracing::warn!(
+                plain = "abc",
+                empty = "",
+                spaced = "x by=y",
+                value = ATTACK,
+                n = 7,
+                "said\nso"
+            );
+        });
+        let said = line.split_once("tests: ").unwrap().1;
+        assert_eq!(
+            said,
+            "said\\nso plain=abc empty=\"\" spaced=\"x by=y\" \
+             value=\"a\\r\\nb\\u{1b}[2J\\u{0}\\u{85}\\u{2028}\\u{202e}\\u{7f}\\\",\\\"by\\\":\\\"x\\\\\" n=7\n"
+        );
+    }
+
+    #[test]
+    fn the_spans_it_happened_in_are_named() {
+        let line = written(LogFormat::Json, || {
+            let _session = tracing::info_span!("session").entered();
+            let _stage = tracing::info_span!("rcpt").entered();
+            tracing::info!("here");
+        });
+        assert!(line.contains("\"span\":\"session/rcpt\""), "{line}");
+    }
+}

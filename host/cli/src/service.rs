@@ -1,0 +1,89 @@
+//! What the service manager is told (sd_notify(3)): that we are ready, reload or stop, how things are, and that we live.
+//! Where none asked (no `NOTIFY_SOCKET`), nothing happens.
+
+use std::time::Duration;
+
+use lazaret_proxy::{Pulse, Reloader};
+use sd_notify::NotifyState;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::signals::Hangup;
+
+/// How often `systemctl status` gets a new line where no watchdog asks for more.
+const STATUS_EVERY: Duration = Duration::from_secs(10);
+/// Signs of life in the time that the watchdog allows for one: a machine short of CPU may lose some.
+const SIGNS: u32 = 6;
+
+/// A proxy as the service manager sees it.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pulse: Pulse,
+}
+
+impl Service {
+    /// Of the proxy with this pulse.
+    pub fn new(pulse: Pulse) -> Self {
+        Self { pulse }
+    }
+
+    /// We listen and have our filters.
+    pub fn ready(&self) {
+        self.tell(&[NotifyState::Ready, NotifyState::Status(&self.pulse.line())]);
+    }
+
+    /// No new connections; those that are get `grace`.
+    pub fn stopping(&self) {
+        let status = format!("stopping: {}", self.pulse.line());
+        self.tell(&[NotifyState::Stopping, NotifyState::Status(&status)]);
+    }
+
+    /// Reloads at each SIGHUP, and says when it begins and when it is done (`Type=notify-reload`).
+    pub fn reloads(&self, mut hangup: Hangup, reloader: Reloader) -> JoinHandle<()> {
+        let service = self.clone();
+        tokio::spawn(async move {
+            while hangup.comes().await {
+                service.reloading();
+                reloader.reloaded().await;
+                service.ready();
+            }
+        })
+    }
+
+    /// Signs of life, for as long as the runtime has threads that carry tasks, and lines for `systemctl status`. One
+    /// sixth of what the watchdog allows lies between two.
+    pub fn lives(&self) -> JoinHandle<()> {
+        let watchdog = sd_notify::watchdog_enabled();
+        let every = watchdog.map_or(STATUS_EVERY, |most| (most / SIGNS).min(STATUS_EVERY));
+        let service = self.clone();
+        tokio::spawn(async move {
+            let mut beats = interval(every.max(Duration::from_millis(1)));
+            beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                beats.tick().await;
+                let line = service.pulse.line();
+                match watchdog {
+                    Some(_) => {
+                        service.tell(&[NotifyState::Watchdog, NotifyState::Status(&line)]);
+                    }
+                    None => service.tell(&[NotifyState::Status(&line)]),
+                }
+            }
+        })
+    }
+
+    fn reloading(&self) {
+        // Without the time of it systemd would not know which reload this is.
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::warn!(%error, "no clock: the service manager cannot be told"),
+        }
+    }
+
+    /// What the manager misses is not worth a message lost.
+    fn tell(&self, states: &[NotifyState<'_>]) {
+        if let Err(error) = sd_notify::notify(states) {
+            tracing::debug!(%error, "the service manager cannot be told");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What is known of something that is decided.
+
+use std::mem::size_of;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use lazaret_mail::chain::Record;
+use lazaret_mail::{Envelope, Session, Stage};
+use lazaret_smtp::{Address, Reply};
+
+use crate::backend::{Exchange, Talk};
+use crate::fate::Fate;
+
+/// A transaction that is over, or a session that ended without one.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// as it was at the end
+    pub(crate) session: Arc<Session>,
+    /// when the session began
+    pub(crate) began: SystemTime,
+    /// what was decided about the session, outside of transactions
+    pub(crate) connection: Arc<Vec<Judgement>>,
+    pub(crate) ended: Ended,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Transaction(Box<Transaction>),
+    /// for this reason
+    Session(&'static str),
+}
+
+/// A transaction that is over.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    /// counts up in its session
+    pub(crate) number: u32,
+    /// after so much of the session
+    pub(crate) at: Duration,
+    /// of the chain
+    pub(crate) generation: u64,
+    /// all recipients the client was told yes about
+    pub(crate) envelope: Arc<Envelope>,
+    /// those of them the backend never heard of
+    pub(crate) kept: Vec<Address>,
+    /// recipients refused, by whomever
+    pub(crate) refused: usize,
+    pub(crate) judgements: Vec<Judgement>,
+    /// so many more are not kept
+    pub(crate) more: usize,
+    pub(crate) talk: Talk,
+    pub(crate) fate: Fate,
+    /// the last one it got; None if the client did not wait for one
+    pub(crate) reply: Option<Reply>,
+    pub(crate) by: By,
+    /// octets, if it came to its end of data
+    pub(crate) size: Option<u64>,
+    pub(crate) score: f64,
+    pub(crate) queue_id: Option<String>,
+    /// fields added and removed on the way to the backend
+    pub(crate) edits: String,
+    /// what did not work, ours or the backend's
+    pub(crate) problem: Option<String>,
+    pub(crate) phases: Phases,
+}
+
+/// How long each phase took. Zero: there was none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Phases {
+    /// from the beginning of the session, or the end of the last transaction, to MAIL
+    pub(crate) mail: Duration,
+    /// from MAIL to DATA, or to the first BDAT
+    pub(crate) data: Duration,
+    /// from there to the end of data
+    pub(crate) content: Duration,
+    /// in filters, all stages together
+    pub(crate) filters: Duration,
+    /// waiting for the backend
+    pub(crate) backend: Duration,
+    /// from MAIL to the last reply
+    pub(crate) total: Duration,
+}
+
+/// Whose decision something was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// nobody decided anything: the client left, or changed its mind
+    Nobody,
+    /// a rule of ours
+    Us,
+    Filter(Arc<str>),
+    Backend,
+}
+
+/// What a command was about.
+#[derive(Clone, Debug)]
+pub(crate) enum Of {
+    /// nothing but the session or the transaction
+    Itself,
+    Address(Address),
+    /// as said in the hello
+    Name(Box<str>),
+}
+
+impl Of {
+    pub(crate) fn word(&self) -> Option<&str> {
+        match self {
+            Of::Itself => None,
+            Of::Address(address) => Some(address.mailbox()),
+            Of::Name(name) => Some(name),
+        }
+    }
+}
+
+/// What was decided at a stage about one command.
+#[derive(Clone, Debug)]
+pub(crate) struct Judgement {
+    /// after so much of the session
+    pub(crate) at: Duration,
+    /// None: a command that never came to one
+    pub(crate) stage: Option<Stage>,
+    pub(crate) of: Of,
+    /// of each filter that was asked
+    pub(crate) records: Vec<Record>,
+    /// the refusal, if it came to one
+    pub(crate) reply: Option<Reply>,
+    pub(crate) by: By,
+}
+
+impl By {
+    /// The filter that decided, or nobody.
+    pub(crate) fn filter(by: Option<Arc<str>>, or: By) -> Self {
+        by.map_or(or, By::Filter)
+    }
+
+    /// As the log has it: a filter's name in brackets is none.
+    pub(crate) fn word(&self) -> &str {
+        match self {
+            By::Nobody => "-",
+            By::Us => "(rule)",
+            By::Filter(name) => name,
+            By::Backend => "(backend)",
+        }
+    }
+}
+
+impl Entry {
+    pub(crate) fn is_transaction(&self) -> bool {
+        matches!(self.ended, Ended::Transaction(_))
+    }
+
+    /// Octets it takes, more or less.
+    pub(crate) fn weight(&self) -> usize {
+        let own = match &self.ended {
+            Ended::Session(_) => 0,
+            Ended::Transaction(transaction) => transaction.weight(),
+        };
+        let session = size_of::<Session>() + 256;
+        size_of::<Self>() + session + all(&self.connection, Judgement::weight) + own
+    }
+}
+
+impl Transaction {
+    fn weight(&self) -> usize {
+        let texts =
+            [&self.queue_id, &self.problem].map(|text| text.as_ref().map_or(0, String::len));
+        let path = size_of::<lazaret_mail::Path>() + 64;
+        size_of::<Self>()
+            + texts.iter().sum::<usize>()
+            + self.edits.len()
+            + path * (1 + self.envelope.recipients.len())
+            + all(&self.judgements, Judgement::weight)
+            + all(&self.talk.exchanges, weight_of_exchange)
+    }
+}
+
+impl Judgement {
+    fn weight(&self) -> usize {
+        let of = self.of.word().map_or(0, str::len);
+        size_of::<Self>()
+            + of
+            + self.reply.as_ref().map_or(0, |it| it.text().len())
+            + all(&self.records, weight_of_record)
+    }
+}
+
+fn all<T>(items: &[T], weight: impl Fn(&T) -> usize) -> usize {
+    items.iter().map(weight).sum()
+}
+
+fn weight_of_exchange(exchange: &Exchange) -> usize {
+    let reply = exchange.reply.as_ref().map_or(0, |it| it.text().len());
+    size_of::<Exchange>() + reply + 64
+}
+
+fn weight_of_record(record: &Record) -> usize {
+    let scores = record
+        .scores
+        .iter()
+        .map(|(symbol, _, why)| symbol.len() + why.len() + 64);
+    let edits = record.edits.iter().map(|edit| edit.octets() + 64);
+    size_of::<Record>() + scores.sum::<usize>() + edits.sum::<usize>() + 64
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use lazaret_mail::Party;
+
+    pub(in crate::explain) fn entry(session: &str, number: Option<u32>) -> Entry {
+        let session = Session {
+            id: session.into(),
+            listener: "mx".into(),
+            client: Party {
+                address: ([192, 0, 2, 1], 40000).into(),
+                name: Default::default(),
+            },
+            hello: None,
+            tls: None,
+            user: None,
+            early_talker: false,
+        };
+        let transaction = |number| {
+            Ended::Transaction(Box::new(Transaction {
+                number,
+                at: Duration::ZERO,
+                generation: 1,
+                envelope: Arc::default(),
+                kept: Vec::new(),
+                refused: 0,
+                judgements: Vec::new(),
+                more: 0,
+                talk: Talk::default(),
+                fate: Fate::Reset,
+                reply: None,
+                by: By::Nobody,
+                size: None,
+                score: 0.0,
+                queue_id: None,
+                edits: String::new(),
+                problem: None,
+                phases: Phases::default(),
+            }))
+        };
+        Entry {
+            session: Arc::new(session),
+            began: SystemTime::UNIX_EPOCH,
+            connection: Arc::default(),
+            ended: number.map_or(Ended::Session("QUIT"), transaction),
+        }
+    }
+}

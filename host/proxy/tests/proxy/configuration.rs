@@ -1,0 +1,218 @@
+//! `lazaret.toml` read again while mail flows.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::kit::Client;
+use crate::kit::harbour::Harbour;
+
+/// Rewrites the configuration and asks for it.
+async fn change(harbour: &Harbour, old: &str, new: &str) {
+    let path = harbour.configuration();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(old), "{old} is not in {text}");
+    std::fs::write(&path, text.replacen(old, new, 1)).unwrap();
+    harbour.reloader.reloaded().await;
+}
+
+/// What a new session hears for this recipient.
+async fn recipient(harbour: &Harbour, address: &str) -> String {
+    let mut client = harbour.sender().await;
+    client
+        .send(format!("RCPT TO:<{address}>\r\n").as_bytes())
+        .await;
+    client.reply().await
+}
+
+async fn health(harbour: &Harbour) -> String {
+    harbour.http("GET", "/healthz").await.1
+}
+
+#[tokio::test]
+async fn what_changed_holds_from_the_next_session_on() {
+    let harbour = Harbour::with(&[]).await;
+    let mut before = harbour.sender().await;
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("550 5.7.1")
+    );
+    change(&harbour, "[\"example.org\"]", "[\"example.net\"]").await;
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("250")
+    );
+    assert!(
+        recipient(&harbour, "b@example.org")
+            .await
+            .starts_with("550 5.7.1")
+    );
+    // A session keeps the configuration it began with.
+    before.play("C: RCPT TO:<b@example.org>\nS: 250").await;
+    change(
+        &harbour,
+        "[admin]",
+        "[limits]\nmessage-size = \"1 MiB\"\n[admin]",
+    )
+    .await;
+    let mut client = Client::connect(harbour.address()).await;
+    client.play("S: 220\nC: EHLO a").await;
+    let offer = client.lines().await.join("\n");
+    assert!(offer.contains("SIZE 1048576"), "{offer}");
+    assert_eq!(health(&harbour).await, "ok\n");
+}
+
+#[tokio::test]
+async fn lists_of_recipients_are_read_again() {
+    let harbour = Harbour::with(&[]).await;
+    let list = harbour.dir.path().join("domains.txt");
+    std::fs::write(&list, "example.org\n").unwrap();
+    change(&harbour, "[\"example.org\"]", "{ lines = \"domains.txt\" }").await;
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("550 5.7.1")
+    );
+    std::fs::write(&list, "example.net\n").unwrap();
+    harbour.reloader.reloaded().await;
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("250")
+    );
+}
+
+#[tokio::test]
+async fn a_broken_file_changes_nothing_and_is_told() {
+    let harbour = Harbour::with(&[]).await;
+    let good = std::fs::read_to_string(harbour.configuration()).unwrap();
+    // One thing right, another wrong: neither holds.
+    change(
+        &harbour,
+        "recipients = [\"example.org\"]",
+        "recipients = [\"example.net\"]\ntrustd = []",
+    )
+    .await;
+    assert!(
+        recipient(&harbour, "b@example.org")
+            .await
+            .starts_with("250")
+    );
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("550")
+    );
+    let health = health(&harbour).await;
+    for words in [
+        "degraded: the configuration changed",
+        "lazaret.toml:11:",
+        "`trusted`",
+    ] {
+        assert!(health.contains(words), "{words}: {health}");
+    }
+    std::fs::write(harbour.configuration(), good).unwrap();
+    harbour.reloader.reloaded().await;
+    assert_eq!(self::health(&harbour).await, "ok\n");
+}
+
+/// Without anybody asking: whoever watches `/healthz` learns of it before a client meets the old one expired.
+#[tokio::test]
+async fn a_broken_certificate_is_told_while_the_old_one_serves() {
+    let harbour = Harbour::with(&[]).await;
+    let made = rcgen::generate_simple_self_signed(["mx.example.org".to_owned()]).unwrap();
+    let (cert, key) = ["cert.pem", "key.pem"]
+        .map(|name| harbour.dir.path().join(name))
+        .into();
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let tls =
+        "name = \"mx\"\ntls = \"starttls\"\ncertificate = \"cert.pem\"\nprivate-key = \"key.pem\"";
+    change(&harbour, "name = \"mx\"", tls).await;
+    assert_eq!(health(&harbour).await, "ok\n");
+    std::fs::write(&cert, "half a certificate").unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let told = loop {
+        let health = health(&harbour).await;
+        if health != "ok\n" || std::time::Instant::now() > deadline {
+            break health;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(
+        told.contains("degraded: listener `mx`: certificates changed"),
+        "{told}"
+    );
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    harbour.reloader.reloaded().await;
+    assert_eq!(health(&harbour).await, "ok\n");
+}
+
+#[tokio::test]
+async fn the_backend_may_move() {
+    let harbour = Harbour::with(&[]).await;
+    let other = crate::kit::Backend::honest().await;
+    let mut before = harbour.sender().await;
+    let here = harbour.backend().to_string();
+    change(&harbour, &here, &other.address.to_string()).await;
+    let mut after = harbour.sender().await;
+    for client in [&mut before, &mut after] {
+        client
+            .play("C: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: .\nS: 250")
+            .await;
+    }
+    assert_eq!(other.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn an_address_takes_a_restart_and_the_rest_holds() {
+    let harbour = Harbour::with(&[]).await;
+    change(&harbour, "[\"127.0.0.1:0\"]", "[\"127.0.0.1:1\"]").await;
+    change(&harbour, "[\"example.org\"]", "[\"example.net\"]").await;
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("250")
+    );
+}
+
+/// Fault 17: each change is a generation of its own, and nobody notices.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reloads_under_load_lose_nothing() {
+    const SENDERS: usize = 4;
+    const MESSAGES: usize = 25;
+    let harbour = Harbour::with(&[("10-gate.wasm", "pass"), ("10-gate.toml", "")]).await;
+    let address = harbour.address();
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|_| {
+            tokio::spawn(async move {
+                for _ in 0..MESSAGES {
+                    let mut client = Client::connect(address).await;
+                    client
+                        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: a\nC: .\nS: 250\nC: QUIT\nS: 221")
+                        .await;
+                }
+            })
+        })
+        .collect();
+    let mut reloads = 0;
+    while !senders.iter().all(|sender| sender.is_finished()) {
+        let errors = format!("[limits]\nerrors = {}\n[admin]", 20 + reloads % 2);
+        let old = match reloads {
+            0 => "[admin]".to_owned(),
+            n => format!("[limits]\nerrors = {}\n[admin]", 20 + (n - 1) % 2),
+        };
+        change(&harbour, &old, &errors).await;
+        reloads += 1;
+    }
+    for sender in senders {
+        timeout(Duration::from_secs(60), sender)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    assert_eq!(harbour.delivered(), SENDERS * MESSAGES, "{reloads} reloads");
+    assert!(reloads > 5, "only {reloads} reloads");
+}

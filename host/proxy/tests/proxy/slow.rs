@@ -1,0 +1,165 @@
+//! Deadlines hold for the whole of a phase: whoever sends an octet now and then is as late as one who sends none.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::kit::{Backend, Client, Running, Setup};
+
+/// Half a second for what is under test, and a minute for all else.
+const TABLES: [(&str, &str); 3] = [
+    ("handshake", "[deadlines]\nhandshake = \"500ms\""),
+    ("message", "[deadlines]\nmessage = \"500ms\""),
+    ("command", "[deadlines]\ncommand = \"500ms\""),
+];
+
+async fn proxy(backend: &Backend, listener: &'static str, deadline: &str) -> Running {
+    let tables = TABLES.iter().find(|(name, _)| *name == deadline).unwrap().1;
+    let setup = Setup {
+        listener,
+        tables,
+        ..Setup::default()
+    };
+    Running::start(backend, setup).await
+}
+
+/// Sends these octets over and over, one every 50 ms, until the other side closes; what it said.
+async fn trickle(tcp: &mut TcpStream, octets: &[u8]) -> String {
+    let (mut read, mut write) = tcp.split();
+    let talk = async {
+        for octet in octets.iter().cycle() {
+            if write.write_all(&[*octet]).await.is_err() {
+                break;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let mut heard = Vec::new();
+    let listen = async { drop(read.read_to_end(&mut heard).await) };
+    let over = async {
+        tokio::select! {
+            () = talk => {}
+            () = listen => {}
+        }
+    };
+    timeout(Duration::from_secs(20), over)
+        .await
+        .expect("closed in time");
+    String::from_utf8(heard).unwrap()
+}
+
+#[tokio::test]
+async fn a_proxy_header_octet_by_octet_is_too_late() {
+    let backend = Backend::honest().await;
+    let balanced = "proxy-protocol = { from = [\"127.0.0.1\"] }";
+    let proxy = proxy(&backend, balanced, "handshake").await;
+    let mut tcp = TcpStream::connect(proxy.address).await.unwrap();
+    assert_eq!(
+        trickle(
+            &mut tcp,
+            b"PROXY TCP4 192.0.2.111 198.51.100.1 40000 25\r\n"
+        )
+        .await,
+        ""
+    );
+}
+
+#[tokio::test]
+async fn a_handshake_octet_by_octet_is_too_late() {
+    let backend = Backend::honest().await;
+    let made = rcgen::generate_simple_self_signed(["mx.example.org".to_owned()]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path().display();
+    std::fs::write(dir.path().join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(dir.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let tls = format!(
+        "tls = \"implicit\"\ncertificate = \"{here}/cert.pem\"\nprivate-key = \"{here}/key.pem\""
+    );
+    let proxy = proxy(&backend, tls.leak(), "handshake").await;
+    let mut tcp = TcpStream::connect(proxy.address).await.unwrap();
+    // A record of 16 KiB that is never complete.
+    let mut hello = vec![22, 3, 1, 0x3f, 0xff, 1, 0, 0x3f, 0xfb];
+    hello.extend([3; 400]);
+    assert_eq!(trickle(&mut tcp, &hello).await, "");
+}
+
+#[tokio::test]
+async fn a_message_line_by_line_is_too_late_header_and_body_alike() {
+    let backend = Backend::honest().await;
+    let proxy = proxy(&backend, "", "message").await;
+    for begun in ["", "Subject: a\r\n\r\n"] {
+        let mut tcp = TcpStream::connect(proxy.address).await.unwrap();
+        tcp.write_all(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n")
+            .await
+            .unwrap();
+        tcp.write_all(begun.as_bytes()).await.unwrap();
+        let heard = trickle(&mut tcp, b"X: y\r\n").await;
+        let last = heard.lines().last().unwrap();
+        assert!(last.starts_with("421 4.4.2 Too slow, closing ("), "{heard}");
+    }
+    assert!(backend.messages().is_empty());
+}
+
+/// The time of a message is its own: the one before took nothing from it, nor do pauses between two.
+#[tokio::test]
+async fn each_message_has_its_own_time() {
+    let backend = Backend::honest().await;
+    let proxy = proxy(&backend, "", "message").await;
+    let mut client = proxy.play("S: 220\nC: EHLO a\nS: 250").await;
+    for _ in 0..3 {
+        client
+            .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250")
+            .await;
+        sleep(Duration::from_millis(300)).await;
+        client.play("C: DATA\nS: 354\nC: a\nC: .\nS: 250").await;
+    }
+    assert_eq!(backend.messages().len(), 3);
+}
+
+#[tokio::test]
+async fn a_hello_octet_by_octet_is_too_late() {
+    let backend = Backend::honest().await;
+    let proxy = proxy(&backend, "", "command").await;
+    let mut tcp = TcpStream::connect(proxy.address).await.unwrap();
+    let heard = trickle(&mut tcp, b"EHLO").await;
+    assert!(
+        heard.lines().last().unwrap().starts_with("421 4.4.2"),
+        "{heard}"
+    );
+    // Whoever is not slow is served meanwhile.
+    Client::connect(proxy.address)
+        .await
+        .play("S: 220\nC: QUIT\nS: 221")
+        .await;
+}
+
+/// Of all messages together only so many octets wait for their verdict.
+#[tokio::test]
+async fn mail_that_finds_no_room_in_flight_hears_452_and_finds_it_later() {
+    let backend = Backend::honest().await;
+    let setup = Setup {
+        tables: "[limits]\nmessage-size = \"64 KiB\"\nin-flight = \"64 KiB\"",
+        ..Setup::default()
+    };
+    let proxy = Running::start(&backend, setup).await;
+    let begin = "S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354";
+    let (mut first, mut second) = (proxy.play(begin).await, proxy.play(begin).await);
+    let line = format!("{}\r\n", "x".repeat(998));
+    first.send(line.repeat(40).as_bytes()).await;
+    second.send(line.repeat(30).as_bytes()).await;
+    second.play("C: .\nS: 452 4.3.1").await;
+    // Said before a message that could not be taken is sent, and only to that.
+    second
+        .play("C: MAIL FROM:<> SIZE=30000\nS: 452 4.3.1 Too many messages under way, try later (")
+        .await;
+    second
+        .play("C: MAIL FROM:<> SIZE=10000\nS: 250\nC: RSET\nS: 250")
+        .await;
+    first.play("C: .\nS: 250").await;
+    second.play("C: MAIL FROM:<> SIZE=30000\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354").await;
+    second.send(line.repeat(30).as_bytes()).await;
+    second.play("C: .\nS: 250").await;
+    assert_eq!(backend.messages().len(), 2);
+}

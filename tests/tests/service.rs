@@ -1,0 +1,249 @@
+//! `lazaret run` as a service: what systemd hears, signals, the end, file descriptors.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lazaret_tests::peers;
+use lazaret_tests::program::{Launch, Program};
+use lazaret_tests::{BackendDouble, Client, Proxy};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lazaret-under-test");
+
+/// The service manager's end of `NOTIFY_SOCKET`.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn listen(directory: &Path) -> Self {
+        let socket = UnixDatagram::bind(directory.join("notify")).expect("our directory");
+        let patience = Some(Duration::from_secs(30));
+        socket.set_read_timeout(patience).expect("a valid time");
+        Self(socket)
+    }
+
+    /// The next message that says this; those before it are let pass.
+    fn hears(&self, what: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut heard = Vec::new();
+        while Instant::now() < deadline {
+            let mut octets = [0; 4096];
+            let read = self.0.recv(&mut octets).unwrap_or(0);
+            let message = String::from_utf8_lossy(&octets[..read]).into_owned();
+            if message.lines().any(|line| line == what) {
+                return message;
+            }
+            heard.push(message);
+        }
+        panic!("{what} does not come, but {heard:?}");
+    }
+}
+
+#[test]
+fn the_service_manager_hears_of_start_reload_life_and_end() {
+    let backend = BackendDouble::start();
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let manager = Manager::listen(dir.path());
+    let socket = dir.path().join("notify").display().to_string();
+    let launch = Launch {
+        environment: vec![
+            ("NOTIFY_SOCKET".to_owned(), socket),
+            ("WATCHDOG_USEC".to_owned(), "600000".to_owned()),
+        ],
+        ..Launch::default()
+    };
+    let program = Program::launch(Path::new(PROGRAM), Proxy::before(backend.address()), launch);
+    let ready = manager.hears("READY=1");
+    assert!(ready.contains("STATUS=0 clients, generation 1"), "{ready}");
+    for _ in 0..3 {
+        manager.hears("WATCHDOG=1");
+    }
+    program.signal("HUP");
+    let reloading = manager.hears("RELOADING=1");
+    let time = reloading
+        .lines()
+        .find_map(|line| line.strip_prefix("MONOTONIC_USEC="));
+    assert!(
+        time.is_some_and(|time| time.parse::<u64>().is_ok()),
+        "{reloading}"
+    );
+    manager.hears("READY=1");
+    program.signal("TERM");
+    manager.hears("STOPPING=1");
+    assert_eq!(program.ends(), Some(0));
+}
+
+const BEGINNING: [(&str, &str); 4] = [
+    ("EHLO a", "250 *"),
+    ("MAIL FROM:<a@example.com>", "250 *"),
+    ("RCPT TO:<b@example.org>", "250 *"),
+    ("DATA", "354 *"),
+];
+
+/// A client in the middle of its message.
+fn sender(program: &Program) -> Client {
+    let mut client = Client::connect(program.plain());
+    client.expect("220 *");
+    for (command, reply) in BEGINNING {
+        client.ask(command, reply);
+    }
+    client
+}
+
+#[test]
+fn a_running_transaction_ends_before_the_program_does() {
+    let backend = BackendDouble::start();
+    let program = Program::run(PROGRAM, Proxy::before(backend.address()));
+    let mut idle = Client::greeted(program.plain());
+    let mut busy = sender(&program);
+    program.signal("TERM");
+    idle.expect("421 *");
+    program.until("nobody listens any more", || {
+        TcpStream::connect(program.plain()).is_err()
+    });
+    busy.ask("Subject: a\r\n\r\nb\r\n.", "250 *");
+    busy.expect("421 *");
+    assert_eq!(program.ends(), Some(0));
+    assert_eq!(backend.deliveries().len(), 1);
+}
+
+#[test]
+fn whoever_does_not_end_within_grace_is_cut_off_and_nothing_is_delivered() {
+    let backend = BackendDouble::start();
+    let builder = Proxy::before(backend.address()).set("grace = \"300ms\"");
+    let program = Program::run(PROGRAM, builder);
+    let _busy = sender(&program);
+    program.signal("TERM");
+    assert_eq!(program.ends(), Some(0));
+    assert!(backend.deliveries().is_empty());
+}
+
+#[test]
+fn a_second_signal_ends_at_once_with_75() {
+    let backend = BackendDouble::start();
+    let builder = Proxy::before(backend.address()).set("grace = \"10m\"");
+    let program = Program::run(PROGRAM, builder);
+    let _busy = sender(&program);
+    program.signal("TERM");
+    program.logs(&["draining"]);
+    program.signal("TERM");
+    assert_eq!(program.ends(), Some(75));
+}
+
+/// The smallest number that the next descriptor of this process could have.
+fn next_descriptor(program: &Program) -> u64 {
+    let taken = std::fs::read_dir(format!("/proc/{}/fd", program.id())).expect("Linux");
+    let taken: Vec<u64> = taken
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    (0..)
+        .find(|number| !taken.contains(number))
+        .expect("numbers do not end")
+}
+
+/// Ticks of CPU time, 100 a second.
+fn cpu(program: &Program) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", program.id())).expect("Linux");
+    let (_, behind) = stat.rsplit_once(") ").expect("the name is in parentheses");
+    let fields: Vec<u64> = behind
+        .split(' ')
+        .map(|field| field.parse().unwrap_or(0))
+        .collect();
+    fields[11] + fields[12]
+}
+
+/// Faults 13 and 30: nobody hangs, the running session ends well, no processor is burnt, and it mends itself.
+#[test]
+fn without_descriptors_clients_hear_421_and_those_who_are_in_are_served() {
+    let backend = BackendDouble::start();
+    let program = Program::run(PROGRAM, Proxy::before(backend.address()));
+    let mut inside = sender(&program);
+    let process = Pid::from_raw(program.id().cast_signed());
+    let before = getrlimit(Resource::Nofile);
+    let limited = |current| Rlimit {
+        current,
+        maximum: before.maximum,
+    };
+    // Nothing opens or closes anything meanwhile.
+    let few = Some(next_descriptor(&program));
+    prlimit(process, Resource::Nofile, limited(few)).expect("our own process");
+    let begun = (cpu(&program), Instant::now());
+    for _ in 0..20 {
+        let mut client = Client::connect(program.plain());
+        client.expect("421 4.3.2 *");
+    }
+    // And some that come at once and stay.
+    let waiting: Vec<_> = (0..50).map(|_| Client::connect(program.plain())).collect();
+    std::thread::sleep(Duration::from_secs(2));
+    let spent = cpu(&program) - begun.0;
+    let passed = begun.1.elapsed().as_millis() / 10;
+    assert!(u128::from(spent) < passed / 5, "{spent} of {passed} ticks");
+    inside.ask("Subject: a\r\n\r\nb\r\n.", "250 *");
+    prlimit(process, Resource::Nofile, limited(before.maximum)).expect("our own process");
+    drop(waiting);
+    program.until("it serves again", || {
+        let mut stream = TcpStream::connect(program.plain()).expect("it listens");
+        let mut greeting = [0; 3];
+        stream.read_exact(&mut greeting).is_ok() && greeting == *b"220"
+    });
+    assert_eq!(backend.deliveries().len(), 1);
+}
+
+/// The limit that the shell gives is raised to the hard one, and less than `connections` needs is said at start.
+#[test]
+fn a_low_hard_limit_is_told_and_held() {
+    let backend = BackendDouble::start();
+    let builder = Proxy::before(backend.address()).set("[limits]\nconnections = 5000");
+    let by = ["sh", "-c", "ulimit -n 310 && exec \"$@\"", "sh"];
+    let launch = Launch {
+        by: by.map(str::to_owned).into(),
+        ..Launch::default()
+    };
+    let program = Program::launch(Path::new(PROGRAM), builder, launch);
+    let said = program.logs(&["`connections` is 5000"]).join("\n");
+    assert!(
+        said.contains("\"descriptors\":310") && said.contains("8 only"),
+        "{said}"
+    );
+    let mut inside = Vec::new();
+    let refused = loop {
+        let mut client = Client::connect(program.plain());
+        match client.hear() {
+            Some(reply) if reply.code == 220 => inside.push(client),
+            refused => break refused.expect("a reply"),
+        }
+    };
+    assert_eq!(refused.code, 421);
+    // Who looked whether it listens may be a moment in leaving, and have been the eighth.
+    assert!((7..=8).contains(&inside.len()), "{} are in", inside.len());
+}
+
+/// The unit is one that systemd understands, and it is not loose.
+#[test]
+fn the_unit_is_good() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/lazaret.service");
+    let text = std::fs::read_to_string(unit).expect("the unit is there");
+    let Some(systemd) = peers::find("systemd-analyze") else {
+        return;
+    };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let here = dir.path().join("lazaret.service");
+    let text = text.replace("/usr/local/bin/lazaret", PROGRAM);
+    std::fs::write(&here, text).expect("our directory");
+    let analyze = || {
+        let mut command = std::process::Command::new(&systemd);
+        command.env("SYSTEMD_LOG_LEVEL", "warning");
+        command
+    };
+    let said = peers::run(analyze().arg("verify").arg(&here));
+    assert_eq!(said, "", "systemd-analyze verify has nothing to say");
+    let said = peers::run(
+        analyze()
+            .args(["security", "--offline=true", "--threshold=20"])
+            .arg(&here),
+    );
+    assert!(said.contains("Overall exposure level"), "{said}");
+    peers::ran("systemd-analyze");
+}
