@@ -80,6 +80,10 @@ fn a_file_with_everything() {
         dns_time: Duration::from_secs(2),
         http_time: Duration::from_secs(3),
         memory: 16 << 20,
+        state_keys: 1_000_000,
+        state_size: 256 << 20,
+        lists: Vec::new(),
+        parallel: Parallel::No,
         max_message: 10_000_000,
         config: r#"{"domains":["example.org","example.net"],"points":1.5,"rule":[{"lines":{"lines":3},"text":"line \"one\"\n"}]}"#.into(),
     };

@@ -2,9 +2,7 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tracing::Instrument;
+use std::time::Duration;
 
 use super::gate::Closed;
 use super::judge::{Judge, Seat, Transaction};
