@@ -59,18 +59,24 @@ impl Scrape<'_> {
         samples: &[Sample<'_, V>],
         encode: impl Fn(prometheus_client::encoding::MetricEncoder<'_>, &V) -> fmt::Result,
     ) {
-        if samples.is_empty() || self.went.is_err() {
-            return;
+        if !samples.is_empty() && self.went.is_ok() {
+            self.went = self.write(name, help, kind, samples, encode);
         }
-        let mut write = || {
-            let help = format!("{help}.");
-            let mut metric = self.encoder.encode_descriptor(name, &help, None, kind)?;
-            for (labels, value) in samples {
-                encode(metric.encode_family(labels)?, value)?;
-            }
-            Ok(())
-        };
-        self.went = write();
+    }
+
+    fn write<V>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        samples: &[Sample<'_, V>],
+        encode: impl Fn(prometheus_client::encoding::MetricEncoder<'_>, &V) -> fmt::Result,
+    ) -> fmt::Result {
+        let help = format!("{help}.");
+        let mut metric = self.encoder.encode_descriptor(name, &help, None, kind)?;
+        samples
+            .iter()
+            .try_for_each(|(labels, value)| encode(metric.encode_family(labels)?, value))
     }
 }
 

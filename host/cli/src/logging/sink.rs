@@ -391,7 +391,9 @@ mod tests {
         let sink = start(&end);
         // The first line and a half.
         end.set(Mood::Broken, 9);
-        ["first\n", "second\n", "third\n"].map(|line| sink.put(line.as_bytes()));
+        for line in ["first\n", "second\n", "third\n"] {
+            sink.put(line.as_bytes());
+        }
         until("the third is given up", || sink.tally().dropped() > 0);
         end.set(Mood::Good, 0);
         sink.put(b"fourth\n");

@@ -103,7 +103,7 @@ async fn a_delivered_message_is_explained_with_the_dialogue_and_no_content() {
     let page = serde_json::to_string(&told).unwrap();
     assert!(!page.contains("secret") && !page.contains("hush"), "{page}");
     let one = explain(&harbour, &second.id).await.expect("it is known");
-    assert_eq!(one.transactions, [second.clone()]);
+    assert_eq!(one.transactions, std::slice::from_ref(second));
 }
 
 #[tokio::test]
