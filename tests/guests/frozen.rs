@@ -40,6 +40,9 @@ impl Guest for Frozen {
         if let Some(words) = config.get("print").and_then(Value::as_str) {
             eprintln!("{words}");
         }
+        if let Some(words) = config.get("panic").and_then(Value::as_str) {
+            panic!("{words}");
+        }
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_millis(number("spin")) {}
         let ballast = vec![1; number("mib") as usize * 1024 * 1024];

@@ -29,6 +29,6 @@ pub mod transcript;
 
 pub use backend::{BackendDouble, Delivery, Step};
 pub use client::{Client, Reply, Segments};
-pub use neighbour::{Neighbour, Samples, Window};
+pub use neighbour::{Neighbour, Samples, Window, beside};
 pub use proxy::Proxy;
 pub use transcript::Transcript;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::Client;
+use crate::quantile::quantile;
+use crate::{BackendDouble, Client, Proxy};
 
 /// It sends a message this often.
 const EVERY: Duration = Duration::from_millis(20);
@@ -97,3 +98,33 @@ impl Neighbour {
             .expect("the neighbour was served all the time")
     }
 }
+
+/// What a client of a proxy without filters notices of `work`, which this process does meanwhile: as long without it as
+/// with it, at least two seconds. Prints how long its messages took.
+pub fn beside(name: &str, work: impl FnOnce()) -> Samples {
+    let backend = BackendDouble::start();
+    let proxy = Proxy::before(backend.address()).start();
+    let neighbour = Neighbour::start(proxy.plain());
+    let begun = Instant::now();
+    neighbour.enter(Window::Attack);
+    work();
+    neighbour.enter(Window::Quiet);
+    std::thread::sleep(begun.elapsed().clamp(LEAST_QUIET, MOST_QUIET));
+    let samples = neighbour.finish();
+    let line = |name: &str, samples: &[Duration]| {
+        let (half, most) = (quantile(samples, 0.5), quantile(samples, 0.99));
+        println!(
+            "  {name:16} p99 {most:>10.2?}, p50 {half:>10.2?} of {} messages",
+            samples.len()
+        );
+    };
+    println!("{name}: what a client notices");
+    line("without", &samples.quiet);
+    line("while it compiles", &samples.attack);
+    samples
+}
+
+/// Of the quiet part.
+const LEAST_QUIET: Duration = Duration::from_secs(2);
+/// See [`LEAST_QUIET`].
+const MOST_QUIET: Duration = Duration::from_secs(20);

@@ -122,7 +122,8 @@ impl Bench {
     }
 }
 
-fn policy() -> Policy {
+/// All rights and a configuration, as its own transcripts give it.
+pub fn policy() -> Policy {
     let grant = "session envelope headers body parts edit-headers score notes pace";
     let grant: Vec<_> = grant.split(' ').collect();
     let text = format!(

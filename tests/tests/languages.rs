@@ -56,11 +56,16 @@ fn trials(language: Language, transcripts: &[PathBuf]) -> Vec<Trial> {
         })
     };
     let mut all: Vec<_> = transcripts.iter().map(trial).collect();
+    let large = component.clone();
     let complete = move || languages::is_complete(&component).map_err(Failed::from);
     all.push(Trial::test(
         format!("{}/complete", language.name()),
         complete,
     ));
+    if language == Language::Python {
+        let beside = move || in_turn(|| languages::beside::mail(&large));
+        all.push(Trial::test("python/mail beside", beside));
+    }
     let fresh = move || in_turn(|| theatre.draws_fresh_octets());
     all.push(Trial::test(format!("{}/random", language.name()), fresh));
     all

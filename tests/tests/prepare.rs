@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use lazaret_engine::{Engine, EngineSettings, PrepareLimits, Preparer};
 use lazaret_mail::{Filter, LoadError, Loader, Policy, Source};
-use lazaret_tests::guests::Guest;
+use lazaret_tests::guests::{Guest, assemble, observer_with};
 use lazaret_tests::proxy::{program, settings};
 use lazaret_tests::quantile::quantile;
-use lazaret_tests::{BackendDouble, Client, Neighbour, Proxy, Window};
+use lazaret_tests::{BackendDouble, Client, Proxy, beside};
 
 const MESSAGE: &[u8] = b"From: a@example.com\r\nSubject: hello\r\n\r\nA line.\r\n";
 
@@ -89,15 +89,50 @@ fn a_child_that_uses_too_much_cpu_is_killed() {
     );
 }
 
+/// The filter stays within its own `memory`; what ends it is the limit of everything that prepares it.
 #[test]
-fn a_child_that_wants_too_much_memory_is_a_load_error() {
+fn a_configure_that_wants_more_than_its_child_may_have_is_told_so() {
     let engine = engine(PrepareLimits {
         memory: 96 << 20,
         ..PrepareLimits::default()
     });
     refused(
         load(&engine, r#"{"mib":150}"#),
-        &["10-frozen.wasm: ", "memory"],
+        &[
+            "10-frozen.wasm: its preparation may use 96 MiB of memory in all",
+            "the filter wanted more (within its own `memory` of 200 MiB)",
+            "; give it less to hold",
+        ],
+    );
+}
+
+/// Not the guest: the compiler itself, or whatever else of ours is at work there.
+#[test]
+fn a_child_that_dies_of_memory_is_a_load_error_and_no_more() {
+    let mut deaths = 0;
+    // With the least of them not even its threads start, which it still can say.
+    for mib in [1, 4, 8] {
+        let engine = engine(PrepareLimits {
+            memory: mib << 20,
+            ..PrepareLimits::default()
+        });
+        let Err(error) = load(&engine, "{}") else {
+            break;
+        };
+        let said = error.to_string();
+        println!("{said}");
+        assert!(
+            said.starts_with("10-frozen.wasm: ") && said.contains("memory"),
+            "{said}"
+        );
+        let wants = format!("its preparation wants more memory than {mib} MiB, while ");
+        deaths += u32::from(said.contains(&wants) && said.contains("; make it smaller"));
+    }
+    assert!(deaths > 0, "none of them died of memory");
+    let engine = engine(PrepareLimits::default());
+    assert!(
+        load(&engine, "{}").is_ok(),
+        "the next one is prepared as ever"
     );
 }
 
@@ -148,6 +183,22 @@ fn child_in_configure() -> Option<String> {
         let it = fields.get(1)? == &ours && command.contains(&MARKED.to_string()) && used >= 120;
         it.then(|| entry.file_name().to_string_lossy().into_owned())
     })
+}
+
+#[test]
+fn a_configure_that_panics_says_why_and_where() {
+    let engine = engine(PrepareLimits::default());
+    refused(
+        load(&engine, r#"{"panic":"no list for eve"}"#),
+        &[
+            "10-frozen.wasm: configure failed: trap: ",
+            "no list for eve",
+            "[",
+            "it wrote: ",
+            "panicked at ",
+            "it was in: function ",
+        ],
+    );
 }
 
 #[test]
@@ -254,25 +305,42 @@ fn a_thousand_transactions_do_not_pay_for_a_slow_configure() {
     assert!(took < Duration::from_secs(25), "{took:?}");
 }
 
+/// A filter of megabytes of code, as an interpreter in a component is.
+fn large() -> Vec<u8> {
+    let step = "(local.set 0 (i32.mul (i32.add (local.get 0) (i32.const 7919)) (i32.popcnt (local.get 0))))
+        (if (i32.lt_u (local.get 0) (i32.const 9999)) (then (i32.store8 (i32.const 2048) (local.get 0))))";
+    let body = step.repeat(40);
+    let function = |_| format!("(func (param i32) (result i32) {body} (local.get 0))");
+    assemble(&observer_with(&(0..1500).map(function).collect::<String>()))
+}
+
 #[test]
 fn mail_hardly_notices_that_filters_are_compiled() {
-    let backend = BackendDouble::start();
-    let proxy = Proxy::before(backend.address()).start();
-    let neighbour = Neighbour::start(proxy.plain());
-    neighbour.enter(Window::Quiet);
-    std::thread::sleep(Duration::from_secs(2));
-    neighbour.enter(Window::Attack);
+    let source = Source {
+        name: "large".to_owned(),
+        file: "10-large.wasm".into(),
+        wasm: large().into(),
+        policy: Policy::default(),
+    };
+    println!("a filter of {} KiB", source.wasm.len() >> 10);
     let engine = engine(PrepareLimits::default());
-    for _ in 0..2 {
-        load(&engine, "{}").expect("it loads, compiled anew each time");
-    }
-    let samples = neighbour.finish();
-    let (quiet, busy) = (
-        quantile(&samples.quiet, 0.99),
-        quantile(&samples.attack, 0.99),
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let samples = beside("a large filter", || {
+        runtime.block_on(engine.load(source)).expect("it loads");
+    });
+    assert!(
+        samples.attack.len() >= 20,
+        "it was compiled too soon to tell"
     );
-    println!("a message, p99: quiet {quiet:?}, while a filter compiles {busy:?}");
-    assert!(busy < Duration::from_secs(2), "{busy:?}");
+    // The rare ones say more of the machine than of us where tests run beside other work: those are for people.
+    let (busy, quiet) = (
+        quantile(&samples.attack, 0.5),
+        quantile(&samples.quiet, 0.5),
+    );
+    assert!(
+        busy < Duration::from_millis(60).max(quiet * 10),
+        "{busy:?} each time"
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! `cargo xtask check`: format, lints and documentation as CI asks for them.
+//! `cargo xtask check`: what CI asks before the tests: one compiled wasmtime for all, format, lints and documentation.
 
 use crate::guest_target;
 use crate::step::{self, Outcome};
+use crate::units;
 
 const STEPS: [&[&str]; 3] = [
     &["fmt", "--all", "--check"],
@@ -16,14 +17,19 @@ const STEPS: [&[&str]; 3] = [
     &["doc", "--workspace", "--no-deps"],
 ];
 
-/// Stops at the first step that finds something.
+/// Stops at the first step that finds something; with `--units` it is only looked whether wasmtime is compiled once.
 pub fn check(arguments: &[String]) -> Outcome {
-    if let Some(unexpected) = arguments.first() {
-        return Err(step::Problem::usage(format!(
-            "`check` takes no arguments, got `{unexpected}`"
-        )));
+    match arguments {
+        [] => {}
+        [flag] if flag == "--units" => return units::compare(),
+        [unexpected, ..] => {
+            return Err(step::Problem::usage(format!(
+                "`check` takes `--units` or nothing, got `{unexpected}`"
+            )));
+        }
     }
     guest_target::ensure()?;
+    units::compare()?;
     for words in STEPS {
         let mut cargo = step::cargo();
         cargo.args(words).env("RUSTDOCFLAGS", "-D warnings");

@@ -12,6 +12,7 @@ mod languages;
 mod peers;
 mod step;
 mod test;
+mod units;
 mod unpack;
 
 use std::process::ExitCode;
@@ -39,7 +40,8 @@ Usage: cargo xtask <task> [arguments]
                                        toolchains, builds, plays the transcripts, rewrites docs/languages.md
   peers                                unpacks mail servers whose packages exclude each other below target/peers
   compatibility                        the tests against mail programs of others; rewrites docs/compatibility.md
-  check                                what CI asks before the tests: format, lints, documentation
+  check [--units]                      what CI asks before the tests: format, lints, documentation, and whether
+                                       `demo` and `test` share one compiled wasmtime
 
 `demo` and `test` add the Rust target wasm32-wasip2 with rustup when it is missing.
 

@@ -23,7 +23,7 @@ pub fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
     output::say(&match arguments.print.json {
         true => format!("{:#}\n", as_json(path, &seen)),
         false => as_text(path, &seen),
-    });
+    })?;
     Ok(Exit::Good)
 }
 

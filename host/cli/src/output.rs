@@ -1,14 +1,27 @@
 //! What people read: text to standard output, aligned tables. A reader that went away is nobody's fault, so a closed
 //! pipe is not an error and never a panic.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+
+use lazaret_mail::is_unsafe;
+
+use crate::exit::Failure;
 
 /// Writes to standard output and flushes.
-pub fn say(text: &str) {
+///
+/// # Errors
+/// What was asked for cannot be written, to a full disk for example; a reader that went away is none.
+pub fn say(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout
+    let said = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
+    match said {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::temporary(format!(
+            "standard output cannot be written: {error}"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Writes one line to standard error.
@@ -16,9 +29,10 @@ pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "lazaret: {}", printable(text));
 }
 
-/// Control characters, which may come from a message or a filter, become `?`; newlines and tabs stay.
+/// What could steer a terminal or turn its direction, and may come from a message or a filter, becomes `?`; newlines and
+/// tabs stay.
 pub fn printable(text: &str) -> String {
-    let harmless = |c: char| matches!(c, '\n' | '\t') || !c.is_control();
+    let harmless = |c: char| matches!(c, '\n' | '\t') || !is_unsafe(c);
     text.chars()
         .map(|c| if harmless(c) { c } else { '?' })
         .collect()
@@ -83,5 +97,6 @@ mod tests {
     #[test]
     fn terminal_escapes_do_not_reach_the_terminal() {
         assert_eq!(printable("a\x1b[2Jb\r\n\tc\u{9b}"), "a?[2Jb?\n\tc?");
+        assert_eq!(printable("annex\u{202e}fdp.exe"), "annex?fdp.exe");
     }
 }

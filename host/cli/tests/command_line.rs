@@ -215,3 +215,26 @@ fn a_closed_pipe_is_no_panic() {
         );
     }
 }
+
+/// Whoever redirects the answer into a file must not be told that all is well.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_75_and_a_reader_that_went_away_is_nobodys_fault() {
+    let (dir, _) = with_config(GOOD);
+    let check = |stdout: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lazaret"));
+        command.arg("check").current_dir(dir.path()).stdout(stdout);
+        command.stderr(Stdio::piped()).output().unwrap()
+    };
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let output = check(full.unwrap().into());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(75), "{stderr}");
+    assert!(
+        stderr.starts_with("lazaret: standard output cannot be written: "),
+        "{stderr}"
+    );
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(check(writer.into()).status.code(), Some(0));
+}

@@ -1,6 +1,6 @@
 //! From a component to a sandbox that can be asked: what may go wrong on the way, in words.
 
-use lazaret_mail::{FailureKind, LoadError};
+use lazaret_mail::{Clues, FailureKind, LoadError};
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, Instance};
 
@@ -18,8 +18,14 @@ const PAGE: u64 = 65536;
 pub enum BootFault {
     /// `configure` returned an error
     Complaint(String),
-    /// it trapped, or ran into a limit
-    Failed(FailureKind),
+    /// it trapped, or ran into a limit; and where it was
+    Failed(FailureKind, Box<Clues>),
+}
+
+impl From<FailureKind> for BootFault {
+    fn from(kind: FailureKind) -> Self {
+        Self::Failed(kind, Box::default())
+    }
 }
 
 /// Code of the guest that runs before its first question.
@@ -50,23 +56,32 @@ pub fn not_bootable(phase: Phase, wrong: BootFault) -> LoadError {
         Phase::Start => "instantiation",
         Phase::Configure => "configure",
     };
-    match wrong {
-        BootFault::Complaint(words) => fault(
-            format!("configure says: {words}"),
-            "correct [config] in its .toml",
-        ),
-        BootFault::Failed(FailureKind::Memory(octets)) => fault(
+    let (kind, clues) = match wrong {
+        BootFault::Complaint(words) => {
+            return fault(
+                format!("configure says: {words}"),
+                "correct [config] in its .toml",
+            );
+        }
+        BootFault::Failed(kind, clues) => (kind, clues),
+    };
+    let (problem, cure) = match kind {
+        FailureKind::Memory(octets) => (
             format!("{step} wants more memory than {octets} octets"),
             "raise `memory` in its .toml, or give it less to hold",
         ),
-        BootFault::Failed(kind @ (FailureKind::Time(_) | FailureKind::Wall(_))) => fault(
+        FailureKind::Time(_) | FailureKind::Wall(_) => (
             format!("{step} {kind}"),
             "give it less to configure, or mend the filter",
         ),
-        BootFault::Failed(kind) => fault(
+        kind => (
             format!("{step} failed: {kind}"),
             "mend the filter, or correct [config] in its .toml",
         ),
+    };
+    LoadError {
+        clues,
+        ..fault(problem, cure)
     }
 }
 

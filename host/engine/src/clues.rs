@@ -7,11 +7,12 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use lazaret_mail::Clues;
-use wasmtime::{FrameInfo, FrameSymbol, WasmBacktrace};
+use wasmtime::{FrameInfo, WasmBacktrace};
 
 use crate::contain::Stopped;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
+use crate::lines::{Lines, Spot};
 use crate::text::{clip, printable};
 
 /// Backtraces of one filter in each [`WINDOW`].
@@ -22,8 +23,6 @@ const WINDOW: Duration = Duration::from_secs(60);
 const FUNCTIONS: usize = 16;
 /// Octets of a function's name.
 const NAME: usize = 160;
-/// Parts of a path that are shown, from its end.
-const PATH_PARTS: usize = 4;
 
 /// Counts the failures of one filter.
 #[derive(Debug, Default)]
@@ -38,14 +37,19 @@ struct Count {
 
 impl Reporter {
     /// What is known of a failure. To be asked before the store is dropped.
-    pub fn clues(&self, stopped: &Stopped, limiter: &Limiter, journal: &Journal) -> Clues {
+    pub fn clues(
+        &self,
+        stopped: &Stopped,
+        limiter: &Limiter,
+        journal: &Journal,
+        lines: &Lines,
+    ) -> Clues {
         let mut details: Vec<String> = memory(limiter).into_iter().collect();
         let mut backtrace = Vec::new();
-        if let Stopped::Failed(error) = stopped
-            && let Some(trace) = error.downcast_ref::<WasmBacktrace>()
+        if let Some(trace) = trace(stopped)
             && let Some(left_out) = self.allowed()
         {
-            backtrace = functions(trace);
+            backtrace = functions(trace, lines);
             details.extend(nameless(trace));
             let missing = format!("{left_out} failures before it left no backtrace");
             details.extend((left_out > 0).then_some(missing));
@@ -78,9 +82,20 @@ fn memory(limiter: &Limiter) -> Option<String> {
     Some(format!("it held {held} octets and wanted {more} more"))
 }
 
+fn trace(stopped: &Stopped) -> Option<&WasmBacktrace> {
+    match stopped {
+        Stopped::Failed(error) => error.downcast_ref(),
+        Stopped::Panicked => None,
+    }
+}
+
 /// The innermost first; what a panic itself is made of is left out.
-fn functions(trace: &WasmBacktrace) -> Vec<String> {
-    let shown: Vec<String> = trace.frames().iter().flat_map(shown).collect();
+fn functions(trace: &WasmBacktrace, lines: &Lines) -> Vec<String> {
+    let shown: Vec<String> = trace
+        .frames()
+        .iter()
+        .map(|frame| shown(frame, lines))
+        .collect();
     let own = shown.iter().position(|name| !is_machinery(name));
     shown
         .into_iter()
@@ -106,47 +121,37 @@ fn is_machinery(name: &str) -> bool {
 
 /// Without a single name a backtrace helps nobody; how to get them.
 fn nameless(trace: &WasmBacktrace) -> Option<String> {
-    let named = |frame: &FrameInfo| frame.func_name().is_some() || !frame.symbols().is_empty();
+    let named = |frame: &FrameInfo| frame.func_name().is_some();
     let hint = "it was built without function names (Rust: strip = false)";
     (!trace.frames().iter().any(named)).then(|| hint.to_owned())
 }
 
-/// One function, and those inlined into it before it.
-fn shown(frame: &FrameInfo) -> Vec<String> {
-    let own = match frame.func_name() {
+/// One function, and where in it: a line of its source, or else octets of its module.
+fn shown(frame: &FrameInfo, lines: &Lines) -> String {
+    let name = match frame.func_name() {
         Some(name) => readable(name),
         None => format!("function {}", frame.func_index()),
     };
-    if frame.symbols().is_empty() {
-        let offset = frame.module_offset();
-        return vec![offset.map_or_else(|| own.clone(), |at| format!("{own} +{at:#x}"))];
+    if let Some(place) = spot(frame).and_then(|spot| lines.find(spot)) {
+        let file = printable(clip(&place.file, NAME));
+        return format!("{name} at {file}:{}", place.line);
     }
-    frame
-        .symbols()
-        .iter()
-        .map(|symbol| located(symbol, &own))
-        .collect()
+    let offset = frame.module_offset();
+    offset.map_or_else(|| name.clone(), |at| format!("{name} +{at:#x}"))
 }
 
-fn located(symbol: &FrameSymbol, function: &str) -> String {
-    let name = symbol.name().map(readable);
-    let name = name.unwrap_or_else(|| function.to_owned());
-    match (symbol.file(), symbol.line()) {
-        (Some(file), Some(line)) => format!("{name} at {}:{line}", short(file)),
-        _ => name,
-    }
+fn spot(frame: &FrameInfo) -> Option<Spot> {
+    Some(Spot {
+        functions: frame.module().functions().len(),
+        function: frame.func_index(),
+        offset: frame.func_offset()?,
+    })
 }
 
 /// As its author wrote it.
 fn readable(name: &str) -> String {
     let name = format!("{:#}", rustc_demangle::demangle(clip(name, 4 * NAME)));
     printable(clip(&name, NAME))
-}
-
-/// The end of a path.
-fn short(path: &str) -> String {
-    let from = path.rmatch_indices(['/', '\\']).nth(PATH_PARTS - 1);
-    printable(clip(&path[from.map_or(0, |(at, _)| at + 1)..], NAME))
 }
 
 #[cfg(test)]
@@ -173,15 +178,6 @@ mod tests {
         assert_eq!(readable(name), "no_bulk::parser::first_line");
         assert_eq!(readable("_R_a\x1b[31m"), "_R_a\\u{1b}[31m");
         assert_eq!(readable(&"x".repeat(5000)).len(), NAME);
-    }
-
-    #[test]
-    fn paths_are_cut_from_their_beginning() {
-        assert_eq!(
-            short("/home/me/src/no-bulk/src/lib.rs"),
-            "src/no-bulk/src/lib.rs"
-        );
-        assert_eq!(short("src/lib.rs"), "src/lib.rs");
     }
 
     #[test]

@@ -87,7 +87,11 @@ pub fn explain(
 /// A growth was refused in this call, and the guest could not go on without it.
 fn refused_growth(limiter: &Limiter) -> Option<FailureKind> {
     let memory = limiter.memory_refused().map(FailureKind::Memory);
-    memory.or_else(|| {
+    let starved = || {
+        let words = "more memory than the system had for it";
+        (limiter.is_starved()).then(|| FailureKind::Limit(words.to_owned()))
+    };
+    memory.or_else(starved).or_else(|| {
         let elements = limiter.table_refused()?;
         Some(FailureKind::Limit(format!(
             "more than {elements} table elements"

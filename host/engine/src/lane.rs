@@ -92,14 +92,14 @@ impl<T> Drop for Carried<T> {
     }
 }
 
-/// Gives the thread that calls this a lower priority. On Linux priorities belong to threads; elsewhere the whole
+/// Gives the thread that calls this a lower priority, as the threads of the lane have. On Linux priorities belong to threads; elsewhere the whole
 /// process would step back.
-fn step_back() {
+pub fn step_back() {
     #[cfg(target_os = "linux")]
     {
         let own = rustix::process::getpriority_process(None).unwrap_or_default();
         if let Err(error) = rustix::process::setpriority_process(None, own + NICER) {
-            tracing::warn!(%error, "long calls of filters run at full priority");
+            tracing::warn!(%error, "a thread that should give way runs at full priority");
         }
     }
 }

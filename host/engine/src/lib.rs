@@ -25,6 +25,7 @@ mod inspect;
 mod journal;
 mod lane;
 mod limiter;
+mod lines;
 mod loading;
 mod machine;
 mod meter;

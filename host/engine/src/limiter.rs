@@ -21,9 +21,19 @@ pub struct Limiter {
 struct Account {
     used: usize,
     limit: usize,
-    refused: bool,
+    refused: Refusal,
     /// how much more was asked for last
     wanted: usize,
+}
+
+/// Why a growth came to nothing in the call under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    None,
+    /// the limit of the sandbox
+    Ours,
+    /// the system had no more
+    Systems,
 }
 
 impl Limiter {
@@ -37,8 +47,8 @@ impl Limiter {
 
     /// A new call: refusals of earlier ones, which the guest lived through, are forgotten.
     pub fn begin(&mut self) {
-        self.memory.refused = false;
-        self.tables.refused = false;
+        self.memory.refused = Refusal::None;
+        self.tables.refused = Refusal::None;
     }
 
     /// Lets the memories grow by this many octets over their limit.
@@ -51,19 +61,24 @@ impl Limiter {
         self.memory.used as u64
     }
 
-    /// The limit of memory in octets, if a growth was refused.
+    /// The limit of memory in octets, if a growth was refused for it.
     pub fn memory_refused(&self) -> Option<u64> {
-        self.memory.refused.then_some(self.memory.limit as u64)
+        (self.memory.refused == Refusal::Ours).then_some(self.memory.limit as u64)
     }
 
-    /// How many octets more it wanted, if a growth of memory was refused.
+    /// Was there no memory to be had from the system, within the limit?
+    pub fn is_starved(&self) -> bool {
+        self.memory.refused == Refusal::Systems
+    }
+
+    /// How many octets more it wanted, if a growth of memory came to nothing.
     pub fn memory_wanted(&self) -> Option<usize> {
-        self.memory.refused.then_some(self.memory.wanted)
+        (self.memory.refused != Refusal::None).then_some(self.memory.wanted)
     }
 
     /// The limit of table elements, if a growth was refused.
     pub fn table_refused(&self) -> Option<usize> {
-        self.tables.refused.then_some(self.tables.limit)
+        (self.tables.refused != Refusal::None).then_some(self.tables.limit)
     }
 }
 
@@ -72,7 +87,7 @@ impl Account {
         Self {
             used: 0,
             limit,
-            refused: false,
+            refused: Refusal::None,
             wanted: 0,
         }
     }
@@ -81,7 +96,7 @@ impl Account {
         self.wanted = desired.saturating_sub(current);
         let used = self.used.saturating_add(self.wanted);
         if used > self.limit {
-            self.refused = true;
+            self.refused = Refusal::Ours;
             return false;
         }
         // Past its own declared maximum a growth fails anyway: not our refusal, and nothing to count.
@@ -90,6 +105,14 @@ impl Account {
         }
         self.used = used;
         true
+    }
+}
+
+impl Account {
+    /// What was allowed last did not come about.
+    fn not_grown(&mut self) {
+        self.used = self.used.saturating_sub(self.wanted);
+        self.refused = Refusal::Systems;
     }
 }
 
@@ -104,7 +127,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.memory.refused = true;
+        self.memory.not_grown();
         Ok(())
     }
 
@@ -118,7 +141,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.tables.refused = true;
+        self.tables.not_grown();
         Ok(())
     }
 
@@ -147,6 +170,22 @@ mod tests {
         assert_eq!(limiter.memory_refused(), Some(100));
         assert_eq!(limiter.memory_wanted(), Some(60));
         assert_eq!(limiter.memory(), 60);
+    }
+
+    #[test]
+    fn what_the_system_has_not_is_not_our_limit() {
+        let mut limiter = Limiter::new(100, 10);
+        assert!(limiter.memory_growing(0, 60, None).unwrap());
+        let none = wasmtime::Error::msg("Cannot allocate memory");
+        limiter.memory_grow_failed(none).unwrap();
+        assert!(limiter.is_starved());
+        assert_eq!(limiter.memory(), 0, "nothing is held of it");
+        assert_eq!(
+            (limiter.memory_refused(), limiter.memory_wanted()),
+            (None, Some(60))
+        );
+        limiter.begin();
+        assert!(!limiter.is_starved(), "each call starts anew");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use lazaret_mail::{Filter, LoadError, Loader, Policy, Source};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use crate::cache::{Key, Makings};
 use crate::contract::Permission;
@@ -13,6 +14,7 @@ use crate::engine::Engine;
 use crate::files::{at_file, refuse_large};
 use crate::grants::{reach, settle, unreachable};
 use crate::inspect::{Configure, Inspection, Preparation, fault};
+use crate::lane::step_back;
 use crate::prepare::{Desk, Order, Plan, Product, Progress, Step, Watch, in_child, prepare};
 use crate::sandbox::WasmFilter;
 use crate::settings::Preparer;
@@ -23,28 +25,51 @@ use crate::template::Template;
 impl Loader for Engine {
     async fn load(&self, source: Source) -> Result<Arc<dyn Filter>, LoadError> {
         let file = source.file.clone();
-        let loading = Loading {
-            engine: self.clone(),
-            hash: Sha256::digest(&source.wasm).into(),
-            progress: Arc::default(),
-            source,
-        };
-        let _watch = Watch::start(&loading.source.name, loading.progress.clone());
-        // Taking over tens of megabytes of code, or making the image of a snapshot, would hold an async thread up.
-        let work = move || Handle::current().block_on(loading.run());
-        let loaded = tokio::task::spawn_blocking(work).await;
-        let loaded = loaded.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "loading a filter failed");
-            Err(fault(
-                "it made its loading fail",
-                "report this, with the file",
-            ))
-        });
-        match loaded {
+        let progress = Arc::<Progress>::default();
+        let _watch = Watch::start(&source.name, progress.clone());
+        match aside(self.clone(), source, progress).await {
             Ok(filter) => Ok(Arc::new(filter)),
             Err(error) => Err(at_file(error, &file)),
         }
     }
+}
+
+/// Loads on a thread of its own. Reading, hashing and taking over tens of megabytes of code, or making the image of a
+/// snapshot, would hold an async thread up, and take processors from those who serve mail: the thread steps back.
+async fn aside(
+    engine: Engine,
+    source: Source,
+    progress: Arc<Progress>,
+) -> Result<WasmFilter, LoadError> {
+    let (told, loaded) = oneshot::channel();
+    let runtime = Handle::current();
+    let work = move || {
+        // Where a child compiles, this process serves mail.
+        if engine.settings().preparer != Preparer::InProcess {
+            step_back();
+        }
+        let loading = Loading {
+            engine,
+            hash: Sha256::digest(&source.wasm).into(),
+            progress,
+            source,
+        };
+        // Whoever ordered it may be gone.
+        let _ = told.send(runtime.block_on(loading.run()));
+    };
+    let thread = std::thread::Builder::new().name("lazaret-load".into());
+    if let Err(error) = thread.spawn(work) {
+        return Err(fault(
+            format!("no thread could be started to load it: {error}"),
+            "look at the limits on processes, then load it again",
+        ));
+    }
+    loaded.await.unwrap_or_else(|_| {
+        Err(fault(
+            "it made its loading fail",
+            "report this, with the file",
+        ))
+    })
 }
 
 /// One filter on its way.
@@ -198,7 +223,8 @@ impl Loading {
     fn keep(&self, plan: Plan, product: &Product) {
         if let Some(cache) = self.engine.cache() {
             let head = product.head();
-            cache.write(&self.key(plan), &[&head, product.code.octets()]);
+            let parts = [&head[..], product.lines.octets(), product.code.octets()];
+            cache.write(&self.key(plan), &parts);
         }
     }
 

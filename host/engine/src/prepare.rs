@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::Permission;
 use crate::inspect::{Inspection, Preparation};
+use crate::lines::Lines;
 use crate::native::Native;
 use crate::settings::{CallLimits, PrepareLimits};
 
@@ -100,6 +101,8 @@ pub struct Product {
     pub preparation: Preparation,
     /// how often a component had to be compiled for it
     pub compiled: u32,
+    /// lines of its source, for backtraces
+    pub lines: Lines,
     /// what sandboxes are made from
     pub code: Native,
 }
@@ -109,31 +112,39 @@ pub struct Product {
 struct Head {
     seen: Inspection,
     preparation: Preparation,
+    /// octets of the table of lines that follows
+    lines: usize,
 }
 
 impl Product {
-    /// All but the code, for the cache.
+    /// All but lines and code, for the cache.
     pub fn head(&self) -> Vec<u8> {
         let head = Head {
             seen: self.seen.clone(),
             preparation: self.preparation.clone(),
+            lines: self.lines.octets().len(),
         };
         let head = serde_json::to_vec(&head).expect("plain data is always JSON");
         let length = u32::try_from(head.len()).expect("names are shortened");
         [&length.to_le_bytes()[..], &head].concat()
     }
 
-    /// From an entry of our cache: `head` and the code.
+    /// From an entry of our cache: `head`, lines and code.
     pub fn from_octets(mut octets: Vec<u8>) -> Option<Self> {
         let length = u32::from_le_bytes(*octets.first_chunk()?);
         let end = usize::try_from(length).ok()?.checked_add(4)?;
         let head: Head = serde_json::from_slice(octets.get(4..end)?).ok()?;
         octets.drain(..end);
+        if head.lines > octets.len() {
+            return None;
+        }
+        let code = octets.split_off(head.lines);
         Some(Self {
             seen: head.seen,
             preparation: head.preparation,
             compiled: 0,
-            code: Native::of_our_own(octets),
+            lines: Lines::from_octets(octets),
+            code: Native::of_our_own(code),
         })
     }
 }

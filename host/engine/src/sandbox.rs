@@ -196,9 +196,10 @@ async fn ask_live(
         }
         Err(stopped) => {
             live.journal.end();
+            let lines = template.lines();
             let clues = loaded
                 .reporter
-                .clues(&stopped, &guest.limiter, &live.journal);
+                .clues(&stopped, &guest.limiter, &live.journal, lines);
             let argument = template.call_limits().argument;
             let kind = explain(stopped, cpu, &live.store, &live.journal, argument);
             Err(Failed { kind, clues })
@@ -206,11 +207,14 @@ async fn ask_live(
     }
 }
 
-fn in_a_fork(fault: BootFault) -> FailureKind {
+fn in_a_fork(fault: BootFault) -> Failed {
     match fault {
-        BootFault::Failed(kind) => kind,
+        BootFault::Failed(kind, clues) => Failed {
+            kind,
+            clues: *clues,
+        },
         BootFault::Complaint(words) => {
-            FailureKind::Trap(format!("configure failed in a fork: {words}"))
+            FailureKind::Trap(format!("configure failed in a fork: {words}")).into()
         }
     }
 }

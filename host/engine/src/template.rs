@@ -11,7 +11,8 @@ use wasmtime::{Store, UpdateDeadline};
 
 use crate::boot::{BootFault, Phase, call_configure, not_bootable, refuse_memory};
 use crate::clock::Clock;
-use crate::contain::{contained, explain};
+use crate::clues::Reporter;
+use crate::contain::{Stopped, contained, explain};
 use crate::engine::Engine;
 use crate::grants::Rights;
 use crate::guest::Guest;
@@ -19,6 +20,7 @@ use crate::imports::{Ctx, link};
 use crate::inspect::Preparation;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
+use crate::lines::Lines;
 use crate::machine::{compile_fault, link_fault};
 use crate::meter::Meter;
 use crate::prepare::Product;
@@ -53,6 +55,9 @@ pub struct Template {
     limits: Arc<CallLimits>,
     boot_cpu: Duration,
     slots: u32,
+    lines: Lines,
+    /// of failures before the first question
+    reporter: Reporter,
 }
 
 /// A sandbox that is instantiated and configured. Dropped as a whole after any failure.
@@ -109,6 +114,8 @@ impl Template {
             rights: Arc::new(rights),
             reach: None,
             limits: Arc::new(settings.call.clone()),
+            lines: product.lines.clone(),
+            reporter: Reporter::default(),
         })
     }
 
@@ -118,7 +125,7 @@ impl Template {
         let meter = Arc::default();
         let wall = self.engine.settings().prepare.configure_wall;
         let tried = tokio::time::timeout(wall, self.fork(&meter)).await;
-        let tried = tried.unwrap_or(Err(BootFault::Failed(FailureKind::Wall(wall))));
+        let tried = tried.unwrap_or(Err(FailureKind::Wall(wall).into()));
         tried.map_err(|fault| not_bootable(self.phase(), fault))?;
         let took = meter.spent();
         let configured = matches!(self.preparation, Preparation::InEachFork(_));
@@ -170,12 +177,16 @@ impl Template {
                 _slots: slots,
             }),
             Ok((_, Err(complaint))) => Err(BootFault::Complaint(complaint)),
-            Err(stopped) => {
-                let argument = self.limits.argument;
-                let kind = explain(stopped, self.boot_cpu, &store, &journal, argument);
-                Err(BootFault::Failed(kind))
-            }
+            Err(stopped) => Err(self.not_born(stopped, &store, &journal)),
         }
+    }
+
+    fn not_born(&self, stopped: Stopped, store: &Store<Guest>, journal: &Journal) -> BootFault {
+        let limiter = &store.data().limiter;
+        let clues = self.reporter.clues(&stopped, limiter, journal, &self.lines);
+        let argument = self.limits.argument;
+        let kind = explain(stopped, self.boot_cpu, store, journal, argument);
+        BootFault::Failed(kind, Box::new(clues))
     }
 
     /// Instantiates, which runs the guest's start functions, and configures.
@@ -249,6 +260,11 @@ impl Template {
         &self.exports
     }
 
+    /// Lines of its source, where it was built with them.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
     /// How its sandboxes come by their configured state, in words.
     pub fn prepared(&self) -> &str {
         &self.prepared
@@ -271,7 +287,7 @@ impl Template {
 }
 
 fn no_slot() -> BootFault {
-    BootFault::Failed(FailureKind::Busy)
+    FailureKind::Busy.into()
 }
 
 /// CPU that a fork may use, where the trial took `took`: `time` is for the questions, and a filter that is slow to

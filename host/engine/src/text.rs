@@ -1,5 +1,7 @@
 //! Words of a guest made safe for a log.
 
+use lazaret_mail::is_unsafe;
+
 /// The first `octets` of `text`, cut at a character.
 pub fn clip(text: &str, octets: usize) -> &str {
     let mut end = octets.min(text.len());
@@ -9,7 +11,7 @@ pub fn clip(text: &str, octets: usize) -> &str {
     &text[..end]
 }
 
-/// `text` with every control character, line break and direction mark escaped.
+/// `text` with every character escaped that could forge a log line, steer a terminal or turn its direction.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -20,17 +22,6 @@ pub fn printable(text: &str) -> String {
         }
     }
     out
-}
-
-/// Characters that could forge a log line or turn its direction.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
-        )
-        || ('\u{202a}'..='\u{202e}').contains(&c)
-        || ('\u{2066}'..='\u{2069}').contains(&c)
 }
 
 #[cfg(test)]

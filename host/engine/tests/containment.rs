@@ -238,6 +238,49 @@ async fn a_failure_says_where_the_filter_was() {
     }
 }
 
+/// A line program of DWARF 4 that gives each octet of the first 200 of the code a line of its own in `src/guest.c`.
+fn lines() -> String {
+    let files = "\\01\\01\\01\\01\\01\\0d\\00\\01\\01\\01\\01\\00\\00\\00\\01\\00\\00\\01src\\00\\00guest.c\\00\\01\\00\\00\\00";
+    let code = format!(
+        "\\00\\05\\02\\02\\00\\00\\00\\01{}\\00\\01\\01",
+        "\\0e".repeat(200)
+    );
+    let header = "\\04\\00\\23\\00\\00\\00";
+    // 6 octets of header, 35 of files, 8 and 200 and 3 of code
+    format!("(@custom \".debug_line\" \"\\fc\\00\\00\\00{header}{files}{code}\")")
+}
+
+/// The number behind `after`, in that radix.
+fn number(text: &str, after: &str, radix: u32) -> i64 {
+    let (_, digits) = text
+        .split_once(after)
+        .unwrap_or_else(|| panic!("no {after} in {text}"));
+    i64::from_str_radix(digits, radix).unwrap()
+}
+
+#[tokio::test]
+async fn a_filter_built_with_lines_says_at_which_it_was() {
+    let module = "(func $inner (param i32) unreachable) (func $outer (call $inner (i32.const 0)))";
+    let with = format!("{module} {}", lines());
+    let trace = |module: String| async move {
+        let failure = fails(&at_connect("", &module, "(call $outer)"), all_granted()).await;
+        failure.clues.backtrace
+    };
+    let (plain, lines) = (trace(module.to_owned()).await, trace(with).await);
+    let place = |function: usize| number(&lines[function], " at src/guest.c:", 10);
+    let octet = |function: usize| number(&plain[function], " +0x", 16);
+    assert!(
+        lines[0].starts_with("inner at ") && lines[1].starts_with("outer at "),
+        "{lines:?}"
+    );
+    // Each octet is a line: lines are as far from each other as the instructions are.
+    assert_eq!(
+        place(0) - place(1),
+        octet(0) - octet(1),
+        "{plain:?} {lines:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_memory_failure_says_how_much_was_held_and_wanted() {
     let policy = Policy {

@@ -170,6 +170,23 @@ impl Clues {
     }
 }
 
+/// After a sentence: ` [it wrote: a / b; it was in: inner < outer]`, or nothing.
+impl std::fmt::Display for Clues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let said = self.stderr_line().map(|lines| format!("it wrote: {lines}"));
+        let was = self.backtrace_line();
+        let was = was.map(|functions| format!("it was in: {functions}"));
+        let known: Vec<_> = [self.detail.clone(), said, was]
+            .into_iter()
+            .flatten()
+            .collect();
+        match known.is_empty() {
+            true => Ok(()),
+            false => write!(f, " [{}]", known.join("; ")),
+        }
+    }
+}
+
 /// Why a filter failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FailureKind {

@@ -63,6 +63,7 @@ pub use filter::{
     Answer, Ask, Clues, Effects, Failure, FailureKind, Filter, Notes, Outcome, Question, Sandbox,
     Scope,
 };
+pub use lazaret_smtp::is_unsafe;
 pub use loader::{LoadError, Loader, Source};
 pub use message::{
     Content, Edit, EditError, EditScope, Field, HeaderEditor, HeaderFault, Message, PartInfo,

@@ -1,12 +1,12 @@
 //! The seam between the filter directory (proxy) and the engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Filter, Policy};
+use crate::{Clues, Filter, Policy};
 
 /// What a filter is made from. Its octets are read once, by whoever watches the files, so that what was looked at is what
 /// is loaded.
@@ -31,7 +31,7 @@ pub trait Loader: Send + Sync {
 
 /// Why a filter could not be loaded: what is wrong and what to do about it. No raw linker error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}: {problem}; {cure}")]
+#[error("{file}: {problem}; {cure}{clues}")]
 pub struct LoadError {
     /// the file at fault, `.wasm` or `.toml`
     pub file: String,
@@ -39,4 +39,39 @@ pub struct LoadError {
     pub problem: String,
     /// what the operator or the author does about it
     pub cure: String,
+    /// where the filter was if its own code failed, and what it said
+    pub clues: Box<Clues>,
+}
+
+impl LoadError {
+    /// About a file, before any code of a filter ran.
+    pub fn new(file: &Path, problem: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self {
+            file: file.display().to_string(),
+            problem: problem.into(),
+            cure: cure.into(),
+            clues: Box::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_with_what_its_author_needs() {
+        let mut error = LoadError::new(Path::new("10-a.wasm"), "configure failed: trap", "mend it");
+        assert_eq!(
+            error.to_string(),
+            "10-a.wasm: configure failed: trap; mend it"
+        );
+        error.clues.stderr = vec!["panicked at src/lib.rs:3:".into(), "no list".into()];
+        error.clues.backtrace = vec!["read at src/lib.rs:3".into(), "configure +0x12".into()];
+        assert_eq!(
+            error.to_string(),
+            "10-a.wasm: configure failed: trap; mend it [it wrote: panicked at src/lib.rs:3: / no list; \
+             it was in: read at src/lib.rs:3 < configure +0x12]"
+        );
+    }
 }

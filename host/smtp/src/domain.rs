@@ -47,11 +47,7 @@ fn is_label_with(label: &str, extra: char) -> bool {
     plain && !label.starts_with('-') && !label.ends_with('-')
 }
 
-/// `UTF8-non-ascii` without what can hide or move other text: C1 controls, line and paragraph
-/// separators, marks of direction, the byte order mark.
+/// `UTF8-non-ascii` without what can hide or move other text.
 pub(crate) fn is_utf8_text(character: char) -> bool {
-    !character.is_ascii()
-        && !character.is_control()
-        && !matches!(character,
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    !character.is_ascii() && !crate::text::is_unsafe(character)
 }

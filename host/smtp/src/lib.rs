@@ -101,6 +101,7 @@ mod replies;
 pub mod reply;
 pub mod reply_parser;
 pub mod server;
+mod text;
 pub mod xtext;
 
 pub use address::{Address, Path};
@@ -114,3 +115,4 @@ pub use parameter::Parameter;
 pub use proxy_header::{Origin, ProxyError, ProxyHeader};
 pub use reply::{Code, Reply};
 pub use server::{LineFeeds, Server, ServerConfig};
+pub use text::is_unsafe;

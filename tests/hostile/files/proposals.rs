@@ -31,7 +31,10 @@ const CORE: [(&str, &str); 19] = [
         "(type $t (func)) (func (param (ref null $t)) (call_ref $t (local.get 0)))",
         "function references",
     ),
-    ("(type $t (func)) (func (param (ref $t)))", "switched off"),
+    (
+        "(type $t (func)) (func (param (ref $t)))",
+        "function references",
+    ),
     ("(tag $e) (func (throw $e))", "exceptions"),
     ("(tag $e) (func (try_table (catch_all 0)))", "exceptions"),
     ("(memory $big i64 1)", "memory64"),

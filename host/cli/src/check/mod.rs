@@ -41,7 +41,7 @@ pub async fn check(arguments: &Check) -> Result<Exit, Failure> {
     output::say(&match arguments.print.json {
         true => format!("{:#}\n", findings.json()),
         false => findings.text(),
-    });
+    })?;
     Ok(match findings.good() {
         true => Exit::Good,
         false => Exit::Bad,

@@ -33,7 +33,8 @@ pub async fn demo(arguments: &Demo) -> Result<Exit, Failure> {
         .map_err(|failure| with_flag(failure, arguments))?;
     Service::new(proxy.pulse()).reloads(hangup, proxy.reloader());
     tokio::spawn(backend.serve());
-    output::say(&banner::banner(&site, &proxy));
+    // The banner is a courtesy: a proxy that serves goes on without it.
+    let _ = output::say(&banner::banner(&site, &proxy));
     proxy.run(stop).await;
     services.settle().await;
     Ok(Exit::Good)

@@ -28,7 +28,7 @@ pub async fn explain(arguments: &Explain) -> Result<Exit, Failure> {
                     text.expect("a report is JSON: its maps have strings for keys") + "\n"
                 }
                 false => output::printable(&page::text(&explanation)),
-            });
+            })?;
             Ok(Exit::Good)
         }
         Response::Forgotten { kept } => Err(Failure::bad(format!(

@@ -35,7 +35,7 @@ pub async fn filters(arguments: &Filters) -> Result<Exit, Failure> {
             output::say(&match target.print.json {
                 true => json(&report),
                 false => table::text(&report, std::io::stdout().is_terminal()) + advice(&request),
-            });
+            })?;
             Ok(Exit::Good)
         }
         Response::NoSuchFilter { name, known } => Err(unknown(&name, &known)),

@@ -48,7 +48,7 @@ pub async fn trial(arguments: &Try) -> Result<Exit, Failure> {
             let notes = loaded.notes.iter().map(|note| format!("note: {note}\n"));
             notes.collect::<String>() + &print::text(&journey)
         }
-    });
+    })?;
     Ok(Exit::Good)
 }
 

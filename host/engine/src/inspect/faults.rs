@@ -18,6 +18,7 @@ pub fn fault(problem: impl Into<String>, cure: impl Into<String>) -> LoadError {
         file: String::new(),
         problem: problem.into(),
         cure: cure.into(),
+        clues: Box::default(),
     }
 }
 

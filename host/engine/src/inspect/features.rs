@@ -54,6 +54,12 @@ pub const SWITCHED_OFF: [(WasmFeatures, &str); 18] = [
     (WasmFeatures::STACK_SWITCHING, "stack switching"),
 ];
 
+/// Features that more than one proposal brings: switched off together where no single one was to blame.
+const SHARED: [(WasmFeatures, &str); 1] = [(
+    WasmFeatures::FUNCTION_REFERENCES.union(WasmFeatures::GC),
+    "typed function references",
+)];
+
 /// Octets that are validated to find which proposals a component uses: 18 times a filter in Python, and of a larger file
 /// the first in the list, which are the likeliest.
 const MOST_VALIDATED: usize = 384 << 20;
@@ -63,15 +69,25 @@ pub fn used(wasm: &[u8]) -> Vec<&'static str> {
     if !is_valid(wasm, WasmFeatures::all()) {
         return Vec::new();
     }
-    let needed = SWITCHED_OFF
-        .iter()
-        .take(MOST_VALIDATED / wasm.len().max(1))
-        .filter(|(proposal, _)| !is_valid(wasm, WasmFeatures::all().difference(*proposal)));
-    let names: Vec<_> = needed.map(|(_, name)| *name).collect();
-    if names.is_empty() {
-        return vec!["a proposal that is young or not standard yet"];
+    let most = MOST_VALIDATED / wasm.len().max(1);
+    for proposals in [&SWITCHED_OFF[..], &SHARED] {
+        let names = needed(wasm, proposals.iter().take(most));
+        if !names.is_empty() {
+            return names;
+        }
     }
-    names
+    vec!["a proposal that is young or not standard yet"]
+}
+
+/// The names of those without which it is not valid.
+fn needed<'p>(
+    wasm: &[u8],
+    proposals: impl Iterator<Item = &'p (WasmFeatures, &'static str)>,
+) -> Vec<&'static str> {
+    proposals
+        .filter(|(proposal, _)| !is_valid(wasm, WasmFeatures::all().difference(*proposal)))
+        .map(|(_, name)| *name)
+        .collect()
 }
 
 fn is_valid(wasm: &[u8], features: WasmFeatures) -> bool {

@@ -10,33 +10,40 @@ const TOOLS: [(&str, &str); 6] = [
     ("componentize-go", "Go"),
 ];
 
-/// Words that the libraries of a language leave in data, where marks were stripped; interpreters first.
-const TRACES: [(&str, &str); 4] = [
+/// Words that interpreters leave in data. Their own marks say what they are written in, not what runs on them.
+const INTERPRETERS: [(&str, &str); 4] = [
     ("PYTHONHOME", "Python"),
+    ("componentize_qjs", "JavaScript"),
     ("QuickJS", "JavaScript"),
     ("SpiderMonkey", "JavaScript"),
-    ("/rustc/", "Rust"),
 ];
 
-/// The language, from the (field, value) marks of the `producers` sections, or else from traces in the octets.
+/// Words that the library of a language leaves in data, where marks were stripped.
+const LIBRARIES: [(&str, &str); 1] = [("/rustc/", "Rust")];
+
+/// The language, from the (field, value) marks of the `producers` sections and from traces in the octets.
 pub fn guess(producers: &[(String, String)], wasm: &[u8]) -> Option<String> {
-    by_marks(producers).or_else(|| by_traces(wasm))
+    by_tool(producers)
+        .or_else(|| by_traces(&INTERPRETERS, wasm))
+        .or_else(|| by_language(producers))
+        .or_else(|| by_traces(&LIBRARIES, wasm))
 }
 
-fn by_traces(wasm: &[u8]) -> Option<String> {
+fn by_traces(traces: &[(&str, &str)], wasm: &[u8]) -> Option<String> {
     let left = |trace: &str| memchr::memmem::find(wasm, trace.as_bytes()).is_some();
-    let found = TRACES.iter().find(|(trace, _)| left(trace));
+    let found = traces.iter().find(|(trace, _)| left(trace));
     found.map(|(_, language)| (*language).to_owned())
 }
 
-fn by_marks(producers: &[(String, String)]) -> Option<String> {
+fn by_tool(producers: &[(String, String)]) -> Option<String> {
     let tool = producers.iter().find_map(|(_, value)| {
         let value = value.to_ascii_lowercase();
         TOOLS.iter().find(|(tool, _)| value.contains(tool))
     });
-    if let Some((_, language)) = tool {
-        return Some((*language).to_owned());
-    }
+    tool.map(|(_, language)| (*language).to_owned())
+}
+
+fn by_language(producers: &[(String, String)]) -> Option<String> {
     let languages = || {
         let named = producers.iter().filter(|(field, _)| field == "language");
         named.map(|(_, value)| crate::text::printable(crate::text::clip(value, 40)))
@@ -71,6 +78,13 @@ mod tests {
     fn an_interpreter_is_known_by_its_tool() {
         let marks = marks(&[("language", "Rust"), ("processed-by", "componentize-py")]);
         assert_eq!(guess(&marks, b"").as_deref(), Some("Python"));
+    }
+
+    #[test]
+    fn what_an_interpreter_is_written_in_is_not_what_it_runs() {
+        let marks = marks(&[("language", "Rust"), ("processed-by", "rustc")]);
+        let wasm = b"\0asm .. /rustc/59807616/library .. componentize_qjs_runtime.wasm:memory_base";
+        assert_eq!(guess(&marks, wasm).as_deref(), Some("JavaScript"));
     }
 
     #[test]

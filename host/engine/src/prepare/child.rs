@@ -57,8 +57,9 @@ fn answer(line: &Line, order: &Order, wasm: &[u8], config: &str) -> io::Result<(
                 seen: Box::new(product.seen),
                 preparation: product.preparation,
                 compiled: product.compiled,
+                lines: product.lines.octets().len(),
             };
-            line.send(&made, &[product.code.octets()])
+            line.send(&made, &[product.lines.octets(), product.code.octets()])
         }
         Err(error) => line.send(&FromChild::refused(error), &[]),
     }

@@ -11,7 +11,8 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use super::Order;
 use crate::boot::{BootFault, Phase, call_configure, not_bootable, refuse_memory};
 use crate::clock::Clock;
-use crate::contain::{contained, explain};
+use crate::clues::Reporter;
+use crate::contain::{Stopped, contained, explain};
 use crate::contract::Permission;
 use crate::grants::{ClientNames, Rights};
 use crate::guest::Guest;
@@ -19,6 +20,7 @@ use crate::imports::{Ctx, link};
 use crate::inspect::fault;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
+use crate::lines::Lines;
 use crate::meter::Meter;
 
 /// Where a component is configured.
@@ -31,6 +33,8 @@ pub struct Bench<'a> {
     pub permissions: &'a [Permission],
     /// of these, what is linked to stubs
     pub denied: Vec<Permission>,
+    /// lines of its source
+    pub lines: &'a Lines,
 }
 
 /// A component that was instantiated and configured.
@@ -67,8 +71,8 @@ pub fn configured(
     let run = async {
         let run = tokio::time::timeout(wall, bench.run(component, &pre, config)).await;
         run.unwrap_or_else(|_| {
-            let wall = BootFault::Failed(FailureKind::Wall(wall));
-            Err(not_bootable(Phase::Configure, wall))
+            let wall = FailureKind::Wall(wall);
+            Err(not_bootable(Phase::Configure, wall.into()))
         })
     };
     let (store, instance) = runtime.block_on(run)?;
@@ -94,9 +98,7 @@ impl Bench<'_> {
         let started = contained(&meter, limits.start_time, started).await;
         let failed = |stopped, cpu: Duration, store: &Store<Guest>, phase| {
             journal.end();
-            let argument = self.order.call.argument;
-            let kind = explain(stopped, cpu, store, &journal, argument);
-            not_bootable(phase, BootFault::Failed(kind))
+            self.failed(stopped, cpu, store, phase, &journal)
         };
         let instance =
             started.map_err(|stopped| failed(stopped, limits.start_time, &store, Phase::Start))?;
@@ -111,6 +113,39 @@ impl Bench<'_> {
         match done {
             Ok(()) => Ok((store, instance)),
             Err(words) => Err(not_bootable(Phase::Configure, BootFault::Complaint(words))),
+        }
+    }
+
+    fn failed(
+        &self,
+        stopped: Stopped,
+        cpu: Duration,
+        store: &Store<Guest>,
+        phase: Phase,
+        journal: &Journal,
+    ) -> LoadError {
+        let limiter = &store.data().limiter;
+        let clues = Reporter::default().clues(&stopped, limiter, journal, self.lines);
+        let kind = explain(stopped, cpu, store, journal, self.order.call.argument);
+        let starved = limiter.is_starved() || is_for_want_of_memory(&kind);
+        let error = not_bootable(phase, BootFault::Failed(kind, Box::new(clues)));
+        match starved {
+            true => self.starved(error),
+            false => error,
+        }
+    }
+
+    /// It stayed within its own `memory`: what is at its end is what all of the preparation may use.
+    fn starved(&self, error: LoadError) -> LoadError {
+        let most = self.order.limits.memory >> 20;
+        LoadError {
+            problem: format!(
+                "its preparation may use {most} MiB of memory in all, its compiler included, and the filter wanted more \
+                 (within its own `memory` of {} MiB)",
+                self.order.memory >> 20
+            ),
+            cure: "give it less to hold".to_owned(),
+            ..error
         }
     }
 
@@ -149,4 +184,9 @@ impl Bench<'_> {
         store.set_epoch_deadline(1);
         store
     }
+}
+
+/// The system's own words, where it had no memory for an instance.
+fn is_for_want_of_memory(kind: &FailureKind) -> bool {
+    matches!(kind, FailureKind::Trap(words) if words.contains("Cannot allocate memory"))
 }

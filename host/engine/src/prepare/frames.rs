@@ -2,13 +2,13 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use lazaret_mail::LoadError;
+use lazaret_mail::{Clues, LoadError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Order, Step};
 use crate::contract::Permission;
-use crate::inspect::{Inspection, Preparation, fault};
+use crate::inspect::{Inspection, Preparation};
 
 /// Octets of a head.
 const MAX_HEAD: u64 = 16 << 20;
@@ -45,7 +45,7 @@ pub enum FromChild {
         /// made printable
         message: String,
     },
-    /// the last frame; its octets are the code
+    /// the last frame; its octets are the table of lines and then the code
     Made {
         /// what it is
         seen: Box<Inspection>,
@@ -53,6 +53,8 @@ pub enum FromChild {
         preparation: Preparation,
         /// how often something was compiled
         compiled: u32,
+        /// octets of the table of lines
+        lines: usize,
     },
     /// the last frame
     Refused {
@@ -60,6 +62,12 @@ pub enum FromChild {
         problem: String,
         /// what to do
         cure: String,
+        /// of the clues: what a limit was about
+        detail: Option<String>,
+        /// of the clues
+        stderr: Vec<String>,
+        /// of the clues
+        backtrace: Vec<String>,
     },
 }
 
@@ -73,17 +81,20 @@ pub enum Voice {
 }
 
 impl FromChild {
-    /// A load error on its way.
+    /// A load error on its way; the parent knows the file.
     pub fn refused(error: LoadError) -> Self {
+        let Clues {
+            detail,
+            stderr,
+            backtrace,
+        } = *error.clues;
         FromChild::Refused {
             problem: error.problem,
             cure: error.cure,
+            detail,
+            stderr,
+            backtrace,
         }
-    }
-
-    /// And back, without the file, which the parent knows.
-    pub fn fault(problem: String, cure: String) -> LoadError {
-        fault(problem, cure)
     }
 }
 

@@ -10,12 +10,13 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use lazaret_mail::LoadError;
+use lazaret_mail::{Clues, LoadError};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::frames::{self, FromChild, ToChild};
 use super::{Desk, Order, Product, Step, relay};
-use crate::inspect::fault;
+use crate::inspect::{Inspection, Preparation, fault};
+use crate::lines::Lines;
 use crate::native::Native;
 use crate::text::{clip, printable};
 
@@ -140,22 +141,53 @@ impl Talk<'_> {
             FromChild::Said { level, by, message } => {
                 relay::log(&self.order.name, &level, by, &message);
             }
-            FromChild::Refused { problem, cure } => return Err(FromChild::fault(problem, cure)),
+            FromChild::Refused {
+                problem,
+                cure,
+                detail,
+                stderr,
+                backtrace,
+            } => {
+                let clues = Clues {
+                    detail,
+                    stderr,
+                    backtrace,
+                };
+                return Err(LoadError {
+                    clues: Box::new(clues),
+                    ..fault(problem, cure)
+                });
+            }
             FromChild::Made {
                 seen,
                 preparation,
                 compiled,
-            } => {
-                return Ok(Some(Product {
-                    seen: *seen,
-                    preparation,
-                    compiled,
-                    code: Native::of_our_own(octets),
-                }));
-            }
+                lines,
+            } => return Ok(product(*seen, preparation, compiled, lines, octets)),
         }
         Ok(None)
     }
+}
+
+/// None where the octets are fewer than it says: then it gave no answer.
+fn product(
+    seen: Inspection,
+    preparation: Preparation,
+    compiled: u32,
+    lines: usize,
+    mut octets: Vec<u8>,
+) -> Option<Product> {
+    if lines > octets.len() {
+        return None;
+    }
+    let code = octets.split_off(lines);
+    Some(Product {
+        seen,
+        preparation,
+        compiled,
+        lines: Lines::from_octets(octets),
+        code: Native::of_our_own(code),
+    })
 }
 
 /// Kills the child when its time is over.
@@ -228,6 +260,16 @@ fn not_started(program: &Path, error: &std::io::Error) -> LoadError {
     )
 }
 
+/// Did it end for want of memory? Then no allocation of ours comes back, and no thread of its compiler starts.
+fn starved(signal: Option<Signal>, noise: &str) -> bool {
+    const WORDS: [&str; 3] = [
+        "memory allocation of",
+        "Cannot allocate memory",
+        "Resource temporarily unavailable",
+    ];
+    matches!(signal, None | Some(Signal::ABORT)) && WORDS.iter().any(|words| noise.contains(words))
+}
+
 /// A child that ended without an answer: by which limit, and at which step.
 fn death(order: &Order, status: ExitStatus, late: bool, step: Step, noise: &str) -> LoadError {
     let limits = &order.limits;
@@ -236,7 +278,7 @@ fn death(order: &Order, status: ExitStatus, late: bool, step: Step, noise: &str)
     let problem = match signal {
         _ if late => format!("its preparation took longer than {:?}", limits.wall),
         Some(Signal::XCPU) => format!("its preparation used its CPU time of {:?}", limits.cpu),
-        Some(Signal::ABORT) if noise.contains("memory allocation of") => format!(
+        _ if starved(signal, noise) => format!(
             "its preparation wants more memory than {} MiB",
             limits.memory >> 20
         ),
@@ -249,10 +291,13 @@ fn death(order: &Order, status: ExitStatus, late: bool, step: Step, noise: &str)
     let cure = match signal {
         _ if late => smaller,
         Some(Signal::XCPU | Signal::ABORT) => smaller,
+        _ if starved(signal, noise) => smaller,
         Some(Signal::KILL) => "load it again when there is more memory",
         _ => "report this, with the file",
     };
-    let last = noise.lines().last().unwrap_or_default();
+    // Where Rust says how to see more, it has said why in the lines before.
+    let mut said = noise.lines().filter(|line| !line.starts_with("note: "));
+    let last = said.next_back().unwrap_or_default();
     let last = match (signal, last) {
         (Some(Signal::KILL | Signal::XCPU), _) | (_, "") => String::new(),
         (_, words) => format!(": {}", printable(clip(words, SHOWN_NOISE))),

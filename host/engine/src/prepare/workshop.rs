@@ -14,6 +14,7 @@ use super::{Desk, Order, Plan, Product, Step, snapshot};
 use crate::cache::{Cache, Functions, Key};
 use crate::contract::Permission;
 use crate::inspect::{Inspection, Preparation, inspect};
+use crate::lines::Lines;
 use crate::machine::{compile_fault, workshop_engine};
 use crate::native::Native;
 use crate::text::{clip, printable};
@@ -38,8 +39,10 @@ pub fn prepare(
     let hash = Sha256::digest(wasm).into();
     let functions = Arc::new(Functions::open(cache.as_ref(), &order.name, &hash));
     let engine = workshop_engine(functions.clone())?;
+    let lines = gathered(wasm);
     let mut workshop = Workshop {
         order,
+        lines: &lines,
         wasm,
         engine,
         cache,
@@ -52,12 +55,20 @@ pub fn prepare(
         seen,
         preparation,
         compiled: workshop.compiled,
+        lines,
         code,
     })
 }
 
+/// Lines of its source, where it was built with them; nothing in them keeps a filter from loading.
+fn gathered(wasm: &[u8]) -> Lines {
+    let work = AssertUnwindSafe(|| Lines::gather(wasm));
+    catch_unwind(work).unwrap_or_default()
+}
+
 struct Workshop<'a> {
     order: &'a Order,
+    lines: &'a Lines,
     wasm: &'a [u8],
     engine: Engine,
     cache: Option<Cache>,
@@ -112,6 +123,7 @@ impl<'a> Workshop<'a> {
             engine: &self.engine,
             permissions: &seen.permissions,
             denied,
+            lines: self.lines,
         };
         let configured = configured(&bench, &component, config)?;
         desk.step(Step::Freezing);

@@ -580,9 +580,11 @@ pub(super) fn log_failure(member: &Member, failure: &Failure) {
     );
 }
 
-/// A reason as it is kept and logged: without controls, bounded.
+/// A reason as it is kept and logged: without what steers a log or a terminal, bounded.
 fn presentable(reason: &str) -> String {
-    let visible = reason.chars().map(|c| if c.is_control() { '?' } else { c });
+    let visible = reason
+        .chars()
+        .map(|c| if lazaret_smtp::is_unsafe(c) { '?' } else { c });
     visible.take(REASON_LIMIT).collect()
 }
 

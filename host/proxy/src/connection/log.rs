@@ -246,6 +246,15 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_the_table_of_unsafe_characters_is_left() {
+        let unsafe_ones = (0..=0x10_ffff).filter_map(char::from_u32);
+        for character in unsafe_ones.filter(|c| lazaret_smtp::is_unsafe(*c)) {
+            let escaped = escape(&character.to_string());
+            assert!(escaped.is_ascii() && !escaped.contains(character));
+        }
+    }
+
+    #[test]
     fn edits_name_each_line_that_differs() {
         let octets = Bytes::from_static(b"Subject: a\r\nX: 1\r\nX: 1\r\n\r\nbody\r\n");
         let before = Message::parse(Content::Memory(octets), 999).unwrap();

@@ -105,14 +105,12 @@ fn policy(
 
 /// A list that cannot be read is cited with its own file.
 fn told(e: ConfigError) -> LoadError {
-    LoadError {
-        file: match e.line {
-            Some(line) => format!("{}:{line}", e.file.display()),
-            None => e.file.display().to_string(),
-        },
-        problem: e.problem,
-        cure: e.cure.unwrap_or_else(|| "correct it".to_owned()),
-    }
+    let at = match e.line {
+        Some(line) => format!("{}:{line}", e.file.display()),
+        None => e.file.display().to_string(),
+    };
+    let cure = e.cure.unwrap_or_else(|| "correct it".to_owned());
+    LoadError::new(Path::new(&at), e.problem, cure)
 }
 
 fn draft(
@@ -193,9 +191,5 @@ pub(super) fn unreadable(path: &Path, e: &io::Error) -> LoadError {
 }
 
 pub(super) fn error(file: &Path, problem: &str, cure: String) -> LoadError {
-    LoadError {
-        file: file.display().to_string(),
-        problem: problem.to_owned(),
-        cure,
-    }
+    LoadError::new(file, problem, cure)
 }

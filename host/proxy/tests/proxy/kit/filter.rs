@@ -90,12 +90,7 @@ impl Loader for Filters {
             .expect("the test has it")
             .1;
         let Some(judge) = &entry.2 else {
-            let (problem, cure) = ("is broken".to_owned(), "mend it".to_owned());
-            return Err(LoadError {
-                file: file.display().to_string(),
-                problem,
-                cure,
-            });
+            return Err(LoadError::new(&file, "is broken", "mend it"));
         };
         let stages = policy.narrow(entry.0.iter().copied().collect());
         Ok(Arc::new(Native {

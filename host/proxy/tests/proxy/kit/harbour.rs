@@ -59,11 +59,7 @@ impl Loader for Foundry {
             "say" | "slow" => Some(words.to_owned()),
             "flaky" if self.allows_flaky.load(SeqCst) => Some(words.to_owned()),
             _ => {
-                return Err(LoadError {
-                    file: source.file.display().to_string(),
-                    problem: "is broken".to_owned(),
-                    cure: "mend it".to_owned(),
-                });
+                return Err(LoadError::new(&source.file, "is broken", "mend it"));
             }
         };
         Ok(Arc::new(Cast {
