@@ -119,7 +119,7 @@ pub struct Names {
 
 enum Source {
     Nobody,
-    Network(network::Network),
+    Network(Box<network::Network>),
     Zone(Zone),
 }
 
@@ -136,8 +136,8 @@ impl Names {
     pub fn open(settings: &Settings) -> Result<Self, Fault> {
         let source = match settings {
             Settings::Nobody => Source::Nobody,
-            Settings::System => Source::Network(network::Network::of_system()?),
-            Settings::Servers(servers) => Source::Network(network::Network::of(servers)?),
+            Settings::System => Source::Network(Box::new(network::Network::of_system()?)),
+            Settings::Servers(servers) => Source::Network(Box::new(network::Network::of(servers)?)),
             Settings::Zone(file) => Source::Zone(Zone::read(file)?),
         };
         Ok(Self {
