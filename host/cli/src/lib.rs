@@ -9,6 +9,7 @@ pub mod check;
 pub mod demo;
 pub mod exit;
 pub mod explain;
+pub mod figures;
 pub mod filters;
 pub mod inspect;
 pub mod logging;
