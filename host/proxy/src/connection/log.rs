@@ -249,7 +249,7 @@ mod tests {
     fn nothing_of_the_table_of_unsafe_characters_is_left() {
         let unsafe_ones = (0..=0x10_ffff).filter_map(char::from_u32);
         for character in unsafe_ones.filter(|c| lazaret_smtp::is_unsafe(*c)) {
-            let escaped = escape(&character.to_string());
+            let escaped = Escaped(&character.to_string()).to_string();
             assert!(escaped.is_ascii() && !escaped.contains(character));
         }
     }
