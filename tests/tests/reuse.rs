@@ -43,6 +43,9 @@ fn count(heard: &[Heard], beginning: &str) -> usize {
     lines.filter(|line| line.starts_with(beginning)).count()
 }
 
+/// What a backend does to a connection that nobody uses.
+type Scene<'s> = &'s dyn Fn(&BackendDouble);
+
 #[test]
 fn one_connection_serves_the_clients_one_after_another() {
     let backend = BackendDouble::start();
@@ -98,8 +101,8 @@ fn a_connection_under_a_clients_name_is_used_by_no_other() {
     assert_eq!(connections.len(), 2, "{connections:#?}");
     assert_eq!(count(&connections[..1], "MAIL "), 2);
     for (connection, name) in connections.iter().zip(["one", "two"]) {
-        let hellos = connection.lines.iter().filter(|l| l.starts_with("EHLO "));
-        let last = hellos.last().expect("EHLO after XCLIENT");
+        let mut hellos = connection.lines.iter().filter(|l| l.starts_with("EHLO "));
+        let last = hellos.next_back().expect("EHLO after XCLIENT");
         assert_eq!(last, &format!("EHLO {name}.example.com"));
     }
 }
@@ -160,7 +163,7 @@ fn what_happens_to_an_idle_connection_is_no_clients_business() {
     };
     let injected = |backend: &BackendDouble| backend.shout("250 2.0.0 Ok: queued as INJECTED");
     let half = |backend: &BackendDouble| backend.shout("250-and");
-    let scenes: [(&str, &dyn Fn(&BackendDouble)); 4] = [
+    let scenes: [(&str, Scene<'_>); 4] = [
         ("close", &close),
         ("421", &farewell),
         ("250", &injected),

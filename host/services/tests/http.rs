@@ -95,6 +95,9 @@ async fn fetched(
     response
 }
 
+/// What a server does with a connection.
+type Answer = Box<dyn Fn(&mut TcpStream) + Send + Sync>;
+
 #[tokio::test]
 async fn a_request_and_its_answer() {
     let (address, requests) = server(says(
@@ -158,7 +161,7 @@ async fn a_message_is_streamed() {
 
 #[tokio::test]
 async fn servers_that_are_no_use_are_unavailable() {
-    let cases: Vec<(&str, Box<dyn Fn(&mut TcpStream) + Send + Sync>)> = vec![
+    let cases: Vec<(&str, Answer)> = vec![
         ("closes", Box::new(|_| ())),
         (
             "speaks SMTP",

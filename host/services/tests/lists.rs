@@ -1,4 +1,5 @@
 //! Lists from files, read again when they change.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

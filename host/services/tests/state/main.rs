@@ -1,4 +1,5 @@
 //! The same of every store: memory, a file, a Redis. And what each does when it cannot.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod file;
 mod lying;
