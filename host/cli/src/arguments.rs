@@ -126,7 +126,9 @@ pub struct Check {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The id stands in parentheses at the end of each refusal, and in the log. Asks the proxy that runs with this configuration, as its
-user or as root; it keeps its last 10,000 decisions (`[limits] decisions`). Exit codes: 1 nothing is known of that id, 75 no proxy runs.
+user or as root; it keeps its last 10,000 decisions (`[limits] decisions`).
+
+Exit codes: 0 shown, 1 nothing is known of that id, 2 usage, 75 no proxy runs.
 
 Examples:
   lazaret explain 7F3K2QWXYZ              a session and its transactions

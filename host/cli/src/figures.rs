@@ -61,7 +61,6 @@ lazaret_guest_count_total{filter=\"rate\",name=\"waiting\"} 1.0
 # HELP lazaret_guest_gauge What filters measure, by their own names.
 # TYPE lazaret_guest_gauge gauge
 lazaret_guest_gauge{filter=\"rate\",name=\"full\"} 0.5
-# EOF
 "
         );
     }

@@ -559,7 +559,7 @@ fn all_stages_and_all_permissions_of_the_contract_are_known() {
         .unwrap();
     let seen = inspect(&wasm).unwrap();
     assert_eq!(seen.stages.iter().count(), 9);
-    assert_eq!(seen.permissions.len(), 11);
+    assert_eq!(seen.permissions.len(), 16);
     assert!(seen.extra.is_empty(), "{:?}", seen.extra);
 }
 

@@ -362,7 +362,8 @@ mod tests {
         let end = End::default();
         end.set(Mood::Blocked, 0);
         let sink = start(&end);
-        let lines = MOST_LINES as u64 + 5000;
+        // What the queue holds, and more than the writer has taken out of it.
+        let lines = (MOST_LINES + BATCH) as u64;
         (0..lines).for_each(|n| sink.put(format!("{n}\n").as_bytes()));
         let dropped = sink.tally().dropped();
         assert!(dropped > 0, "none of {lines} dropped");
