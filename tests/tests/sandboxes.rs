@@ -265,7 +265,7 @@ fn where_no_sandbox_is_free_mail_waits_and_does_not_pass_unseen() {
     assert!(reply.text().starts_with(busy), "{reply:?}");
     let session = reply.session().expect("a session").to_owned();
     let line = journal::wait_for(&[&session, "\"message\":\"refused\""]);
-    assert_eq!(line[0]["fields"]["by"], "-", "no filter decided this");
+    assert_eq!(line[0]["fields"]["by"], "(rule)", "no filter decided this");
 }
 
 #[test]
