@@ -93,11 +93,18 @@ impl Signatures {
     /// A hash of the body for each canonical form that is asked for.
     pub fn hashes(&self) -> Vec<BodyHash> {
         let wants = |form: Canonical| {
-            let mut signatures = self.found.iter().filter_map(|it| it.signature.as_ref().ok());
+            let mut signatures = self
+                .found
+                .iter()
+                .filter_map(|it| it.signature.as_ref().ok());
             signatures.any(|signature| signature.body == form)
         };
         let forms = [Canonical::Simple, Canonical::Relaxed];
-        forms.into_iter().filter(|form| wants(*form)).map(BodyHash::new).collect()
+        forms
+            .into_iter()
+            .filter(|form| wants(*form))
+            .map(BodyHash::new)
+            .collect()
     }
 
     /// Checks each; `now` is seconds since 1970.
@@ -133,7 +140,10 @@ impl Signatures {
         let Some(hashed) = hashed else {
             return Outcome::PermError("its body was not read");
         };
-        if signature.length.is_some_and(|length| length < hashed.octets) {
+        if signature
+            .length
+            .is_some_and(|length| length < hashed.octets)
+        {
             return Outcome::Policy("it covers a part of the body only");
         }
         if signature.body_hash != hashed.hash {
@@ -163,7 +173,11 @@ impl Signatures {
                 used[n] = true;
             }
         }
-        hash.update(self.fields[at].without_signature().canonical(signature.header));
+        hash.update(
+            self.fields[at]
+                .without_signature()
+                .canonical(signature.header),
+        );
         hash.finalize().into()
     }
 }

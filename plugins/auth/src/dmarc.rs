@@ -100,8 +100,14 @@ pub fn check(names: &mut dyn Names, author: &str, authenticated: &Authenticated)
         Alignment::Strict => domain == author,
         Alignment::Relaxed => domain == author || is_within(domain, organisation),
     };
-    let by_spf = authenticated.spf.iter().any(|domain| aligned(domain, policy.spf));
-    let by_dkim = authenticated.dkim.iter().any(|domain| aligned(domain, policy.dkim));
+    let by_spf = authenticated
+        .spf
+        .iter()
+        .any(|domain| aligned(domain, policy.spf));
+    let by_dkim = authenticated
+        .dkim
+        .iter()
+        .any(|domain| aligned(domain, policy.dkim));
     if by_spf || by_dkim {
         return Outcome::Pass;
     }
@@ -176,9 +182,14 @@ impl Policy {
     fn parse(text: &str) -> Option<Self> {
         let mut tags = text.split(';').filter_map(|tag| {
             let (name, value) = tag.split_once('=')?;
-            Some((name.trim().to_ascii_lowercase(), value.trim().to_ascii_lowercase()))
+            Some((
+                name.trim().to_ascii_lowercase(),
+                value.trim().to_ascii_lowercase(),
+            ))
         });
-        if tags.next()? != ("v".to_owned(), "dmarc1".to_owned()) || !text.trim_start().starts_with("v") {
+        if tags.next()? != ("v".to_owned(), "dmarc1".to_owned())
+            || !text.trim_start().starts_with("v")
+        {
             return None;
         }
         let tags: Vec<_> = tags.collect();
@@ -238,7 +249,11 @@ pub fn author(fields: &[&[u8]]) -> Option<String> {
     let text = String::from_utf8_lossy(field);
     let mut domains: Vec<String> = mailboxes(&text)
         .iter()
-        .map(|mailbox| mailbox.rsplit_once('@').and_then(|(_, domain)| names::domain(domain.trim())))
+        .map(|mailbox| {
+            mailbox
+                .rsplit_once('@')
+                .and_then(|(_, domain)| names::domain(domain.trim()))
+        })
         .collect::<Option<_>>()?;
     domains.dedup();
     match domains.len() {

@@ -69,7 +69,10 @@ impl Examination {
             reason: checked.outcome.reason(),
             properties: match checked.domain.is_empty() {
                 true => Vec::new(),
-                false => vec![("header.d", checked.domain.clone()), ("header.s", checked.selector.clone())],
+                false => vec![
+                    ("header.d", checked.domain.clone()),
+                    ("header.s", checked.selector.clone()),
+                ],
             },
         });
         let unsigned = self.dkim.is_empty().then(|| Entry {
@@ -78,14 +81,21 @@ impl Examination {
             reason: None,
             properties: Vec::new(),
         });
-        let author = self.author.iter().map(|domain| ("header.from", domain.clone()));
+        let author = self
+            .author
+            .iter()
+            .map(|domain| ("header.from", domain.clone()));
         let dmarc = Entry {
             method: "dmarc",
             result: self.dmarc.word(),
             reason: None,
             properties: author.collect(),
         };
-        std::iter::once(spf).chain(dkim).chain(unsigned).chain([dmarc]).collect()
+        std::iter::once(spf)
+            .chain(dkim)
+            .chain(unsigned)
+            .chain([dmarc])
+            .collect()
     }
 
     /// For other filters; where notes are denied, nothing is lost.
@@ -154,7 +164,10 @@ impl Identity {
         let Ok(address) = self.address.parse() else {
             return spf::Outcome::None;
         };
-        let local_part = self.mailbox.as_ref().map_or("", |(local_part, _)| local_part);
+        let local_part = self
+            .mailbox
+            .as_ref()
+            .map_or("", |(local_part, _)| local_part);
         let sender = spf::Sender {
             address,
             hello: &self.hello,
@@ -183,7 +196,9 @@ fn authenticated(identity: &Identity, spf: spf::Outcome, dkim: &[dkim::Checked])
 }
 
 fn passed(dkim: &[dkim::Checked]) -> impl Iterator<Item = &str> {
-    let passed = dkim.iter().filter(|checked| checked.outcome == dkim::Outcome::Pass);
+    let passed = dkim
+        .iter()
+        .filter(|checked| checked.outcome == dkim::Outcome::Pass);
     passed.map(|checked| checked.domain.as_str())
 }
 

@@ -60,9 +60,9 @@ impl Auth {
 /// Takes out what others wrote in our name, the last one first so that the numbers of the others stay.
 fn remove_forged(host: &str) -> Result<(), Error> {
     let fields = headers::all();
-    let ours = fields.iter().filter(|field| {
-        field.name.trim_end().eq_ignore_ascii_case(results::NAME)
-    });
+    let ours = fields
+        .iter()
+        .filter(|field| field.name.trim_end().eq_ignore_ascii_case(results::NAME));
     let forged: Vec<u32> = (0..)
         .zip(ours)
         .filter(|(_, field)| results::is_by(&String::from_utf8_lossy(&field.value), host))
@@ -75,7 +75,10 @@ fn remove_forged(host: &str) -> Result<(), Error> {
 }
 
 fn unreadable(error: Error) -> Verdict {
-    log::error(format!("cannot read a message ({word})", word = error.name()));
+    log::error(format!(
+        "cannot read a message ({word})",
+        word = error.name()
+    ));
     Verdict::defer("the message could not be examined").enhanced("4.7.1")
 }
 

@@ -95,7 +95,15 @@ mod tests {
     fn a_domain_has_two_labels_or_more() {
         assert_eq!(domain("Example.ORG.").as_deref(), Some("example.org"));
         let long = format!("{}.org", "a".repeat(64));
-        for text in ["", "localhost", "[192.0.2.1]", "a..b", ".example.org", &long, "a b.org"] {
+        for text in [
+            "",
+            "localhost",
+            "[192.0.2.1]",
+            "a..b",
+            ".example.org",
+            &long,
+            "a b.org",
+        ] {
             assert_eq!(domain(text), None, "{text}");
         }
         assert!(is_within("a.example.org", "example.org") && is_within("a.org", "a.org"));

@@ -39,7 +39,10 @@ fn safe(text: &str) -> String {
     match !text.is_empty() && text.chars().all(plain) {
         true => text.to_owned(),
         false => {
-            let inside: String = text.chars().filter(|c| !c.is_control() && !"\"\\".contains(*c)).collect();
+            let inside: String = text
+                .chars()
+                .filter(|c| !c.is_control() && !"\"\\".contains(*c))
+                .collect();
             format!("\"{inside}\"")
         }
     }
@@ -88,7 +91,10 @@ mod tests {
             method: "dkim",
             result: "fail",
             reason: Some("the body was changed"),
-            properties: vec![("header.d", "example.com".to_owned()), ("header.s", "s1".to_owned())],
+            properties: vec![
+                ("header.d", "example.com".to_owned()),
+                ("header.s", "s1".to_owned()),
+            ],
         };
         assert_eq!(
             value("mx.example.org", &[spf, dkim]),
@@ -111,7 +117,12 @@ mod tests {
         ] {
             assert!(is_by(forged, "mx.example.org"), "{forged:?}");
         }
-        for other in [" mx.example.com; spf=pass", " mx.example.org.example.com; none", " x; mx.example.org", ""] {
+        for other in [
+            " mx.example.com; spf=pass",
+            " mx.example.org.example.com; none",
+            " x; mx.example.org",
+            "",
+        ] {
             assert!(!is_by(other, "mx.example.org"), "{other:?}");
         }
     }

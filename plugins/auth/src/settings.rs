@@ -114,7 +114,9 @@ impl Answers {
     /// An answer in words goes before points, the strictest first; without one the points are given.
     pub fn to(&self, findings: &[Finding]) -> Verdict {
         for word in [Word::Reject, Word::Defer, Word::Quarantine] {
-            let answered = findings.iter().find(|finding| self.answer(**finding) == Answer::Word(word));
+            let answered = findings
+                .iter()
+                .find(|finding| self.answer(**finding) == Answer::Word(word));
             if let Some(finding) = answered {
                 return finding.answered(word);
             }
@@ -147,7 +149,10 @@ impl Answers {
             matches!(self.answer(**finding), Answer::Points(points) if !points.is_finite())
         });
         match bad {
-            Some(finding) => Err(format!("on: points for {} must be a number", finding.symbol())),
+            Some(finding) => Err(format!(
+                "on: points for {} must be a number",
+                finding.symbol()
+            )),
             None => Ok(()),
         }
     }
@@ -186,8 +191,12 @@ impl Finding {
             Self::SpfSoftFail => "the sender's domain hardly allows this client (SPF)",
             Self::SpfError => "the sender's domain has a broken SPF record",
             Self::DkimFail => "a signature does not fit the message (DKIM)",
-            Self::DmarcReject => "the domain in From does not answer for this message and asks to refuse it (DMARC)",
-            Self::DmarcQuarantine => "the domain in From does not answer for this message and asks for suspicion (DMARC)",
+            Self::DmarcReject => {
+                "the domain in From does not answer for this message and asks to refuse it (DMARC)"
+            }
+            Self::DmarcQuarantine => {
+                "the domain in From does not answer for this message and asks for suspicion (DMARC)"
+            }
             Self::DmarcFail => "the domain in From does not answer for this message (DMARC)",
             Self::NoAuthor => "From names no single domain",
             Self::Unavailable => "the domains of this message could not be asked about it",

@@ -139,7 +139,9 @@ impl Check<'_> {
                 let host = self.target(target.as_deref(), domain)?;
                 self.has_address(&host, *prefixes, Void::Counts)
             }
-            Mechanism::Mx(target, prefixes) => self.is_exchange(target.as_deref(), *prefixes, domain),
+            Mechanism::Mx(target, prefixes) => {
+                self.is_exchange(target.as_deref(), *prefixes, domain)
+            }
             Mechanism::Ptr(target) => {
                 let target = self.target(target.as_deref(), domain)?;
                 let names = self.validated()?;
@@ -263,12 +265,16 @@ impl Check<'_> {
 
     fn count(&mut self) -> Result<(), Fault> {
         self.terms += 1;
-        (self.terms <= MOST_TERMS).then_some(()).ok_or(Fault::Permanent)
+        (self.terms <= MOST_TERMS)
+            .then_some(())
+            .ok_or(Fault::Permanent)
     }
 
     fn void(&mut self) -> Result<(), Fault> {
         self.voids += 1;
-        (self.voids <= MOST_VOIDS).then_some(()).ok_or(Fault::Permanent)
+        (self.voids <= MOST_VOIDS)
+            .then_some(())
+            .ok_or(Fault::Permanent)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Messages it must catch, look-alikes it must not, what it writes and what it takes out.
 
-use lazaret_filter::testing::{Report, Transaction, configure};
 use lazaret_filter::dns::Kind;
+use lazaret_filter::testing::{Report, Transaction, configure};
 
 use crate::Auth;
 
@@ -39,7 +39,11 @@ fn world() -> Transaction {
         .from("alice@example.com")
         .dns("example.com", Kind::Txt, &["v=spf1 ip4:192.0.2.0/24 -all"])
         .dns("_dmarc.example.com", Kind::Txt, &["v=DMARC1; p=reject"])
-        .dns("brisbane._domainkey.football.example.com", Kind::Txt, &[KEY])
+        .dns(
+            "brisbane._domainkey.football.example.com",
+            Kind::Txt,
+            &[KEY],
+        )
         .dns("other.example.net", Kind::Txt, &["v=spf1 +all"])
 }
 
@@ -52,7 +56,10 @@ fn run(transaction: Transaction) -> Report {
 }
 
 fn result(report: &Report) -> &str {
-    let added = report.edits().iter().find_map(|edit| edit.strip_prefix("add Authentication-Results: "));
+    let added = report
+        .edits()
+        .iter()
+        .find_map(|edit| edit.strip_prefix("add Authentication-Results: "));
     added.expect("results are always written")
 }
 
@@ -72,7 +79,9 @@ fn passes(report: &Report) {
 
 #[test]
 fn the_bank_that_is_sent_from_elsewhere_is_caught() {
-    let report = run(world().client("203.0.113.9").message(letter("Bank <info@example.com>")));
+    let report = run(world()
+        .client("203.0.113.9")
+        .message(letter("Bank <info@example.com>")));
     refused(&report);
     assert_eq!(
         result(&report),
@@ -85,15 +94,23 @@ fn a_sender_of_ones_own_does_not_help_the_forger() {
     let forged = world().client("203.0.113.9").from("x@other.example.net");
     let report = run(forged.message(letter("\"x@other.example.net\" <ceo@example.com>")));
     refused(&report);
-    assert!(result(&report).contains("spf=pass smtp.mailfrom=x@other.example.net"), "{}", result(&report));
+    assert!(
+        result(&report).contains("spf=pass smtp.mailfrom=x@other.example.net"),
+        "{}",
+        result(&report)
+    );
 }
 
 #[test]
 fn a_signature_of_another_text_is_caught() {
     let changed = SIGNED.replacen("hungry", "angry!", 1);
-    let report = run(world().client("203.0.113.9").from("x@other.example.net").message(changed));
+    let report = run(world()
+        .client("203.0.113.9")
+        .from("x@other.example.net")
+        .message(changed));
     refused(&report);
-    let said = "dkim=fail reason=\"the body was changed\" header.d=football.example.com header.s=brisbane";
+    let said =
+        "dkim=fail reason=\"the body was changed\" header.d=football.example.com header.s=brisbane";
     assert!(result(&report).contains(said), "{}", result(&report));
 }
 
@@ -110,25 +127,39 @@ fn a_message_from_where_its_domain_sends_passes() {
 /// SPF breaks when mail is passed on, a signature does not.
 #[test]
 fn a_signed_message_that_was_passed_on_passes() {
-    let report = run(world().client("203.0.113.9").from("list@other.example.net").message(SIGNED));
+    let report = run(world()
+        .client("203.0.113.9")
+        .from("list@other.example.net")
+        .message(SIGNED));
     passes(&report);
     assert_eq!(
         result(&report),
         "mx.example.org; spf=pass smtp.mailfrom=list@other.example.net; \
          dkim=pass header.d=football.example.com header.s=brisbane; dmarc=pass header.from=football.example.com"
     );
-    for (key, value) in [("dkim", "pass"), ("dkim-domains", "football.example.com"), ("dmarc", "pass"), ("author", "football.example.com")] {
+    for (key, value) in [
+        ("dkim", "pass"),
+        ("dkim-domains", "football.example.com"),
+        ("dmarc", "pass"),
+        ("author", "football.example.com"),
+    ] {
         assert_eq!(report.note(key), Some(value), "{key}");
     }
 }
 
 #[test]
 fn a_bounce_is_asked_about_by_its_greeting() {
-    let bounce = world().from("").dns("mail.example.com", Kind::Txt, &["v=spf1 a -all"]);
+    let bounce = world()
+        .from("")
+        .dns("mail.example.com", Kind::Txt, &["v=spf1 a -all"]);
     let bounce = bounce.dns("mail.example.com", Kind::A, &["192.0.2.1"]);
     let report = run(bounce.message(letter("Mailer <mailer-daemon@mail.example.com>")));
     passes(&report);
-    assert!(result(&report).starts_with("mx.example.org; spf=pass smtp.helo=mail.example.com; "), "{}", result(&report));
+    assert!(
+        result(&report).starts_with("mx.example.org; spf=pass smtp.helo=mail.example.com; "),
+        "{}",
+        result(&report)
+    );
 }
 
 #[test]
@@ -139,35 +170,61 @@ fn results_that_others_wrote_in_our_name_are_taken_out() {
     let report = run(world().message(forged.to_owned() + &letter("a@example.com")));
     assert_eq!(
         report.edits()[..2],
-        ["remove Authentication-Results 2", "remove Authentication-Results 0"]
+        [
+            "remove Authentication-Results 2",
+            "remove Authentication-Results 0"
+        ]
     );
     assert_eq!(report.edits().len(), 3);
 }
 
 #[test]
 fn who_cannot_be_asked_about_is_not_refused() {
-    let late = world().client("203.0.113.9").dns_fails("_dmarc.example.com");
+    let late = world()
+        .client("203.0.113.9")
+        .dns_fails("_dmarc.example.com");
     let report = run(late.message(letter("a@example.com")));
     assert!(report.verdict().passes(), "{}", report.verdict());
-    assert!(result(&report).ends_with("dmarc=temperror header.from=example.com"), "{}", result(&report));
+    assert!(
+        result(&report).ends_with("dmarc=temperror header.from=example.com"),
+        "{}",
+        result(&report)
+    );
     let defers = format!("{CONFIG}\n[on]\nunavailable = 'defer'");
-    let late = world().dns_fails("_dmarc.example.com").message(letter("a@example.com"));
+    let late = world()
+        .dns_fails("_dmarc.example.com")
+        .message(letter("a@example.com"));
     let said = late.run::<Auth>(&defers).verdict().to_string();
-    assert_eq!(said, "defer 4.7.1 the domains of this message could not be asked about it");
+    assert_eq!(
+        said,
+        "defer 4.7.1 the domains of this message could not be asked about it"
+    );
 }
 
 #[test]
 fn every_answer_can_be_chosen() {
     let fails = || {
-        let quarantine = world().client("203.0.113.9").dns("example.net", Kind::Txt, &["v=spf1 ~all"]);
-        let quarantine = quarantine.dns("_dmarc.example.net", Kind::Txt, &["v=DMARC1; p=quarantine"]);
-        quarantine.from("a@example.net").message(letter("a@example.net"))
+        let quarantine =
+            world()
+                .client("203.0.113.9")
+                .dns("example.net", Kind::Txt, &["v=spf1 ~all"]);
+        let quarantine =
+            quarantine.dns("_dmarc.example.net", Kind::Txt, &["v=DMARC1; p=quarantine"]);
+        quarantine
+            .from("a@example.net")
+            .message(letter("a@example.net"))
     };
     let report = run(fails());
     assert_eq!(report.symbols(), ["SPF_SOFTFAIL", "DMARC_QUARANTINE"]);
     for (on, said) in [
-        ("spf-softfail = 'defer'", "defer 4.7.23 the sender's domain hardly allows this client (SPF)"),
-        ("spf-softfail = 'reject'", "reject 5.7.23 the sender's domain hardly allows this client (SPF)"),
+        (
+            "spf-softfail = 'defer'",
+            "defer 4.7.23 the sender's domain hardly allows this client (SPF)",
+        ),
+        (
+            "spf-softfail = 'reject'",
+            "reject 5.7.23 the sender's domain hardly allows this client (SPF)",
+        ),
         (
             "dmarc-quarantine = 'quarantine'",
             "quarantine the domain in From does not answer for this message and asks for suspicion (DMARC)",
@@ -177,13 +234,18 @@ fn every_answer_can_be_chosen() {
         assert_eq!(report.verdict().to_string(), said, "{on}");
         assert_eq!(report.symbols(), [""; 0], "{on}");
     }
-    let none = fails().run::<Auth>(&format!("{CONFIG}\n[on]\nspf-softfail = 'ignore'\ndmarc-quarantine = 0.0"));
+    let none = fails().run::<Auth>(&format!(
+        "{CONFIG}\n[on]\nspf-softfail = 'ignore'\ndmarc-quarantine = 0.0"
+    ));
     assert!(none.verdict().passes());
 }
 
 #[test]
 fn whoever_gave_a_password_is_let_be() {
-    let report = run(world().client("203.0.113.9").user("alice").message(letter("a@example.com")));
+    let report = run(world()
+        .client("203.0.113.9")
+        .user("alice")
+        .message(letter("a@example.com")));
     assert!(report.verdict().passes() && report.edits().is_empty());
 }
 
@@ -191,7 +253,11 @@ fn whoever_gave_a_password_is_let_be() {
 fn two_authors_are_nobody() {
     let report = run(world().message(letter("a@example.com, b@example.net")));
     assert_eq!(report.symbols(), ["NO_AUTHOR"]);
-    assert!(result(&report).ends_with("dmarc=permerror"), "{}", result(&report));
+    assert!(
+        result(&report).ends_with("dmarc=permerror"),
+        "{}",
+        result(&report)
+    );
 }
 
 #[test]
@@ -199,8 +265,14 @@ fn what_is_wrong_in_the_settings_is_told() {
     for (config, says) in [
         ("", "authserv-id: write the name of this mail server"),
         ("authserv-id = 'localhost'", "authserv-id: "),
-        ("authserv-id = 'mx.example.org'\n[on]\nspf-fail = 'bounce'", "write \"reject\""),
-        ("authserv-id = 'mx.example.org'\n[on]\nspf = 1.0", "unknown field `spf`"),
+        (
+            "authserv-id = 'mx.example.org'\n[on]\nspf-fail = 'bounce'",
+            "write \"reject\"",
+        ),
+        (
+            "authserv-id = 'mx.example.org'\n[on]\nspf = 1.0",
+            "unknown field `spf`",
+        ),
     ] {
         let said = configure::<Auth>(config).err().expect(config);
         assert!(said.contains(says), "{config}: {said}");

@@ -145,6 +145,9 @@ mod tests {
         let line = b"seventy octets are enough for one line of text, and it goes on ..\r\n";
         let body = line.repeat(1000);
         let hash: [u8; 32] = Sha256::digest(&body).into();
-        assert_eq!(canonical(Canonical::Simple, &body, 777), (hash, body.len() as u64));
+        assert_eq!(
+            canonical(Canonical::Simple, &body, 777),
+            (hash, body.len() as u64)
+        );
     }
 }

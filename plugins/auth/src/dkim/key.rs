@@ -31,7 +31,9 @@ impl Key {
         }
         let lists = |tag: &str, default: &'static str, word: &str| {
             let value = tags.value(tag).unwrap_or(default);
-            value.split(':').any(|it| it.trim() == word || it.trim() == "*")
+            value
+                .split(':')
+                .any(|it| it.trim() == word || it.trim() == "*")
         };
         if !lists("h", "*", "sha256") || !lists("s", "*", "email") {
             return Err("the key is for something else");
@@ -54,7 +56,12 @@ impl Key {
     }
 
     /// Is this the signature of that hash?
-    pub fn verifies(&self, by: Algorithm, hash: &[u8; 32], signature: &[u8]) -> Result<(), Outcome> {
+    pub fn verifies(
+        &self,
+        by: Algorithm,
+        hash: &[u8; 32],
+        signature: &[u8],
+    ) -> Result<(), Outcome> {
         if by != self.kind {
             return Err(Outcome::PermError("the key is of another kind"));
         }
@@ -79,12 +86,15 @@ impl Key {
         let wrong = Outcome::Fail("the signature is not of these fields");
         let signature = RsaSignature::try_from(signature).map_err(|_| wrong.clone())?;
         let key = VerifyingKey::<Sha256>::new(key);
-        rsa::signature::hazmat::PrehashVerifier::verify_prehash(&key, hash, &signature).map_err(|_| wrong)
+        rsa::signature::hazmat::PrehashVerifier::verify_prehash(&key, hash, &signature)
+            .map_err(|_| wrong)
     }
 
     fn ed25519(&self, hash: &[u8; 32], signature: &[u8]) -> Result<(), Outcome> {
         let octets = self.octets.as_slice().try_into();
-        let key = octets.ok().and_then(|octets| ed25519_dalek::VerifyingKey::from_bytes(octets).ok());
+        let key = octets
+            .ok()
+            .and_then(|octets| ed25519_dalek::VerifyingKey::from_bytes(octets).ok());
         let key = key.ok_or(Outcome::PermError("the key is damaged"))?;
         let signature = ed25519_dalek::Signature::from_slice(signature);
         let verified = signature.and_then(|signature| key.verify_strict(hash, &signature));
@@ -93,7 +103,9 @@ impl Key {
 }
 
 fn bits(number: &[u8]) -> usize {
-    let zeros = number.first().map_or(0, |octet| octet.leading_zeros() as usize);
+    let zeros = number
+        .first()
+        .map_or(0, |octet| octet.leading_zeros() as usize);
     (number.len() * 8).saturating_sub(zeros)
 }
 
@@ -127,7 +139,9 @@ mod der {
             0..=0x7f => (usize::from(*length), rest),
             0x81..=0x82 => {
                 let (octets, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
-                let length = octets.iter().fold(0, |sum, octet| sum << 8 | usize::from(*octet));
+                let length = octets
+                    .iter()
+                    .fold(0, |sum, octet| sum << 8 | usize::from(*octet));
                 (length, rest)
             }
             _ => return None,

@@ -23,12 +23,18 @@ impl Names for Record {
 /// Says that a peer cannot take part; fails where all are wanted.
 fn missing(peer: &str) {
     let required = std::env::var_os("LAZARET_REQUIRE_PEERS").is_some_and(|value| value == "1");
-    assert!(!required, "{peer} is not installed, and LAZARET_REQUIRE_PEERS=1 wants it");
+    assert!(
+        !required,
+        "{peer} is not installed, and LAZARET_REQUIRE_PEERS=1 wants it"
+    );
     println!("skipped: {peer} not installed");
 }
 
 fn is_there(command: &mut Command) -> bool {
-    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let quiet = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
@@ -60,7 +66,9 @@ fn outcome(message: &str, record: &str) -> Outcome {
     let (fields, body) = taken_apart(message);
     let signatures = Signatures::of(fields);
     let mut hashes = signatures.hashes();
-    hashes.iter_mut().for_each(|hash| hash.feed(body.as_bytes()));
+    hashes
+        .iter_mut()
+        .for_each(|hash| hash.feed(body.as_bytes()));
     let mut checked = signatures.check(&mut Record(record.to_owned()), hashes, 0);
     assert_eq!(checked.len(), 1);
     checked.remove(0).outcome
@@ -79,15 +87,28 @@ fn what_others_signed_holds_until_an_octet_is_changed() {
     }
     let zone = std::fs::read_to_string(home.path().join("s1.txt")).expect("its record");
     let record = record(&zone);
-    for form in ["simple/simple", "simple/relaxed", "relaxed/simple", "relaxed/relaxed"] {
+    for form in [
+        "simple/simple",
+        "simple/relaxed",
+        "relaxed/simple",
+        "relaxed/relaxed",
+    ] {
         let message = signed(&home.path().join("s1.private"), form);
-        assert_eq!(outcome(&message, &record), Outcome::Pass, "{form}\n{message}");
+        assert_eq!(
+            outcome(&message, &record),
+            Outcome::Pass,
+            "{form}\n{message}"
+        );
         for (old, new, why) in [
             ("Another", "another", "the body was changed"),
             ("Alice", "alice", "the signature is not of these fields"),
         ] {
             let changed = message.replacen(old, new, 1);
-            assert_eq!(outcome(&changed, &record), Outcome::Fail(why), "{form} {old}");
+            assert_eq!(
+                outcome(&changed, &record),
+                Outcome::Fail(why),
+                "{form} {old}"
+            );
         }
     }
     println!("peer: opendkim-genkey ran");

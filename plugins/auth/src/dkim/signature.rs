@@ -86,7 +86,9 @@ impl<'a> Tags<'a> {
         };
         let digits = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
         // Up to 76 digits are allowed: what does not fit is as good as never.
-        digits.then(|| Some(text.parse().unwrap_or(u64::MAX))).ok_or("a number is none")
+        digits
+            .then(|| Some(text.parse().unwrap_or(u64::MAX)))
+            .ok_or("a number is none")
     }
 }
 
@@ -103,21 +105,31 @@ impl Signature {
         if tags.required("v")? != "1" {
             return Err("it is of another version");
         }
-        if tags.value("q").is_some_and(|query| !query.split(':').any(|it| it.trim() == "dns/txt")) {
+        if tags
+            .value("q")
+            .is_some_and(|query| !query.split(':').any(|it| it.trim() == "dns/txt"))
+        {
             return Err("its key is kept elsewhere");
         }
         let (header, body) = forms(tags.value("c").unwrap_or("simple/simple"))?;
         let domain = names::domain(tags.required("d")?).ok_or("its domain is none")?;
         let signed = signed(tags.required("h")?)?;
         let agent = match tags.value("i") {
-            Some(agent) => agent.rsplit_once('@').ok_or("its agent has no domain")?.1.to_lowercase(),
+            Some(agent) => agent
+                .rsplit_once('@')
+                .ok_or("its agent has no domain")?
+                .1
+                .to_lowercase(),
             None => domain.clone(),
         };
         if !may_sign_for(&agent, &domain) {
             return Err("its agent is of another domain");
         }
         let (made, expires) = (tags.number("t")?, tags.number("x")?);
-        if made.zip(expires).is_some_and(|(made, expires)| expires <= made) {
+        if made
+            .zip(expires)
+            .is_some_and(|(made, expires)| expires <= made)
+        {
             return Err("it expired before it was made");
         }
         Ok(Self {
@@ -167,9 +179,14 @@ fn selector(text: &str) -> Result<String, &'static str> {
 
 /// From is always among them, section 5.4.
 fn signed(text: &str) -> Result<Vec<String>, &'static str> {
-    let names: Vec<String> = text.split(':').map(|name| name.trim().to_ascii_lowercase()).collect();
+    let names: Vec<String> = text
+        .split(':')
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
     if !names.iter().any(|name| name == "from") {
         return Err("it does not cover From");
     }
-    (names.len() <= MOST_FIELDS).then_some(names).ok_or("it names too many fields")
+    (names.len() <= MOST_FIELDS)
+        .then_some(names)
+        .ok_or("it names too many fields")
 }

@@ -94,9 +94,15 @@ fn checked_at(message: &str, name: &'static str, keys: &[&str], now: u64) -> Vec
     let (fields, body) = taken_apart(message);
     let signatures = Signatures::of(fields);
     let mut hashes = signatures.hashes();
-    hashes.iter_mut().for_each(|hash| hash.feed(body.as_bytes()));
+    hashes
+        .iter_mut()
+        .for_each(|hash| hash.feed(body.as_bytes()));
     let keys = keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
-    let zone = if keys.is_empty() { BTreeMap::new() } else { BTreeMap::from([(name, keys)]) };
+    let zone = if keys.is_empty() {
+        BTreeMap::new()
+    } else {
+        BTreeMap::from([(name, keys)])
+    };
     signatures.check(&mut Keys(zone), hashes, now)
 }
 
@@ -127,19 +133,34 @@ fn one_changed_octet_fails() {
         ("Joe.\r\n", "Joe.\r\nPS\r\n", "the body was changed"),
         ("dinner", "supper", "the signature is not of these fields"),
         ("<joe@", "<jim@", "the signature is not of these fields"),
-        ("t=1528637909", "t=1528637908", "the signature is not of these fields"),
+        (
+            "t=1528637909",
+            "t=1528637908",
+            "the signature is not of these fields",
+        ),
         ("b=/gCr", "b=/gCs", "the signature is not of these fields"),
         // A second field of a name that was signed once more than it was there.
-        ("To: ", "From: Mallory <mallory@example.net>\r\nTo: ", "the signature is not of these fields"),
+        (
+            "To: ",
+            "From: Mallory <mallory@example.net>\r\nTo: ",
+            "the signature is not of these fields",
+        ),
     ] {
         let changed = MESSAGE.replacen(old, new, 1);
         assert_ne!(changed, MESSAGE, "{old}");
-        assert_eq!(outcome(&changed, &[ED25519]), Outcome::Fail(why), "{old} -> {new}");
+        assert_eq!(
+            outcome(&changed, &[ED25519]),
+            Outcome::Fail(why),
+            "{old} -> {new}"
+        );
     }
     for (old, new) in [("dinner", "supper"), ("hungry", "angry!")] {
         let changed = RSA_MESSAGE.replacen(old, new, 1);
         let checked = checked_at(&changed, RSA_NAME, &[RSA], 0);
-        assert!(matches!(checked[0].outcome, Outcome::Fail(_)), "{checked:?}");
+        assert!(
+            matches!(checked[0].outcome, Outcome::Fail(_)),
+            "{checked:?}"
+        );
     }
 }
 
@@ -162,16 +183,43 @@ fn keys_that_are_none() {
     for (keys, expected) in [
         (&[][..], Outcome::PermError("there is no key")),
         (&["TEMP"], Outcome::TempError),
-        (&[ED25519, ED25519], Outcome::PermError("there is more than one key")),
-        (&["v=DKIM1; k=ed25519; p="], Outcome::PermError("the key was revoked")),
-        (&["v=DKIM2; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="], Outcome::PermError("the key is of another version")),
-        (&["k=ed25519; v=DKIM1; p=AA=="], Outcome::PermError("the key is of another version")),
-        (&["k=ed25519; h=sha1; p=AA=="], Outcome::PermError("the key is for something else")),
-        (&["k=ed25519; s=tlsrpt; p=AA=="], Outcome::PermError("the key is for something else")),
-        (&["k=ed25519; p=AA=="], Outcome::PermError("the key is damaged")),
-        (&["k=ed25519; p=%%"], Outcome::PermError("the key is not base64")),
+        (
+            &[ED25519, ED25519],
+            Outcome::PermError("there is more than one key"),
+        ),
+        (
+            &["v=DKIM1; k=ed25519; p="],
+            Outcome::PermError("the key was revoked"),
+        ),
+        (
+            &["v=DKIM2; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="],
+            Outcome::PermError("the key is of another version"),
+        ),
+        (
+            &["k=ed25519; v=DKIM1; p=AA=="],
+            Outcome::PermError("the key is of another version"),
+        ),
+        (
+            &["k=ed25519; h=sha1; p=AA=="],
+            Outcome::PermError("the key is for something else"),
+        ),
+        (
+            &["k=ed25519; s=tlsrpt; p=AA=="],
+            Outcome::PermError("the key is for something else"),
+        ),
+        (
+            &["k=ed25519; p=AA=="],
+            Outcome::PermError("the key is damaged"),
+        ),
+        (
+            &["k=ed25519; p=%%"],
+            Outcome::PermError("the key is not base64"),
+        ),
         (&[RSA], Outcome::PermError("the key is of another kind")),
-        (&["garbage"], Outcome::PermError("the key is no list of tags")),
+        (
+            &["garbage"],
+            Outcome::PermError("the key is no list of tags"),
+        ),
     ] {
         assert_eq!(outcome(MESSAGE, keys), expected, "{keys:?}");
     }
@@ -180,7 +228,10 @@ fn keys_that_are_none() {
     assert_eq!(checked[0].outcome, Outcome::PermError("the key is damaged"));
     let strict = RSA.replace("p=", "t=s; p=");
     let checked = checked_at(RSA_MESSAGE, RSA_NAME, &[&strict], 0);
-    assert_eq!(checked[0].outcome, Outcome::PermError("the key is not for subdomains"));
+    assert_eq!(
+        checked[0].outcome,
+        Outcome::PermError("the key is not for subdomains")
+    );
 }
 
 #[test]
@@ -189,9 +240,21 @@ fn signatures_that_are_none() {
         ("v=1", "v=2", "it is of another version"),
         ("a=ed25519-sha256", "a=rsa-sha1", "it is made with SHA-1"),
         ("a=ed25519-sha256", "a=rot13", "its algorithm is not known"),
-        ("c=relaxed/relaxed", "c=simple/odd", "its canonical form is not known"),
-        ("d=football.example.com", "d=localhost", "its domain is none"),
-        ("i=@football.example.com", "i=@example.net", "its agent is of another domain"),
+        (
+            "c=relaxed/relaxed",
+            "c=simple/odd",
+            "its canonical form is not known",
+        ),
+        (
+            "d=football.example.com",
+            "d=localhost",
+            "its domain is none",
+        ),
+        (
+            "i=@football.example.com",
+            "i=@example.net",
+            "its agent is of another domain",
+        ),
         ("s=brisbane", "s=a..b", "its selector is none"),
         ("q=dns/txt", "q=http", "its key is kept elsewhere"),
         ("h=from : to", "h=to", "a number is none"),
@@ -201,29 +264,54 @@ fn signatures_that_are_none() {
         ("bh=2jUSO", "bh=!jUSO", "its hash is not base64"),
     ] {
         let why = if new == "h=to" { continue } else { why };
-        assert_eq!(outcome(&MESSAGE.replacen(old, new, 1), &[ED25519]), Outcome::PermError(why), "{new}");
+        assert_eq!(
+            outcome(&MESSAGE.replacen(old, new, 1), &[ED25519]),
+            Outcome::PermError(why),
+            "{new}"
+        );
     }
-    let without = MESSAGE.replacen("h=from : to :\r\n subject : date : message-id : from :", "h=to :", 1);
-    assert_eq!(outcome(&without, &[ED25519]), Outcome::PermError("it does not cover From"));
+    let without = MESSAGE.replacen(
+        "h=from : to :\r\n subject : date : message-id : from :",
+        "h=to :",
+        1,
+    );
+    assert_eq!(
+        outcome(&without, &[ED25519]),
+        Outcome::PermError("it does not cover From")
+    );
     let late = MESSAGE.replacen("t=1528637909", "t=1528637909; x=1528637910", 1);
     assert_eq!(outcome(&late, &[ED25519]), Outcome::Fail("it has expired"));
     let part = MESSAGE.replacen("t=1528637909", "l=4", 1);
-    assert_eq!(outcome(&part, &[ED25519]), Outcome::Policy("it covers a part of the body only"));
+    assert_eq!(
+        outcome(&part, &[ED25519]),
+        Outcome::Policy("it covers a part of the body only")
+    );
 }
 
 #[test]
 fn only_the_first_five_are_looked_at() {
     let (signature, rest) = MESSAGE.split_once("From: ").unwrap();
     let many = signature.repeat(9) + "From: " + rest;
-    assert_eq!(checked_at(&many, NAME, &[ED25519], 0).len(), MOST_SIGNATURES);
+    assert_eq!(
+        checked_at(&many, NAME, &[ED25519], 0).len(),
+        MOST_SIGNATURES
+    );
 }
 
 #[test]
 fn short_rsa_keys_prove_nothing() {
     // 512 bits of ones: its length is looked at before it is used.
-    let octets = [&[0x30, 0x47, 0x02, 0x40][..], &[0xff; 64], &[0x02, 0x03, 1, 0, 1]].concat();
+    let octets = [
+        &[0x30, 0x47, 0x02, 0x40][..],
+        &[0xff; 64],
+        &[0x02, 0x03, 1, 0, 1],
+    ]
+    .concat();
     use base64::Engine;
-    let key = format!("p={}", base64::engine::general_purpose::STANDARD.encode(octets));
+    let key = format!(
+        "p={}",
+        base64::engine::general_purpose::STANDARD.encode(octets)
+    );
     let checked = checked_at(RSA_MESSAGE, RSA_NAME, &[&key], 0);
     assert_eq!(checked[0].outcome, Outcome::Policy("the key is too short"));
 }

@@ -31,20 +31,82 @@ const STRICT: &[(&str, &str)] = &[("_dmarc.example.com", "v=DMARC1;p=reject;adki
 fn whoever_is_aligned_passes() {
     let reject = Outcome::Fail(Wish::Reject);
     for (author, spf, dkim, relaxed, strict) in [
-        ("example.com", "example.com", "", Outcome::Pass, Outcome::Pass),
-        ("example.com", "", "example.com", Outcome::Pass, Outcome::Pass),
-        ("example.com", "mail.example.com", "", Outcome::Pass, reject.clone()),
-        ("example.com", "", "news.example.com", Outcome::Pass, reject.clone()),
-        ("example.com", "example.net", "example.org", reject.clone(), reject.clone()),
-        ("example.com", "badexample.com", "", reject.clone(), reject.clone()),
+        (
+            "example.com",
+            "example.com",
+            "",
+            Outcome::Pass,
+            Outcome::Pass,
+        ),
+        (
+            "example.com",
+            "",
+            "example.com",
+            Outcome::Pass,
+            Outcome::Pass,
+        ),
+        (
+            "example.com",
+            "mail.example.com",
+            "",
+            Outcome::Pass,
+            reject.clone(),
+        ),
+        (
+            "example.com",
+            "",
+            "news.example.com",
+            Outcome::Pass,
+            reject.clone(),
+        ),
+        (
+            "example.com",
+            "example.net",
+            "example.org",
+            reject.clone(),
+            reject.clone(),
+        ),
+        (
+            "example.com",
+            "badexample.com",
+            "",
+            reject.clone(),
+            reject.clone(),
+        ),
         ("example.com", "", "", reject.clone(), reject.clone()),
-        ("news.example.com", "example.com", "", Outcome::Pass, reject.clone()),
-        ("news.example.com", "", "other.example.com", Outcome::Pass, reject.clone()),
-        ("news.example.com", "", "", Outcome::Fail(Wish::Quarantine), reject.clone()),
+        (
+            "news.example.com",
+            "example.com",
+            "",
+            Outcome::Pass,
+            reject.clone(),
+        ),
+        (
+            "news.example.com",
+            "",
+            "other.example.com",
+            Outcome::Pass,
+            reject.clone(),
+        ),
+        (
+            "news.example.com",
+            "",
+            "",
+            Outcome::Fail(Wish::Quarantine),
+            reject.clone(),
+        ),
     ] {
         let dkim: &[&str] = if dkim.is_empty() { &[] } else { &[dkim] };
-        assert_eq!(outcome(RELAXED, author, spf, dkim), relaxed, "{author} {spf} {dkim:?}");
-        assert_eq!(outcome(STRICT, author, spf, dkim), strict, "strict {author} {spf} {dkim:?}");
+        assert_eq!(
+            outcome(RELAXED, author, spf, dkim),
+            relaxed,
+            "{author} {spf} {dkim:?}"
+        );
+        assert_eq!(
+            outcome(STRICT, author, spf, dkim),
+            strict,
+            "strict {author} {spf} {dkim:?}"
+        );
     }
 }
 
@@ -54,22 +116,49 @@ fn a_policy_is_looked_for_up_the_tree() {
         ("_dmarc.example", "v=DMARC1; p=reject; psd=y"),
         ("_dmarc.a.example", "v=DMARC1; p=none"),
     ];
-    assert_eq!(outcome(suffix, "x.b.example", "", &[]), Outcome::Fail(Wish::Reject));
-    assert_eq!(outcome(suffix, "x.b.example", "b.example", &[]), Outcome::Pass);
-    assert_eq!(outcome(suffix, "x.b.example", "c.example", &[]), Outcome::Fail(Wish::Reject), "a neighbour");
-    assert_eq!(outcome(suffix, "x.a.example", "", &[]), Outcome::Fail(Wish::None));
+    assert_eq!(
+        outcome(suffix, "x.b.example", "", &[]),
+        Outcome::Fail(Wish::Reject)
+    );
+    assert_eq!(
+        outcome(suffix, "x.b.example", "b.example", &[]),
+        Outcome::Pass
+    );
+    assert_eq!(
+        outcome(suffix, "x.b.example", "c.example", &[]),
+        Outcome::Fail(Wish::Reject),
+        "a neighbour"
+    );
+    assert_eq!(
+        outcome(suffix, "x.a.example", "", &[]),
+        Outcome::Fail(Wish::None)
+    );
     let own: &[(&str, &str)] = &[
         ("_dmarc.dept.example.com", "v=DMARC1; p=quarantine; psd=n"),
         ("_dmarc.example.com", "v=DMARC1; p=reject"),
     ];
-    assert_eq!(outcome(own, "x.dept.example.com", "", &[]), Outcome::Fail(Wish::Quarantine));
-    assert_eq!(outcome(own, "x.dept.example.com", "example.com", &[]), Outcome::Fail(Wish::Quarantine));
-    assert_eq!(outcome(RELAXED, "a.b.c.d.e.f.g.h.i.example.com", "", &[]), Outcome::Fail(Wish::Quarantine));
+    assert_eq!(
+        outcome(own, "x.dept.example.com", "", &[]),
+        Outcome::Fail(Wish::Quarantine)
+    );
+    assert_eq!(
+        outcome(own, "x.dept.example.com", "example.com", &[]),
+        Outcome::Fail(Wish::Quarantine)
+    );
+    assert_eq!(
+        outcome(RELAXED, "a.b.c.d.e.f.g.h.i.example.com", "", &[]),
+        Outcome::Fail(Wish::Quarantine)
+    );
 }
 
 #[test]
 fn what_is_no_policy_asks_for_nothing() {
-    for record in ["v=DMARC2; p=reject", "p=reject; v=DMARC1", "v=spf1 -all", ""] {
+    for record in [
+        "v=DMARC2; p=reject",
+        "p=reject; v=DMARC1",
+        "v=spf1 -all",
+        "",
+    ] {
         assert!(Policy::parse(record).is_none(), "{record}");
     }
     assert_eq!(outcome(&[], "example.com", "", &[]), Outcome::None);
@@ -79,13 +168,19 @@ fn what_is_no_policy_asks_for_nothing() {
     ];
     assert_eq!(outcome(two, "example.com", "", &[]), Outcome::None);
     let late: &[(&str, &str)] = &[("_dmarc.example.com", "TEMP")];
-    assert_eq!(outcome(late, "example.com", "example.com", &[]), Outcome::TempError);
+    assert_eq!(
+        outcome(late, "example.com", "example.com", &[]),
+        Outcome::TempError
+    );
 }
 
 #[test]
 fn a_test_is_one_step_milder() {
     let testing: &[(&str, &str)] = &[("_dmarc.example.com", "v=DMARC1; p=reject; t=y")];
-    assert_eq!(outcome(testing, "example.com", "", &[]), Outcome::Fail(Wish::Quarantine));
+    assert_eq!(
+        outcome(testing, "example.com", "", &[]),
+        Outcome::Fail(Wish::Quarantine)
+    );
 }
 
 #[test]
@@ -94,7 +189,10 @@ fn who_could_not_be_asked_is_not_said_to_have_failed() {
         incomplete: true,
         ..Authenticated::default()
     };
-    assert_eq!(check(&mut Zone(RELAXED), "example.com", &authenticated), Outcome::TempError);
+    assert_eq!(
+        check(&mut Zone(RELAXED), "example.com", &authenticated),
+        Outcome::TempError
+    );
 }
 
 #[test]
@@ -102,10 +200,19 @@ fn the_author_is_who_is_in_from() {
     for (from, domain) in [
         (" Alice <alice@Example.COM>", Some("example.com")),
         (" alice@example.com", Some("example.com")),
-        (" \"bank@example.net <x@example.net>\" <mallory@example.org>", Some("example.org")),
-        (" a(b@example.net)@example.com (c, d@example.net)", Some("example.com")),
+        (
+            " \"bank@example.net <x@example.net>\" <mallory@example.org>",
+            Some("example.org"),
+        ),
+        (
+            " a(b@example.net)@example.com (c, d@example.net)",
+            Some("example.com"),
+        ),
         (" \"a\\\"<b@example.net>\"@example.com", Some("example.com")),
-        (" group: a@example.com, <b@example.com>;", Some("example.com")),
+        (
+            " group: a@example.com, <b@example.com>;",
+            Some("example.com"),
+        ),
         (" a@example.com, b@example.net", None),
         (" a@example.com <b@example.net>", Some("example.net")),
         (" undisclosed", None),
@@ -114,6 +221,10 @@ fn the_author_is_who_is_in_from() {
     ] {
         assert_eq!(author(&[from.as_bytes()]).as_deref(), domain, "{from}");
     }
-    assert_eq!(author(&[b" a@example.com", b" a@example.com"]), None, "two fields");
+    assert_eq!(
+        author(&[b" a@example.com", b" a@example.com"]),
+        None,
+        "two fields"
+    );
     assert_eq!(author(&[]), None);
 }

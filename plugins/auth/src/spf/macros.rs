@@ -54,11 +54,15 @@ pub fn check_domain(text: &str) -> Result<(), Fault> {
     let text = text.strip_suffix('.').unwrap_or(text);
     let last = text.rsplit_once('.').map(|(_, last)| last);
     let proper = |label: &str| {
-        let inside = label.bytes().all(|o| o.is_ascii_alphanumeric() || o == b'-');
+        let inside = label
+            .bytes()
+            .all(|o| o.is_ascii_alphanumeric() || o == b'-');
         let ends = !label.starts_with('-') && !label.ends_with('-');
         inside && ends && !label.is_empty() && label.bytes().any(|o| !o.is_ascii_digit())
     };
-    last.is_some_and(proper).then_some(()).ok_or(Fault::Permanent)
+    last.is_some_and(proper)
+        .then_some(())
+        .ok_or(Fault::Permanent)
 }
 
 /// Does it hold `%{p}`?
@@ -124,7 +128,11 @@ impl<'a> Macro<'a> {
         let (number, rest) = rest.split_at(digits);
         let keep = match number {
             "" => 0,
-            _ => number.parse().ok().filter(|keep| *keep > 0).ok_or(Fault::Permanent)?,
+            _ => number
+                .parse()
+                .ok()
+                .filter(|keep| *keep > 0)
+                .ok_or(Fault::Permanent)?,
         };
         let (order, delimiters) = match rest.strip_prefix(['r', 'R']) {
             Some(rest) => (Order::Reversed, rest),
@@ -204,7 +212,9 @@ fn escaped(text: &str) -> String {
     let mut out = String::new();
     for octet in text.bytes() {
         match octet {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(octet.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(octet.into())
+            }
             _ => {
                 let _ = write!(out, "%{octet:02X}");
             }
@@ -249,25 +259,44 @@ mod tests {
             ("%{lr}", "strong-bad"),
             ("%{lr-}", "bad.strong"),
             ("%{l1r-}", "strong"),
-            ("%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"),
+            (
+                "%{ir}.%{v}._spf.%{d2}",
+                "3.2.0.192.in-addr._spf.example.com",
+            ),
             ("%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com"),
             (
                 "%{lr-}.lp.%{ir}.%{v}._spf.%{d2}",
                 "bad.strong.lp.3.2.0.192.in-addr._spf.example.com",
             ),
-            ("%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net"),
+            (
+                "%{d2}.trusted-domains.example.net",
+                "example.com.trusted-domains.example.net",
+            ),
         ] {
             assert_eq!(expanded(text, "192.0.2.3").as_deref(), Ok(name), "{text}");
         }
         assert_eq!(
             expanded("%{ir}.%{v}._spf.%{d2}", "2001:db8::cb01").as_deref(),
-            Ok("1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com")
+            Ok(
+                "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com"
+            )
         );
     }
 
     #[test]
     fn what_is_no_macro_is_an_error() {
-        for text in ["%", "%a", "%{", "%{x}", "%{d0}", "%{d:}", "a b.org", "%{s2x}", "ä.org", "%{c}.example.org"] {
+        for text in [
+            "%",
+            "%a",
+            "%{",
+            "%{x}",
+            "%{d0}",
+            "%{d:}",
+            "a b.org",
+            "%{s2x}",
+            "ä.org",
+            "%{c}.example.org",
+        ] {
             assert_eq!(expanded(text, "192.0.2.3"), Err(Fault::Permanent), "{text}");
         }
     }
@@ -281,10 +310,25 @@ mod tests {
 
     #[test]
     fn a_name_ends_in_a_macro_or_in_a_label() {
-        for good in ["example.org", "example.org.", "%{d}", "a.%{d}", "x.xn--p1ai", "_spf.%{d2}"] {
+        for good in [
+            "example.org",
+            "example.org.",
+            "%{d}",
+            "a.%{d}",
+            "x.xn--p1ai",
+            "_spf.%{d2}",
+        ] {
             assert_eq!(check_domain(good), Ok(()), "{good}");
         }
-        for bad in ["", "org", "example.1", "example.-a", "example.org/24", "example..", "%{d}.1"] {
+        for bad in [
+            "",
+            "org",
+            "example.1",
+            "example.-a",
+            "example.org/24",
+            "example..",
+            "%{d}.1",
+        ] {
             assert_eq!(check_domain(bad), Err(Fault::Permanent), "{bad}");
         }
     }

@@ -80,7 +80,9 @@ impl Network {
 
 /// Does a TXT record claim to be one?
 pub fn is_one(text: &str) -> bool {
-    let version = text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("v=spf1"));
+    let version = text
+        .get(..6)
+        .is_some_and(|start| start.eq_ignore_ascii_case("v=spf1"));
     version && matches!(text.as_bytes().get(6), None | Some(b' '))
 }
 
@@ -109,7 +111,11 @@ impl Record {
                 None => record.terms.push(Term::parse(word)?),
             }
         }
-        if record.terms.iter().any(|term| matches!(term.mechanism, Mechanism::All)) {
+        if record
+            .terms
+            .iter()
+            .any(|term| matches!(term.mechanism, Mechanism::All))
+        {
             record.redirect = None; // section 6.1
         }
         Ok(record)
@@ -199,7 +205,8 @@ fn prefixes(text: &str) -> Result<Prefixes, Fault> {
 
 /// Digits without a sign and without zeros before them.
 fn bits(text: &str, most: u32) -> Result<u32, Fault> {
-    let plain = text.bytes().all(|octet| octet.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let plain =
+        text.bytes().all(|octet| octet.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     let bits = text.parse().ok().filter(|bits| plain && *bits <= most);
     bits.ok_or(Fault::Permanent)
 }
@@ -210,7 +217,11 @@ fn network(rest: &str, family: fn(&IpAddr) -> bool, most: u32) -> Result<Network
         Some((address, length)) => (address, bits(length, most)?),
         None => (text, most),
     };
-    let address = address.parse().ok().filter(family).ok_or(Fault::Permanent)?;
+    let address = address
+        .parse()
+        .ok()
+        .filter(family)
+        .ok_or(Fault::Permanent)?;
     Ok(Network {
         address,
         bits: length,

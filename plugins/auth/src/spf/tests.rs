@@ -79,15 +79,39 @@ fn examples_of_the_standard() {
         ("v=spf1 mx -all", "192.0.2.129", Outcome::Pass),
         ("v=spf1 mx -all", "192.0.2.10", Outcome::Fail),
         ("v=spf1 mx:example.org -all", "192.0.2.140", Outcome::Pass),
-        ("v=spf1 mx mx:example.org -all", "192.0.2.130", Outcome::Pass),
-        ("v=spf1 mx/30 mx:example.org/30 -all", "192.0.2.131", Outcome::Pass),
-        ("v=spf1 mx/30 mx:example.org/30 -all", "192.0.2.143", Outcome::Pass),
-        ("v=spf1 mx/30 mx:example.org/30 -all", "192.0.2.132", Outcome::Fail),
+        (
+            "v=spf1 mx mx:example.org -all",
+            "192.0.2.130",
+            Outcome::Pass,
+        ),
+        (
+            "v=spf1 mx/30 mx:example.org/30 -all",
+            "192.0.2.131",
+            Outcome::Pass,
+        ),
+        (
+            "v=spf1 mx/30 mx:example.org/30 -all",
+            "192.0.2.143",
+            Outcome::Pass,
+        ),
+        (
+            "v=spf1 mx/30 mx:example.org/30 -all",
+            "192.0.2.132",
+            Outcome::Fail,
+        ),
         ("v=spf1 ptr -all", "192.0.2.65", Outcome::Pass),
         ("v=spf1 ptr -all", "192.0.2.140", Outcome::Fail),
         ("v=spf1 ptr -all", "10.0.0.4", Outcome::Fail),
-        ("v=spf1 ip4:192.0.2.128/28 -all", "192.0.2.129", Outcome::Pass),
-        ("v=spf1 ip4:192.0.2.128/28 -all", "192.0.2.65", Outcome::Fail),
+        (
+            "v=spf1 ip4:192.0.2.128/28 -all",
+            "192.0.2.129",
+            Outcome::Pass,
+        ),
+        (
+            "v=spf1 ip4:192.0.2.128/28 -all",
+            "192.0.2.65",
+            Outcome::Fail,
+        ),
     ] {
         let got = outcome(&appendix(record), address, "example.com");
         assert_eq!(got, expected, "{record} {address}");
@@ -106,7 +130,11 @@ fn qualifiers_say_what_a_match_means() {
         ("v=spf10 +all", Outcome::None),
         ("spf1 +all", Outcome::None),
     ] {
-        assert_eq!(outcome(&appendix(record), "203.0.113.1", "example.com"), expected, "{record}");
+        assert_eq!(
+            outcome(&appendix(record), "203.0.113.1", "example.com"),
+            expected,
+            "{record}"
+        );
     }
     let v6 = appendix("v=spf1 ip6:2001:db8::/32 -all");
     assert_eq!(outcome(&v6, "2001:db8:1::1", "example.com"), Outcome::Pass);
@@ -117,17 +145,39 @@ fn qualifiers_say_what_a_match_means() {
 #[test]
 fn a_record_with_a_fault_is_no_record() {
     for terms in [
-        "+all nonsense", "+all a:", "+all include", "+all ip4:192.0.2.1/33", "+all ip4:192.0.2", "+all ip6:192.0.2.1",
-        "+all a/01", "+all a//129", "+all exists", "+all all:x", "+all redirect=a.org redirect=b.org", "+all a:%{q}.org",
-        "+all exp=a.org exp=b.org", "+all ip4:2001:db8::1", "+all x=%{",
+        "+all nonsense",
+        "+all a:",
+        "+all include",
+        "+all ip4:192.0.2.1/33",
+        "+all ip4:192.0.2",
+        "+all ip6:192.0.2.1",
+        "+all a/01",
+        "+all a//129",
+        "+all exists",
+        "+all all:x",
+        "+all redirect=a.org redirect=b.org",
+        "+all a:%{q}.org",
+        "+all exp=a.org exp=b.org",
+        "+all ip4:2001:db8::1",
+        "+all x=%{",
     ] {
         let zone = appendix(&format!("v=spf1 {terms}"));
-        assert_eq!(outcome(&zone, "203.0.113.1", "example.com"), Outcome::PermError, "{terms}");
+        assert_eq!(
+            outcome(&zone, "203.0.113.1", "example.com"),
+            Outcome::PermError,
+            "{terms}"
+        );
     }
     let twice = appendix("v=spf1 +all") + "\nexample.com TXT v=spf1 -all";
-    assert_eq!(outcome(&twice, "203.0.113.1", "example.com"), Outcome::PermError);
+    assert_eq!(
+        outcome(&twice, "203.0.113.1", "example.com"),
+        Outcome::PermError
+    );
     let unknown = appendix("v=spf1 unknown=%{d} +all");
-    assert_eq!(outcome(&unknown, "203.0.113.1", "example.com"), Outcome::Pass);
+    assert_eq!(
+        outcome(&unknown, "203.0.113.1", "example.com"),
+        Outcome::Pass
+    );
 }
 
 #[test]
@@ -140,29 +190,49 @@ fn include_passes_only_what_passes_there() {
         ("TEMP", Outcome::TempError),
         ("no record", Outcome::PermError),
     ] {
-        let zone = appendix("v=spf1 include:other.example ~all") + &format!("\nother.example TXT {there}");
-        assert_eq!(outcome(&zone, "203.0.113.1", "example.com"), expected, "{there}");
+        let zone =
+            appendix("v=spf1 include:other.example ~all") + &format!("\nother.example TXT {there}");
+        assert_eq!(
+            outcome(&zone, "203.0.113.1", "example.com"),
+            expected,
+            "{there}"
+        );
     }
 }
 
 #[test]
 fn redirect_counts_where_nothing_matches() {
-    let zone = |record: &str| appendix(record) + "\n_spf.example.com TXT v=spf1 ip4:203.0.113.0/24 -all";
+    let zone =
+        |record: &str| appendix(record) + "\n_spf.example.com TXT v=spf1 ip4:203.0.113.0/24 -all";
     let of = |record: &str| outcome(&zone(record), "203.0.113.1", "example.com");
     assert_eq!(of("v=spf1 redirect=_spf.example.com"), Outcome::Pass);
     assert_eq!(of("v=spf1 a redirect=_spf.%{d}"), Outcome::Pass);
-    assert_eq!(of("v=spf1 ~all redirect=_spf.example.com"), Outcome::SoftFail);
-    assert_eq!(of("v=spf1 redirect=nothing.example.com"), Outcome::PermError);
+    assert_eq!(
+        of("v=spf1 ~all redirect=_spf.example.com"),
+        Outcome::SoftFail
+    );
+    assert_eq!(
+        of("v=spf1 redirect=nothing.example.com"),
+        Outcome::PermError
+    );
 }
 
 #[test]
 fn macros_ask_about_this_very_sender() {
-    let zone = appendix("v=spf1 exists:%{ir}.%{l1r+}._spf.%{d} -all") + "\n1.113.0.203.bob._spf.example.com A 127.0.0.2";
+    let zone = appendix("v=spf1 exists:%{ir}.%{l1r+}._spf.%{d} -all")
+        + "\n1.113.0.203.bob._spf.example.com A 127.0.0.2";
     assert_eq!(outcome(&zone, "203.0.113.1", "example.com"), Outcome::Pass);
     assert_eq!(outcome(&zone, "203.0.113.2", "example.com"), Outcome::Fail);
-    let by_name = appendix("v=spf1 exists:%{p}.ok.example.com -all") + "\namy.example.com.ok.example.com A 127.0.0.2";
-    assert_eq!(outcome(&by_name, "192.0.2.65", "example.com"), Outcome::Pass);
-    assert_eq!(outcome(&by_name, "192.0.2.10", "example.com"), Outcome::Fail);
+    let by_name = appendix("v=spf1 exists:%{p}.ok.example.com -all")
+        + "\namy.example.com.ok.example.com A 127.0.0.2";
+    assert_eq!(
+        outcome(&by_name, "192.0.2.65", "example.com"),
+        Outcome::Pass
+    );
+    assert_eq!(
+        outcome(&by_name, "192.0.2.10", "example.com"),
+        Outcome::Fail
+    );
 }
 
 /// Section 4.6.4.
@@ -173,19 +243,39 @@ fn what_one_record_may_cost_is_bounded() {
         let last = format!("\ns{length}.example TXT v=spf1 +all");
         (0..length).map(link).collect::<String>() + &last
     };
-    assert_eq!(outcome(&chain(10), "203.0.113.1", "s0.example"), Outcome::Pass);
-    assert_eq!(outcome(&chain(11), "203.0.113.1", "s0.example"), Outcome::PermError);
+    assert_eq!(
+        outcome(&chain(10), "203.0.113.1", "s0.example"),
+        Outcome::Pass
+    );
+    assert_eq!(
+        outcome(&chain(11), "203.0.113.1", "s0.example"),
+        Outcome::PermError
+    );
     let itself = "loop.example TXT v=spf1 include:loop.example";
-    assert_eq!(outcome(itself, "203.0.113.1", "loop.example"), Outcome::PermError);
+    assert_eq!(
+        outcome(itself, "203.0.113.1", "loop.example"),
+        Outcome::PermError
+    );
     let voids = |count: usize| {
         let terms: String = (0..count).map(|n| format!("a:n{n}.example ")).collect();
         format!("v.example TXT v=spf1 {terms}+all")
     };
-    assert_eq!(outcome(&voids(2), "203.0.113.1", "v.example"), Outcome::Pass);
-    assert_eq!(outcome(&voids(3), "203.0.113.1", "v.example"), Outcome::PermError);
-    let many: String = (0..11).map(|n| format!("\nm.example MX {n} m{n}.example")).collect();
+    assert_eq!(
+        outcome(&voids(2), "203.0.113.1", "v.example"),
+        Outcome::Pass
+    );
+    assert_eq!(
+        outcome(&voids(3), "203.0.113.1", "v.example"),
+        Outcome::PermError
+    );
+    let many: String = (0..11)
+        .map(|n| format!("\nm.example MX {n} m{n}.example"))
+        .collect();
     let many = format!("m.example TXT v=spf1 mx +all{many}");
-    assert_eq!(outcome(&many, "203.0.113.1", "m.example"), Outcome::PermError);
+    assert_eq!(
+        outcome(&many, "203.0.113.1", "m.example"),
+        Outcome::PermError
+    );
 }
 
 #[test]
@@ -193,7 +283,13 @@ fn whoever_publishes_nothing_or_cannot_be_asked() {
     assert_eq!(outcome("", "203.0.113.1", "example.com"), Outcome::None);
     assert_eq!(outcome("", "203.0.113.1", "localhost"), Outcome::None);
     assert_eq!(outcome("", "203.0.113.1", "[192.0.2.1]"), Outcome::None);
-    assert_eq!(outcome("example.com TXT TEMP", "203.0.113.1", "example.com"), Outcome::TempError);
+    assert_eq!(
+        outcome("example.com TXT TEMP", "203.0.113.1", "example.com"),
+        Outcome::TempError
+    );
     let zone = "example.com TXT v=spf1 a -all\nexample.com A TEMP";
-    assert_eq!(outcome(zone, "203.0.113.1", "example.com"), Outcome::TempError);
+    assert_eq!(
+        outcome(zone, "203.0.113.1", "example.com"),
+        Outcome::TempError
+    );
 }
