@@ -79,12 +79,13 @@ fn policies_name_exactly_the_rights_that_are_asked_for() {
 
 #[test]
 fn components_export_the_stages_that_are_written_and_configure() {
-    let stages: [&[&str]; 5] = [
+    let stages: [&[&str]; 6] = [
         &["connect", "hello", "mail", "rcpt"],
         &["message"],
         &["message"],
         &["message"],
         &["mail", "rcpt"],
+        &["message"],
     ];
     for (filter, stages) in all().zip(stages) {
         let stages = stages
@@ -107,6 +108,11 @@ fn files_that_a_policy_names_are_shipped() {
     }
 }
 
+/// `auth` carries RSA and Ed25519, which nobody else does.
+fn kilobytes_at_most(filter: &str) -> usize {
+    if filter == "auth" { 450 } else { 400 }
+}
+
 #[test]
 fn components_are_small() {
     for filter in all() {
@@ -116,6 +122,7 @@ fn components_are_small() {
             filter.file
         );
         let kilobytes = filter.wasm.len() / 1000;
-        assert!(kilobytes < 400, "{}: {kilobytes} kB", filter.file);
+        let at_most = kilobytes_at_most(filter.name);
+        assert!(kilobytes < at_most, "{}: {kilobytes} kB", filter.file);
     }
 }

@@ -1,0 +1,280 @@
+//! Messages it must catch, look-alikes it must not, what it writes and what it takes out.
+
+use lazaret_filter::dns::Kind;
+use lazaret_filter::testing::{Report, Transaction, configure};
+
+use crate::Auth;
+
+const CONFIG: &str = "authserv-id = 'mx.example.org'";
+/// RFC 8463 appendix A, which `dkim/tests.rs` takes apart.
+const KEY: &str = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+const SIGNED: &str = "\
+DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;
+ d=football.example.com; i=@football.example.com;
+ q=dns/txt; s=brisbane; t=1528637909; h=from : to :
+ subject : date : message-id : from : subject : date;
+ bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;
+ b=/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11Bus
+ Fa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==
+From: Joe SixPack <joe@football.example.com>
+To: Suzie Q <suzie@shopping.example.net>
+Subject: Is dinner ready?
+Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)
+Message-ID: <20030712040037.46341.5F8J@football.example.com>
+
+Hi.
+
+We lost the game.  Are you hungry yet?
+
+Joe.
+";
+
+/// Mail from 192.0.2.1, where `example.com` sends from 192.0.2.0/24 and asks to refuse all else, and the signer publishes
+/// its key and a policy.
+fn world() -> Transaction {
+    Transaction::new()
+        .client("192.0.2.1")
+        .grant_edits("Authentication-Results")
+        .helo("mail.example.com")
+        .from("alice@example.com")
+        .dns("example.com", Kind::Txt, &["v=spf1 ip4:192.0.2.0/24 -all"])
+        .dns("_dmarc.example.com", Kind::Txt, &["v=DMARC1; p=reject"])
+        .dns(
+            "brisbane._domainkey.football.example.com",
+            Kind::Txt,
+            &[KEY],
+        )
+        .dns("other.example.net", Kind::Txt, &["v=spf1 +all"])
+}
+
+fn letter(from: &str) -> String {
+    format!("From: {from}\nTo: bob@example.org\nSubject: hello\n\nA line.\n")
+}
+
+fn run(transaction: Transaction) -> Report {
+    transaction.run::<Auth>(CONFIG)
+}
+
+fn result(report: &Report) -> &str {
+    let added = report
+        .edits()
+        .iter()
+        .find_map(|edit| edit.strip_prefix("add Authentication-Results: "));
+    added.expect("results are always written")
+}
+
+fn refused(report: &Report) {
+    assert_eq!(
+        report.verdict().to_string(),
+        "reject 5.7.1 the domain in From does not answer for this message and asks to refuse it (DMARC)",
+        "{}",
+        result(report)
+    );
+}
+
+fn passes(report: &Report) {
+    assert!(report.verdict().passes(), "{}", report.verdict());
+    assert_eq!(report.symbols(), [""; 0], "{}", result(report));
+}
+
+#[test]
+fn the_bank_that_is_sent_from_elsewhere_is_caught() {
+    let report = run(world()
+        .client("203.0.113.9")
+        .message(letter("Bank <info@example.com>")));
+    refused(&report);
+    assert_eq!(
+        result(&report),
+        "mx.example.org; spf=fail smtp.mailfrom=alice@example.com; dkim=none; dmarc=fail header.from=example.com"
+    );
+}
+
+#[test]
+fn a_sender_of_ones_own_does_not_help_the_forger() {
+    let forged = world().client("203.0.113.9").from("x@other.example.net");
+    let report = run(forged.message(letter("\"x@other.example.net\" <ceo@example.com>")));
+    refused(&report);
+    assert!(
+        result(&report).contains("spf=pass smtp.mailfrom=x@other.example.net"),
+        "{}",
+        result(&report)
+    );
+}
+
+#[test]
+fn a_signature_of_another_text_is_caught() {
+    let changed = SIGNED.replacen("hungry", "angry!", 1);
+    let report = run(world()
+        .client("203.0.113.9")
+        .from("x@other.example.net")
+        .message(changed));
+    refused(&report);
+    let said =
+        "dkim=fail reason=\"the body was changed\" header.d=football.example.com header.s=brisbane";
+    assert!(result(&report).contains(said), "{}", result(&report));
+}
+
+#[test]
+fn a_message_from_where_its_domain_sends_passes() {
+    let report = run(world().message(letter("Alice <alice@example.com>")));
+    passes(&report);
+    assert_eq!(
+        result(&report),
+        "mx.example.org; spf=pass smtp.mailfrom=alice@example.com; dkim=none; dmarc=pass header.from=example.com"
+    );
+}
+
+/// SPF breaks when mail is passed on, a signature does not.
+#[test]
+fn a_signed_message_that_was_passed_on_passes() {
+    let report = run(world()
+        .client("203.0.113.9")
+        .from("list@other.example.net")
+        .message(SIGNED));
+    passes(&report);
+    assert_eq!(
+        result(&report),
+        "mx.example.org; spf=pass smtp.mailfrom=list@other.example.net; \
+         dkim=pass header.d=football.example.com header.s=brisbane; dmarc=pass header.from=football.example.com"
+    );
+    for (key, value) in [
+        ("dkim", "pass"),
+        ("dkim-domains", "football.example.com"),
+        ("dmarc", "pass"),
+        ("author", "football.example.com"),
+    ] {
+        assert_eq!(report.note(key), Some(value), "{key}");
+    }
+}
+
+#[test]
+fn a_bounce_is_asked_about_by_its_greeting() {
+    let bounce = world()
+        .from("")
+        .dns("mail.example.com", Kind::Txt, &["v=spf1 a -all"]);
+    let bounce = bounce.dns("mail.example.com", Kind::A, &["192.0.2.1"]);
+    let report = run(bounce.message(letter("Mailer <mailer-daemon@mail.example.com>")));
+    passes(&report);
+    assert!(
+        result(&report).starts_with("mx.example.org; spf=pass smtp.helo=mail.example.com; "),
+        "{}",
+        result(&report)
+    );
+}
+
+#[test]
+fn results_that_others_wrote_in_our_name_are_taken_out() {
+    let forged = "Authentication-Results: mx.example.org; dmarc=pass\n\
+                  Authentication-Results: mx.example.com; spf=pass\n\
+                  Authentication-results: (x) MX.Example.org 1;\n spf=pass\n";
+    let report = run(world().message(forged.to_owned() + &letter("a@example.com")));
+    assert_eq!(
+        report.edits()[..2],
+        [
+            "remove Authentication-Results 2",
+            "remove Authentication-Results 0"
+        ]
+    );
+    assert_eq!(report.edits().len(), 3);
+}
+
+#[test]
+fn who_cannot_be_asked_about_is_not_refused() {
+    let late = world()
+        .client("203.0.113.9")
+        .dns_fails("_dmarc.example.com");
+    let report = run(late.message(letter("a@example.com")));
+    assert!(report.verdict().passes(), "{}", report.verdict());
+    assert!(
+        result(&report).ends_with("dmarc=temperror header.from=example.com"),
+        "{}",
+        result(&report)
+    );
+    let defers = format!("{CONFIG}\n[on]\nunavailable = 'defer'");
+    let late = world()
+        .dns_fails("_dmarc.example.com")
+        .message(letter("a@example.com"));
+    let said = late.run::<Auth>(&defers).verdict().to_string();
+    assert_eq!(
+        said,
+        "defer 4.7.1 the domains of this message could not be asked about it"
+    );
+}
+
+#[test]
+fn every_answer_can_be_chosen() {
+    let fails = || {
+        let quarantine =
+            world()
+                .client("203.0.113.9")
+                .dns("example.net", Kind::Txt, &["v=spf1 ~all"]);
+        let quarantine =
+            quarantine.dns("_dmarc.example.net", Kind::Txt, &["v=DMARC1; p=quarantine"]);
+        quarantine
+            .from("a@example.net")
+            .message(letter("a@example.net"))
+    };
+    let report = run(fails());
+    assert_eq!(report.symbols(), ["SPF_SOFTFAIL", "DMARC_QUARANTINE"]);
+    for (on, said) in [
+        (
+            "spf-softfail = 'defer'",
+            "defer 4.7.23 the sender's domain hardly allows this client (SPF)",
+        ),
+        (
+            "spf-softfail = 'reject'",
+            "reject 5.7.23 the sender's domain hardly allows this client (SPF)",
+        ),
+        (
+            "dmarc-quarantine = 'quarantine'",
+            "quarantine the domain in From does not answer for this message and asks for suspicion (DMARC)",
+        ),
+    ] {
+        let report = fails().run::<Auth>(&format!("{CONFIG}\n[on]\n{on}"));
+        assert_eq!(report.verdict().to_string(), said, "{on}");
+        assert_eq!(report.symbols(), [""; 0], "{on}");
+    }
+    let none = fails().run::<Auth>(&format!(
+        "{CONFIG}\n[on]\nspf-softfail = 'ignore'\ndmarc-quarantine = 0.0"
+    ));
+    assert!(none.verdict().passes());
+}
+
+#[test]
+fn whoever_gave_a_password_is_let_be() {
+    let report = run(world()
+        .client("203.0.113.9")
+        .user("alice")
+        .message(letter("a@example.com")));
+    assert!(report.verdict().passes() && report.edits().is_empty());
+}
+
+#[test]
+fn two_authors_are_nobody() {
+    let report = run(world().message(letter("a@example.com, b@example.net")));
+    assert_eq!(report.symbols(), ["NO_AUTHOR"]);
+    assert!(
+        result(&report).ends_with("dmarc=permerror"),
+        "{}",
+        result(&report)
+    );
+}
+
+#[test]
+fn what_is_wrong_in_the_settings_is_told() {
+    for (config, says) in [
+        ("", "authserv-id: write the name of this mail server"),
+        ("authserv-id = 'localhost'", "authserv-id: "),
+        (
+            "authserv-id = 'mx.example.org'\n[on]\nspf-fail = 'bounce'",
+            "write \"reject\"",
+        ),
+        (
+            "authserv-id = 'mx.example.org'\n[on]\nspf = 1.0",
+            "unknown field `spf`",
+        ),
+    ] {
+        let said = configure::<Auth>(config).err().expect(config);
+        assert!(said.contains(says), "{config}: {said}");
+    }
+}
