@@ -229,7 +229,7 @@ mod tests {
             function: 1,
             offset: 3,
         };
-        let octets: Vec<u8> = (0..4096_u32).map(|n| (n * 7919 >> 3) as u8).collect();
+        let octets: Vec<u8> = (0..4096_u32).map(|n| ((n * 7919) >> 3) as u8).collect();
         for from in 0..64 {
             let _ = Lines::from_octets(octets[from..].to_vec()).find(spot);
         }
