@@ -16,7 +16,7 @@ const USUAL_PLACES: [&str; 2] = ["./lazaret.toml", "/etc/lazaret/lazaret.toml"];
 pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let config = Config::read(&find_config(arguments.config.as_deref())?)?;
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
-    let proxy = wire::start(config).await?;
+    let (proxy, services) = wire::start(config).await?;
     crate::logging::publish(&proxy.metrics());
     let service = Service::new(proxy.pulse());
     service.reloads(hangup, proxy.reloader());
@@ -30,6 +30,7 @@ pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
         service.stopping();
     };
     proxy.run(stop).await;
+    services.settle().await;
     tracing::info!("stopped");
     Ok(Exit::Good)
 }

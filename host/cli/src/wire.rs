@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use lazaret_engine::{Engine, EngineSettings, Preparer};
 use lazaret_mail::Loader;
-use lazaret_proxy::config::Resolvers;
+use lazaret_proxy::config::{Resolvers, State};
 use lazaret_proxy::{Config, Proxy};
-use lazaret_services::{Services, Settings, dns};
+use lazaret_services::{Services, Settings, dns, state};
 
 use crate::exit::Failure;
 
@@ -18,9 +18,18 @@ const OURSELVES: &str = "/proc/self/exe";
 async fn services(config: &Config) -> Result<Services, Failure> {
     let settings = Settings {
         dns: names(&config.dns),
-        ..Settings::default()
+        state: memory(config.state.as_ref()),
     };
     Services::open(settings).await.map_err(Failure::usage)
+}
+
+/// Without a place nothing is remembered: filters that are granted `state` are refused then.
+fn memory(named: Option<&State>) -> state::Place {
+    match named {
+        Some(State::File(path)) => state::Place::File(path.clone()),
+        Some(State::Redis(address)) => state::Place::Redis(address.clone()),
+        Some(State::Memory) | None => state::Place::Memory,
+    }
 }
 
 /// Those of the system are nobody's wish: without them all names fail, and mail goes on.
@@ -104,10 +113,11 @@ fn usual_place(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
 }
 
 /// Loads the filters and listens; nothing is served before [`Proxy::run`].
-pub async fn start(config: Config) -> Result<Proxy, Failure> {
+pub async fn start(config: Config) -> Result<(Proxy, Services), Failure> {
     let services = services(&config).await?;
-    let engine = engine(config.cache.as_deref(), services)?;
-    Proxy::bind(config, engine).await.map_err(Failure::usage)
+    let engine = engine(config.cache.as_deref(), services.clone())?;
+    let proxy = Proxy::bind(config, engine).await.map_err(Failure::usage)?;
+    Ok((proxy, services))
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use lazaret_mail::{EditScope, Grant, LoadError, Policy};
+use lazaret_mail::{EditScope, Grant, ListDefinition, ListKind, LoadError, Policy};
 use lazaret_services::dns::Pattern;
 use lazaret_services::http::Origin;
-use lazaret_services::{Fault, Grants, dns, http};
+use lazaret_services::{Fault, Grants, dns, http, lists, state};
 
 use crate::contract::{Permission, Treatment};
 use crate::inspect::{Inspection, fault, stage_names};
@@ -90,7 +90,11 @@ pub fn reach(policy: &Policy) -> Result<Grants, LoadError> {
             origins: Vec::new(),
             time: policy.http_time.min(most),
         },
-        ..Grants::default()
+        state: state::Caps {
+            keys: policy.state_keys,
+            size: policy.state_size,
+        },
+        lists: policy.lists.iter().map(list).collect(),
     };
     let wrong = |text: &str| {
         let problem = format!("grant names `{text}`, which leads nowhere");
@@ -117,6 +121,18 @@ pub fn reach(policy: &Policy) -> Result<Grants, LoadError> {
         }
     }
     Ok(grants)
+}
+
+fn list(written: &ListDefinition) -> lists::Definition {
+    lists::Definition {
+        name: written.name.clone(),
+        kind: match written.kind {
+            ListKind::Exact => lists::Kind::Words,
+            ListKind::Domains => lists::Kind::Domains,
+            ListKind::Networks => lists::Kind::Networks,
+        },
+        file: written.file.clone(),
+    }
 }
 
 /// A service that cannot be opened for a filter.

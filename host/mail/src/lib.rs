@@ -69,7 +69,9 @@ pub use message::{
     Content, Edit, EditError, EditScope, Field, HeaderEditor, HeaderFault, Message, PartInfo,
     Parts, PartsFault, Segment,
 };
-pub use policy::{Grant, Mode, OnFailure, Policy, VerdictGrants};
+pub use policy::{
+    Grant, ListDefinition, ListKind, Mode, OnFailure, Parallel, Policy, VerdictGrants,
+};
 pub use score::{ENTRY_LIMIT, Points, SCORE_LIMIT, Score};
 pub use stage::{Stage, StageSet};
 pub use verdict::{ReplyHint, Verdict, VerdictKind};

@@ -5,7 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use lazaret_mail::chain::BreakerPolicy;
-use lazaret_mail::{Grant, Mode, OnFailure, Policy, Stage, VerdictGrants, VerdictKind, policy};
+use lazaret_mail::{
+    Grant, ListDefinition, ListKind, Mode, OnFailure, Parallel, Policy, Stage, VerdictGrants,
+    VerdictKind, policy,
+};
 
 #[test]
 fn a_file_with_everything() {
@@ -77,6 +80,10 @@ fn a_file_with_everything() {
         dns_time: Duration::from_secs(2),
         http_time: Duration::from_secs(3),
         memory: 16 << 20,
+        state_keys: 1_000_000,
+        state_size: 256 << 20,
+        lists: Vec::new(),
+        parallel: Parallel::No,
         max_message: 10_000_000,
         config: r#"{"domains":["example.org","example.net"],"points":1.5,"rule":[{"lines":{"lines":3},"text":"line \"one\"\n"}]}"#.into(),
     };
@@ -244,4 +251,68 @@ fn files_of_config_are_told_before_they_are_read_also_those_that_cannot_be() {
         "{error}"
     );
     assert_eq!(told, [Path::new("/nowhere/a.txt")]);
+}
+
+fn parse(text: &str) -> Result<Policy, String> {
+    let parsed = Policy::parse(Path::new("/etc/lazaret/filters.d/20-x.toml"), text);
+    parsed.map_err(|error| error.to_string())
+}
+
+#[test]
+fn lists_and_state_are_the_hosts() {
+    let policy = parse(
+        "state-keys = 500\nstate-size = \"2 MiB\"\nparallel = \"scan\"\n[lists]\nvip = { exact = \"vip.txt\" }\noffices = { networks = \"/srv/offices\" }\nours = { domains = \"l/ours\" }\n",
+    );
+    let policy = policy.unwrap();
+    assert_eq!((policy.state_keys, policy.state_size), (500, 2 << 20));
+    assert_eq!(policy.parallel, Parallel::Scan);
+    let mut lists = policy.lists;
+    lists.sort_by(|one, other| one.name.cmp(&other.name));
+    let list = |name: &str, kind, file: &str| ListDefinition {
+        name: name.into(),
+        kind,
+        file: file.into(),
+    };
+    let expected = [
+        list("offices", ListKind::Networks, "/srv/offices"),
+        list("ours", ListKind::Domains, "/etc/lazaret/filters.d/l/ours"),
+        list("vip", ListKind::Exact, "/etc/lazaret/filters.d/vip.txt"),
+    ];
+    assert_eq!(lists, expected);
+}
+
+#[test]
+fn what_is_no_list_is_told_how_one_is_written() {
+    for text in [
+        "[lists]\nx = \"file\"\n",
+        "[lists]\nx = { lines = \"file\" }\n",
+        "[lists]\nx = { exact = \"a\", domains = \"b\" }\n",
+        "[lists]\nx = { exact = 3 }\n",
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.contains("[lists] `x` is no list"), "{error}");
+        assert!(error.contains("NAME = { domains = \"file\" }"), "{error}");
+    }
+    assert!(
+        parse("state-keys = 0\n")
+            .unwrap_err()
+            .contains("state-keys")
+    );
+}
+
+#[test]
+fn who_writes_is_not_asked_side_by_side() {
+    for right in ["notes", "edit-headers", "edit-headers:X-Spam-*"] {
+        let text = format!("grant = [\"score\", \"{right}\"]\nparallel = \"scan\"\n");
+        let error = parse(&text).unwrap_err();
+        let name = right.split(':').next().unwrap();
+        assert!(
+            error.contains(&format!("this one is granted `{name}`")),
+            "{error}"
+        );
+        assert!(error.contains(":2:") || error.contains("toml:2"), "{error}");
+    }
+    let reads = "grant = [\"score\", \"body\", \"state\"]\nparallel = \"scan\"\n";
+    assert_eq!(parse(reads).unwrap().parallel, Parallel::Scan);
+    assert!(parse("parallel = \"always\"\n").is_err());
 }

@@ -9,6 +9,7 @@ mod limits;
 mod listener;
 mod recipients;
 mod roots;
+mod state;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ pub use listener::{
     Balancers, ClientCertificates, LeastTls, ListenerConfig, ListenerTls, Others, TlsTerms,
 };
 pub use recipients::{DomainPattern, Recipients};
+pub use state::State;
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Config {
     pub hostname: String,
     /// the filter directory; None runs without filters
     pub filters: Option<PathBuf>,
+    /// where filters remember; None refuses filters that are granted `state`
+    pub state: Option<State>,
     /// where quarantined messages go; None refuses filters that are granted `quarantine`
     pub quarantine: Option<PathBuf>,
     /// where large messages wait for their verdict, in unlinked files; default: the system's directory for temporary files
@@ -101,6 +105,7 @@ impl Config {
             path: source.path().to_owned(),
             hostname: check_hostname(source, &written.hostname)?,
             filters: directory(source, written.filters)?,
+            state: state::check(source, written.state)?,
             quarantine: directory(source, written.quarantine)?,
             spool: directory(source, written.spool)?.unwrap_or_else(std::env::temp_dir),
             cache: cache(source, written.cache)?,
@@ -120,14 +125,13 @@ impl Config {
     }
 }
 
-/// As the operator wrote it. `state` is for values that outlive a restart; accepted now, used when filters have state.
+/// As the operator wrote it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Written {
     hostname: Spanned<String>,
     filters: Option<Spanned<PathBuf>>,
-    #[serde(rename = "state")]
-    _state: Option<PathBuf>,
+    state: Option<Spanned<state::Written>>,
     quarantine: Option<Spanned<PathBuf>>,
     spool: Option<Spanned<PathBuf>>,
     cache: Option<Spanned<PathBuf>>,

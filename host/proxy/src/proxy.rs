@@ -93,6 +93,11 @@ pub enum StartError {
         "filter `{0}` may quarantine, but there is no quarantine: add `quarantine = \"DIRECTORY\"`, or take the verdict from the filter"
     )]
     NoQuarantine(String),
+    /// a filter is granted `state`, and there is nowhere to keep it
+    #[error(
+        "filter `{0}` is granted `state`, but there is nowhere to keep it: add `state = \"state.redb\"` (or \"redis://..\", or \"memory\"), or deny it `state`"
+    )]
+    NoState(String),
     /// a filter is meant for a listener that does not exist, and would never be asked
     #[error(
         "filter `{filter}` has `listeners = [\"{listener}\"]`, but no [[listener]] has that name: correct one of them"

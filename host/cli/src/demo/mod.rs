@@ -28,7 +28,7 @@ pub async fn demo(arguments: &Demo) -> Result<Exit, Failure> {
     let config = site.prepare(arguments, &backend)?;
     let config = Config::read(&config)?;
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
-    let proxy = wire::start(config)
+    let (proxy, services) = wire::start(config)
         .await
         .map_err(|failure| with_flag(failure, arguments))?;
     Service::new(proxy.pulse()).reloads(hangup, proxy.reloader());
@@ -36,6 +36,7 @@ pub async fn demo(arguments: &Demo) -> Result<Exit, Failure> {
     // The banner is a courtesy: a proxy that serves goes on without it.
     let _ = output::say(&banner::banner(&site, &proxy));
     proxy.run(stop).await;
+    services.settle().await;
     Ok(Exit::Good)
 }
 

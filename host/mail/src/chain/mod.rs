@@ -16,6 +16,8 @@
 //!   then one question tries it. Of `concurrency` questions at once the next one waits, then the client is told to try
 //!   again. Observers are told all the same.
 //! * A message larger than a filter's `max-message` is not shown to it, which is recorded and no failure.
+//! * Neighbours that say `parallel = "scan"` are asked side by side at the stage message. All see the score and the notes as
+//!   they were before the first of them; their answers are taken in the order of their names.
 //! * In `observe` mode everything is recorded and nothing counts, failures included. The mode is looked up at each
 //!   answer: the [`Switchboard`] may have changed it.
 
@@ -31,6 +33,7 @@ mod reply;
 mod round;
 mod switch;
 mod table;
+mod together;
 mod unloadable;
 
 use std::sync::Arc;
@@ -38,7 +41,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::{Answer, Failure, Filter, Mode, Stage, StageSet};
+use crate::{Answer, Failure, Filter, Mode, Parallel, Stage, StageSet};
 
 pub use breaker::BreakerPolicy;
 pub use decision::{Action, Decision, Keep, Record, Said, Weight};
@@ -127,6 +130,11 @@ impl Member {
     /// As its TOML says, or as was said over its head.
     fn mode(&self) -> Mode {
         self.place.mode(self.filter.policy().mode)
+    }
+
+    /// Only reads, and may be asked beside others that do.
+    fn scans(&self) -> bool {
+        self.filter.policy().parallel == Parallel::Scan
     }
 
     /// A turn to ask it, if it may be asked: waited for at most half of what an answer may take.

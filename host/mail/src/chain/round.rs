@@ -2,15 +2,14 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tracing::Instrument;
+use std::time::Duration;
 
 use super::gate::Closed;
 use super::judge::{Judge, Seat, Transaction};
 use super::mark::Mark;
 use super::reply::{self, Occasion};
 use super::table::{self, Cell};
+use super::together::{self, Taken, Turn};
 use super::{Action, Chain, Decision, Keep, Member, Record, Said, Weight};
 use crate::message::EditFault;
 use crate::{
@@ -20,6 +19,9 @@ use crate::{
 
 /// Longest reason of a quarantine, in characters.
 const REASON_LIMIT: usize = 400;
+
+/// A filter, and where it stands in the chain.
+type Place<'c> = (usize, &'c Member);
 
 /// What a filter may look at.
 #[derive(Clone)]
@@ -107,11 +109,20 @@ impl<'j> Round<'j> {
             return self;
         }
         let chain = self.chain.clone();
-        for (position, member) in chain.members.iter().enumerate() {
-            if !member.is_asked(self.stage, &self.facts.session.listener) {
-                continue;
-            }
-            if self.visit(position, member).await.is_break() {
+        let (stage, listener) = (self.stage, &self.facts.session.listener);
+        let members = chain.members.iter().enumerate();
+        let asked: Vec<_> = members
+            .filter(|(_, member)| member.is_asked(stage, listener))
+            .collect();
+        let together = |(_, one): &Place<'_>, (_, other): &Place<'_>| {
+            stage == Stage::Message && one.scans() && other.scans()
+        };
+        for group in asked.chunk_by(together) {
+            let flow = match group {
+                [(position, member)] => self.visit(*position, member).await,
+                group => self.visit_together(group).await,
+            };
+            if flow.is_break() {
                 break;
             }
         }
@@ -119,43 +130,88 @@ impl<'j> Round<'j> {
     }
 
     async fn visit(&mut self, position: usize, member: &Member) -> ControlFlow<()> {
-        let policy = member.filter.policy();
-        if let Some(said) = self.oversize(policy.max_message) {
-            member.place.count_unscanned();
-            self.decision.records.push(self.record(member, said));
-            return Continue(());
+        let turn = self.turn(position, member);
+        let taken = together::ask(turn, member, self.stage, self.question()).await;
+        self.conclude(position, member, taken)
+    }
+
+    /// All see what was before the first of them. Answers are taken in their order, and none after the one that ends the
+    /// stage: those that come later might as well not have been asked.
+    async fn visit_together(&mut self, group: &[Place<'_>]) -> ControlFlow<()> {
+        let turns = group
+            .iter()
+            .map(|(position, member)| (self.turn(*position, member), *member));
+        let turns = turns.collect();
+        let taken = together::ask_all(turns, self.stage, &self.question()).await;
+        let mut flow = Continue(());
+        for ((position, member), taken) in group.iter().zip(taken) {
+            if flow.is_continue() {
+                flow = self.conclude(*position, member, taken);
+                continue;
+            }
+            match taken {
+                Taken::Came(sandbox, _, came) => self.seat_after(*position, sandbox, &came),
+                Taken::Closed(sandbox, Closed::Crowded) => {
+                    self.seat(*position, Seat::Taken(sandbox));
+                }
+                Taken::Closed(_, Closed::Suspended) => self.seat(*position, Seat::Failed),
+                Taken::Unscanned(_) | Taken::FailedEarlier => {}
+            }
         }
-        let Some(mut sandbox) = self.sandbox(position, member) else {
-            let record = self.record(member, Said::FailedEarlier(policy.on_failure));
-            return self.on_failure(member, record);
+        flow
+    }
+
+    fn turn(&mut self, position: usize, member: &Member) -> Turn {
+        let limit = member.filter.policy().max_message;
+        if let Some(said) = self.oversize(limit) {
+            return Turn::Unscanned(said);
+        }
+        match self.sandbox(position, member) {
+            Some(sandbox) => Turn::Ask(sandbox),
+            None => Turn::FailedEarlier,
+        }
+    }
+
+    fn conclude(&mut self, position: usize, member: &Member, taken: Taken) -> ControlFlow<()> {
+        let (sandbox, wall, came) = match taken {
+            Taken::Unscanned(said) => {
+                member.place.count_unscanned();
+                self.decision.records.push(self.record(member, said));
+                return Continue(());
+            }
+            Taken::FailedEarlier => {
+                let policy = member.filter.policy();
+                let record = self.record(member, Said::FailedEarlier(policy.on_failure));
+                return self.on_failure(member, record);
+            }
+            Taken::Closed(sandbox, closed) => {
+                return self.not_asked(position, member, sandbox, closed);
+            }
+            Taken::Came(sandbox, wall, came) => (sandbox, wall, came),
         };
-        let turn = match member.enter().await {
-            Ok(turn) => turn,
-            Err(closed) => return self.not_asked(position, member, sandbox, closed),
-        };
-        let asked = Instant::now();
-        let span = tracing::debug_span!("filter", name = %member.name);
-        let came = sandbox.ask(self.question()).instrument(span).await;
-        let wall = asked.elapsed();
-        member.settle(turn, self.stage, wall, &came);
+        self.seat_after(position, sandbox, &came);
         let flow = match came {
-            Ok(answer) => {
-                self.seat(position, Seat::Taken(sandbox));
-                self.answered(member, answer)
-            }
-            Err(failure) if failure.kind == FailureKind::Busy => {
-                self.seat(position, Seat::Taken(sandbox));
-                self.busy(member, failure)
-            }
-            Err(failure) => {
-                self.seat(position, Seat::Failed);
-                self.failed(member, failure)
-            }
+            Ok(answer) => self.answered(member, answer),
+            Err(failure) if failure.kind == FailureKind::Busy => self.busy(member, failure),
+            Err(failure) => self.failed(member, failure),
         };
         if let Some(record) = self.decision.records.last_mut() {
             record.wall = wall;
         }
         flow
+    }
+
+    fn seat_after(
+        &mut self,
+        position: usize,
+        sandbox: Box<dyn Sandbox>,
+        came: &Result<Answer, Failure>,
+    ) {
+        let seat = match came {
+            Err(failure) if failure.kind != FailureKind::Busy => Seat::Failed,
+            _ => Seat::Taken(sandbox),
+        };
+        self.seat(position, seat);
     }
 
     /// One that missed a question is not asked again in this transaction: it would judge what it has not seen whole.

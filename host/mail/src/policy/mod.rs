@@ -1,6 +1,7 @@
 //! What the operator wrote for one filter: rights, limits, failure policy.
 
 mod config;
+mod lists;
 mod outside;
 mod read;
 
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use crate::chain::BreakerPolicy;
 use crate::{Stage, StageSet, VerdictKind};
 
+pub use lists::{ListDefinition, ListKind};
 pub use read::Permission;
 
 /// `mode` of a filter.
@@ -43,6 +45,17 @@ pub enum OnFailure {
     Skip,
     /// 250 once quarantined
     Quarantine,
+}
+
+/// `parallel`: beside whom a filter is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parallel {
+    /// each after the one before it
+    #[default]
+    No,
+    /// at the stage message, together with its neighbours in the chain that say the same
+    Scan,
 }
 
 /// One entry of `grant`.
@@ -164,6 +177,14 @@ pub struct Policy {
     pub dns_time: Duration,
     /// `http-time`: real time that all requests of a stage may take together
     pub http_time: Duration,
+    /// `state-keys`: the most keys that it may keep
+    pub state_keys: u64,
+    /// `state-size`: the most octets of keys and values together
+    pub state_size: u64,
+    /// `[lists]`
+    pub lists: Vec<ListDefinition>,
+    /// `parallel`
+    pub parallel: Parallel,
     /// `memory`: octets
     pub memory: u64,
     /// `max-message`: octets
@@ -195,6 +216,10 @@ impl Default for Policy {
             breaker: BreakerPolicy::default(),
             dns_time: Duration::from_secs(5),
             http_time: Duration::from_secs(5),
+            state_keys: 1_000_000,
+            state_size: 256 << 20,
+            lists: Vec::new(),
+            parallel: Parallel::default(),
             memory: 64 << 20,
             max_message: 25 << 20,
             config: "{}".into(),
@@ -229,6 +254,11 @@ impl Policy {
         self.mode != Mode::Off
             && (self.on_failure == OnFailure::Quarantine
                 || self.verdicts.allow(VerdictKind::Quarantine))
+    }
+
+    /// May this filter remember anything?
+    pub fn has_state(&self) -> bool {
+        self.mode != Mode::Off && self.grant.contains(&Grant::State)
     }
 
     /// Is the filter asked on this listener?

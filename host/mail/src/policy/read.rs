@@ -3,7 +3,7 @@ use std::path::Path;
 use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned, Table};
 use serde::Deserialize;
 
-use super::{Grant, Mode, OnFailure, Policy, VerdictGrants, config, outside};
+use super::{Grant, Mode, OnFailure, Parallel, Policy, VerdictGrants, config, lists, outside};
 use crate::chain::BreakerPolicy;
 use crate::{Stage, VerdictKind};
 
@@ -25,6 +25,10 @@ struct Written {
     breaker: Breaker,
     dns_time: Span,
     http_time: Span,
+    state_keys: u64,
+    state_size: ByteSize,
+    lists: Option<Spanned<Table>>,
+    parallel: Option<Spanned<Parallel>>,
     memory: ByteSize,
     max_message: ByteSize,
     config: Table,
@@ -48,6 +52,10 @@ impl Default for Written {
             breaker: Breaker::default(),
             dns_time: Span(policy.dns_time),
             http_time: Span(policy.http_time),
+            state_keys: policy.state_keys,
+            state_size: ByteSize(policy.state_size),
+            lists: None,
+            parallel: None,
             memory: ByteSize(policy.memory),
             max_message: ByteSize(policy.max_message),
             config: Table::new(),
@@ -98,6 +106,8 @@ pub(super) fn policy(
         Some(words) => VerdictGrants(reader.each(words, Reader::verdict)?),
         None => VerdictGrants::default(),
     };
+    let parallel = reader.parallel(written.parallel.as_ref(), &grant)?;
+    let lists = written.lists.map(|table| lists::read(source, table));
     let stages = written.stages.as_ref();
     Ok(Policy {
         mode: written.mode,
@@ -116,6 +126,10 @@ pub(super) fn policy(
         breaker: written.breaker.check(&reader)?,
         dns_time: reader.not_zero("dns-time", written.dns_time.0)?,
         http_time: reader.not_zero("http-time", written.http_time.0)?,
+        state_keys: reader.not_zero("state-keys", written.state_keys)?,
+        state_size: reader.not_zero("state-size", written.state_size.0)?,
+        lists: lists.transpose()?.unwrap_or_default(),
+        parallel,
         memory: reader.not_zero("memory", written.memory.0)?,
         max_message: written.max_message.0,
         config: config::resolve(written.config, source, reading)?,
@@ -354,6 +368,34 @@ impl Reader<'_> {
                     .error(word, problem)
                     .cure("remove it from one of the two"))
             }
+        }
+    }
+
+    /// Who is asked beside others must only read: what he writes would be seen by some, and by others not.
+    fn parallel(
+        &self,
+        written: Option<&Spanned<Parallel>>,
+        grant: &[Grant],
+    ) -> Result<Parallel, ConfigError> {
+        let Some(written) = written else {
+            return Ok(Parallel::No);
+        };
+        let writes = grant.iter().find_map(|grant| match grant {
+            Grant::EditHeaders(_) => Some("edit-headers"),
+            Grant::Notes => Some("notes"),
+            _ => None,
+        });
+        match (*written.get_ref(), writes) {
+            (Parallel::Scan, Some(right)) => {
+                let problem = format!(
+                    "`parallel = \"scan\"` is for filters that only read, and this one is granted `{right}`"
+                );
+                let cure = format!(
+                    "take `{right}` out of `grant` (and put it under `deny`), or leave `parallel` out"
+                );
+                Err(self.source.error(written.span(), problem).cure(cure))
+            }
+            (parallel, _) => Ok(parallel),
         }
     }
 

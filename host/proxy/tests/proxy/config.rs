@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lazaret_proxy::config::State;
 use lazaret_proxy::{Config, Proxy, StartError};
 use rcgen::generate_simple_self_signed;
 
@@ -380,4 +381,63 @@ async fn a_filter_gets_what_it_needs_or_nothing_starts() {
         matches!(&error, StartError::NoListener { listener, .. } if listener == "mxx"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_filter_that_remembers_wants_a_place_for_it() {
+    let error = refusal("grant = [\"state\"]\n").await;
+    assert!(matches!(&error, StartError::NoState(name) if name == "test"));
+    assert!(
+        error.to_string().contains("add `state = \"state.redb\"`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn state_is_a_file_a_server_or_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret.txt");
+    std::fs::write(&secret, "redis://:hush@127.0.0.1/2\n").unwrap();
+    let state = |written: &str| {
+        let text = format!("state = {written}\n{}", text(OURS, ""));
+        let config = Config::parse(&dir.path().join("lazaret.toml"), &text);
+        config
+            .map(|config| config.state.unwrap())
+            .map_err(|e| e.to_string())
+    };
+    let file = State::File(dir.path().join("state.redb"));
+    assert_eq!(state("\"state.redb\""), Ok(file.clone()));
+    assert_eq!(state("{ file = \"state.redb\" }"), Ok(file));
+    assert_eq!(state("\"memory\""), Ok(State::Memory));
+    for address in [
+        "redis://127.0.0.1:6379/0",
+        "rediss://kv.example",
+        "redis+unix:///run/redis.sock",
+    ] {
+        assert_eq!(
+            state(&format!("\"{address}\"")),
+            Ok(State::Redis(address.into()))
+        );
+    }
+    let hidden = state("{ redis-file = \"secret.txt\" }").unwrap();
+    assert_eq!(hidden, State::Redis("redis://:hush@127.0.0.1/2".into()));
+    assert_eq!(format!("{hidden:?}"), "Redis(..)");
+    std::fs::write(&secret, "hush\n").unwrap();
+    for (written, wanted) in [
+        (
+            "\"http://127.0.0.1\"",
+            "lazaret.toml:1: `state` names a server of another kind",
+        ),
+        (
+            "{ redis-file = \"secret.txt\" }",
+            "secret.txt: holds no address of a Redis server",
+        ),
+        ("{ redis-file = \"none.txt\" }", "none.txt: cannot be read"),
+        ("3", "lazaret.toml:1"),
+        ("{ url = \"redis://x\" }", "lazaret.toml:1"),
+    ] {
+        let error = state(written).unwrap_err();
+        assert!(error.contains(wanted), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+    }
 }

@@ -126,10 +126,11 @@ trait Keeper: Send + Sync {
 #[derive(Clone)]
 pub struct Store {
     keeper: Arc<dyn Keeper>,
-    /// where time is kept, whoever asks; None: with whoever asks
+    /// where time is kept, whoever asks; memory needs none
     runtime: Option<Handle>,
 }
 
+/// In memory.
 impl Default for Store {
     fn default() -> Self {
         Self {
@@ -148,7 +149,7 @@ impl Store {
     /// does not answer is no error: it may come.
     pub async fn open(place: &Place) -> Result<Self, Fault> {
         let keeper: Arc<dyn Keeper> = match place {
-            Place::Memory => Arc::new(memory::Memory::default()),
+            Place::Memory => return Ok(Self::default()),
             Place::File(path) => Arc::new(file::File::open(path).await?),
             Place::Redis(url) => Arc::new(redis::Redis::open(url)?),
         };
@@ -257,8 +258,11 @@ impl Space {
             step,
         };
         let carrying = self.store.keeper.carry_out(order);
+        let Some(runtime) = &self.store.runtime else {
+            return carrying.await;
+        };
         let carrying = {
-            let _clock = self.store.runtime.as_ref().map(Handle::enter);
+            let _clock = runtime.enter();
             tokio::time::timeout(STORE_PATIENCE, carrying)
         };
         carrying.await.unwrap_or(Err(Refused::Unavailable))
