@@ -8,7 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 const TARGET: &str = "wasm32-wasip2";
-const FILTERS: [&str; 5] = ["access", "rules", "attachments", "policy", "dnsbl"];
+const FILTERS: [&str; 6] = [
+    "access",
+    "rules",
+    "attachments",
+    "policy",
+    "dnsbl",
+    "greylist",
+];
 
 /// What a change of means another build, from the root of the workspace.
 const SOURCES: [&str; 6] = [

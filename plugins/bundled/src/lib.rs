@@ -51,4 +51,7 @@ pub const ALL: [Bundled; 4] = [
 ];
 
 /// Those that need the outside world, and settings of the operator's own: not part of the demo.
-pub const FURTHER: [Bundled; 1] = [bundled!("dnsbl", "15-dnsbl", [])];
+pub const FURTHER: [Bundled; 2] = [
+    bundled!("dnsbl", "15-dnsbl", []),
+    bundled!("greylist", "60-greylist", []),
+];
