@@ -51,7 +51,8 @@ pub const ALL: [Bundled; 4] = [
 ];
 
 /// Those that need the outside world, and settings of the operator's own: not part of the demo.
-pub const FURTHER: [Bundled; 2] = [
+pub const FURTHER: [Bundled; 3] = [
     bundled!("dnsbl", "15-dnsbl", []),
     bundled!("auth", "40-auth", []),
+    bundled!("greylist", "60-greylist", []),
 ];

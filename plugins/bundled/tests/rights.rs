@@ -86,6 +86,7 @@ fn components_export_the_stages_that_are_written_and_configure() {
         &["message"],
         &["mail", "rcpt"],
         &["message"],
+        &["mail", "rcpt"],
     ];
     for (filter, stages) in all().zip(stages) {
         let stages = stages

@@ -1,0 +1,150 @@
+//! Clients that never come back as they should, servers that do, and those who need not.
+
+use lazaret_filter::testing::{State, Transaction, configure};
+
+use crate::Greylist;
+
+const LATER: &str = "defer 451 4.7.1 we do not know you yet, try again in 5 minutes";
+
+fn said(transaction: Transaction, state: &State, config: &str) -> String {
+    let report = transaction.state(state).run::<Greylist>(config);
+    report.verdict().to_string()
+}
+
+fn plain(state: &State) -> String {
+    said(Transaction::new(), state, "")
+}
+
+/// A bot tries once, and its next victim is another.
+#[test]
+fn catches_who_never_comes_again() {
+    let state = State::new();
+    assert_eq!(plain(&state), LATER);
+    state.pass(600);
+    let other = Transaction::new().to("eva@example.org");
+    assert_eq!(said(other, &state, ""), LATER);
+    let forged = Transaction::new().from("other@example.net");
+    assert_eq!(said(forged, &state, ""), LATER);
+}
+
+/// Tries that follow each other do not make the wait shorter.
+#[test]
+fn catches_who_hammers() {
+    let state = State::new();
+    for _ in 0..10 {
+        assert_eq!(plain(&state), LATER);
+        state.pass(29);
+    }
+}
+
+/// Three days later is a first try again.
+#[test]
+fn catches_who_comes_too_late() {
+    let state = State::new();
+    assert_eq!(plain(&state), LATER);
+    state.pass(3 * 86_400);
+    assert_eq!(plain(&state), LATER);
+}
+
+#[test]
+fn spares_a_server_that_comes_again_and_whoever_is_known() {
+    let state = State::new();
+    assert_eq!(plain(&state), LATER);
+    state.pass(301);
+    let neighbour = Transaction::new()
+        .client("192.0.2.77")
+        .from("Sender@Example.NET");
+    assert_eq!(said(neighbour, &state, ""), "continue");
+    for _ in 0..3 {
+        state.pass(35 * 86_400);
+        assert_eq!(plain(&state), "continue", "each mail renews it");
+    }
+    state.pass(37 * 86_400);
+    assert_eq!(plain(&state), LATER);
+}
+
+#[test]
+fn spares_a_network_that_came_back_often_enough() {
+    let state = State::new();
+    let to = |recipient: &str| Transaction::new().client("2001:db8::1").to(recipient);
+    let config = "auto-allow = 2";
+    for recipient in ["a@example.org", "b@example.org"] {
+        said(to(recipient), &state, config);
+        state.pass(301);
+        for _ in 0..3 {
+            assert_eq!(said(to(recipient), &state, config), "continue");
+        }
+    }
+    assert_eq!(said(to("c@example.org"), &state, config), "continue");
+    assert_eq!(said(to("c@example.org"), &state, "auto-allow = 3"), LATER);
+    let elsewhere = to("c@example.org").client("2001:db8:0:1::1");
+    assert_eq!(said(elsewhere, &state, config), LATER);
+}
+
+#[test]
+fn spares_the_exempt_and_not_who_looks_like_them() {
+    let config = "
+        networks = ['198.51.100.0/24']
+        client-names = ['mail.example']
+        senders = ['Bank.example']
+        recipients = ['abuse@', 'anna@example.org']
+        null-sender = 'pass'";
+    let verdict = |transaction| said(transaction, &State::new(), config);
+    let new = Transaction::new;
+    for spared in [
+        new().client("198.51.100.9"),
+        new().client_name("out.mail.example"),
+        new().from("info@news.bank.example"),
+        new().from(""),
+        new().user("eva"),
+        new().to("Abuse@example.net"),
+        new().to("anna@example.org"),
+    ] {
+        assert_eq!(verdict(spared), "continue");
+    }
+    for alike in [
+        new().client_name("fakemail.example"),
+        new().from("info@mybank.example"),
+        new().to("noabuse@example.net"),
+        new().to("joanna@example.org"),
+    ] {
+        assert_eq!(verdict(alike), LATER);
+    }
+    assert_eq!(said(new().from(""), &State::new(), ""), LATER);
+}
+
+#[test]
+fn without_state_mail_goes_on_unless_told_otherwise() {
+    let denied = || Transaction::new().deny("state");
+    let report = denied().run::<Greylist>("");
+    assert_eq!(report.verdict().to_string(), "continue");
+    assert!(report.log()[0].starts_with("warn: cannot remember"));
+    let defer = "when-unavailable = 'defer'";
+    assert_eq!(said(denied(), &State::new(), defer), LATER);
+}
+
+/// Mailboxes of any length are known again; no key is longer than the store takes.
+#[test]
+fn spares_long_mailboxes() {
+    let state = State::new();
+    let long = format!("{}@example.net", "ö".repeat(250));
+    let verdict = || said(Transaction::new().from(&long).to(&long), &state, "");
+    assert_eq!(verdict(), LATER);
+    state.pass(301);
+    assert_eq!(verdict(), "continue");
+}
+
+#[test]
+fn says_what_is_wrong_with_its_configuration() {
+    let problem = |toml: &str| configure::<Greylist>(toml).err().unwrap_or_default();
+    assert_eq!(
+        problem("delay = '2h'\nwindow = '1h'"),
+        "window: 1 hour is over before delay = 2 hours is, and nobody would ever pass; make it longer"
+    );
+    for wrong in ["5", "0s", "401d", "m", "99999999d"] {
+        let said = problem(&format!("delay = '{wrong}'"));
+        assert!(said.contains("write it as 90s, 5m, 2h or 36d"), "{said}");
+    }
+    assert!(problem("senders = ['']").contains("remove it"));
+    assert!(problem("dely = '5m'").contains("unknown field `dely`"));
+}
