@@ -79,7 +79,7 @@ fn policies_name_exactly_the_rights_that_are_asked_for() {
 
 #[test]
 fn components_export_the_stages_that_are_written_and_configure() {
-    let stages: [&[&str]; 6] = [
+    let stages: [&[&str]; 7] = [
         &["connect", "hello", "mail", "rcpt"],
         &["message"],
         &["message"],
