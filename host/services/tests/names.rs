@@ -21,8 +21,7 @@ struct Server {
 
 impl Server {
     fn start(answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
+        let (socket, address) = free_in_both();
         let asked = Arc::new(AtomicU32::new(0));
         let counter = asked.clone();
         std::thread::spawn(move || {
@@ -58,6 +57,17 @@ impl Server {
     fn names(&self) -> Names {
         Names::open(&Settings::Servers(vec![self.address])).unwrap()
     }
+}
+
+/// A port that is free over UDP and over TCP: other programs of the machine hold ports, too.
+fn free_in_both() -> (UdpSocket, SocketAddr) {
+    let sockets = (0..100).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let addressed = sockets.map(|socket| {
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    });
+    let mut free = addressed.filter(|(_, address)| TcpListener::bind(address).is_ok());
+    free.next().unwrap()
 }
 
 /// Octets of header and question of a query.
