@@ -4,7 +4,7 @@
 //! books: what was accepted is at the backend once, what was refused is not, the others hardly noticed, and the process
 //! holds what it held before.
 //!
-//! * [`rows`] has the rows, by what is hurt; [`ground`] is what a row is played on, [`run`] plays it, [`report`] tells.
+//! * [`rows`] has the rows, by what is hurt; [`ground`] is what a row is played on, [`mod@run`] plays it, [`report`] tells.
 //! * [`load`], [`client`], [`letter`] send; [`ledger`] are the books; [`beside`] is the client that watches the clock;
 //!   [`held`] is what a process holds.
 //! * [`crowd`] is `cargo xtask crowd`: thousands of connections that are slow or idle.

@@ -1,6 +1,6 @@
 //! What was decided lately and why, for `lazaret explain`: recorded as it happens, put into words only when somebody asks.
 //!
-//! A session keeps a [`Case`]; what is over is an [`Entry`] in one of two rings. Sessions that never came to a
+//! A session keeps a `Case`; what is over is an `Entry` in one of two rings. Sessions that never came to a
 //! transaction have a ring of their own: whoever knocks and runs must not push real mail out.
 
 mod case;
