@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lazaret_tests::faults::run::Line;
-use lazaret_tests::faults::{Row, Scale, report, rows, run};
+use lazaret_tests::faults::{Row, Scale, page, report, rows, run};
 
 const HELP: &str = "\
 Hurts a running lazaret in every way of the fault table, while clients send, and checks that no mail is lost or doubled.
 
-Usage: cargo xtask faults [--row N]... [--messages N] [--json]
+Usage: cargo xtask faults [--row N]... [--messages N] [--json] [--page FILE]
 
   --row N           only this row; may be given again
   --messages N      of each row at least (default 500)
   --lazaret FILE    the program; default: the one that `cargo xtask faults` has built
   --list            the rows
   --json            the result as JSON instead of a table
+  --page FILE       writes the result as a page, too; `cargo xtask faults` does so for docs/faults.md after a run of
+                    all rows
 
 Exit code: 0 every row that could be played passed, 1 one did not, 2 a wrong argument.
 ";
@@ -26,6 +28,7 @@ struct Wishes {
     scale: Scale,
     program: PathBuf,
     output: Output,
+    page: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,7 @@ fn wishes(mut arguments: impl Iterator<Item = String>) -> Result<Wishes, String>
         scale: Scale::WHOLE,
         program: std::env::current_exe().map_err(|error| error.to_string())?,
         output: Output::Table,
+        page: None,
     };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -67,9 +71,8 @@ fn wishes(mut arguments: impl Iterator<Item = String>) -> Result<Wishes, String>
             "-h" | "--help" => wishes.output = Output::Help,
             "--row" => wishes.rows.push(number(&argument, arguments.next())?),
             "--messages" => wishes.scale.messages = number(&argument, arguments.next())?,
-            "--lazaret" => {
-                wishes.program = arguments.next().ok_or("--lazaret wants a file")?.into()
-            }
+            "--lazaret" => wishes.program = file(&argument, arguments.next())?,
+            "--page" => wishes.page = Some(file(&argument, arguments.next())?),
             other => return Err(format!("unknown argument `{other}` (--help has the list)")),
         }
     }
@@ -83,6 +86,12 @@ fn wishes(mut arguments: impl Iterator<Item = String>) -> Result<Wishes, String>
 fn number<N: std::str::FromStr>(argument: &str, value: Option<String>) -> Result<N, String> {
     let number = value.and_then(|value| value.parse().ok());
     number.ok_or_else(|| format!("{argument} wants a number"))
+}
+
+fn file(argument: &str, value: Option<String>) -> Result<PathBuf, String> {
+    value
+        .map(PathBuf::from)
+        .ok_or_else(|| format!("{argument} wants a file"))
 }
 
 fn act(wishes: &Wishes) -> ExitCode {
@@ -110,7 +119,12 @@ fn play(wishes: &Wishes) -> ExitCode {
         Output::Json => say(&format!("{:#}\n", report::as_json(&outcome))),
         _ => say(&report::table(&outcome)),
     }
-    ExitCode::from(u8::from(!outcome.is_good()))
+    let is_written = wishes.page.as_deref().is_none_or(|file| {
+        let written = std::fs::write(file, page::page(&outcome));
+        let told = |error| eprintln!("faults: {}: {error}", file.display());
+        written.map_err(told).is_ok()
+    });
+    ExitCode::from(u8::from(!outcome.is_good() || !is_written))
 }
 
 /// On a terminal the row that is played stands in the last line; what came of each is kept above.

@@ -33,15 +33,19 @@ impl Connection {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let stream = Stream::Plain(socket);
-        let stream = match security {
+        Ok(Self::over(match security {
             Security::Plain => stream,
             Security::Tls => stream.into_client()?,
-        };
-        Ok(Self {
+        }))
+    }
+
+    /// Over a stream that is open.
+    pub fn over(stream: Stream) -> Self {
+        Self {
             stream,
             lines: Lines::default(),
             segments: Segments::Whole,
-        })
+        }
     }
 
     /// Hears the greeting and says EHLO: the code of the first reply that is not positive, or 250.

@@ -1,6 +1,7 @@
 //! What a row is played on: the program as a process of its own, a backend, a client beside the fault, and the books.
 
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -10,8 +11,9 @@ use super::client::{Connection, Security};
 use super::held::Held;
 use super::ledger::{Balance, Told};
 use super::load::{Books, Load, Running, lock};
-use super::{Row, Scale};
+use super::{Outside, Row, Scale};
 use crate::certificate::Certificate;
+use crate::peers::free_port;
 use crate::program::{Launch, Program};
 use crate::{BackendDouble, Delivery, Proxy, Samples, Window};
 
@@ -33,6 +35,9 @@ const OFFER: [&str; 4] = [
 pub struct Ground {
     /// the program that is hurt
     pub program: Program,
+    /// the servers that its filters may ask
+    pub outside: Outside,
+    admin: SocketAddr,
     scale: Scale,
     backend: Option<BackendDouble>,
     address: SocketAddr,
@@ -61,13 +66,16 @@ pub struct Ending {
 impl Ground {
     /// Starts all of it for `row`, and lets it run quietly for a while.
     pub fn prepare(row: &Row, program: &Path, scale: Scale, launch: Launch) -> Self {
-        let backend = BackendDouble::start();
-        backend.offer(OFFER);
-        let address = backend.address();
-        let builder = (row.site)(Proxy::before(address))
-            .set("[limits]\nconnections-per-client = 5000\nerrors = 1000000\n");
+        let backend = double(BackendDouble::start());
+        let (address, admin) = (backend.address(), free_port());
+        let outside = Outside::start();
+        let builder = (row.site)(Proxy::before(address), &outside)
+            .set("[limits]\nconnections-per-client = 5000\nerrors = 1000000\n")
+            .set(&format!("[admin]\nlisten = [\"{admin}\"]\n"));
         let mut ground = Self {
             program: Program::launch(program, builder, launch),
+            outside,
+            admin,
             scale,
             backend: Some(backend),
             address,
@@ -170,17 +178,28 @@ impl Ground {
 
     /// Opens the port again.
     pub fn backend_up(&mut self) {
-        self.take_up(BackendDouble::start_at(self.address));
+        self.backend = Some(double(BackendDouble::start_at(self.address)));
     }
 
     /// Opens the port again, with another certificate.
     pub fn backend_up_presenting(&mut self, certificate: Certificate) {
-        self.take_up(BackendDouble::start_presenting(self.address, &certificate));
+        let backend = BackendDouble::start_presenting(self.address, &certificate);
+        self.backend = Some(double(backend));
     }
 
-    fn take_up(&mut self, backend: BackendDouble) {
-        backend.offer(OFFER);
-        self.backend = Some(backend);
+    /// What the program counts under this name, all its labels together.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = metrics(self.admin).unwrap_or_else(|error| panic!("/metrics: {error}"));
+        let of_name = |line: &&str| {
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+        };
+        let samples = text.lines().filter(of_name);
+        let values: Vec<f64> = samples
+            .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+            .collect();
+        assert!(!values.is_empty(), "no {name} in /metrics");
+        values.iter().sum()
     }
 
     /// Waits until so many more messages have been answered, or not answered.
@@ -250,4 +269,20 @@ impl Ground {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
+}
+
+/// As all rows want it: its record would be larger than the mail.
+fn double(backend: BackendDouble) -> BackendDouble {
+    backend.offer(OFFER);
+    backend.record_commands_only();
+    backend
+}
+
+fn metrics(admin: SocketAddr) -> io::Result<String> {
+    let mut socket = TcpStream::connect_timeout(&admin, Duration::from_secs(5))?;
+    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+    socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    socket.read_to_string(&mut text)?;
+    Ok(text)
 }

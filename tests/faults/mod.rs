@@ -4,9 +4,10 @@
 //! books: what was accepted is at the backend once, what was refused is not, the others hardly noticed, and the process
 //! holds what it held before.
 //!
-//! * [`rows`] has the rows, by what is hurt; [`ground`] is what a row is played on, [`mod@run`] plays it, [`report`] tells.
+//! * [`rows`] has the rows, by what is hurt; [`ground`] is what a row is played on, [`mod@run`] plays it, [`report`] and
+//!   [`page`] tell.
 //! * [`load`], [`client`], [`letter`] send; [`ledger`] are the books; [`beside`] is the client that watches the clock;
-//!   [`held`] is what a process holds.
+//!   [`held`] is what a process holds, [`outside`] are the servers that filters ask.
 //! * [`crowd`] is `cargo xtask crowd`: thousands of connections that are slow or idle.
 
 use crate::program::Launch;
@@ -20,11 +21,14 @@ pub mod held;
 pub mod ledger;
 pub mod letter;
 pub mod load;
+pub mod outside;
+pub mod page;
 pub mod report;
 pub mod rows;
 pub mod run;
 
 pub use ground::Ground;
+pub use outside::Outside;
 pub use run::{Outcome, run};
 
 /// One fault.
@@ -35,7 +39,7 @@ pub struct Row {
     /// in a few words
     pub fault: &'static str,
     /// changes the configuration
-    pub site: fn(Builder) -> Builder,
+    pub site: fn(Builder, &Outside) -> Builder,
     /// how the program is started, or why it cannot be here
     pub launch: fn() -> Result<Launch, String>,
     /// who feels the fault
@@ -94,7 +98,7 @@ impl Row {
         Self {
             number,
             fault,
-            site: |builder| builder,
+            site: |builder, _| builder,
             launch: || {
                 Ok(Launch {
                     by: Vec::new(),

@@ -43,7 +43,8 @@ fn line_of(line: &Line) -> String {
     )
 }
 
-fn result(line: &Line) -> &'static str {
+/// One word.
+pub(super) fn result(line: &Line) -> &'static str {
     match (line.state, line.faults.is_empty()) {
         (State::Skipped, _) => "skipped",
         (State::Played, true) => "passed",
@@ -130,7 +131,8 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn millis(duration: Duration) -> String {
+/// `-` for none.
+pub(super) fn millis(duration: Duration) -> String {
     match duration {
         Duration::ZERO => "-".to_owned(),
         _ => format!("{:.1} ms", duration.as_secs_f64() * 1e3),

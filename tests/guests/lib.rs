@@ -8,12 +8,25 @@
 //! mail = { do = [{ score = ["GREETING", 1.5, "because"] }], reject = "go away", code = 550 }
 //! rcpt = [{ when = "bob@", defer = "later" }, { accept = true }]
 //! ```
+//!
+//! Where `listeners` is given, only the part under the session's listener is played:
+//!
+//! ```toml
+//! [config.listeners.one]
+//! mail = { reject = "go away" }
+//! [config.listeners.another]
+//! message = { accept = true }
+//! ```
 
 use serde_json::Value;
 
 /// The whole script, as the operator wrote it.
 #[derive(Debug, Default)]
 pub struct Script(Value);
+
+/// What of it is played: the steps by stage.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a>(&'a Value);
 
 /// What to do at one stage: some actions in order, then a verdict.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +40,28 @@ impl Script {
             .map_err(|error| error.to_string())
     }
 
+    /// What is played at `listener`, which is asked for only where the script tells listeners apart.
+    pub fn part(&self, listener: impl Fn() -> String) -> Option<Part<'_>> {
+        match self.0.get("listeners") {
+            Some(parts) => parts.get(listener()).map(Part),
+            None => Some(Part(&self.0)),
+        }
+    }
+
+    /// What is done when it is configured, whatever the listeners.
+    pub fn configure(&self) -> Option<Step<'_>> {
+        Part(&self.0).step("configure", "", String::new)
+    }
+}
+
+impl<'a> Part<'a> {
     /// The first step of `stage` whose `when` is part of `argument`, or of the sender, who is asked for only then.
     pub fn step(
-        &self,
+        self,
         stage: &str,
         argument: &str,
         sender: impl Fn() -> String,
-    ) -> Option<Step<'_>> {
+    ) -> Option<Step<'a>> {
         let fits = |when: &str| argument.contains(when) || sender().contains(when);
         match self.0.get(stage)? {
             Value::Array(steps) => steps
@@ -104,14 +132,37 @@ mod tests {
         )
         .unwrap();
         let from = || "carol@example.com".to_owned();
-        let rcpt = |who| script.step("rcpt", who, from).unwrap();
+        let part = whole(&script);
+        let rcpt = |who| part.step("rcpt", who, from).unwrap();
         assert_eq!(rcpt("bob@example.org").text("reject"), Some("no bob"));
         assert_eq!(rcpt("eve@example.org").text("defer"), Some("later"));
-        assert!(script.step("mail", "anyone", from).unwrap().says("accept"));
-        assert!(script.step("hello", "name", from).is_none());
+        assert!(part.step("mail", "anyone", from).unwrap().says("accept"));
+        assert!(part.step("hello", "name", from).is_none());
         let script = Script::parse(r#"{"message": [{"when": "carol", "accept": true}]}"#).unwrap();
-        assert!(script.step("message", "", from).is_some());
-        assert!(script.step("message", "", String::new).is_none());
+        assert!(whole(&script).step("message", "", from).is_some());
+        assert!(whole(&script).step("message", "", String::new).is_none());
+    }
+
+    fn whole(script: &Script) -> Part<'_> {
+        let part = script.part(|| unreachable!("it does not tell listeners apart"));
+        part.unwrap()
+    }
+
+    #[test]
+    fn each_listener_has_its_part_and_others_have_none() {
+        let script = Script::parse(
+            r#"{"configure": {"error": "no"}, "listeners": {"one": {"mail": {"reject": "one"}}, "two": {"mail": {"reject": "two"}}}}"#,
+        )
+        .unwrap();
+        let says = |listener: &str| {
+            let part = script.part(|| listener.to_owned())?;
+            part.step("mail", "anyone", String::new)?.text("reject")
+        };
+        assert_eq!(
+            (says("one"), says("two"), says("three")),
+            (Some("one"), Some("two"), None)
+        );
+        assert_eq!(script.configure().unwrap().text("error"), Some("no"));
     }
 
     #[test]

@@ -5,13 +5,14 @@
 //! * [`files`] has what is already hostile as a file: bombs, damage, switched-off proposals, random components;
 //!   [`nursery`] is where they are loaded.
 //! * [`site`] is one proxy with a listener for each attack, [`play`] one session with it, [`good`] the client beside it.
-//! * [`run`] and [`report`] are `cargo xtask hostile`.
+//! * [`run`], [`report`] and [`page`] are `cargo xtask hostile`.
 
 pub mod attack;
 pub mod files;
 pub mod forge;
 pub mod good;
 pub mod nursery;
+pub mod page;
 pub mod play;
 pub mod process;
 pub mod reply;

@@ -9,7 +9,7 @@ use super::run::{Held, Outcome, Row};
 use crate::quantile::quantile;
 
 /// The share of messages that were quicker.
-const P99: f64 = 0.99;
+pub(super) const P99: f64 = 0.99;
 
 /// For people: one line for each kind at each stage, then what all of it cost.
 pub fn table(outcome: &Outcome) -> String {
@@ -121,7 +121,8 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn millis(duration: Duration) -> String {
+/// `-` for none.
+pub(super) fn millis(duration: Duration) -> String {
     match duration {
         Duration::ZERO => "-".to_owned(),
         _ => format!("{:.1} ms", duration.as_secs_f64() * 1e3),

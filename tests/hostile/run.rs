@@ -45,7 +45,9 @@ pub struct Row {
     pub attack: Vec<Duration>,
     /// messages of the good clients just after
     pub quiet: Vec<Duration>,
-    /// what the process held after it
+    /// what the process held before it was played for the last time
+    pub base: Held,
+    /// what it held after that
     pub held: Held,
     /// the first thing that was wrong
     pub fault: Option<String>,
@@ -191,7 +193,7 @@ impl<'n> Arena<'n> {
     /// One attack `times` over, then quiet for as long.
     fn attack(&mut self, at: usize, times: u64) {
         let (site, attack) = (&self.site, &self.attacks[at]);
-        let from = self.played;
+        let (from, base) = (self.played, Held::now());
         let play = |first| {
             let numbers = (first..times).step_by(ATTACKERS as usize);
             numbers
@@ -211,6 +213,7 @@ impl<'n> Arena<'n> {
         });
         self.quiet(at, begun);
         let row = &mut self.outcome.rows[at];
+        row.base = base;
         for played in played {
             row.times += 1;
             match played {
@@ -225,10 +228,12 @@ impl<'n> Arena<'n> {
     fn load(&mut self, family: usize) {
         let at = self.attacks.len() + family;
         let specimen = self.families[family].specimen(self.outcome.rows[at].times);
+        let base = Held::now();
         let begun = self.enter(Window::Attack);
         let tried = self.nursery.try_out(&specimen);
         self.quiet(at, begun);
         let row = &mut self.outcome.rows[at];
+        row.base = base;
         row.times += 1;
         self.played += 1;
         match tried {

@@ -1,6 +1,6 @@
 //! One proxy for the whole set: a listener for each attack, and one for a client that does nothing wrong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -20,7 +20,10 @@ pub const TIME: std::time::Duration = std::time::Duration::from_millis(10);
 pub const GOOD: &str = "good";
 
 /// What all have, unless the attack says otherwise.
-const POLICY: &str = "time = \"10ms\"\nmemory = \"8 MiB\"\nwall = \"5s\"\non-failure = \"defer\"";
+const POLICY: &str = "time = \"10ms\"\nmemory = \"8 MiB\"\nwall = \"5s\"\non-failure = \"defer\"\nbreaker = { failures = 0 }";
+
+/// Stands for a policy: what it prints in `configure` besides.
+pub const PRINTS: &str = "print-in-configure";
 
 /// A proxy, its backend, and where each attack's listener is.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub struct Site {
     /// the backend
     pub sink: Sink,
     proxy: Proxy,
-    /// hundreds of them are one component with another configuration: compiled once
+    /// the puppets are one component with other configurations: compiled once
     _cache: TempDir,
     addresses: HashMap<String, SocketAddr>,
 }
@@ -51,12 +54,13 @@ impl Site {
         root.insert("listener".into(), Value::Array(listeners.collect()));
         let mut builder = Proxy::before(sink.address()).set_table(root);
         builder = builder.engine(engine.expect("an engine"));
-        for (attack, name) in attacks.iter().zip(&names) {
-            let wasm = octets(attack);
-            let policy = policy(attack, &wasm, name);
+        for (number, cast) in casts(attacks).into_iter().enumerate() {
+            let wasm = octets(cast[0]);
+            let policy = policy_of(&cast, &wasm);
+            let name = format!("filters.d/10-cast-{number}");
             builder = builder
-                .file(&format!("filters.d/10-{name}.wasm"), &wasm)
-                .file(&format!("filters.d/10-{name}.toml"), policy.as_bytes());
+                .file(&format!("{name}.wasm"), &wasm)
+                .file(&format!("{name}.toml"), policy.as_bytes());
         }
         let innocent = guests::Guest::Minimal.octets();
         let proxy = builder
@@ -114,25 +118,76 @@ pub fn octets(attack: &Attack) -> Vec<u8> {
     }
 }
 
-/// Its `.toml`, for the listener of that name.
-pub fn policy(attack: &Attack, wasm: &[u8], listener: &str) -> String {
-    let mut policy: Table = POLICY.parse().expect("valid TOML");
-    let prints = attack.policy == "print-in-configure";
-    let own = if prints { "" } else { attack.policy };
-    let own: Table = own
-        .parse()
-        .unwrap_or_else(|error| panic!("{}: {error}", attack.policy));
-    policy.extend(own);
-    policy.insert("listeners".into(), vec![listener].into());
-    policy.insert("grant".into(), grants(wasm).into());
-    if let Guest::Told(step) = &attack.guest {
-        policy.insert("stages".into(), vec![attack.point.name()].into());
-        policy.insert(
-            "config".into(),
-            Value::Table(script(attack.point, step, prints)),
-        );
+/// Those that one filter can play: each that is made from text is a filter of its own; what the puppet does at one point
+/// under one policy is one filter, which tells its attacks apart by their listeners.
+fn casts(attacks: &[Attack]) -> Vec<Vec<&Attack>> {
+    let mut casts = Vec::new();
+    let mut told: BTreeMap<(Point, &str), Vec<&Attack>> = BTreeMap::new();
+    for attack in attacks {
+        match attack.guest {
+            Guest::Forged(_) => casts.push(vec![attack]),
+            Guest::Told(_) => told
+                .entry((attack.point, attack.policy))
+                .or_default()
+                .push(attack),
+        }
+    }
+    casts.extend(told.into_values());
+    casts
+}
+
+/// The `.toml` of a filter that plays these attacks, each at the listener of its name.
+fn policy_of(cast: &[&Attack], wasm: &[u8]) -> String {
+    let names: Vec<String> = cast.iter().map(|attack| attack.name()).collect();
+    let mut policy = rights(cast[0], wasm, names);
+    if let Guest::Told(_) = cast[0].guest {
+        policy.insert("config".into(), Value::Table(parts(cast)));
     }
     policy.to_string()
+}
+
+/// The `.toml` of an attack on its own, at that listener.
+pub fn policy(attack: &Attack, wasm: &[u8], listener: &str) -> String {
+    let mut policy = rights(attack, wasm, vec![listener.to_owned()]);
+    if let Guest::Told(step) = &attack.guest {
+        policy.insert("config".into(), Value::Table(script(attack.point, step)));
+    }
+    policy.to_string()
+}
+
+/// What it may, and where it is asked.
+fn rights(attack: &Attack, wasm: &[u8], listeners: Vec<String>) -> Table {
+    let mut policy: Table = POLICY.parse().expect("valid TOML");
+    let own = match attack.policy {
+        PRINTS => "",
+        own => own,
+    };
+    let own: Table = own.parse().unwrap_or_else(|error| panic!("{own}: {error}"));
+    policy.extend(own);
+    policy.insert("listeners".into(), listeners.into());
+    policy.insert("grant".into(), grants(wasm).into());
+    if let Guest::Told(_) = attack.guest {
+        policy.insert("stages".into(), vec![attack.point.name()].into());
+    }
+    policy
+}
+
+/// The `[config]` of a puppet that plays all these.
+fn parts(cast: &[&Attack]) -> Table {
+    let mut parts = Table::new();
+    for attack in cast {
+        if let Guest::Told(step) = &attack.guest {
+            parts.insert(attack.name(), Value::Table(script(attack.point, step)));
+        }
+    }
+    let mut config = match cast[0].policy {
+        PRINTS => "configure = { do = [{ print = 1 }, { complain = 1 }] }",
+        _ => "",
+    }
+    .parse::<Table>()
+    .expect("valid TOML");
+    config.insert("listeners".into(), Value::Table(parts));
+    config
 }
 
 /// Everything it asks for, edits and points as an operator would narrow them.
@@ -148,17 +203,38 @@ fn grants(wasm: &[u8]) -> Vec<String> {
     named.collect()
 }
 
-/// The puppet's `[config]`: the step, for evil mail only where there is mail.
-fn script(point: Point, step: &str, prints: bool) -> Table {
+/// The step at its point, for evil mail only where there is mail.
+fn script(point: Point, step: &str) -> Table {
     let when = match point {
         Point::Connect | Point::Disconnect | Point::Configure => "",
         _ => "when = \"evil\", ",
     };
-    let prints = match prints {
-        true => "configure = { do = [{ print = 1 }, { complain = 1 }] }\n",
-        false => "",
-    };
-    let text = format!("{prints}{} = [{{ {when}{step} }}]", point.name());
+    let text = format!("{} = [{{ {when}{step} }}]", point.name());
     text.parse()
         .unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hostile::set;
+
+    #[test]
+    fn few_filters_play_all_that_the_puppet_does() {
+        let attacks = set::asked();
+        let casts = casts(&attacks);
+        assert_eq!(casts.iter().map(Vec::len).sum::<usize>(), attacks.len());
+        let told: Vec<_> = casts
+            .iter()
+            .filter(|cast| matches!(cast[0].guest, Guest::Told(_)))
+            .collect();
+        assert!((10..60).contains(&told.len()), "{} puppets", told.len());
+        for cast in told {
+            let alike =
+                |attack: &&Attack| (attack.point, attack.policy) == (cast[0].point, cast[0].policy);
+            assert!(cast.iter().all(alike));
+            let parts = parts(cast);
+            assert_eq!(parts["listeners"].as_table().unwrap().len(), cast.len());
+        }
+    }
 }

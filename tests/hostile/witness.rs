@@ -24,7 +24,7 @@ static STARTED: LazyLock<()> = LazyLock::new(|| {
     let _ = subscriber.try_init();
 });
 
-/// What was heard of one filter at one stage.
+/// What was heard at one listener of one stage: each attack has a listener of its own.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// questions
@@ -44,16 +44,17 @@ pub fn listen() {
     LazyLock::force(&STARTED);
 }
 
-/// What was seen of this filter at this stage.
-pub fn of(filter: &str, stage: &str) -> Seen {
-    lock().get(&key(filter, stage)).cloned().unwrap_or_default()
+/// What was seen at this listener of this stage.
+pub fn of(listener: &str, stage: &str) -> Seen {
+    let seen = lock().get(&key(listener, stage)).cloned();
+    seen.unwrap_or_default()
 }
 
 /// The same, once it is `enough`; waits up to 10 s, for observers come after the reply.
-pub fn wait_for(filter: &str, stage: &str, enough: impl Fn(&Seen) -> bool) -> Seen {
+pub fn wait_for(listener: &str, stage: &str, enough: impl Fn(&Seen) -> bool) -> Seen {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let seen = of(filter, stage);
+        let seen = of(listener, stage);
         if enough(&seen) || Instant::now() >= deadline {
             return seen;
         }
@@ -66,13 +67,13 @@ pub fn forget() {
     lock().clear();
 }
 
-fn key(filter: &str, stage: &str) -> String {
-    format!("{filter} at {stage}")
+fn key(listener: &str, stage: &str) -> String {
+    format!("{listener} {stage}")
 }
 
 /// `FILTER at STAGE: failed (WHY), 10.02 ms`
-fn note(record: &str) {
-    let Some((key, said)) = record.split_once(": ") else {
+fn note(listener: &str, stage: &str, record: &str) {
+    let Some((_, said)) = record.split_once(": ") else {
         return;
     };
     let taken = said
@@ -80,7 +81,7 @@ fn note(record: &str) {
         .and_then(|(_, taken)| taken.strip_suffix(" ms"));
     let taken = taken.and_then(|taken| taken.parse().ok()).unwrap_or(0.0);
     let mut all = lock();
-    let seen = all.entry(key.to_owned()).or_default();
+    let seen = all.entry(key(listener, stage)).or_default();
     seen.asked += 1;
     if said.starts_with("failed") {
         seen.failed += 1;
@@ -102,10 +103,13 @@ impl<'a> MakeWriter<'a> for Listener {
 impl io::Write for Listener {
     // The formatter hands over one whole line at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Ok(line) = serde_json::from_slice::<Value>(line)
-            && let Some(record) = line["fields"]["record"].as_str()
-        {
-            note(record);
+        if let Ok(line) = serde_json::from_slice::<Value>(line) {
+            let word = |field: &str| line["fields"][field].as_str();
+            if let (Some(listener), Some(stage), Some(record)) =
+                (word("listener"), word("stage"), word("record"))
+            {
+                note(listener, stage, record);
+            }
         }
         Ok(line.len())
     }
@@ -124,12 +128,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_counted_by_filter_and_stage() {
-        note("f-1 at mail: failed (trap: a: b, c), 10.50 ms");
-        note("f-1 at mail: continue, not granted, 0.25 ms");
-        let seen = of("f-1", "mail");
+    fn records_are_counted_by_listener_and_stage() {
+        note("l-1", "mail", "f at mail: failed (trap: a: b, c), 10.50 ms");
+        note("l-1", "mail", "f at mail: continue, not granted, 0.25 ms");
+        let seen = of("l-1", "mail");
         assert_eq!((seen.asked, seen.failed), (2, 1));
         assert_eq!(seen.longest, Duration::from_micros(10_500));
-        assert_eq!(of("f-1", "rcpt").asked, 0);
+        assert_eq!(of("l-1", "rcpt").asked, 0);
+        assert_eq!(of("l-2", "mail").asked, 0);
     }
 }

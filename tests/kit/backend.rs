@@ -78,6 +78,8 @@ struct Shared {
     offer: Mutex<Vec<String>>,
     rules: Mutex<VecDeque<Rule>>,
     heard: Mutex<Vec<Heard>>,
+    /// is content left out of `heard`?
+    commands_only: AtomicBool,
     /// changes when `heard` is wiped
     scene: AtomicUsize,
     deliveries: Mutex<Vec<Delivery>>,
@@ -167,6 +169,11 @@ impl BackendDouble {
     /// From now on its EHLO offers this.
     pub fn offer<S: Into<String>>(&self, keywords: impl IntoIterator<Item = S>) {
         *lock(&self.shared.offer) = keywords.into_iter().map(Into::into).collect();
+    }
+
+    /// From now on content is not recorded: what was taken is in [`BackendDouble::deliveries`] anyway.
+    pub fn record_commands_only(&self) {
+        self.shared.commands_only.store(true, Ordering::SeqCst);
     }
 
     /// From now on STARTTLS is served with this certificate.

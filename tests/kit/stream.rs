@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, StreamOwned};
 use socket2::SockRef;
 
 use crate::certificate;
@@ -34,9 +34,13 @@ impl Stream {
 
     /// TLS on a connection that was in the clear: as the client, which knows the test certificate.
     pub fn into_client(self) -> io::Result<Self> {
+        self.into_client_of(certificate::shared().client())
+    }
+
+    /// The same as a client of `config`, which may know a session of before.
+    pub fn into_client_of(self, config: Arc<ClientConfig>) -> io::Result<Self> {
         let socket = self.into_plain()?;
         let name = ServerName::try_from(certificate::NAME).expect("a valid name");
-        let config = certificate::shared().client();
         let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(tls, socket);
         while stream.conn.is_handshaking() {

@@ -1,14 +1,20 @@
 //! `cargo xtask faults` and `cargo xtask crowd`: the fault table, and a crowd, against the program as `cargo build` makes it.
 
-use std::path::Path;
 use std::process::Command;
 
 use crate::guest_target;
 use crate::step::{self, Outcome};
 
-/// Builds the program and what hurts it, in the profile of the tests, so that nothing big is compiled anew.
+/// Builds the program and what hurts it, in the profile of the tests, so that nothing big is compiled anew. A run of all
+/// rows rewrites docs/faults.md.
 pub fn faults(arguments: &[String]) -> Outcome {
-    table("lazaret-faults", arguments)
+    const SHORTENED: [&str; 5] = ["--row", "--messages", "--list", "--page", "--help"];
+    let mut arguments = arguments.to_vec();
+    if !step::has_one_of(&arguments, &SHORTENED) {
+        let page = step::root().join("docs/faults.md");
+        arguments.extend(["--page".to_owned(), page.display().to_string()]);
+    }
+    table("lazaret-faults", &arguments)
 }
 
 /// `cargo xtask crowd`: thousands of connections at once.
@@ -19,12 +25,9 @@ pub fn crowd(arguments: &[String]) -> Outcome {
 /// Runs a program of the end-to-end tests that starts `lazaret` as a process.
 fn table(program: &str, arguments: &[String]) -> Outcome {
     guest_target::ensure()?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask is a folder of the workspace");
     let mut build = step::cargo();
     build
-        .current_dir(root)
+        .current_dir(step::root())
         .args([
             "build",
             "--quiet",

@@ -3,7 +3,11 @@
 use crate::guest_target;
 use crate::step::{self, Outcome};
 
-/// Builds the program in the profile of the tests, so that nothing big is compiled anew, and runs it.
+/// Arguments after which a run is not what the page is about.
+const SHORTENED: [&str; 4] = ["--quick", "--invocations", "--page", "--help"];
+
+/// Builds the program in the profile of the tests, so that nothing big is compiled anew, and runs it. A run that is not
+/// shortened rewrites docs/hostile.md.
 pub fn hostile(arguments: &[String]) -> Outcome {
     guest_target::ensure()?;
     let mut cargo = step::cargo();
@@ -18,5 +22,10 @@ pub fn hostile(arguments: &[String]) -> Outcome {
             "--",
         ])
         .args(arguments);
+    if !step::has_one_of(arguments, &SHORTENED) {
+        cargo
+            .arg("--page")
+            .arg(step::root().join("docs/hostile.md"));
+    }
     step::run(cargo)
 }

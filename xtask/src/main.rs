@@ -32,10 +32,10 @@ Usage: cargo xtask <task> [arguments]
   bench [arguments]                    Lazaret beside HAProxy, nginx, Postfix, milters and Haraka; rewrites
                                        docs/performance.md (cargo xtask bench --help)
   faults [--row N] [--json]            hurts a running proxy in every way of the fault table while clients send,
-                                       and checks that no mail is lost or doubled
+                                       and checks that no mail is lost or doubled; rewrites docs/faults.md
   crowd [--connections N] [--json]     ten thousand slow or idle connections, and a good client among them
-  hostile [--invocations N] [--json]   ten thousand attacks by hostile filters beside good clients, and a
-                                       table of what came of them
+  hostile [--quick] [--json]           ten thousand attacks by hostile filters beside good clients, and a
+                                       table of what came of them; rewrites docs/hostile.md
   languages [--build]                  the reference filter in C, Python and JavaScript: fetches their
                                        toolchains, builds, plays the transcripts, rewrites docs/languages.md
   peers                                unpacks mail servers whose packages exclude each other below target/peers

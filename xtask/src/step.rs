@@ -52,11 +52,21 @@ pub fn cargo() -> Command {
     cargo
 }
 
+/// The directory of the workspace.
+pub fn root() -> &'static Path {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    root.expect("xtask is a folder of the workspace")
+}
+
 /// Where cargo builds.
 pub fn target() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    let root = root.expect("xtask is a folder of the workspace");
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Is one of these flags given?
+pub fn has_one_of(arguments: &[String], flags: &[&str]) -> bool {
+    let is_given = |argument: &String| flags.contains(&argument.as_str());
+    arguments.iter().any(is_given)
 }
 
 fn is_about_us(variable: &str) -> bool {

@@ -9,8 +9,8 @@ use crate::backend::say;
 use crate::faults::client::{Connection, Security, Sender};
 use crate::faults::ledger::Told;
 use crate::faults::letter::Letter;
-use crate::faults::load::{FAULTY, FINE, Load};
-use crate::faults::{Ground, Neighbour, Row};
+use crate::faults::load::{FAULTY, FINE, Load, Running};
+use crate::faults::{Ground, Neighbour, Outside, Row};
 use crate::proxy::Builder;
 
 /// MAIL of the messages that the fault is for.
@@ -36,7 +36,7 @@ pub(super) const ROWS: [Row; 9] = [
     Row::new(5, "backend closes or resets in the body", body),
     Row::new(6, "backend closes after the dot", after_dot),
     Row {
-        site: |builder| builder.set("[backend]\naccept = \"2s\"\n"),
+        site: |builder, _| builder.set("[backend]\naccept = \"2s\"\n"),
         ..Row::new(7, "backend commits, then closes or hangs", commits)
     },
     Row::new(8, "backend says 421 anywhere, also unasked", going_down),
@@ -46,12 +46,12 @@ pub(super) const ROWS: [Row; 9] = [
     },
 ];
 
-fn impatient(builder: Builder) -> Builder {
+fn impatient(builder: Builder, _: &Outside) -> Builder {
     builder.set("[backend]\nconnect = \"700ms\"\nreply = \"700ms\"\nwait = \"2s\"\n")
 }
 
-fn patient(builder: Builder) -> Builder {
-    builder.set("[backend]\nreply = \"4s\"\naccept = \"4s\"\nhandover = \"6s\"\n")
+fn patient(builder: Builder, _: &Outside) -> Builder {
+    builder.set("[backend]\nreply = \"15s\"\naccept = \"15s\"\nconnections = 80\n")
 }
 
 fn closed(ground: &mut Ground) -> String {
@@ -136,42 +136,54 @@ fn hello(ground: &Ground) {
     }
 }
 
+/// Where the backend is slow, and to whom.
+const SLOW: [(&str, &str); 4] = [
+    ("mail", "MAIL *"),
+    ("rcpt", "RCPT *"),
+    ("data", "DATA"),
+    ("dot", "."),
+];
+
 fn slow(ground: &mut Ground) -> String {
-    let second = vec![Step::Wait(Duration::from_secs(1)), Step::Ordinary];
-    let never = vec![Step::Wait(TOO_LONG), Step::Close];
-    for (n, command) in ["MAIL *", "RCPT *", "DATA", "."].into_iter().enumerate() {
-        slow_at(
-            ground,
-            &format!("slow-{n}"),
-            command,
-            second.clone(),
-            accepted,
-        );
-        slow_at(
-            ground,
-            &format!("stuck-{n}"),
-            command,
-            never.clone(),
-            Told::is_temporary,
-        );
-    }
+    let wait = |seconds| Step::Wait(Duration::from_secs(seconds));
+    slow_by(ground, "1s", &[wait(1), Step::Ordinary], accepted);
+    slow_by(ground, "10s", &[wait(10), Step::Ordinary], accepted);
+    slow_by(ground, "60s", &[wait(60), Step::Close], Told::is_temporary);
+    let heard = |label| ground.heard(label);
     format!(
-        "1 s: {}; over the deadline: {}",
-        ground.heard("slow-"),
-        ground.heard("stuck-")
+        "1 s: {}; 10 s: {}; 60 s, over the deadline of 15 s: {}",
+        heard("1s-"),
+        heard("10s-"),
+        heard("60s-")
     )
 }
 
-fn slow_at(ground: &Ground, label: &str, command: &str, steps: Vec<Step>, right: fn(Told) -> bool) {
-    ground.backend().when(FROM, command, steps);
-    ground.load(Load {
-        clients: 22,
-        fault_every: 3,
-        ..Load::of(label, ground.share(8))
+/// At all four commands at once, each for a sender of its own.
+fn slow_by(ground: &Ground, label: &str, steps: &[Step], right: fn(Told) -> bool) {
+    for (at, command) in SLOW {
+        let sender = format!("MAIL FROM:<{at}@*");
+        ground.backend().when(&sender, command, steps.to_vec());
+    }
+    let loads = SLOW.map(|(at, _)| {
+        ground.begin(Load {
+            clients: 8,
+            fault_every: 6,
+            sender: format!("{at}@example.com"),
+            ..Load::of(&format!("{label}-{at}"), ground.share(12))
+        })
     });
-    ground.only(&format!("{label}/fault/"), right);
-    ground.only(&format!("{label}/fine/"), accepted);
+    loads.into_iter().for_each(Running::finish);
+    for (at, _) in SLOW {
+        ground.only(&format!("{label}-{at}/fault/"), right);
+        ground.only(&format!("{label}-{at}/fine/"), accepted);
+    }
     ground.backend().behave();
+    let in_use = ground.metric("lazaret_backend_in_use");
+    // The client beside the fault may hold one.
+    assert!(
+        in_use <= 1.0,
+        "{label}: {in_use} connections are still in use"
+    );
 }
 
 fn body(ground: &mut Ground) -> String {
@@ -254,7 +266,18 @@ fn commits(ground: &mut Ground) -> String {
         ground.only(&format!("{label}/fine/"), accepted);
         ground.backend().behave();
     }
-    format!("{}; {}", ground.heard("close/"), ground.heard("hang/"))
+    let silent = ground.backend().deliveries();
+    let silent = silent.iter().filter(|delivery| delivery.silent).count();
+    let counted = ground.metric("lazaret_backend_ambiguous_total");
+    assert_eq!(
+        counted, silent as f64,
+        "ambiguous in /metrics, and taken in silence"
+    );
+    format!(
+        "ambiguous {counted}; {}; {}",
+        ground.heard("close/"),
+        ground.heard("hang/")
+    )
 }
 
 fn going_down(ground: &mut Ground) -> String {

@@ -7,7 +7,7 @@ use super::accepted;
 use crate::faults::ledger::Told;
 use crate::faults::letter::Letter;
 use crate::faults::load::{FINE, Load};
-use crate::faults::{Ground, Row};
+use crate::faults::{Ground, Outside, Row};
 use crate::guests::{Guest, with_section};
 use crate::proxy::Builder;
 
@@ -37,7 +37,7 @@ headers = { do = [{ add = ["X-First", "build-a"] }] }
 message = { do = [{ add = ["X-Second", "build-a"] }] }
 "#;
 
-fn stamping(builder: Builder) -> Builder {
+fn stamping(builder: Builder, _: &Outside) -> Builder {
     builder
         .filter("10-stamp", Guest::Puppet, STAMPS)
         .set("[reload]\nlook = \"20ms\"\nquiet = \"60ms\"\n")
@@ -161,7 +161,7 @@ const MISDEEDS: [(&str, &str); 4] = [
 
 /// Misbehaves at `STAGE` as `MISDEED` for the sender `STAGE-MISDEED@..`, and for who says hello by that name; on the
 /// listener `starttls` it fails before the greeting.
-fn misbehaving(builder: Builder) -> Builder {
+fn misbehaving(builder: Builder, _: &Outside) -> Builder {
     let mut policy = "time = \"20ms\"\nmemory = \"8 MiB\"\n[config]\n".to_owned();
     for stage in STAGES {
         let steps = MISDEEDS.map(|(name, does)| format!("{{ when = \"{stage}-{name}\", {does} }}"));

@@ -21,5 +21,7 @@ fn blocked(ground: &mut Ground) -> String {
     ground.until_more(ground.share(1).max(400));
     load.stop();
     ground.only("blocked/", accepted);
-    ground.heard("blocked/")
+    let dropped = ground.metric("lazaret_log_lines_dropped_total");
+    assert!(dropped > 0.0, "no line was dropped, or none was counted");
+    format!("{dropped} lines dropped; {}", ground.heard("blocked/"))
 }

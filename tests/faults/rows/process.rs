@@ -19,7 +19,7 @@ const EXIT: Duration = Duration::from_secs(5);
 
 pub(super) const ROWS: [Row; 4] = [
     Row {
-        site: |builder| builder.set("grace = \"5s\"\n"),
+        site: |builder, _| builder.set("grace = \"5s\"\n"),
         neighbour: Neighbour::Shares,
         process: Process::Ends,
         ..Row::new(15, "SIGTERM under load", terminated)

@@ -21,7 +21,7 @@ const IDLE: f64 = 0.2;
 
 pub(super) const ROWS: [Row; 5] = [
     Row {
-        site: |builder| {
+        site: |builder, _| {
             builder.set("spool = \"spool\"\n[limits]\nspool-memory-total = \"1 MiB\"\n")
         },
         launch: on_a_small_disk,
@@ -33,12 +33,12 @@ pub(super) const ROWS: [Row; 5] = [
         ..Row::new(13, "no descriptors left", no_descriptors)
     },
     Row {
-        site: |builder| builder.set("[limits]\nspool-memory-total = \"4 MiB\"\n"),
+        site: |builder, _| builder.set("[limits]\nspool-memory-total = \"4 MiB\"\n"),
         neighbour: Neighbour::Shares,
         ..Row::new(14, "more large messages than memory for them", no_memory)
     },
     Row {
-        site: |builder| builder.set("[deadlines]\ncommand = \"2s\"\n"),
+        site: |builder, _| builder.set("[deadlines]\ncommand = \"2s\"\n"),
         launch: || Ok(started_by(&["nice", "-n", "19"])),
         neighbour: Neighbour::Shares,
         ..Row::new(26, "no processor time", starved)

@@ -57,7 +57,9 @@ fn stage(name: &str, argument: &str) -> Verdict {
     MEMORY.with(|memory| {
         memory.calls.set(memory.calls.get() + 1);
         let script = memory.script.borrow();
-        let Some(step) = script.step(name, argument, facts::sender) else {
+        let part = script.part(lazaret::filter::session::listener);
+        let step = part.and_then(|part| part.step(name, argument, facts::sender));
+        let Some(step) = step else {
             return Verdict::Continue;
         };
         let text = |text: &str| fill(text, |key| facts::value(memory, argument, key));
@@ -95,7 +97,7 @@ fn verdict(step: Step<'_>, fill: impl Fn(&str) -> String) -> Verdict {
 impl Guest for Puppet {
     fn configure(config: String) -> Result<(), String> {
         let script = Script::parse(&config)?;
-        if let Some(step) = script.step("configure", "", String::new) {
+        if let Some(step) = script.configure() {
             MEMORY.with(|memory| {
                 for (action, with) in step.actions() {
                     let result = actions::run(memory, action, with, &str::to_owned);

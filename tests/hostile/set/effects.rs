@@ -1,6 +1,7 @@
 //! Filters that do something and then fail: of a failed call nothing remains.
 
 use crate::hostile::attack::{Attack, Expected, JUDGES, Kind, Point, STAGES};
+use crate::hostile::site::PRINTS;
 
 const EDITS: &str = "{ add = [\"X-Trace\", \"left behind\"] }, { replace = [\"X-Mark\", 0, \"changed\"] }, { remove = [\"X-Mark\"] }, { score = [\"TRACE\", 3.0, \"left behind\"] }, { note = [\"transaction\", \"trace\", \"left behind\"] }";
 
@@ -78,6 +79,6 @@ fn prints() -> Vec<Attack> {
         step,
         Expected::Failure("after printing"),
     )
-    .under("print-in-configure")
+    .under(PRINTS)
     .at(&STAGES)
 }

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::{Delivery, Heard, Shared, Step, lock};
 use crate::certificate;
@@ -164,8 +165,10 @@ impl<'a> Dialogue<'a> {
             if std::mem::take(&mut first) && self.answer("<content>", "")?.is_none() {
                 return Ok(None);
             }
-            let text = line.strip_suffix(b"\r\n").unwrap_or(&line);
-            self.record(&String::from_utf8_lossy(text));
+            if !self.shared.commands_only.load(Ordering::Relaxed) {
+                let text = line.strip_suffix(b"\r\n").unwrap_or(&line);
+                self.record(&String::from_utf8_lossy(text));
+            }
             if line == b".\r\n" {
                 return Ok(Some(octets));
             }
@@ -188,7 +191,7 @@ impl<'a> Dialogue<'a> {
                 Step::Ordinary => format!("{ordinary}\r\n").into_bytes(),
                 Step::Flood(octet, count) => vec![octet; count],
                 Step::Wait(span) => {
-                    std::thread::sleep(span);
+                    self.wait(span);
                     continue;
                 }
                 Step::Commit => {
@@ -213,6 +216,18 @@ impl<'a> Dialogue<'a> {
             said.extend_from_slice(&octets);
         }
         Ok(Some(said))
+    }
+
+    /// Unless the double is stopped meanwhile.
+    fn wait(&self, span: Duration) {
+        let until = Instant::now() + span;
+        while !self.shared.closing.load(Ordering::SeqCst) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(100)));
+        }
     }
 
     fn reset(&mut self) -> io::Result<Option<Vec<u8>>> {

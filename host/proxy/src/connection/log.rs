@@ -61,6 +61,7 @@ pub(super) fn records(session: &Session, decision: &Decision) {
     for record in &decision.records {
         tracing::debug!(
             session = %session.id,
+            listener = %session.listener,
             filter = %record.filter,
             stage = record.stage.name(),
             said = record.word(),

@@ -1,0 +1,108 @@
+//! `docs/faults.md`: the table of the last whole run.
+
+use std::fmt::Write;
+
+use super::report::{millis, result};
+use super::run::{Line, Outcome};
+
+const HEAD: &str = "\
+# What came of the fault table
+
+Written by `cargo xtask faults`. Each row starts the program as a process of its own, lets it run quietly, hurts it while clients send, waits
+up to ten seconds until all is as it was, and closes the books: **N** messages were sent, **A** accepted, **R** refused, **U** ended without a
+reply. **lost** were accepted and are not at the backend, **doubled** are there twice, **ghosts** are there though they were refused, but for
+those that the backend took **in silence** (RFC 1047), where nobody can know. **quiet** is the 99th percentile of a client that has nothing to
+do with the fault, before it, and **beside** meanwhile; `-` where the fault is everybody's. Memory, descriptors and threads are of the
+program, before and after. A row in which only that client was slow is played again, up to three times. Row 18, the hand-over of
+a listener to another process, is not built.
+
+| row | fault | result | N | A | R | U | lost | doubled | ghosts | in silence | quiet | beside | RSS MiB | files | threads | seen |
+| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- | --- | --- |
+";
+
+/// The whole page.
+pub fn page(outcome: &Outcome) -> String {
+    let mut text = HEAD.to_owned();
+    text.extend(outcome.lines.iter().map(line_of));
+    let messages: usize = outcome.lines.iter().map(|line| line.balance.sent).sum();
+    let _ = writeln!(
+        text,
+        "\n{} rows, {messages} messages, {:.0} s.",
+        outcome.lines.len(),
+        outcome.took.as_secs_f64()
+    );
+    for line in &outcome.lines {
+        for fault in &line.faults {
+            let _ = writeln!(text, "* **row {}**: {}", line.number, cell(fault));
+        }
+    }
+    text
+}
+
+fn line_of(line: &Line) -> String {
+    let balance = &line.balance;
+    let counts = [
+        balance.sent,
+        balance.accepted,
+        balance.refused,
+        balance.unknown,
+        balance.lost.len(),
+        balance.doubled.len(),
+        balance.ghosts.len(),
+        balance.silent,
+    ];
+    let held = [
+        (line.base.resident >> 20, line.after.resident >> 20),
+        (line.base.descriptors as u64, line.after.descriptors as u64),
+        (line.base.threads as u64, line.after.threads as u64),
+    ];
+    let mut text = format!(
+        "| {} | {} | {} |",
+        line.number,
+        cell(line.fault),
+        result(line)
+    );
+    counts
+        .iter()
+        .for_each(|count| drop(write!(text, " {count} |")));
+    let _ = write!(
+        text,
+        " {} | {} |",
+        millis(line.quiet),
+        millis(line.meanwhile)
+    );
+    held.iter()
+        .for_each(|(before, after)| drop(write!(text, " {before} > {after} |")));
+    text + " " + &cell(&line.seen) + " |\n"
+}
+
+fn cell(text: &str) -> String {
+    text.replace('\n', " / ").replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::run::State;
+    use super::*;
+
+    #[test]
+    fn each_row_is_a_line_with_as_many_cells_as_the_head() {
+        let line = Line {
+            number: 7,
+            fault: "a | b",
+            state: State::Played,
+            faults: vec!["2 lost".to_owned()],
+            ..Line::default()
+        };
+        let page = page(&Outcome {
+            lines: vec![line],
+            ..Outcome::default()
+        });
+        let cells = |start: &str| {
+            let line = page.lines().find(|line| line.starts_with(start));
+            line.unwrap().replace("\\|", "").matches('|').count()
+        };
+        assert_eq!(cells("| 7 |"), cells("| row |"), "{page}");
+        assert!(page.contains("* **row 7**: 2 lost"), "{page}");
+    }
+}
