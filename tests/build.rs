@@ -25,12 +25,22 @@ fn main() {
     let target_dir = env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| workspace.join("target"), PathBuf::from)
         .join("guests");
-    build(workspace, &target_dir);
+    let reference = ["--package", "lazaret-reference", "--lib"];
+    let guests = ["--package", "lazaret-test-guests", "--examples"];
+    build(
+        workspace,
+        &target_dir,
+        "guest",
+        &[guests, reference].concat(),
+    );
+    build(workspace, &target_dir, "traced", &reference);
     let built = target_dir.join(TARGET).join("guest");
     for guest in GUESTS {
         tell(guest, &built.join("examples").join(guest));
     }
     tell("reference", &built.join("lazaret_reference"));
+    let traced = target_dir.join(TARGET).join("traced");
+    tell("traced", &traced.join("lazaret_reference"));
 }
 
 fn tell(guest: &str, file: &Path) {
@@ -72,21 +82,13 @@ fn ensure_target() {
 }
 
 /// A cargo inside cargo: in a target directory of its own, free of what clippy and the like set for the outer one.
-fn build(workspace: &Path, target_dir: &Path) {
+fn build(workspace: &Path, target_dir: &Path, profile: &str, what: &[&str]) {
     let cargo = env::var_os("CARGO").expect("cargo sets it");
     let status = Command::new(cargo)
         .current_dir(workspace)
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "lazaret-test-guests",
-            "--examples",
-            "--package",
-            "lazaret-reference",
-            "--lib",
-        ])
-        .args(["--target", TARGET, "--profile", "guest"])
+        .args(["build", "--quiet"])
+        .args(what)
+        .args(["--target", TARGET, "--profile", profile])
         .arg("--target-dir")
         .arg(target_dir)
         .env_remove("CARGO_TARGET_DIR")
