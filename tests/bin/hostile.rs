@@ -82,7 +82,8 @@ fn play(wishes: &Wishes) -> ExitCode {
     let outcome = run::run(wishes.invocations, &nursery, &|played, kind| {
         if shown.get().elapsed() >= every {
             shown.set(Instant::now());
-            progress(&format!("{played} of {}: {kind}", wishes.invocations));
+            let of = wishes.invocations.max(played);
+            progress(&format!("{played} of {of}: {kind}"));
         }
     });
     if is_terminal {

@@ -71,7 +71,8 @@ impl Ground {
         let outside = Outside::start();
         let builder = (row.site)(Proxy::before(address), &outside)
             .set("[limits]\nconnections-per-client = 5000\nerrors = 1000000\n")
-            .set(&format!("[admin]\nlisten = [\"{admin}\"]\n"));
+            .set(&format!("[admin]\nlisten = [\"{admin}\"]\n"))
+            .set_table(cache(program));
         let mut ground = Self {
             program: Program::launch(program, builder, launch),
             outside,
@@ -276,6 +277,14 @@ fn double(backend: BackendDouble) -> BackendDouble {
     backend.offer(OFFER);
     backend.record_commands_only();
     backend
+}
+
+/// Compiled code is kept beside the program, for all rows.
+fn cache(program: &Path) -> toml::Table {
+    let dir = program.with_file_name("lazaret-faults-cache");
+    let dir = std::path::absolute(&dir).unwrap_or(dir);
+    let dir = dir.display().to_string();
+    toml::Table::from_iter([("cache".to_owned(), dir.into())])
 }
 
 fn metrics(admin: SocketAddr) -> io::Result<String> {

@@ -62,17 +62,18 @@ fn line_of(line: &Line) -> String {
         cell(line.fault),
         result(line)
     );
-    counts
-        .iter()
-        .for_each(|count| drop(write!(text, " {count} |")));
+    for count in counts {
+        let _ = write!(text, " {count} |");
+    }
     let _ = write!(
         text,
         " {} | {} |",
         millis(line.quiet),
         millis(line.meanwhile)
     );
-    held.iter()
-        .for_each(|(before, after)| drop(write!(text, " {before} > {after} |")));
+    for (before, after) in held {
+        let _ = write!(text, " {before} > {after} |");
+    }
     text + " " + &cell(&line.seen) + " |\n"
 }
 

@@ -12,19 +12,21 @@ use super::{Attack, Site, examine, invoke, process, set, witness};
 use crate::Window;
 
 /// Attackers at once.
-const ATTACKERS: u64 = 2;
+const ATTACKERS: u64 = 4;
 /// Good clients at once.
 const GOOD: usize = 2;
-/// An attack is played so often at once, then it is quiet for as long.
-const ROUND: u64 = 4;
+/// An attack is played so often at once, then it is quiet for half as long.
+const ROUND: u64 = 8;
 /// A quiet window is never shorter: the good clients must get to send.
 const LEAST_QUIET: Duration = Duration::from_millis(25);
+/// Nor longer.
+const MOST_QUIET: Duration = Duration::from_millis(500);
 /// Growth of resident memory over the whole run that is not a leak: an allocator keeps what it had at the worst moment.
 const MEMORY_SLACK: u64 = 48 << 20;
 /// Descriptors that may be on their way to be closed.
 const DESCRIPTOR_SLACK: usize = 8;
 /// Between two files there are so many attacks.
-const FILES_EVERY: u64 = 12;
+const FILES_EVERY: u64 = 40;
 
 /// What became of one attack at one stage, or of one kind of file.
 #[derive(Clone, Debug, Default)]
@@ -190,7 +192,7 @@ impl<'n> Arena<'n> {
         }
     }
 
-    /// One attack `times` over, then quiet for as long.
+    /// One attack `times` over, then quiet for a while.
     fn attack(&mut self, at: usize, times: u64) {
         let (site, attack) = (&self.site, &self.attacks[at]);
         let (from, base) = (self.played, Held::now());
@@ -224,7 +226,7 @@ impl<'n> Arena<'n> {
         self.played += times;
     }
 
-    /// The next file of a family, then quiet for as long.
+    /// The next file of a family, then quiet for a while.
     fn load(&mut self, family: usize) {
         let at = self.attacks.len() + family;
         let specimen = self.families[family].specimen(self.outcome.rows[at].times);
@@ -255,9 +257,9 @@ impl<'n> Arena<'n> {
         Instant::now()
     }
 
-    /// What began at `begun` is over: quiet for as long, and what the good clients tell of both belongs to that row.
+    /// What began at `begun` is over: quiet for half as long, and what the good clients tell of both belongs to that row.
     fn quiet(&mut self, at: usize, begun: Instant) {
-        let took = begun.elapsed().clamp(LEAST_QUIET, Duration::from_secs(2));
+        let took = (begun.elapsed() / 2).clamp(LEAST_QUIET, MOST_QUIET);
         self.enter(Window::Quiet);
         std::thread::sleep(took);
         for good in 0..self.good.len() {

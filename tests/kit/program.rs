@@ -88,7 +88,8 @@ impl Program {
     }
 
     fn until_it_listens(&self) {
-        self.until("it listens", || {
+        // Before that its filters are compiled, which on a machine at work takes long.
+        self.until_within(Duration::from_secs(240), "it listens", || {
             TcpStream::connect(self.addresses[0]).is_ok()
         });
     }
@@ -170,7 +171,11 @@ impl Program {
 
     /// Waits up to a minute.
     pub fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        self.until_within(Duration::from_secs(60), what, is_so);
+    }
+
+    fn until_within(&self, patience: Duration, what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + patience;
         while !is_so() {
             let log = self.log(&[]).join("\n");
             assert!(

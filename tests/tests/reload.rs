@@ -15,6 +15,11 @@ const CLIENTS: usize = 20;
 /// How long the plain test goes on swapping. `LAZARET_SWAPS=1000` makes it that many, however long it takes.
 const USUAL: Duration = Duration::from_secs(25);
 
+/// After so many swaps nothing is new any more: the code of both builds, buffers, threads, the decisions that are kept.
+const SETTLED: usize = 200;
+/// KiB that memory may grow by after that, however many swaps follow: a swap that leaves a build behind leaves hundreds.
+const FLAT: u64 = 8 << 10;
+
 /// Within this time a change is seen.
 const PROMISED: Duration = Duration::from_secs(2);
 
@@ -29,7 +34,7 @@ message = { do = [{ add = ["X-Stamp", "build-a"] }] }
 fn stamping(backend: &BackendDouble) -> Program {
     let builder = Proxy::before(backend.address())
         .filter("10-stamp", Guest::Puppet, POLICY)
-        .set("[reload]\nlook = \"10ms\"\nquiet = \"30ms\"\n[limits]\nconnections-per-client = 1000\nerrors = 1000000\n");
+        .set("[reload]\nlook = \"10ms\"\nquiet = \"30ms\"\n[limits]\nconnections-per-client = 1000\nerrors = 1000000\ndecisions = 500\n");
     Program::run(PROGRAM, builder)
 }
 
@@ -159,15 +164,19 @@ fn swap(program: &Program, wanted: Option<usize>) -> Vec<Duration> {
 #[test]
 fn builds_are_swapped_under_load_and_each_message_has_exactly_one_stamp() {
     let wanted = std::env::var("LAZARET_SWAPS").ok();
-    let wanted = wanted.map(|number| number.parse().expect("LAZARET_SWAPS is a number"));
+    let wanted: Option<usize> =
+        wanted.map(|number| number.parse().expect("LAZARET_SWAPS is a number"));
     let backend = BackendDouble::start();
     let program = stamping(&backend);
     let crowd = Crowd::at(&program);
-    // What is paid once: code of both builds, buffers, threads.
-    swap(&program, Some(10));
+    let settled = wanted.map_or(10, |_| SETTLED);
+    swap(&program, Some(settled));
     let before = program.memory();
     let begun = Instant::now();
-    let mut seen = swap(&program, wanted);
+    let mut seen = swap(
+        &program,
+        wanted.map(|all| all.saturating_sub(settled).max(2)),
+    );
     let (elapsed, after) = (begun.elapsed(), program.memory());
     let accepted = crowd.stop();
     let counts = stamps(&accepted, &backend.wait_for(accepted.len()));
@@ -179,15 +188,17 @@ fn builds_are_swapped_under_load_and_each_message_has_exactly_one_stamp() {
         accepted.len()
     );
     println!("seen after {median:.0?} (median), {slowest:.0?} (slowest)");
-    println!("memory {before} KiB before, {after} KiB after");
+    println!("memory {before} KiB after {settled} swaps, {after} KiB at last");
     assert_eq!(counts.len(), 2, "both stamps occur: {counts:?}");
     // The run that counts has the machine to itself: none is late. Beside a build, even a quick one may wait for seconds.
     let late = seen.iter().filter(|time| **time > PROMISED).count();
     println!("{late} of {} later than {PROMISED:?}", seen.len());
     let few = if wanted.is_some() { 0 } else { seen.len() / 2 };
     assert!(late <= few, "{late} of {} late, {slowest:?}", seen.len());
+    // A short run has hardly begun: an allocator still fills what it keeps.
+    let slack = wanted.map_or(before / 2 + (64 << 10), |_| FLAT);
     assert!(
-        after < before + before / 2 + (64 << 10),
+        after < before + slack,
         "memory grows: {before} KiB, then {after} KiB"
     );
     assert_eq!(program.stop(), Some(0));

@@ -1,6 +1,6 @@
 //! A Redis server as far as `state` asks for one: it knows every key, or none, or does what it should not.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,6 +197,8 @@ fn flood(mut socket: &TcpStream) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn hears(storing: Storing, step: &str) -> io::Result<Vec<u8>> {
