@@ -39,7 +39,7 @@ pub enum Log {
     /// the file `log` of its directory
     #[default]
     File,
-    /// nobody: a pipe that is never emptied
+    /// nobody: a pipe that is never emptied, and everything is said
     Blocked,
 }
 
@@ -230,9 +230,13 @@ fn start(program: &Path, dir: &Path, launch: &Launch) -> Child {
         .map(OsStr::new)
         .chain([program.as_os_str()]);
     let mut command = Command::new(words.next().expect("at least the program"));
+    let level = match launch.log {
+        Log::File => "info",
+        Log::Blocked => "trace",
+    };
     command
         .args(words)
-        .args(["run", "--log-format", "json", "--config"])
+        .args(["run", "--log-format", "json", "--log", level, "--config"])
         .arg(dir.join("lazaret.toml"))
         .env("XDG_RUNTIME_DIR", dir)
         .env("XDG_CACHE_HOME", dir)

@@ -162,7 +162,7 @@ impl Connection {
         self.case.over(&self.session, reason);
         tracing::debug!(session = %self.session.id, reason, "disconnected");
         if let Some(observation) = self.judge.disconnect(&self.session, reason) {
-            self.site.observers.spawn(observation);
+            self.site.observers.spawn(&self.session, observation);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lazaret_mail::message::ParseRoom;
-use lazaret_mail::{Chain, Observation};
+use lazaret_mail::{Chain, Observation, Session};
 use lazaret_metrics::Registry;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -219,16 +219,25 @@ impl Observers {
         }
     }
 
-    pub(crate) fn spawn(&self, observation: Observation) {
+    /// Waits for what the filters come to, aside of `session`, and logs it.
+    pub(crate) fn spawn(&self, session: &Arc<Session>, observation: Observation) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             let mut dropped = self.dropped.lock().expect("no holder of this lock panics");
             *dropped += 1;
             tracing::warn!(dropped = *dropped, "too many observers at once");
             return;
         };
+        let session = Arc::clone(session);
         tokio::spawn(async move {
             for record in observation.await {
-                tracing::debug!(%record, "observer");
+                tracing::debug!(
+                    session = %session.id,
+                    listener = %session.listener,
+                    filter = %record.filter,
+                    stage = record.stage.name(),
+                    record = %record,
+                    "observer"
+                );
             }
             drop(place);
         });

@@ -59,7 +59,7 @@ pub(super) fn conclude(c: &mut Connection, transaction: Transaction, how: Conclu
         None => c.judge.reset(),
         Some(outcome) => {
             if let Some(observation) = c.judge.finish(&c.session, &envelope, outcome) {
-                c.site.observers.spawn(observation);
+                c.site.observers.spawn(&c.session, observation);
             }
         }
     }

@@ -96,7 +96,7 @@ async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
     let judge = Judge::new(c.chain(), &c.door.name);
     let before = std::mem::replace(&mut c.judge, judge);
     if let Some(observation) = before.disconnect(&c.session, "XCLIENT") {
-        c.site.observers.spawn(observation);
+        c.site.observers.spawn(&c.session, observation);
     }
     let session = Arc::make_mut(&mut c.session);
     let peer = session.client.address;
