@@ -20,7 +20,7 @@ pub const TIME: std::time::Duration = std::time::Duration::from_millis(10);
 pub const GOOD: &str = "good";
 
 /// What all have, unless the attack says otherwise.
-const POLICY: &str = "time = \"10ms\"\nmemory = \"8 MiB\"\nwall = \"5s\"\non-failure = \"defer\"\nbreaker = { failures = 0 }";
+const POLICY: &str = "time = \"10ms\"\nmemory = \"8 MiB\"\nwall = \"15s\"\non-failure = \"defer\"\nbreaker = { failures = 0 }";
 
 /// Stands for a policy: what it prints in `configure` besides.
 pub const PRINTS: &str = "print-in-configure";

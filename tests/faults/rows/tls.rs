@@ -3,8 +3,9 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use rustls::{HandshakeKind, SupportedProtocolVersion};
@@ -117,10 +118,13 @@ fn renegotiated(ground: &Ground) -> String {
     ground.heard("again-")
 }
 
+/// Whoever neither closes nor serves for so long waits for the other: that is no end of the message either.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// `openssl s_client`, which asks for another handshake at a line `R`; ended when dropped.
 struct Talk {
     child: Child,
-    replies: BufReader<ChildStdout>,
+    lines: Receiver<String>,
 }
 
 impl Talk {
@@ -133,8 +137,13 @@ impl Talk {
             .stderr(Stdio::null())
             .spawn()
             .expect("openssl starts");
-        let replies = BufReader::new(child.stdout.take().expect("a pipe"));
-        Self { child, replies }
+        let (said, lines) = mpsc::channel();
+        let replies = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        std::thread::spawn(move || {
+            let mut replies = replies.map_while(Result::ok);
+            replies.try_for_each(|line| said.send(line))
+        });
+        Self { child, lines }
     }
 
     fn say(&mut self, text: &str) -> Option<()> {
@@ -149,10 +158,7 @@ impl Talk {
     /// The last line of the next reply; what openssl says itself is let pass.
     fn reply(&mut self) -> Option<u16> {
         loop {
-            let mut line = String::new();
-            if self.replies.read_line(&mut line).ok()? == 0 {
-                return None;
-            }
+            let line = self.lines.recv_timeout(PATIENCE).ok()?;
             let code = line.get(..3).and_then(|code| code.parse().ok());
             if code.is_some() && line.as_bytes().get(3) == Some(&b' ') {
                 return code;

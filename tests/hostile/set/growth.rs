@@ -62,7 +62,10 @@ fn memory() -> Vec<Attack> {
         )
         .at(&LOADING),
         Kind::forged("memory growth, two memories", two, MEMORY).at(&[Point::Mail, Point::Message]),
-        Kind::told("memory growth in Rust", "do = [{ grow = 1000 }]", MEMORY).at(&JUDGES),
+        // To touch all of it takes its time.
+        Kind::told("memory growth in Rust", "do = [{ grow = 1000 }]", MEMORY)
+            .under("time = \"500ms\"")
+            .at(&JUDGES),
     ]
     .concat()
 }
