@@ -127,6 +127,32 @@ impl Builder {
             )
     }
 
+    /// Puts a bundled filter into the filter directory as it is shipped, with these changes: keys of the root, and of
+    /// `[config]`.
+    pub fn bundled(self, name: &str, changes: &str) -> Self {
+        let table: Table = changes
+            .parse()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        self.bundled_table(name, table)
+    }
+
+    /// The same, with the TOML parsed.
+    pub fn bundled_table(self, name: &str, changes: Table) -> Self {
+        let mut all = lazaret_bundled::ALL.iter().chain(&lazaret_bundled::FURTHER);
+        let filter = all.find(|filter| filter.name == name);
+        let filter = filter.unwrap_or_else(|| panic!("no bundled filter {name}"));
+        let mut policy: Table = filter.policy.parse().expect("shipped");
+        for (key, value) in changes {
+            match (policy.get_mut(&key), value) {
+                (Some(Value::Table(here)), Value::Table(new)) => here.extend(new),
+                (_, value) => drop(policy.insert(key, value)),
+            }
+        }
+        let named = |extension| format!("filters.d/{}.{extension}", filter.file);
+        self.file(&named("wasm"), filter.wasm)
+            .file(&named("toml"), policy.to_string().as_bytes())
+    }
+
     /// A file in the proxy's directory.
     pub fn file(self, name: &str, octets: &[u8]) -> Self {
         std::fs::write(self.dir.path().join(name), octets).expect("a writable directory");

@@ -20,11 +20,13 @@
 //! Escapes in `C:` lines: `\r`, `\n`, `\0`, `\\`, `\xHH`; a backslash at the end leaves out the CRLF.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::Table;
 
+use crate::peers::{self, Daemon};
 use crate::{BackendDouble, Proxy, Segments, Step};
 
 mod play;
@@ -58,6 +60,11 @@ struct Setup {
     /// filters by file name, e.g. `10-puppet`; the key `guest` names the component, else the name does
     #[serde(default)]
     filter: BTreeMap<String, Table>,
+    /// bundled filters by their name, with changes to what is shipped; `PEER` in a text is the address of the peer
+    #[serde(default)]
+    bundled: BTreeMap<String, Table>,
+    /// a server that must run: `clamd` or `rspamd`. Where it is not installed the transcript is skipped
+    peer: Option<String>,
     /// changes to the proxy's configuration
     #[serde(default)]
     proxy: Table,
@@ -143,13 +150,23 @@ impl Transcript {
 
     /// Plays it in every way that it names, whole and with one octet a segment, against one proxy.
     pub fn play(&self) -> Result<(), String> {
+        let peer = match self.setup.peer.as_deref().map(peer) {
+            None => None,
+            Some(Some(peer)) => Some(peer),
+            Some(None) => return Ok(()),
+        };
+        let address = peer.as_ref().map(Daemon::address);
         let backend = BackendDouble::start();
         if let Some(offer) = &self.setup.offer {
             backend.offer(offer);
         }
-        let proxy = self.proxy(backend.address());
+        let proxy = self.proxy(backend.address(), address);
         let all = &[Way::Plain, Way::Starttls, Way::Implicit];
-        self.play_in(&proxy, &backend, all, &[Segments::Whole, Segments::Single])
+        self.play_in(&proxy, &backend, all, &[Segments::Whole, Segments::Single])?;
+        if let Some(name) = &self.setup.peer {
+            peers::ran(name);
+        }
+        Ok(())
     }
 
     /// Against a proxy that is there already, in the clear and whole unless it says otherwise. Its own filters and
@@ -176,7 +193,7 @@ impl Transcript {
         Ok(())
     }
 
-    fn proxy(&self, backend: std::net::SocketAddr) -> Proxy {
+    fn proxy(&self, backend: SocketAddr, peer: Option<SocketAddr>) -> Proxy {
         let builder = Proxy::before(backend).set_table(self.setup.proxy.clone());
         let add = |builder: crate::proxy::Builder, (name, policy): (&String, &Table)| {
             let mut policy = policy.clone();
@@ -185,6 +202,20 @@ impl Transcript {
             let guest = crate::guests::Guest::named(guest.unwrap_or("puppet"));
             builder.filter_table(name, guest.expect("a guest of that name"), policy)
         };
-        self.setup.filter.iter().fold(builder, add).start()
+        let builder = self.setup.filter.iter().fold(builder, add);
+        let peer = peer.map(|address| address.to_string()).unwrap_or_default();
+        let ship = |builder: crate::proxy::Builder, (name, changes): (&String, &Table)| {
+            builder.bundled(name, &changes.to_string().replace("PEER", &peer))
+        };
+        self.setup.bundled.iter().fold(builder, ship).start()
+    }
+}
+
+/// Starts the server of that name; None where it is not installed.
+fn peer(name: &str) -> Option<Daemon> {
+    match name {
+        "clamd" => peers::clamd(peers::free_port(), ""),
+        "rspamd" => peers::rspamd(peers::free_port()),
+        other => panic!("no peer {other}"),
     }
 }
