@@ -25,7 +25,7 @@ pub use mailbox::{Arrived, Backend, free_port};
 pub use nsd::Nsd;
 pub use opensmtpd::OpenSmtpd;
 pub use postfix::{Postfix, Service};
-pub use redis::redis;
+pub use redis::Redis;
 pub use rspamd::{gtube, rspamd};
 
 /// The program of that name, if it is installed; says so if it is not.

@@ -127,30 +127,28 @@ impl Builder {
             )
     }
 
-    /// Puts a bundled filter into the filter directory as it is shipped, with these changes: keys of the root, and of
-    /// `[config]`.
+    /// Puts a bundled filter into the filter directory under the name it is shipped with. `changes` is TOML as an operator
+    /// writes it: its keys, and those of its `[config]`, replace what is shipped.
     pub fn bundled(self, name: &str, changes: &str) -> Self {
-        let table: Table = changes
+        let changes: Table = changes
             .parse()
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        self.bundled_table(name, table)
+        self.bundled_table(name, changes)
     }
 
     /// The same, with the TOML parsed.
     pub fn bundled_table(self, name: &str, changes: Table) -> Self {
-        let mut all = lazaret_bundled::ALL.iter().chain(&lazaret_bundled::FURTHER);
-        let filter = all.find(|filter| filter.name == name);
-        let filter = filter.unwrap_or_else(|| panic!("no bundled filter {name}"));
-        let mut policy: Table = filter.policy.parse().expect("shipped");
+        let filter = bundled(name);
+        let mut policy: Table = filter.policy.parse().expect("what is shipped is TOML");
         for (key, value) in changes {
             match (policy.get_mut(&key), value) {
-                (Some(Value::Table(here)), Value::Table(new)) => here.extend(new),
+                (Some(Value::Table(shipped)), Value::Table(changed)) => shipped.extend(changed),
                 (_, value) => drop(policy.insert(key, value)),
             }
         }
-        let named = |extension| format!("filters.d/{}.{extension}", filter.file);
-        self.file(&named("wasm"), filter.wasm)
-            .file(&named("toml"), policy.to_string().as_bytes())
+        let file = |end: &str| format!("filters.d/{}.{end}", filter.file);
+        self.file(&file("wasm"), filter.wasm)
+            .file(&file("toml"), policy.to_string().as_bytes())
     }
 
     /// A file in the proxy's directory.
@@ -313,6 +311,12 @@ async fn run(
         let _ = shutdown.await;
     };
     proxy.run(shutdown).await;
+}
+
+fn bundled(name: &str) -> &'static lazaret_bundled::Bundled {
+    let mut all = lazaret_bundled::ALL.iter().chain(&lazaret_bundled::FURTHER);
+    let found = all.find(|filter| filter.name == name);
+    found.unwrap_or_else(|| panic!("no filter {name} is brought along"))
 }
 
 fn listener(name: &str, tls: &str) -> Value {

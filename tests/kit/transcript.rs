@@ -57,13 +57,11 @@ pub enum Way {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Setup {
-    /// filters by file name, e.g. `10-puppet`; the key `guest` names the component, else the name does
+    /// Filters by file name, e.g. `10-puppet`; the key `guest` names the component, else it is the puppet. A bundled one is
+    /// put in by `bundled = true`, with what its policy says otherwise than as shipped.
     #[serde(default)]
     filter: BTreeMap<String, Table>,
-    /// bundled filters by their name, with changes to what is shipped; `PEER` in a text is the address of the peer
-    #[serde(default)]
-    bundled: BTreeMap<String, Table>,
-    /// a server that must run: `clamd` or `rspamd`. Where it is not installed the transcript is skipped
+    /// a server that must run: `clamd` or `rspamd`; `PEER` in a filter's TOML is its address. Where it is not installed the transcript is skipped
     peer: Option<String>,
     /// changes to the proxy's configuration
     #[serde(default)]
@@ -195,19 +193,20 @@ impl Transcript {
 
     fn proxy(&self, backend: SocketAddr, peer: Option<SocketAddr>) -> Proxy {
         let builder = Proxy::before(backend).set_table(self.setup.proxy.clone());
+        let peer = peer.map(|address| address.to_string()).unwrap_or_default();
         let add = |builder: crate::proxy::Builder, (name, policy): (&String, &Table)| {
-            let mut policy = policy.clone();
+            let policy = policy.to_string().replace("PEER", &peer);
+            let mut policy: Table = policy.parse().expect("as it was");
+            if policy.remove("bundled").is_some() {
+                let (_, filter) = name.split_once('-').expect("NN-name");
+                return builder.bundled_table(filter, policy);
+            }
             let guest = policy.remove("guest");
             let guest = guest.as_ref().and_then(toml::Value::as_str);
             let guest = crate::guests::Guest::named(guest.unwrap_or("puppet"));
             builder.filter_table(name, guest.expect("a guest of that name"), policy)
         };
-        let builder = self.setup.filter.iter().fold(builder, add);
-        let peer = peer.map(|address| address.to_string()).unwrap_or_default();
-        let ship = |builder: crate::proxy::Builder, (name, changes): (&String, &Table)| {
-            builder.bundled(name, &changes.to_string().replace("PEER", &peer))
-        };
-        self.setup.bundled.iter().fold(builder, ship).start()
+        self.setup.filter.iter().fold(builder, add).start()
     }
 }
 
