@@ -116,11 +116,6 @@ impl Settings {
     /// # Errors
     /// Names the key and what to write.
     pub fn check(self) -> Result<Checked, String> {
-        let answers = self.signatures.values().chain([&self.on_found]);
-        let is_number = |answer: &Answer| !matches!(answer, Answer::Points(it) if !it.is_finite());
-        if !{ answers }.all(is_number) {
-            return Err("points: write a number such as 8.0".to_owned());
-        }
         if self.signatures.contains_key("") {
             return Err("signatures: \"\" is how all names begin; write on-found".to_owned());
         }

@@ -285,7 +285,7 @@ fn says_what_is_wrong_with_its_configuration() {
         assert!(said.contains("write it as 25 MiB or 500 KiB"), "{said}");
     }
     assert!(problem("on-found = 'refuse'").contains("write \"reject\""));
-    assert!(problem("on-found = nan").contains("write a number"));
+    assert!(problem("on-found = nan").contains("points such as 8.0"));
     assert!(problem("address = 'localhost'").contains("address"));
     assert!(problem("adress = '127.0.0.1:1'").contains("unknown field `adress`"));
     assert!(problem("[signatures]\n'' = 'ignore'").contains("write on-found"));

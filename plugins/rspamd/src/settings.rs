@@ -165,9 +165,6 @@ impl Settings {
                 "url: `{url}` is no origin; write it as http://127.0.0.1:11333, without a path"
             ));
         }
-        if !self.weight.is_finite() {
-            return Err("weight: write a number such as 0.5".to_owned());
-        }
         let usual = USUAL.map(|(action, answer)| (action.to_owned(), answer));
         Ok(Checked {
             url: url.to_owned(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lazaret_engine::{Engine, EngineSettings};
 use lazaret_services::{Services, Settings, state};
-use lazaret_tests::peers::{self, free_port, redis};
+use lazaret_tests::peers::{self, Redis, free_port};
 use lazaret_tests::program::Program;
 use lazaret_tests::{BackendDouble, Client, Proxy, proxy};
 use tokio::runtime::Runtime;
@@ -98,15 +98,15 @@ fn a_file_remembers_who_was_over_the_limit() {
 
 #[test]
 fn two_proxies_share_one_redis() {
-    let Some(mut redis) = redis(free_port()) else {
+    let Some(mut redis) = Redis::start() else {
         return;
     };
     let backend = BackendDouble::start();
-    let url = format!("redis://{}", redis.address());
+    let url = redis.url();
     let proxies = [program(&backend, &url), program(&backend, &url)];
     let both = proxies.each_ref().map(Program::plain);
     assert_eq!(rush(&both, 3, 10), BURST);
-    redis.stop();
+    redis.kill();
     redis.again();
     proxies[0].until("Redis is found again", || {
         let mut client = Client::greeted(both[0]);
@@ -119,11 +119,11 @@ fn two_proxies_share_one_redis() {
 /// While Redis is away mail goes on, at once; when it is there again, so are its counts.
 #[test]
 fn redis_is_restarted_under_load() {
-    let Some(mut redis) = redis(free_port()) else {
+    let Some(mut redis) = Redis::start() else {
         return;
     };
     let backend = BackendDouble::start();
-    let url = format!("redis://{}", redis.address());
+    let url = redis.url();
     let program = program(&backend, &url);
     assert_eq!(rush(&[program.plain()], 1, BURST), BURST);
     let over = AtomicBool::new(false);
@@ -136,7 +136,7 @@ fn redis_is_restarted_under_load() {
             }
             passed
         });
-        redis.stop();
+        redis.kill();
         // Some are let through while nobody counts.
         std::thread::sleep(Duration::from_millis(500));
         redis.again();
