@@ -270,7 +270,7 @@ fn a_clamd_that_lies_is_believed_nothing() {
     assert!(told(b"stream: OK\0stream: OK\0").contains(no_clamd));
     assert!(told(b"\xff\xfe\0").contains(no_clamd));
     assert!(told(b"").contains("no connection to clamd"));
-    assert!(told(b"stream: no memory\x1b ERROR\0").contains("clamd says: stream: no memory_"));
+    assert!(told(b"stream: no memory! ERROR\0").contains("clamd says: stream: no memory_"));
 }
 
 #[test]

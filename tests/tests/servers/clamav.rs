@@ -19,7 +19,7 @@ const LIES: [&[u8]; 5] = [
     b"0 FOUND\0",
 ];
 
-fn asking(clamd: SocketAddr, config: &str) -> impl FnOnce(Builder) -> Builder {
+fn asking(clamd: SocketAddr, config: &str) -> impl FnOnce(Builder) -> Builder + use<> {
     let changes = format!(
         "listeners = [\"plain\"]\ngrant = [\"body\", \"tcp:{clamd}\"]\n[config]\naddress = \"{clamd}\"\ntime = \"1s\"\n{config}\n"
     );

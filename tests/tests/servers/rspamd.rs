@@ -19,7 +19,7 @@ const LIES: [&[u8]; 5] = [
 ];
 
 /// Every fact that `tests/kit/peers/rspamd.rs` writes into a field is let through.
-fn asking(rspamd: SocketAddr, config: &str) -> impl FnOnce(Builder) -> Builder {
+fn asking(rspamd: SocketAddr, config: &str) -> impl FnOnce(Builder) -> Builder + use<> {
     let changes = format!(
         "listeners = [\"plain\"]\nhttp-time = \"1s\"\n\
          grant = [\"session:name\", \"envelope\", \"body\", \"http:{rspamd}\", \"edit-headers:X-*\", \"score:-10..20\", \"notes\"]\n\

@@ -53,7 +53,8 @@ impl Trial {
         self.is_let_down("down", expected);
         for vice in vices {
             let impostor = Impostor::start(self.service, vice.clone());
-            self.is_let_down(&format!("{vice:.40?}"), expected);
+            let how = format!("{vice:?}");
+            self.is_let_down(&how[..how.len().min(200)], expected);
             drop(impostor);
         }
     }
@@ -98,7 +99,10 @@ impl Trial {
         }
         let arrived = of_neighbours();
         assert_eq!(arrived.len(), sent);
-        let stamped = |it: &Delivery| it.octets.starts_with(b"X-Stamp: here\r\n");
+        let stamped = |it: &Delivery| {
+            let text = String::from_utf8_lossy(&it.octets);
+            text.contains("\r\nX-Stamp: here\r\n")
+        };
         assert!(arrived.iter().all(stamped), "{arrived:?}");
     }
 }
