@@ -57,7 +57,9 @@ impl Drop for Impostor {
 
 fn let_down(mut stream: TcpStream, vice: Vice) -> std::io::Result<()> {
     let mut some = vec![0; 64 << 10];
-    stream.read(&mut some)?;
+    if stream.read(&mut some)? == 0 {
+        return Ok(());
+    }
     match vice {
         Vice::Slow(time) => std::thread::sleep(time),
         Vice::Resets => {

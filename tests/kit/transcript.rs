@@ -61,7 +61,8 @@ struct Setup {
     /// put in by `bundled = true`, with what its policy says otherwise than as shipped.
     #[serde(default)]
     filter: BTreeMap<String, Table>,
-    /// a server that must run: `clamd` or `rspamd`; `PEER` in a filter's TOML is its address. Where it is not installed the transcript is skipped
+    /// a server that must run: `clamd` or `rspamd`; `PEER` in a filter's TOML is its address. Where it is not installed the
+    /// transcript is skipped
     peer: Option<String>,
     /// changes to the proxy's configuration
     #[serde(default)]
