@@ -38,7 +38,7 @@ fn a_clamd_that_is_no_use_costs_its_own_messages_only() {
     let Some(mut clamd) = clamd(address, "") else {
         return;
     };
-    assert_eq!(trial.message(MESSAGE).code, 250, "it is there again");
+    trial.mends();
     let refused = trial.message(&virus());
     assert!(
         refused.text().contains("Eicar-Test-Signature"),
@@ -47,7 +47,7 @@ fn a_clamd_that_is_no_use_costs_its_own_messages_only() {
     clamd.stop();
     assert_eq!(trial.message(MESSAGE).code, 451);
     clamd.again();
-    assert_eq!(trial.message(MESSAGE).code, 250);
+    trial.mends();
     peers::ran("clamd");
 }
 
