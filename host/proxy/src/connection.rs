@@ -25,7 +25,7 @@ use std::task::{Poll, ready};
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
-use lazaret_mail::{Chain, Judge, Party, Session, Stage};
+use lazaret_mail::{Chain, Judge, Session, Stage};
 use lazaret_smtp::{CloseReason, Event, LineFeeds, Own, Path, Reply, Server, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -98,20 +98,8 @@ enum Turn {
 
 impl Connection {
     pub(crate) fn new(site: Arc<Site>, door: Arc<Door>, client: SocketAddr) -> Self {
-        let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-        let trust = Trust::of(&door, client.ip());
-        let session = Session {
-            id: crate::id::session_id(),
-            listener: Arc::clone(&door.name),
-            client: Party {
-                address: client,
-                name: lazaret_mail::ClientName::default(),
-            },
-            hello: None,
-            tls: None,
-            user: None,
-            early_talker: false,
-        };
+        let session = Session::new(crate::id::session_id(), &door.name, client);
+        let trust = Trust::of(&door, session.client.address.ip());
         let chain = chain(&site, trust);
         let session = Arc::new(session);
         let case = site.decisions.open(|home| Case::new(home, &session));
@@ -193,7 +181,10 @@ impl Connection {
     /// otherwise be in the task of every client that says nothing.
     async fn converse(&mut self, wire: &mut Wire) -> Turn {
         loop {
-            match self.server.next() {
+            let event = self.server.next();
+            let refusals = self.server.take_refusals();
+            let refusal = refusals.and_then(|refusals| self.note_refusals(refusals));
+            match event {
                 Event::NeedInput => {
                     if let Err(reason) = self.listen(wire).await {
                         return Turn::Over(reason);
@@ -232,7 +223,7 @@ impl Connection {
                     self.server.answer(reply);
                 }
                 Event::Quit => {}
-                Event::Close(reason) => return Box::pin(self.over(wire, reason)).await,
+                Event::Close(reason) => return Box::pin(self.over(wire, reason, refusal)).await,
             }
         }
     }
@@ -247,15 +238,13 @@ impl Connection {
         }
     }
 
-    /// The machine ends the session. What we asked for has its own line in the log.
-    async fn over(&mut self, wire: &mut Wire, reason: CloseReason) -> Turn {
+    /// The machine ends the session, perhaps with a refusal. What we asked for has its own line in the log.
+    async fn over(&mut self, wire: &mut Wire, reason: CloseReason, reply: Option<Reply>) -> Turn {
         if !matches!(reason, CloseReason::Quit | CloseReason::Asked) {
             log::closed(&self.session, words(reason));
         }
         let reason = words(reason);
-        let reply = self.server.take_refusal();
         self.end_transaction(Conclusion::early(fate(reason), reply.as_ref(), By::Us));
-        self.note_refusal(reply);
         match self.flush(wire).await {
             Ok(()) => Turn::Over(reason),
             Err(reason) => Turn::Over(reason),
@@ -264,8 +253,6 @@ impl Connection {
 
     /// Writes what waits and reads what comes. A deadline or a shutdown queues a reply; an error is the end.
     async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
-        let refusal = self.server.take_refusal();
-        self.note_refusal(refusal);
         // Whatever was answered was a command: NOOP and RSET are no events.
         if !self.server.output().is_empty() && !self.is_receiving() {
             self.pace.restart();

@@ -18,10 +18,12 @@ use crate::reply::Reply;
 mod answers;
 mod chunks;
 mod config;
+mod refusal;
 mod state;
 
 use config::MIN_COMMAND;
 pub use config::{LineFeeds, ServerConfig};
+pub use refusal::{Refusal, Refusals, Wanted};
 use state::{Announced, Question, Session, State};
 
 /// One SMTP session, seen from the server. See the crate's page for how to drive it.
@@ -46,7 +48,7 @@ impl Server {
             limit: config.max_message,
             refusal: None,
             errors: 0,
-            refused: None,
+            refused: Refusals::default(),
             inside_tls: false,
         };
         Self {
@@ -94,9 +96,9 @@ impl Server {
         &mut self.output
     }
 
-    /// The last command that the machine refused of its own accord since this was last asked: what it said, for whoever
-    /// keeps records.
-    pub fn take_refusal(&mut self) -> Option<Reply> {
+    /// What the machine refused of its own accord since this was last asked, for whoever keeps records. Ask before an
+    /// event is handled: they came before it.
+    pub fn take_refusals(&mut self) -> Option<Refusals> {
         self.session.refused.take()
     }
 
@@ -155,17 +157,17 @@ impl Server {
         match self.lines.next(self.config.max_command) {
             Item::NeedInput => Some(Event::NeedInput),
             Item::Runaway => self.shut(Reply::too_many_errors(), CloseReason::LongLine),
-            Item::Command(Ok(command)) => self.command(command),
-            Item::Command(Err(error)) => self.bad_command(error),
+            Item::Command(command) => self.command(command),
+            Item::Bad(error, wanted) => self.bad_command(error, wanted),
         }
     }
 
-    fn bad_command(&mut self, error: CommandError) -> Option<Event> {
+    fn bad_command(&mut self, error: CommandError, wanted: Wanted) -> Option<Event> {
         match (&self.state, error) {
             (_, CommandError::Foreign) => self.shut(error.reply(), CloseReason::Foreign),
             (_, CommandError::ChunkSize) => self.shut(error.reply(), CloseReason::Chunk),
-            (State::Rejecting, _) => self.fail(Reply::no_service()),
-            _ => self.fail(error.reply()),
+            (State::Rejecting, _) => self.refuse(wanted, Reply::no_service()),
+            _ => self.refuse(wanted, error.reply()),
         }
     }
 
@@ -176,7 +178,7 @@ impl Server {
         match (&self.state, command) {
             (_, C::Quit) => self.quit(),
             (_, C::Bdat { octets, last }) => self.bdat(Announced { octets, last }),
-            (S::Rejecting, _) => self.fail(Reply::no_service()),
+            (S::Rejecting, command) => self.refuse(command.into(), Reply::no_service()),
             (_, C::Noop(_)) => self.say(&Reply::ok()),
             (_, C::Help(_)) => self.say(&Reply::help()),
             (_, C::Rset) => self.reset(),
@@ -184,17 +186,19 @@ impl Server {
             (_, C::Ehlo(name)) => self.hello(HelloVerb::Ehlo, name),
             (S::Idle, C::StartTls) => self.starttls(),
             (_, C::StartTls) => self.fail(Reply::bad_sequence()),
-            _ if self.needs_tls() => self.fail(Reply::tls_required()),
+            (_, command) if self.needs_tls() => self.refuse(command.into(), Reply::tls_required()),
             (_, C::Vrfy(_)) => self.say(&Reply::cannot_verify()),
-            (S::Fresh, C::Mail(_)) => self.too_early(),
+            (S::Fresh, C::Mail(path)) => self.too_early(path),
             (S::Idle, C::Mail(path)) => self.mail(path),
             (S::Open(_), C::Rcpt(path)) => self.rcpt(path),
             (S::Open(transaction), C::Data) if transaction.accepted > 0 => {
                 self.ask_some(Event::Data)
             }
-            (S::Open(_), C::Data) => self.fail(Reply::no_recipients()),
+            (S::Open(_), C::Data) => self.refuse(Wanted::Content, Reply::no_recipients()),
             (S::Chunked(_), C::Data) => self.data_behind_chunks(),
-            (_, C::Mail(_) | C::Rcpt(_) | C::Data) => self.fail(Reply::bad_sequence()),
+            (_, command @ (C::Mail(_) | C::Rcpt(_) | C::Data)) => {
+                self.refuse(command.into(), Reply::bad_sequence())
+            }
             (S::Idle | S::Fresh, C::XClient(attributes))
                 if self.offers(&Keyword::XClient(Vec::new())) =>
             {
@@ -256,9 +260,10 @@ impl Server {
         }
     }
 
-    fn too_early(&mut self) -> Option<Event> {
+    fn too_early(&mut self, path: Path) -> Option<Event> {
         let refusal = self.session.refusal.clone();
-        self.fail(refusal.unwrap_or(Reply::bad_sequence()))
+        let reply = refusal.unwrap_or(Reply::bad_sequence());
+        self.refuse(Wanted::Transaction(Some(path.address)), reply)
     }
 
     /// RFC 3207 section 4: between transactions, once, and only where it was offered.
@@ -273,37 +278,48 @@ impl Server {
     }
 
     fn mail(&mut self, path: Path) -> Option<Event> {
-        if !self.covers(&path) {
-            return self.fail(Reply::unknown_parameter());
+        match self.fault_of_mail(&path) {
+            Some(reply) => self.refuse(Wanted::Transaction(Some(path.address)), reply),
+            None => self.ask_some(Event::Mail(path)),
         }
-        if !path.is_utf8() && !path.is_ascii() {
-            return self.fail(Reply::sender_not_ascii());
+    }
+
+    fn fault_of_mail(&self, path: &Path) -> Option<Reply> {
+        let size = path.declared_size().unwrap_or(0);
+        match path {
+            _ if !self.covers(path) => Some(Reply::unknown_parameter()),
+            _ if !path.is_utf8() && !path.is_ascii() => Some(Reply::sender_not_ascii()),
+            _ if size > self.session.limit => Some(Reply::too_big()),
+            _ => None,
         }
-        if path
-            .declared_size()
-            .is_some_and(|size| size > self.session.limit)
-        {
-            return self.fail(Reply::too_big());
-        }
-        self.ask_some(Event::Mail(path))
     }
 
     fn rcpt(&mut self, path: Path) -> Option<Event> {
-        if !self.covers(&path) {
-            return self.fail(Reply::unknown_parameter());
-        }
+        let covered = self.covers(&path);
         let State::Open(transaction) = &mut self.state else {
-            return self.fail(Reply::bad_sequence());
+            return self.refuse(Wanted::Recipient(Some(path.address)), Reply::bad_sequence());
         };
-        if !transaction.utf8 && !path.is_ascii() {
-            return self.fail(Reply::recipient_not_ascii());
-        }
-        if transaction.asked == self.config.max_recipients {
-            let reply = self.named(Reply::too_many_recipients());
-            return self.say(&reply);
-        }
-        transaction.asked += 1;
-        self.ask_some(Event::Rcpt(path))
+        let fault = match transaction {
+            _ if !covered => Reply::unknown_parameter(),
+            it if !it.utf8 && !path.is_ascii() => Reply::recipient_not_ascii(),
+            it if it.asked == self.config.max_recipients => {
+                return self.one_too_many(path);
+            }
+            it => {
+                it.asked += 1;
+                return self.ask_some(Event::Rcpt(path));
+            }
+        };
+        self.refuse(Wanted::Recipient(Some(path.address)), fault)
+    }
+
+    /// RFC 5321 section 4.5.3.1.10: no error of the client, who sends the rest in another transaction.
+    fn one_too_many(&mut self, path: Path) -> Option<Event> {
+        let reply = self.named(Reply::too_many_recipients());
+        let wanted = Wanted::Recipient(Some(path.address));
+        self.say(&reply);
+        self.session.refused.push(wanted, reply);
+        None
     }
 
     fn covers(&self, path: &Path) -> bool {
@@ -313,7 +329,7 @@ impl Server {
     /// RFC 3030 section 3: never both in one transaction, and only RSET goes on from there.
     fn data_behind_chunks(&mut self) -> Option<Event> {
         self.state = State::Spoiled;
-        self.fail(Reply::bad_sequence());
+        self.refuse(Wanted::Content, Reply::bad_sequence());
         Some(Event::Reset)
     }
 
@@ -351,15 +367,20 @@ impl Server {
         None
     }
 
-    /// Answers an error and counts it.
+    /// Answers an error that nobody needs to know the reason of, and counts it.
     fn fail(&mut self, reply: Reply) -> Option<Event> {
+        self.refuse(Wanted::Other, reply)
+    }
+
+    /// Answers an error and counts it.
+    fn refuse(&mut self, wanted: Wanted, reply: Reply) -> Option<Event> {
         self.session.errors = self.session.errors.saturating_add(1);
         if self.session.errors > self.config.max_errors {
             return self.shut(Reply::too_many_errors(), CloseReason::TooManyErrors);
         }
         let reply = self.named(reply);
         self.say(&reply);
-        self.session.refused = Some(reply);
+        self.session.refused.push(wanted, reply);
         None
     }
 
@@ -382,7 +403,7 @@ impl Server {
         };
         self.say(&reply);
         if reason != CloseReason::Asked {
-            self.session.refused = Some(reply);
+            self.session.refused.push(Wanted::Other, reply);
         }
         self.state = State::Closed(reason);
         None

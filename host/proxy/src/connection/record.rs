@@ -2,12 +2,22 @@
 //! `lazaret explain`. What is noted of a transaction that is over: [`conclusion`](super::conclusion).
 
 use lazaret_mail::{Action, Decision, Stage};
-use lazaret_smtp::{Path, Reply};
+use lazaret_smtp::{Path, Refusal, Refusals, Reply, Wanted};
 use tokio::time::sleep;
 
 use super::{Connection, log, pace, replies};
 use crate::backend::Error;
 use crate::explain::{By, Of};
+
+/// A transaction that was wanted and did not come about has a line of its own; what is refused inside of one is in the
+/// line of that. For whatever else is no command there is `lazaret explain`.
+fn has_line(refusal: &Refusal, outside: bool) -> bool {
+    match refusal.wanted {
+        Wanted::Transaction(_) => true,
+        Wanted::Recipient(_) | Wanted::Content => outside,
+        Wanted::Other => false,
+    }
+}
 
 impl Connection {
     /// A recipient was refused by ourselves or by the backend.
@@ -18,13 +28,36 @@ impl Connection {
             .refused(&self.session, Some(Stage::Rcpt), of, reply, by);
     }
 
-    /// A command was refused before any stage.
-    pub(super) fn note_refusal(&self, reply: Option<Reply>) {
-        if let Some(reply) = reply {
-            self.counts.command_refused();
-            self.case
-                .refused(&self.session, None, Of::Itself, &reply, By::Us);
+    /// Commands were refused before any stage, one behind the other; gives the last reply.
+    pub(super) fn note_refusals(&mut self, refusals: Refusals) -> Option<Reply> {
+        self.counts
+            .commands_refused(refusals.told.len() + refusals.more);
+        let outside = self.transaction.is_none();
+        let line = refusals.told.iter().find(|it| has_line(it, outside));
+        if let Some(refusal) = line {
+            let more = refusals.told.len() + refusals.more - 1;
+            log::refused_early(&self.session, refusal, more);
         }
+        let mut last = None;
+        for refusal in refusals.told {
+            self.note_refusal(&refusal);
+            last = Some(refusal.reply);
+        }
+        last
+    }
+
+    fn note_refusal(&mut self, refusal: &Refusal) {
+        let (stage, address) = match &refusal.wanted {
+            Wanted::Transaction(address) => (Some(Stage::Mail), address.as_ref()),
+            Wanted::Recipient(address) => (Some(Stage::Rcpt), address.as_ref()),
+            Wanted::Content | Wanted::Other => (None, None),
+        };
+        if stage == Some(Stage::Rcpt) {
+            self.count_refused();
+        }
+        let of = address.cloned().map_or(Of::Itself, Of::Address);
+        self.case
+            .refused(&self.session, stage, of, &refusal.reply, By::Us);
     }
 
     pub(super) fn count_refused(&mut self) {

@@ -25,7 +25,7 @@ impl Server {
     /// 554, or any other reply, every command but QUIT gets 503.
     pub fn refuse_greeting(&mut self, reply: Reply) {
         if let State::Silent = self.state {
-            let reply = refusal(reply).without_enhanced();
+            let reply = self.refusal(reply).without_enhanced();
             self.say(&reply);
             self.state = match reply.code() {
                 Code::UNAVAILABLE => State::Closed(CloseReason::Asked),
@@ -61,7 +61,7 @@ impl Server {
     /// this reply again, after RSET and STARTTLS too.
     pub fn refuse_hello(&mut self, reply: Reply) {
         if self.take(|e| matches!(e, Event::Hello(_))).is_some() {
-            let reply = refusal(reply);
+            let reply = self.refusal(reply);
             self.session.refusal = Some(reply.clone());
             self.conclude(reply.without_enhanced());
         }
@@ -79,10 +79,10 @@ impl Server {
             Some(Event::Rcpt(_)) => self.answer_rcpt(reply),
             Some(Event::End(end)) => self.answer_end(reply, end),
             Some(Event::XClient(_)) => self.answer_xclient(reply),
-            Some(Event::XForward(_)) => self.conclude(final_reply(reply)),
-            Some(Event::Hello(_)) => self.conclude(refusal(reply).without_enhanced()),
-            Some(Event::Data) => self.refuse_data(refusal(reply)),
-            Some(_) => self.conclude(refusal(reply)),
+            Some(Event::XForward(_)) => self.conclude(self.final_reply(reply)),
+            Some(Event::Hello(_)) => self.conclude(self.refusal(reply).without_enhanced()),
+            Some(Event::Data) => self.refuse_data(self.refusal(reply)),
+            Some(_) => self.conclude(self.refusal(reply)),
         }
     }
 
@@ -95,7 +95,7 @@ impl Server {
                 chunk: None,
             });
         }
-        self.conclude(final_reply(reply));
+        self.conclude(self.final_reply(reply));
     }
 
     /// The positive answer is a new greeting to another client, behind which comes EHLO again. What the
@@ -107,7 +107,7 @@ impl Server {
             self.session.errors = 0;
             self.conclude(reply.without_enhanced());
         } else {
-            self.conclude(refusal(reply));
+            self.conclude(self.refusal(reply));
         }
     }
 
@@ -115,7 +115,7 @@ impl Server {
         if let State::Open(transaction) = &mut self.state {
             transaction.accepted += usize::from(reply.code().is_positive());
         }
-        self.conclude(final_reply(reply));
+        self.conclude(self.final_reply(reply));
     }
 
     fn answer_end(&mut self, reply: Reply, end: End) {
@@ -125,7 +125,7 @@ impl Server {
                 self.session.errors = 0;
                 self.conclude(reply.with_enhanced());
             }
-            (false, _) => self.conclude(final_reply(reply)),
+            (false, _) => self.conclude(self.final_reply(reply)),
         }
     }
 
@@ -218,20 +218,20 @@ impl Server {
             self.state = State::Closed(CloseReason::Asked);
         }
     }
-}
 
-/// What may end a question: anything but 3yz, which would put client and server out of step.
-fn final_reply(reply: Reply) -> Reply {
-    match reply.code().is_intermediate() {
-        true => Reply::local_error(),
-        false => reply.with_enhanced(),
+    /// What may end a question: anything but 3yz, which would put client and server out of step.
+    fn final_reply(&self, reply: Reply) -> Reply {
+        match reply.code().is_intermediate() {
+            true => self.named(Reply::local_error()),
+            false => reply.with_enhanced(),
+        }
     }
-}
 
-/// What may refuse.
-fn refusal(reply: Reply) -> Reply {
-    match reply.code().is_negative() {
-        true => reply.with_enhanced(),
-        false => Reply::local_error(),
+    /// What may refuse.
+    fn refusal(&self, reply: Reply) -> Reply {
+        match reply.code().is_negative() {
+            true => reply.with_enhanced(),
+            false => self.named(Reply::local_error()),
+        }
     }
 }
