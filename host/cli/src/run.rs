@@ -18,7 +18,6 @@ pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let (proxy, services) = wire::start(config).await?;
     crate::logging::publish(&proxy.metrics());
-    crate::figures::publish(&proxy.metrics(), &services);
     let service = Service::new(proxy.pulse());
     service.reloads(hangup, proxy.reloader());
     for (listener, address) in proxy.addresses() {

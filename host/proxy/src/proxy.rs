@@ -172,6 +172,13 @@ impl Proxy {
         Arc::clone(&self.sites.now().metrics.registry)
     }
 
+    /// Whom to ask what does not work of the services that filters use, for `/status` and `/healthz`. The first one named
+    /// is asked.
+    pub fn ask_services(&self, tell: impl Fn() -> Vec<String> + Send + Sync + 'static) {
+        // Shared by all generations of the site.
+        let _ = self.sites.now().services.set(Box::new(tell));
+    }
+
     /// The filters that are asked now.
     pub fn chain(&self) -> Arc<Chain> {
         self.sites.now().chain.load_full()
