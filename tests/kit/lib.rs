@@ -21,6 +21,7 @@ pub mod hostile;
 pub mod journal;
 pub mod neighbour;
 pub mod peers;
+pub mod ports;
 pub mod program;
 pub mod proxy;
 pub mod quantile;

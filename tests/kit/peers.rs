@@ -15,7 +15,7 @@ mod opensmtpd;
 mod postfix;
 
 pub use exim::{Exim, EximClient};
-pub use mailbox::{Arrived, Backend, free_port};
+pub use mailbox::{Arrived, Backend};
 pub use nsd::Nsd;
 pub use opensmtpd::OpenSmtpd;
 pub use postfix::{Postfix, Service};

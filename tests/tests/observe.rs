@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lazaret_tests::guests::Guest;
-use lazaret_tests::peers::free_port;
+use lazaret_tests::ports::free_port;
 use lazaret_tests::program::Program;
 use lazaret_tests::{BackendDouble, Client, Proxy};
 use serde_json::Value;

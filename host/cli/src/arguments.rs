@@ -34,7 +34,7 @@ pub struct LogArguments {
     /// Lines for people, or one JSON object a line
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// Least important level to log, e.g. `debug`, or by module, e.g. `info,lazaret_proxy=debug`
+    /// Least important level to log, e.g. `debug`, or by module, e.g. `info,lazaret_proxy=debug`; for `run` instead of `[log] level`
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log: Option<String>,
 }

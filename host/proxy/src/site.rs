@@ -13,7 +13,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::admission::Admission;
 use crate::backend::Backend;
-use crate::config::{Config, Deadlines, Limits, Trace};
+use crate::config::{Config, Deadlines, Limits, LogLevels, Trace};
 use crate::descriptors;
 use crate::door::Door;
 use crate::explain::Decisions;
@@ -37,6 +37,7 @@ pub(crate) struct Site {
     pub(crate) limits: Limits,
     pub(crate) deadlines: Deadlines,
     pub(crate) trace: Trace,
+    pub(crate) log: LogLevels,
     /// how long sessions may go on after a shutdown was asked for
     pub(crate) grace: Duration,
     pub(crate) observers: Arc<Observers>,
@@ -112,6 +113,7 @@ impl Site {
             quarantine: config.quarantine.clone(),
             deadlines: config.deadlines.clone(),
             trace: config.trace,
+            log: config.log.clone(),
             grace: config.grace,
             observers: Arc::new(Observers::new(limits.observers)),
             decisions: Decisions::new(limits.decisions, limits.decisions_memory),
@@ -154,6 +156,7 @@ impl Site {
             quarantine: next.quarantine.clone(),
             deadlines: next.deadlines.clone(),
             trace: next.trace,
+            log: next.log.clone(),
             grace: next.grace,
             observers: match limits.observers == self.limits.observers {
                 true => Arc::clone(&self.observers),
