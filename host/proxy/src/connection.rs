@@ -8,6 +8,7 @@ mod ending;
 mod intake;
 mod log;
 mod pace;
+mod presented;
 mod record;
 mod replies;
 mod stages;
