@@ -327,6 +327,60 @@ fn what_never_came_to_a_stage_is_logged_and_explained_too() {
     );
 }
 
+fn admin(address: SocketAddr, path: &str) -> String {
+    let mut tcp = TcpStream::connect(address).expect("the admin port");
+    write!(
+        tcp,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .expect("a request");
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn breakers_services_and_sandboxes_are_in_the_open() {
+    let backend = BackendDouble::start();
+    let (address, nobody) = (free_port(), free_port());
+    let builder = Proxy::before(backend.address())
+        .set(&format!(
+            "state = \"redis://{nobody}\"\n[admin]\nlisten = [\"{address}\"]\n"
+        ))
+        .filter("10-puppet", Guest::Puppet, "[config]\nmail = { do = [] }\n");
+    let program = Program::run(PROGRAM, builder);
+    // In a transaction its sandbox is held.
+    let mut client = Client::greeted(program.plain());
+    client.ask("MAIL FROM:<a@example.com>", "250 *");
+    let metrics = admin(address, "/metrics");
+    let value = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {metrics}"))
+    };
+    let used = value("lazaret_sandboxes{state=\"used\"}");
+    assert!(used >= 1.0);
+    let all = used + value("lazaret_sandboxes{state=\"free\"}");
+    assert_eq!(all, value("lazaret_sandboxes_limit"));
+    assert_eq!(value("lazaret_sandboxes_idle"), 1.0);
+    program.until("the state is missed", || {
+        admin(address, "/healthz").contains("degraded: a service of filters does not work")
+    });
+    let status = admin(address, "/status");
+    let (_, body) = status.split_once("\r\n\r\n").expect("a body");
+    let told: Value = serde_json::from_str(body).expect("JSON");
+    let breaker = &told["chain"]["filters"][0]["breaker"];
+    assert_eq!(breaker["state"], "closed", "{told}");
+    assert_eq!(breaker["failures"], 0);
+    let trouble = told["services"]["troubles"][0].as_str().unwrap_or_default();
+    assert!(trouble.contains(&nobody.to_string()), "{told}");
+    let backend = &told["backend"]["addresses"][0];
+    assert_eq!(
+        (&backend["state"], &backend["failures"]),
+        (&"up".into(), &0.into())
+    );
+}
+
 #[test]
 fn without_a_running_proxy_explain_says_so() {
     let backend = BackendDouble::start();
