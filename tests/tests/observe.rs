@@ -153,9 +153,11 @@ impl Unread {
             .spawn()
             .expect("the program starts");
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < deadline, "it never listens");
-            std::thread::sleep(Duration::from_millis(20));
+        for port in [address, admin] {
+            while TcpStream::connect(port).is_err() {
+                assert!(Instant::now() < deadline, "it never listens");
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
         Self {
             child,
@@ -293,7 +295,15 @@ fn what_never_came_to_a_stage_is_logged_and_explained_too() {
     let backend = BackendDouble::start();
     let builder = Proxy::before(backend.address()).set("[limits]\nconnections-per-client = 1\n");
     let program = Program::run(PROGRAM, builder);
-    let mut client = Client::greeted(program.plain());
+    // Who looked whether it listens may be a moment in leaving.
+    let mut client = loop {
+        let mut client = Client::connect(program.plain());
+        if client.hear().is_some_and(|reply| reply.code == 220) {
+            break client;
+        }
+    };
+    client.say("EHLO client.example.com");
+    client.hear().expect("an offer");
     let refused = client.ask("MAIL FROM:<a@example.com> SIZE=999999999999", "552 5.3.4 *");
     let lines = program.logs(&["\"refused\"", "\"stage\":\"mail\"", "552 5.3.4"]);
     assert!(lines[0].contains("\"of\":\"a@example.com\""), "{lines:?}");
