@@ -28,6 +28,8 @@ pub use postfix::{Postfix, Service};
 pub use redis::Redis;
 pub use rspamd::{gtube, rspamd};
 
+pub use crate::ports::free_port;
+
 /// The program of that name, if it is installed; says so if it is not.
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
