@@ -7,18 +7,26 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 mod apart;
+mod clamd;
+mod daemon;
 mod exim;
 pub mod journey;
 mod mailbox;
 mod nsd;
 mod opensmtpd;
 mod postfix;
+mod redis;
+mod rspamd;
 
+pub use clamd::{clamd, eicar};
+pub use daemon::Daemon;
 pub use exim::{Exim, EximClient};
 pub use mailbox::{Arrived, Backend, free_port};
 pub use nsd::Nsd;
 pub use opensmtpd::OpenSmtpd;
 pub use postfix::{Postfix, Service};
+pub use redis::Redis;
+pub use rspamd::{gtube, rspamd};
 
 /// The program of that name, if it is installed; says so if it is not.
 pub fn find(name: &str) -> Option<PathBuf> {

@@ -127,6 +127,30 @@ impl Builder {
             )
     }
 
+    /// Puts a bundled filter into the filter directory under the name it is shipped with. `changes` is TOML as an operator
+    /// writes it: its keys, and those of its `[config]`, replace what is shipped.
+    pub fn bundled(self, name: &str, changes: &str) -> Self {
+        let changes: Table = changes
+            .parse()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        self.bundled_table(name, changes)
+    }
+
+    /// The same, with the TOML parsed.
+    pub fn bundled_table(self, name: &str, changes: Table) -> Self {
+        let filter = bundled(name);
+        let mut policy: Table = filter.policy.parse().expect("what is shipped is TOML");
+        for (key, value) in changes {
+            match (policy.get_mut(&key), value) {
+                (Some(Value::Table(shipped)), Value::Table(changed)) => shipped.extend(changed),
+                (_, value) => drop(policy.insert(key, value)),
+            }
+        }
+        let file = |end: &str| format!("filters.d/{}.{end}", filter.file);
+        self.file(&file("wasm"), filter.wasm)
+            .file(&file("toml"), policy.to_string().as_bytes())
+    }
+
     /// A file in the proxy's directory.
     pub fn file(self, name: &str, octets: &[u8]) -> Self {
         std::fs::write(self.dir.path().join(name), octets).expect("a writable directory");
@@ -287,6 +311,12 @@ async fn run(
         let _ = shutdown.await;
     };
     proxy.run(shutdown).await;
+}
+
+fn bundled(name: &str) -> &'static lazaret_bundled::Bundled {
+    let mut all = lazaret_bundled::ALL.iter().chain(&lazaret_bundled::FURTHER);
+    let found = all.find(|filter| filter.name == name);
+    found.unwrap_or_else(|| panic!("no filter {name} is brought along"))
 }
 
 fn listener(name: &str, tls: &str) -> Value {
