@@ -151,6 +151,12 @@ impl Builder {
             .file(&file("toml"), policy.to_string().as_bytes())
     }
 
+    /// Code that any test of this build compiled is taken from there: for a proxy that is a process of its own.
+    pub fn with_cache(self) -> Self {
+        let cache = CACHE.display().to_string();
+        self.set_table(Table::from_iter([("cache".to_owned(), cache.into())]))
+    }
+
     /// A file in the proxy's directory.
     pub fn file(self, name: &str, octets: &[u8]) -> Self {
         std::fs::write(self.dir.path().join(name), octets).expect("a writable directory");
