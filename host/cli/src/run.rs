@@ -15,7 +15,7 @@ const USUAL_PLACES: [&str; 2] = ["./lazaret.toml", "/etc/lazaret/lazaret.toml"];
 /// Reads the configuration, listens, serves until SIGTERM or Ctrl-C, drains.
 pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let config = Config::read(&find_config(arguments.config.as_deref())?)?;
-    let (stop, hangup) = (signals::stop()?, signals::hangup()?);
+    let (stop, hangup) = (signals::stop(signals::DRAINS)?, signals::hangup()?);
     let (proxy, services) = wire::start(config).await?;
     crate::logging::publish(&proxy.metrics());
     crate::figures::publish(&proxy.metrics(), &services);
