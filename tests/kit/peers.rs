@@ -13,12 +13,18 @@ mod mailbox;
 mod nsd;
 mod opensmtpd;
 mod postfix;
+mod redis;
+mod resolver;
+mod signer;
 
 pub use exim::{Exim, EximClient};
 pub use mailbox::{Arrived, Backend, free_port};
 pub use nsd::Nsd;
 pub use opensmtpd::OpenSmtpd;
 pub use postfix::{Postfix, Service};
+pub use redis::Redis;
+pub use resolver::{Manner, Resolver};
+pub use signer::Signer;
 
 /// The program of that name, if it is installed; says so if it is not.
 pub fn find(name: &str) -> Option<PathBuf> {

@@ -7,6 +7,8 @@ use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 
 use lazaret_engine::{Engine, EngineSettings, Preparer};
+use lazaret_services::dns::{Names, Zone};
+use lazaret_services::{Services, http, state};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -49,6 +51,19 @@ pub fn settings() -> EngineSettings {
         cache: Some(CACHE.clone()),
         ..EngineSettings::default()
     }
+}
+
+/// An engine of its own, whose filters find names in this zone file and have a memory of their own.
+pub fn engine_with_zone(zone: &str) -> Arc<Engine> {
+    let zone = Zone::parse(zone).unwrap_or_else(|fault| panic!("{fault:?}"));
+    let names = Names::of_zone(zone);
+    let http = http::Client::new(names.clone()).expect("TLS");
+    let settings = EngineSettings {
+        sandboxes: 64,
+        services: Services::of(names, http, state::Store::default()),
+        ..settings()
+    };
+    Engine::new(settings).expect("an engine")
 }
 
 /// The program, which cargo builds before any test of this package: beside the directory of the tests.
@@ -125,6 +140,36 @@ impl Builder {
                 &format!("filters.d/{name}.toml"),
                 policy.to_string().as_bytes(),
             )
+    }
+
+    /// Puts a bundled filter into the filter directory under the name it is shipped with. `changes` is TOML as an operator
+    /// writes it: its keys, and those of its `[config]`, replace what is shipped.
+    pub fn bundled(self, name: &str, changes: &str) -> Self {
+        let changes: Table = changes
+            .parse()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        self.bundled_table(name, changes)
+    }
+
+    /// The same, with the TOML parsed.
+    pub fn bundled_table(self, name: &str, changes: Table) -> Self {
+        let filter = bundled(name);
+        let mut policy: Table = filter.policy.parse().expect("what is shipped is TOML");
+        for (key, value) in changes {
+            match (policy.get_mut(&key), value) {
+                (Some(Value::Table(shipped)), Value::Table(changed)) => shipped.extend(changed),
+                (_, value) => drop(policy.insert(key, value)),
+            }
+        }
+        let file = |end: &str| format!("filters.d/{}.{end}", filter.file);
+        self.file(&file("wasm"), filter.wasm)
+            .file(&file("toml"), policy.to_string().as_bytes())
+    }
+
+    /// Code that any test of this build compiled is taken from there: for a proxy that is a process of its own.
+    pub fn with_cache(self) -> Self {
+        let cache = CACHE.display().to_string();
+        self.set_table(Table::from_iter([("cache".to_owned(), cache.into())]))
     }
 
     /// A file in the proxy's directory.
@@ -287,6 +332,12 @@ async fn run(
         let _ = shutdown.await;
     };
     proxy.run(shutdown).await;
+}
+
+fn bundled(name: &str) -> &'static lazaret_bundled::Bundled {
+    let mut all = lazaret_bundled::ALL.iter().chain(&lazaret_bundled::FURTHER);
+    let found = all.find(|filter| filter.name == name);
+    found.unwrap_or_else(|| panic!("no filter {name} is brought along"))
 }
 
 fn listener(name: &str, tls: &str) -> Value {

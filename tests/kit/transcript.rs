@@ -55,12 +55,15 @@ pub enum Way {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Setup {
-    /// filters by file name, e.g. `10-puppet`; the key `guest` names the component, else the name does
+    /// Filters by file name, e.g. `10-puppet`; the key `guest` names the component, else it is the puppet. A bundled one is
+    /// put in by `bundled = true`, with what its policy says otherwise than as shipped.
     #[serde(default)]
     filter: BTreeMap<String, Table>,
     /// changes to the proxy's configuration
     #[serde(default)]
     proxy: Table,
+    /// names for filters that ask the DNS, as a zone file; without it every name fails
+    zone: Option<String>,
     /// what the backend offers in EHLO
     offer: Option<Vec<String>>,
     /// the ways it is played; all by default
@@ -180,11 +183,19 @@ impl Transcript {
         let builder = Proxy::before(backend).set_table(self.setup.proxy.clone());
         let add = |builder: crate::proxy::Builder, (name, policy): (&String, &Table)| {
             let mut policy = policy.clone();
+            if policy.remove("bundled").is_some() {
+                let (_, filter) = name.split_once('-').expect("NN-name");
+                return builder.bundled_table(filter, policy);
+            }
             let guest = policy.remove("guest");
             let guest = guest.as_ref().and_then(toml::Value::as_str);
             let guest = crate::guests::Guest::named(guest.unwrap_or("puppet"));
             builder.filter_table(name, guest.expect("a guest of that name"), policy)
         };
-        self.setup.filter.iter().fold(builder, add).start()
+        let builder = self.setup.filter.iter().fold(builder, add);
+        match &self.setup.zone {
+            Some(zone) => builder.engine(crate::proxy::engine_with_zone(zone)).start(),
+            None => builder.start(),
+        }
     }
 }

@@ -10,9 +10,7 @@ use crate::exit::{Exit, Failure};
 pub const DRAINS: &str = "stopping: no new connections, transactions under way may finish";
 
 /// Starts listening for signals at once; the future ends at the first, when the program shall drain, and `notice` is logged.
-pub fn stop(
-    notice: &'static str,
-) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+pub fn stop(notice: &'static str) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     Ok(async move {

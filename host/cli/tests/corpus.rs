@@ -80,30 +80,53 @@ fn folders_are_counted_and_damaged_messages_stop_nothing() {
     ] {
         assert!(text.contains(line), "no {line:?} in\n{text}");
     }
-    assert!(!text.contains('\x1b') && !text.contains('\r'), "no terminal: {text:?}");
+    assert!(
+        !text.contains('\x1b') && !text.contains('\r'),
+        "no terminal: {text:?}"
+    );
 }
 
 #[test]
 fn json_has_every_count() {
     let dir = corpus();
-    let arguments = ["try", "--filters", "f", "corpus/spam", "corpus/ham", "--json"];
+    let arguments = [
+        "try",
+        "--filters",
+        "f",
+        "corpus/spam",
+        "corpus/ham",
+        "--json",
+    ];
     let (code, text) = said(dir.path(), &arguments);
     assert_eq!(code, 0, "{text}");
     let json: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&json["messages"], &json["stopped"]), (&json!(7), &json!(false)));
+    assert_eq!(
+        (&json["messages"], &json["stopped"]),
+        (&json!(7), &json!(false))
+    );
     assert_eq!(json["folders"]["spam"]["tagged"], 1);
     // A directory right below the one that is named is a folder of its own.
     assert_eq!(json["folders"]["more"]["accepted"], 1);
     assert_eq!(json["folders"]["ham"]["accepted"], 2);
     let decided = json["decided"].as_array().unwrap();
-    let by_attachments = json!({ "by": "attachments", "fate": "refused", "folders": { "spam": 1 } });
+    let by_attachments =
+        json!({ "by": "attachments", "fate": "refused", "folders": { "spam": 1 } });
     assert!(decided.contains(&by_attachments), "{text}");
     let filters = json["filters"].as_array().unwrap();
-    let names: Vec<_> = filters.iter().map(|it| it["filter"].as_str().unwrap()).collect();
+    let names: Vec<_> = filters
+        .iter()
+        .map(|it| it["filter"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["access", "rules", "attachments", "policy"]);
-    let asked: Vec<_> = filters.iter().map(|it| it["messages"].as_u64().unwrap()).collect();
+    let asked: Vec<_> = filters
+        .iter()
+        .map(|it| it["messages"].as_u64().unwrap())
+        .collect();
     assert_eq!(asked, [5, 5, 5, 4], "policy comes after the refusal");
-    let cpu: u64 = filters.iter().map(|it| it["cpu-us"].as_u64().unwrap()).sum();
+    let cpu: u64 = filters
+        .iter()
+        .map(|it| it["cpu-us"].as_u64().unwrap())
+        .sum();
     let total = json["cpu-us"].as_u64().unwrap();
     assert!(total > 0 && total.abs_diff(cpu) <= 4, "{total} and {cpu}");
     assert_eq!(json["symbols"]["BORROWED_NAME"], json!({ "spam": 1 }));
@@ -116,28 +139,54 @@ fn each_message_has_a_line_where_asked_for() {
     let arguments = ["try", "--filters", "f", "--each", "--json", "corpus"];
     let (code, text) = said(dir.path(), &arguments);
     assert_eq!(code, 0, "{text}");
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 8);
-    let phish = lines.iter().find(|line| line["file"] == "corpus/spam/phish.eml").unwrap();
-    assert_eq!((&phish["fate"], &phish["by"]), (&json!("tagged"), &json!("policy")));
+    let phish = lines
+        .iter()
+        .find(|line| line["file"] == "corpus/spam/phish.eml")
+        .unwrap();
+    assert_eq!(
+        (&phish["fate"], &phish["by"]),
+        (&json!("tagged"), &json!("policy"))
+    );
     assert_eq!(lines[7]["messages"], 7);
     let plain = ["try", "--filters", "f", "--each", "corpus"];
     let (_, text) = said(dir.path(), &plain);
-    let phish = text.lines().find(|line| line.contains("\tcorpus/spam/phish.eml\t")).unwrap();
+    let phish = text
+        .lines()
+        .find(|line| line.contains("\tcorpus/spam/phish.eml\t"))
+        .unwrap();
     assert!(phish.starts_with("spam\ttagged\tpolicy\t"), "{phish}");
 }
 
 #[test]
 fn a_filter_can_be_left_out() {
     let dir = corpus();
-    let arguments = ["try", "--filters", "f", "--without", "attachments", "corpus", "--json"];
+    let arguments = [
+        "try",
+        "--filters",
+        "f",
+        "--without",
+        "attachments",
+        "corpus",
+        "--json",
+    ];
     let (code, text) = said(dir.path(), &arguments);
     assert_eq!(code, 0, "{text}");
     let json: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["folders"]["spam"]["refused"], 0);
-    let (code, text) = said(dir.path(), &["try", "--filters", "f", "--without", "rule", "corpus"]);
+    let (code, text) = said(
+        dir.path(),
+        &["try", "--filters", "f", "--without", "rule", "corpus"],
+    );
     assert_eq!(code, 2);
-    assert!(text.contains("--without rule: no filter of that name"), "{text}");
+    assert!(
+        text.contains("--without rule: no filter of that name"),
+        "{text}"
+    );
 }
 
 /// A filter that cannot be loaded answers with its on-failure, here as in the proxy: it is seen in the counts and said.
@@ -145,17 +194,27 @@ fn a_filter_can_be_left_out() {
 fn a_filter_that_fails_is_counted() {
     let dir = set_up(&[("ham/1.eml", LETTER.as_bytes())]);
     fs::write(dir.path().join("f/50-broken.wasm"), "no component").unwrap();
-    fs::write(dir.path().join("f/50-broken.toml"), "on-failure = \"skip\"\n").unwrap();
+    fs::write(
+        dir.path().join("f/50-broken.toml"),
+        "on-failure = \"skip\"\n",
+    )
+    .unwrap();
     let (code, text) = said(dir.path(), &["try", "--filters", "f", "corpus"]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("note: ") && text.contains("50-broken.wasm"), "{text}");
+    assert!(
+        text.contains("note: ") && text.contains("50-broken.wasm"),
+        "{text}"
+    );
     assert!(text.contains("failed  broken  1"), "{text}");
 }
 
 #[test]
 fn ctrl_c_prints_what_there_is() {
     let mails: Vec<_> = (0..3000).map(|n| format!("ham/{n}.eml")).collect();
-    let mails: Vec<_> = mails.iter().map(|name| (name.as_str(), LETTER.as_bytes())).collect();
+    let mails: Vec<_> = mails
+        .iter()
+        .map(|name| (name.as_str(), LETTER.as_bytes()))
+        .collect();
     let dir = set_up(&mails);
     let mut child = command(dir.path(), &["try", "--filters", "f", "--each", "corpus"])
         .stdout(Stdio::piped())
@@ -171,7 +230,11 @@ fn ctrl_c_prints_what_there_is() {
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(75));
-    let done = rest.lines().filter(|line| line.starts_with("ham\t")).count() + 1;
+    let done = rest
+        .lines()
+        .filter(|line| line.starts_with("ham\t"))
+        .count()
+        + 1;
     assert!(done < 3000, "it was over before the signal came");
     let heading = format!("stopped after {done} of 3000 messages in 1 folders");
     assert!(rest.contains(&heading), "no {heading:?} in the end of it");

@@ -61,7 +61,10 @@ fn set_up() -> TempDir {
     copy(&examples(), dir.path());
     let (code, text) = lazaret(dir.path(), &["filters", "install", "--dir", "mx.d"]);
     assert_eq!(code, 0, "{text}");
-    assert!(!text.contains("written  mx.d/lists"), "all lists are in git: {text}");
+    assert!(
+        !text.contains("written  mx.d/lists"),
+        "all lists are in git: {text}"
+    );
     dir
 }
 
@@ -69,7 +72,11 @@ fn certify(dir: &Path) {
     let certified = rcgen::generate_simple_self_signed(["mx.example.org".to_owned()]).unwrap();
     fs::create_dir(dir.join("tls")).unwrap();
     fs::write(dir.join("tls/fullchain.pem"), certified.cert.pem()).unwrap();
-    fs::write(dir.join("tls/privkey.pem"), certified.signing_key.serialize_pem()).unwrap();
+    fs::write(
+        dir.join("tls/privkey.pem"),
+        certified.signing_key.serialize_pem(),
+    )
+    .unwrap();
 }
 
 #[test]
@@ -169,7 +176,12 @@ fn results_of_auth_are_written_and_counted() {
 #[test]
 fn whom_the_domain_knows_is_not_tagged() {
     let text = tried("192.0.2.1");
-    for words in ["spf=pass", "dmarc=pass header.from=example.com", "+ X-Spam-Score: 0.0", "score 0;"] {
+    for words in [
+        "spf=pass",
+        "dmarc=pass header.from=example.com",
+        "+ X-Spam-Score: 0.0",
+        "score 0;",
+    ] {
         assert!(text.contains(words), "no {words:?} in\n{text}");
     }
     assert!(!text.contains("X-Spam-Flag"), "{text}");

@@ -97,9 +97,12 @@ fn without_a_name_the_filters_that_are_there_are_renewed() {
     }
     let record = dir.path().join(".shipped");
     let lines = fs::read_to_string(&record).unwrap();
-    let others = lines.lines().filter(|line| !line.contains("60-greylist.wasm"));
+    let others = lines
+        .lines()
+        .filter(|line| !line.contains("60-greylist.wasm"));
     // The digest of `hello`: so an older lazaret would have left it.
-    let hello = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  60-greylist.wasm";
+    let hello =
+        "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  60-greylist.wasm";
     let lines: Vec<_> = others.chain([hello]).collect();
     fs::write(&record, lines.join("\n")).unwrap();
 

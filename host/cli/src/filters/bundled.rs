@@ -15,7 +15,10 @@ use crate::shipped::{self, Fate, Shipped};
 pub fn list(print: Print) -> Result<Exit, Failure> {
     output::say(&match print.json {
         true => format!("{:#}\n", Value::from_iter(all().map(about))),
-        false => table().print(0) + "\nThey get into a directory by `lazaret filters install NAME.. --dir DIR`.\n",
+        false => {
+            table().print(0)
+                + "\nThey get into a directory by `lazaret filters install NAME.. --dir DIR`.\n"
+        }
     })?;
     Ok(Exit::Good)
 }
@@ -92,7 +95,9 @@ fn write(dir: &Path, filters: &[&Bundled]) -> Result<Vec<(String, Fate)>, Failur
         }
     }
     // Also after a failure: what was written is ours, and is renewed next time.
-    shipped.close().map_err(|error| unwritten(".shipped", error))?;
+    shipped
+        .close()
+        .map_err(|error| unwritten(".shipped", error))?;
     failed.map_or(Ok(files), Err)
 }
 
@@ -101,7 +106,9 @@ fn text(dir: &Path, files: &[(String, Fate)]) -> String {
     for (name, fate) in files {
         let path = dir.join(name).display().to_string();
         let remark = match fate {
-            Fate::Kept if name.ends_with(".wasm") => "not ours: move it away to get the one that is brought along",
+            Fate::Kept if name.ends_with(".wasm") => {
+                "not ours: move it away to get the one that is brought along"
+            }
             Fate::Kept => "yours",
             _ => "",
         };
@@ -158,7 +165,10 @@ fn wants(filter: &Bundled) -> Vec<String> {
     let policy: Result<Value, _> = lazaret_config::parse(Path::new(filter.file), filter.policy);
     let policy = policy.expect("what is shipped is TOML: tested");
     let granted = policy["grant"].as_array().into_iter().flatten();
-    granted.filter_map(Value::as_str).map(str::to_owned).collect()
+    granted
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]

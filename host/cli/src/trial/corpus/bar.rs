@@ -75,8 +75,18 @@ mod tests {
     fn it_shows_how_far_and_how_long() {
         let cases = [
             (0, 4, 0, "[                              ] 0 of 4"),
-            (1, 4, 5, "[=======                       ] 1 of 4, 15 s left"),
-            (1, 400, 5, "[                              ] 1 of 400, 34 min left"),
+            (
+                1,
+                4,
+                5,
+                "[=======                       ] 1 of 4, 15 s left",
+            ),
+            (
+                1,
+                400,
+                5,
+                "[                              ] 1 of 400, 34 min left",
+            ),
             (4, 4, 9, "[==============================] 4 of 4, 0 s left"),
         ];
         for (done, of, seconds, expected) in cases {

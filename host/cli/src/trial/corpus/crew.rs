@@ -90,7 +90,8 @@ impl Work {
     async fn tried(&self, mail: &Mail) -> Judged {
         let path = mail.path.clone();
         let read = tokio::task::spawn_blocking(move || whole(&path)).await;
-        let damaged = |octets, why: &str| Judged::damaged(mail.folder, mail.path.clone(), octets, why);
+        let damaged =
+            |octets, why: &str| Judged::damaged(mail.folder, mail.path.clone(), octets, why);
         let octets = match read {
             Ok(Ok(octets)) => octets,
             Ok(Err((octets, why))) => return damaged(octets, why),
@@ -102,7 +103,13 @@ impl Work {
         };
         let begun = Instant::now();
         let journey = journey::travel(self.chain.clone(), &letter).await;
-        Judged::tried(mail.folder, mail.path.clone(), size, &journey, begun.elapsed())
+        Judged::tried(
+            mail.folder,
+            mail.path.clone(),
+            size,
+            &journey,
+            begun.elapsed(),
+        )
     }
 }
 

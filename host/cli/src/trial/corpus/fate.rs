@@ -121,7 +121,10 @@ impl Judged {
         wall: Duration,
     ) -> Self {
         let (fate, by) = decided(journey);
-        let counted = journey.steps.iter().filter(|step| step.record.took_effect());
+        let counted = journey
+            .steps
+            .iter()
+            .filter(|step| step.record.took_effect());
         let symbols = counted.flat_map(|step| &step.record.scores);
         Self {
             folder,
@@ -183,7 +186,10 @@ fn shares(steps: &[Step]) -> Vec<Share> {
     let mut shares: Vec<Share> = Vec::new();
     for Step { record, .. } in steps {
         let failed = matches!(record.said, Said::Failed(_));
-        match shares.iter_mut().find(|share| share.filter == record.filter) {
+        match shares
+            .iter_mut()
+            .find(|share| share.filter == record.filter)
+        {
             Some(share) => {
                 share.cpu += record.cpu;
                 share.failed |= failed;

@@ -64,11 +64,7 @@ impl Corpus {
     }
 
     /// A directory that was named: each directory in it is a folder.
-    fn top(
-        &mut self,
-        directory: &Path,
-        found: &mut Vec<(String, PathBuf)>,
-    ) -> std::io::Result<()> {
+    fn top(&mut self, directory: &Path, found: &mut Vec<(String, PathBuf)>) -> std::io::Result<()> {
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
             let folder = match is_directory(&path) {
@@ -109,7 +105,9 @@ fn is_directory(path: &Path) -> bool {
 /// Hidden ones, and what says what the others are.
 fn is_no_message(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let readme = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("readme"));
+    let readme = name
+        .get(..6)
+        .is_some_and(|start| start.eq_ignore_ascii_case("readme"));
     name.starts_with('.') || readme
 }
 

@@ -45,7 +45,8 @@ pub fn message(judged: &Judged, folder: &str) -> Value {
 fn folders(tally: &Tally) -> Value {
     let folders = tally.folders().iter().enumerate();
     let told = folders.map(|(folder, name)| {
-        let counts = Fate::ALL.map(|fate| (fate.word().to_owned(), tally.count(folder, fate).into()));
+        let counts =
+            Fate::ALL.map(|fate| (fate.word().to_owned(), tally.count(folder, fate).into()));
         let mut counts = Map::from_iter(counts);
         counts.insert("messages".to_owned(), tally.messages_of(folder).into());
         (name.clone(), Value::Object(counts))
@@ -69,7 +70,10 @@ fn symbols(tally: &Tally) -> Value {
 fn by_folder(tally: &Tally, counts: &PerFolder) -> Value {
     let named = tally.folders().iter().zip(counts);
     let some = named.filter(|(_, count)| **count > 0);
-    Value::Object(some.map(|(name, count)| (name.clone(), (*count).into())).collect())
+    Value::Object(
+        some.map(|(name, count)| (name.clone(), (*count).into()))
+            .collect(),
+    )
 }
 
 fn filters(tally: &Tally) -> Value {

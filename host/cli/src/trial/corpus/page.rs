@@ -35,7 +35,10 @@ pub fn line(judged: &Judged, folder: &str) -> String {
     let cpu = milliseconds(judged.cpu());
     let fate = judged.fate.word();
     let symbols = judged.symbols.join(" ");
-    let line = format!("{folder}\t{fate}\t{by}\t{:.1}\t{cpu}\t{file}\t{symbols}", judged.score);
+    let line = format!(
+        "{folder}\t{fate}\t{by}\t{:.1}\t{cpu}\t{file}\t{symbols}",
+        judged.score
+    );
     printable(&line).replace('\n', " ") + "\n"
 }
 

@@ -110,7 +110,10 @@ impl Tally {
     }
 
     fn charge(&mut self, share: &Share) {
-        let user = self.users.iter_mut().find(|user| user.filter == share.filter);
+        let user = self
+            .users
+            .iter_mut()
+            .find(|user| user.filter == share.filter);
         if let Some(user) = user {
             user.messages += 1;
             user.failed += u64::from(share.failed);
@@ -164,12 +167,16 @@ impl Tally {
 
     /// Who decided what; the reason where it was no filter.
     pub fn deciders(&self) -> impl Iterator<Item = (&str, Fate, &PerFolder)> {
-        self.deciders.iter().map(|((by, fate), counts)| (&**by, *fate, counts))
+        self.deciders
+            .iter()
+            .map(|((by, fate), counts)| (&**by, *fate, counts))
     }
 
     /// Symbols of points, by name.
     pub fn symbols(&self) -> impl Iterator<Item = (&str, &PerFolder)> {
-        self.symbols.iter().map(|(symbol, counts)| (&**symbol, counts))
+        self.symbols
+            .iter()
+            .map(|(symbol, counts)| (&**symbol, counts))
     }
 
     /// Filters in the order they are asked.
@@ -211,7 +218,11 @@ mod tests {
         Judged {
             fate,
             by,
-            symbols: vec!["NO_DATE".into(), "NO_DATE".into(), format!("S{milliseconds}")],
+            symbols: vec![
+                "NO_DATE".into(),
+                "NO_DATE".into(),
+                format!("S{milliseconds}"),
+            ],
             shares: vec![share],
             ..Judged::damaged(folder, format!("{milliseconds}.eml").into(), 10, "")
         }
@@ -254,7 +265,11 @@ mod tests {
         let many: Vec<_> = (0..3000).map(|n| judged(0, Fate::Accepted, n)).collect();
         let tally = tally(&many);
         assert_eq!(tally.slowest().len(), SLOWEST);
-        let slowest: Vec<_> = tally.slowest().iter().map(|it| it.cpu.as_millis()).collect();
+        let slowest: Vec<_> = tally
+            .slowest()
+            .iter()
+            .map(|it| it.cpu.as_millis())
+            .collect();
         assert_eq!(slowest[..3], [2999, 2998, 2997]);
         assert_eq!(tally.symbols().count(), SYMBOLS + 1);
         let others = tally.symbols().find(|(symbol, _)| *symbol == OTHERS);
