@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+pub use filter::stem;
+
 const RECORD: &str = ".shipped";
 
 /// A directory of shipped files.
