@@ -62,16 +62,7 @@ fn count(of: &str) -> String {
 }
 
 fn told(result: Result<String, Error>) -> String {
-    result.unwrap_or_else(|error| {
-        match error {
-            Error::NotGranted => "not-granted",
-            Error::NotNow => "not-now",
-            Error::Limit => "limit",
-            Error::Unavailable => "unavailable",
-            Error::Invalid => "invalid",
-        }
-        .to_owned()
-    })
+    result.unwrap_or_else(|error| error.name().to_owned())
 }
 
 export!(Keeper);

@@ -52,7 +52,7 @@ impl OnMessage for Scanner {
             Err(error) => Verdict::Defer(Reply {
                 code: None,
                 enhanced: None,
-                text: format!("{error:?}"),
+                text: error.name().to_owned(),
             }),
         }
     }

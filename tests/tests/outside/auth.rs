@@ -2,9 +2,9 @@
 
 use lazaret_tests::peers::{self, Nsd, Signer};
 use lazaret_tests::program::Program;
-use lazaret_tests::{BackendDouble, Client, Proxy};
+use lazaret_tests::{BackendDouble, Client};
 
-use crate::{PROGRAM, letter};
+use crate::{PROGRAM, before, letter};
 
 /// Sends from 192.0.2.0/24 only, which we are not, and asks to have refused what is not its own.
 const STRICT: &str = "$ORIGIN example.com.
@@ -44,8 +44,7 @@ fn world() -> Option<World> {
     ];
     let names = Nsd::start(&zones)?;
     let backend = BackendDouble::start();
-    let builder = Proxy::before(backend.address())
-        .with_cache()
+    let builder = before(&backend)
         .set(&format!("[dns]\nservers = [\"{}\"]\n", names.address()))
         .bundled("auth", "")
         .bundled("policy", "");

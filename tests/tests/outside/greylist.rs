@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use lazaret_tests::peers::{self, Redis};
 use lazaret_tests::program::Program;
-use lazaret_tests::{BackendDouble, Client, Proxy};
+use lazaret_tests::{BackendDouble, Client};
 
-use crate::{PROGRAM, letter};
+use crate::{PROGRAM, before, letter};
 
 /// Two proxies before one backend, with one Redis.
 struct World {
@@ -20,8 +20,7 @@ fn world() -> Option<World> {
     let redis = Redis::start()?;
     let backend = BackendDouble::start();
     let proxy = |_| {
-        let builder = Proxy::before(backend.address())
-            .with_cache()
+        let builder = before(&backend)
             .set(&format!("state = \"{}\"\n", redis.url()))
             .bundled("greylist", "[config]\ndelay = \"1s\"\nauto-allow = 0\n");
         Program::run(PROGRAM, builder)

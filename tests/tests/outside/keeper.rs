@@ -6,15 +6,14 @@ use std::net::{SocketAddr, TcpStream};
 use lazaret_tests::guests::Guest;
 use lazaret_tests::peers::free_port;
 use lazaret_tests::program::Program;
-use lazaret_tests::{BackendDouble, Client, Proxy};
+use lazaret_tests::{BackendDouble, Client};
 
-use crate::PROGRAM;
+use crate::{PROGRAM, before};
 
 const POLICY: &str = "grant = [\"state\", \"lists\", \"metrics\"]\n[lists]\npartners = { domains = \"partners.txt\" }\n";
 
 fn program(backend: &BackendDouble, admin: SocketAddr) -> Program {
-    let builder = Proxy::before(backend.address())
-        .with_cache()
+    let builder = before(backend)
         .set(&format!(
             "state = \"state.redb\"\n[admin]\nlisten = [\"{admin}\"]\n"
         ))

@@ -6,6 +6,26 @@ mod keeper;
 mod names;
 mod scan;
 
+use std::sync::LazyLock;
+
+use lazaret_tests::{BackendDouble, Proxy, proxy};
+
+/// Compiles the bundled filters into the cache, once for all tests: on a busy machine a program that has to do it itself takes
+/// longer to listen than its test would wait.
+static COMPILED: LazyLock<()> = LazyLock::new(|| {
+    let backend = BackendDouble::start();
+    let builder = Proxy::before(backend.address()).set("state = \"memory\"");
+    let filters = ["auth", "dnsbl", "greylist", "policy"];
+    let add = |builder: proxy::Builder, name: &&str| builder.bundled(name, "");
+    filters.iter().fold(builder, add).start().stop();
+});
+
+/// A proxy before this backend that will be a process of its own.
+fn before(backend: &BackendDouble) -> proxy::Builder {
+    LazyLock::force(&COMPILED);
+    Proxy::before(backend.address()).with_cache()
+}
+
 /// The program that is tested.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lazaret-under-test");
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use lazaret_tests::peers::{Manner, Resolver};
 use lazaret_tests::program::Program;
-use lazaret_tests::{BackendDouble, Client, Proxy};
+use lazaret_tests::{BackendDouble, Client};
 
-use crate::{PROGRAM, letter};
+use crate::{PROGRAM, before, letter};
 
 /// We are on a list; the sender's domain sends from here.
 const RECORDS: [(&str, u16, &str); 3] = [
@@ -26,8 +26,7 @@ struct World {
 fn world() -> World {
     let resolver = Resolver::start(&RECORDS);
     let backend = BackendDouble::start();
-    let builder = Proxy::before(backend.address())
-        .with_cache()
+    let builder = before(&backend)
         .set(&format!("[dns]\nservers = [\"{}\"]\n", resolver.address()))
         .bundled("dnsbl", "listeners = [\"plain\"]\n[config]\ntrusted = []\n")
         .bundled(
