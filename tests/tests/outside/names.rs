@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lazaret_tests::peers::{Manner, Resolver};
 use lazaret_tests::program::Program;
-use lazaret_tests::{BackendDouble, Client};
+use lazaret_tests::{BackendDouble, Client, Delivery};
 
 use crate::{PROGRAM, before, letter};
 
@@ -154,11 +154,10 @@ fn whatever_the_name_server_does_there_is_an_answer_in_time() {
             "it does not come back: {seen:?}"
         );
     }
-    let results = world.backend.deliveries();
-    let results = results
-        .iter()
-        .filter(|it| it.envelope.iter().any(|line| line.contains("abuse@")));
-    let last = results.last().expect("a delivery");
+    let deliveries = world.backend.deliveries();
+    let is_ours =
+        |delivery: &&Delivery| delivery.envelope.iter().any(|line| line.contains("abuse@"));
+    let last = deliveries.iter().rfind(is_ours).expect("a delivery");
     let text = String::from_utf8_lossy(&last.octets).replace("\r\n ", " ");
     assert!(
         text.contains("spf=pass smtp.mailfrom=alice@example.com; dkim=none; dmarc=pass"),

@@ -73,7 +73,7 @@ fn names() -> Vec<&'static str> {
 }
 
 fn unknown(name: &str) -> Failure {
-    let cure = match lazaret_config::nearest(name, names().into_iter()) {
+    let cure = match lazaret_config::nearest(name, names()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are {}", names().join(", ")),
     };
