@@ -6,22 +6,25 @@ use lazaret_tests::{BackendDouble, Client};
 
 use crate::{PROGRAM, before, letter};
 
-/// Sends from 192.0.2.0/24 only, which we are not, and asks to have refused what is not its own.
-const STRICT: &str = "$ORIGIN example.com.
+/// Sends from 192.0.2.0/24 only, which we are not, and asks to have refused what is not its own. Zones begin at the top: who
+/// looks for a policy asks there too, and a server that refuses to answer leaves it open whether there is one.
+const STRICT: &str = "$ORIGIN com.
 $TTL 60
-@ SOA ns host ( 1 3600 600 86400 60 )
-  NS ns
-  TXT \"v=spf1 ip4:192.0.2.0/24 -all\"
+@ SOA ns.example host.example ( 1 3600 600 86400 60 )
+  NS ns.example
+$ORIGIN example.com.
+@ TXT \"v=spf1 ip4:192.0.2.0/24 -all\"
 ns A 127.0.0.1
 _dmarc TXT \"v=DMARC1; p=reject\"
 ";
 
 /// Sends from here, and asks to have suspected what is not its own.
-const SUSPECTING: &str = "$ORIGIN example.net.
+const SUSPECTING: &str = "$ORIGIN net.
 $TTL 60
-@ SOA ns host ( 1 3600 600 86400 60 )
-  NS ns
-  TXT \"v=spf1 a:mail.example.net ~all\"
+@ SOA ns.example host.example ( 1 3600 600 86400 60 )
+  NS ns.example
+$ORIGIN example.net.
+@ TXT \"v=spf1 a:mail.example.net ~all\"
 ns A 127.0.0.1
 mail A 127.0.0.1
 other TXT \"v=spf1 -all\"
@@ -38,10 +41,7 @@ struct World {
 fn world() -> Option<World> {
     let signer = Signer::new("example.com")?;
     let strict = STRICT.to_owned() + &signer.record();
-    let zones = [
-        ("example.com", strict.as_str()),
-        ("example.net", SUSPECTING),
-    ];
+    let zones = [("com", strict.as_str()), ("net", SUSPECTING)];
     let names = Nsd::start(&zones)?;
     let backend = BackendDouble::start();
     let builder = before(&backend)
