@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 const TARGET: &str = "wasm32-wasip2";
-const FILTERS: [&str; 7] = [
+const FILTERS: [&str; 10] = [
     "access",
     "rules",
     "attachments",
     "policy",
     "dnsbl",
     "auth",
+    "clamav",
+    "rspamd",
+    "rate",
     "greylist",
 ];
 

@@ -4,6 +4,7 @@
 //! * [`Client`]: one SMTP client that does exactly what a test says, in the clear or in TLS.
 //! * [`BackendDouble`]: a mail server that records what it hears, and misbehaves where told.
 //! * [`Transcript`]: a file of `tests/sessions`, played against the three of them.
+//! * [`Impostor`]: a service that is slow, resets, or says what it should not.
 //! * [`guests`]: the components built from `tests/guests`.
 //! * [`peers`]: programs of others that talk to us or that we talk to.
 //! * [`faults`]: the fault table, for `tests/faults.rs` and `cargo xtask faults`.
@@ -18,6 +19,7 @@ pub mod glob;
 pub mod guests;
 #[path = "../hostile/mod.rs"]
 pub mod hostile;
+pub mod impostor;
 pub mod journal;
 pub mod neighbour;
 pub mod peers;
@@ -29,6 +31,7 @@ pub mod transcript;
 
 pub use backend::{BackendDouble, Delivery, Step};
 pub use client::{Client, Reply, Segments};
+pub use impostor::{Impostor, Vice};
 pub use neighbour::{Neighbour, Samples, Window, beside};
 pub use proxy::Proxy;
 pub use transcript::Transcript;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 mod apart;
+mod clamd;
+mod daemon;
 mod exim;
 pub mod journey;
 mod mailbox;
@@ -15,8 +17,11 @@ mod opensmtpd;
 mod postfix;
 mod redis;
 mod resolver;
+mod rspamd;
 mod signer;
 
+pub use clamd::{clamd, eicar};
+pub use daemon::Daemon;
 pub use exim::{Exim, EximClient};
 pub use mailbox::{Arrived, Backend, free_port};
 pub use nsd::Nsd;
@@ -24,6 +29,7 @@ pub use opensmtpd::OpenSmtpd;
 pub use postfix::{Postfix, Service};
 pub use redis::Redis;
 pub use resolver::{Manner, Resolver};
+pub use rspamd::{gtube, rspamd};
 pub use signer::Signer;
 
 /// The program of that name, if it is installed; says so if it is not.

@@ -20,11 +20,13 @@
 //! Escapes in `C:` lines: `\r`, `\n`, `\0`, `\\`, `\xHH`; a backslash at the end leaves out the CRLF.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::Table;
 
+use crate::peers::{self, Daemon};
 use crate::{BackendDouble, Proxy, Segments, Step};
 
 mod play;
@@ -59,6 +61,9 @@ struct Setup {
     /// put in by `bundled = true`, with what its policy says otherwise than as shipped.
     #[serde(default)]
     filter: BTreeMap<String, Table>,
+    /// a server that must run: `clamd` or `rspamd`; `PEER` in a filter's TOML is its address. Where it is not installed the
+    /// transcript is skipped
+    peer: Option<String>,
     /// changes to the proxy's configuration
     #[serde(default)]
     proxy: Table,
@@ -146,13 +151,23 @@ impl Transcript {
 
     /// Plays it in every way that it names, whole and with one octet a segment, against one proxy.
     pub fn play(&self) -> Result<(), String> {
+        let peer = match self.setup.peer.as_deref().map(peer) {
+            None => None,
+            Some(Some(peer)) => Some(peer),
+            Some(None) => return Ok(()),
+        };
+        let address = peer.as_ref().map(Daemon::address);
         let backend = BackendDouble::start();
         if let Some(offer) = &self.setup.offer {
             backend.offer(offer);
         }
-        let proxy = self.proxy(backend.address());
+        let proxy = self.proxy(backend.address(), address);
         let all = &[Way::Plain, Way::Starttls, Way::Implicit];
-        self.play_in(&proxy, &backend, all, &[Segments::Whole, Segments::Single])
+        self.play_in(&proxy, &backend, all, &[Segments::Whole, Segments::Single])?;
+        if let Some(name) = &self.setup.peer {
+            peers::ran(name);
+        }
+        Ok(())
     }
 
     /// Against a proxy that is there already, in the clear and whole unless it says otherwise. Its own filters and
@@ -179,10 +194,12 @@ impl Transcript {
         Ok(())
     }
 
-    fn proxy(&self, backend: std::net::SocketAddr) -> Proxy {
+    fn proxy(&self, backend: SocketAddr, peer: Option<SocketAddr>) -> Proxy {
         let builder = Proxy::before(backend).set_table(self.setup.proxy.clone());
+        let peer = peer.map(|address| address.to_string()).unwrap_or_default();
         let add = |builder: crate::proxy::Builder, (name, policy): (&String, &Table)| {
-            let mut policy = policy.clone();
+            let policy = policy.to_string().replace("PEER", &peer);
+            let mut policy: Table = policy.parse().expect("as it was");
             if policy.remove("bundled").is_some() {
                 let (_, filter) = name.split_once('-').expect("NN-name");
                 return builder.bundled_table(filter, policy);
@@ -197,5 +214,14 @@ impl Transcript {
             Some(zone) => builder.engine(crate::proxy::engine_with_zone(zone)).start(),
             None => builder.start(),
         }
+    }
+}
+
+/// Starts the server of that name; None where it is not installed.
+fn peer(name: &str) -> Option<Daemon> {
+    match name {
+        "clamd" => peers::clamd(peers::free_port(), ""),
+        "rspamd" => peers::rspamd(peers::free_port()),
+        other => panic!("no peer {other}"),
     }
 }

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The chain, in its order.
-const CHAIN: [&str; 7] = [
+const CHAIN: [&str; 8] = [
     "access",
+    "rate",
     "dnsbl",
     "rules",
     "attachments",
@@ -97,7 +98,7 @@ fn it_loads_whole() {
         .map(|it| (it["name"].as_str().unwrap(), it["mode"].as_str().unwrap()))
         .collect();
     let expected = CHAIN.map(|name| match name {
-        "dnsbl" | "greylist" => (name, "observe"),
+        "rate" | "dnsbl" | "greylist" => (name, "observe"),
         _ => (name, "enforce"),
     });
     assert_eq!(told, expected);

@@ -272,6 +272,19 @@ async fn a_filter_cannot_write_the_fields_that_frame_a_message() {
     assert!(requests.try_recv().is_err(), "nobody was asked");
 }
 
+/// Mailboxes may have letters outside ASCII (RFC 6531); such octets are a field's own affair (RFC 9110 section 5.5).
+#[tokio::test]
+async fn fields_go_out_as_utf_8() {
+    let (address, requests) = server(says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let request = Request {
+        fields: vec![("X-From".into(), "gr\u{fc}n@example.org".into())],
+        ..get(&format!("http://{address}/"))
+    };
+    assert_eq!(fetch(address, request).await.unwrap().status, 200);
+    let heard = requests.recv().unwrap();
+    assert!(heard.contains(": gr\u{fc}n@example.org\r\n"), "{heard}");
+}
+
 #[tokio::test]
 async fn a_name_never_leads_to_a_private_address() {
     let (address, requests) = server(says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));

@@ -60,8 +60,11 @@ pub const ALL: [Bundled; 4] = [
 ];
 
 /// Those that need the outside world, and settings of the operator's own: not part of the demo.
-pub const FURTHER: [Bundled; 3] = [
+pub const FURTHER: [Bundled; 6] = [
+    bundled!("rate", "12-rate", []),
     bundled!("dnsbl", "15-dnsbl", []),
     bundled!("auth", "40-auth", []),
+    bundled!("clamav", "50-clamav", []),
+    bundled!("rspamd", "55-rspamd", []),
     bundled!("greylist", "60-greylist", []),
 ];

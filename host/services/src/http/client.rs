@@ -200,7 +200,8 @@ fn field(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
         header::EXPECT,
     ];
     let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-    let value = HeaderValue::from_str(value).ok()?;
+    // Letters outside ASCII go out as UTF-8, controls do not.
+    let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
     let ours = OURS.contains(&name) || matches!(name.as_str(), "keep-alive" | "proxy-connection");
     (!ours).then_some((name, value))
 }

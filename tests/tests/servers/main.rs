@@ -1,0 +1,6 @@
+//! Bundled filters that ask servers of others, through the listener: with the real server, and with one that is no use.
+
+mod clamav;
+mod rate;
+mod rspamd;
+mod trial;
