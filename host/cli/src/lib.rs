@@ -28,6 +28,10 @@ use arguments::{Arguments, Command};
 use clap::Parser;
 use exit::{Exit, Failure};
 
+/// Of the program and of all tests that start it. Chosen by measurement: docs/performance.md, "What was gained".
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The program: reads the command line, runs the command, says what went wrong on standard error.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
