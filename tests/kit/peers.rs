@@ -16,7 +16,9 @@ mod nsd;
 mod opensmtpd;
 mod postfix;
 mod redis;
+mod resolver;
 mod rspamd;
+mod signer;
 
 pub use clamd::{clamd, eicar};
 pub use daemon::Daemon;
@@ -26,7 +28,9 @@ pub use nsd::Nsd;
 pub use opensmtpd::OpenSmtpd;
 pub use postfix::{Postfix, Service};
 pub use redis::Redis;
+pub use resolver::{Manner, Resolver};
 pub use rspamd::{gtube, rspamd};
+pub use signer::Signer;
 
 pub use crate::ports::free_port;
 

@@ -7,6 +7,8 @@ use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 
 use lazaret_engine::{Engine, EngineSettings, Preparer};
+use lazaret_services::dns::{Names, Zone};
+use lazaret_services::{Services, http, state};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -49,6 +51,19 @@ pub fn settings() -> EngineSettings {
         cache: Some(CACHE.clone()),
         ..EngineSettings::default()
     }
+}
+
+/// An engine of its own, whose filters find names in this zone file and have a memory of their own.
+pub fn engine_with_zone(zone: &str) -> Arc<Engine> {
+    let zone = Zone::parse(zone).unwrap_or_else(|fault| panic!("{fault:?}"));
+    let names = Names::of_zone(zone);
+    let http = http::Client::new(names.clone()).expect("TLS");
+    let settings = EngineSettings {
+        sandboxes: 64,
+        services: Services::of(names, http, state::Store::default()),
+        ..settings()
+    };
+    Engine::new(settings).expect("an engine")
 }
 
 /// The program, which cargo builds before any test of this package: beside the directory of the tests.

@@ -17,6 +17,7 @@ pub mod output;
 pub mod prepare;
 pub mod run;
 pub mod service;
+pub mod shipped;
 pub mod signals;
 pub mod trial;
 pub mod wire;

@@ -16,7 +16,7 @@ const USUAL_PLACES: [&str; 2] = ["./lazaret.toml", "/etc/lazaret/lazaret.toml"];
 pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let config = Config::read(&find_config(arguments.config.as_deref())?)?;
     logging::follow(&config.log);
-    let (stop, hangup) = (signals::stop()?, signals::hangup()?);
+    let (stop, hangup) = (signals::stop(signals::DRAINS)?, signals::hangup()?);
     let (proxy, services) = wire::start(config).await?;
     logging::publish(&proxy.metrics());
     let service = Service::new(proxy.pulse());
