@@ -8,7 +8,11 @@ host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 export RUSTFLAGS="--cfg fuzzing -Cdebug-assertions -Coverflow-checks -Cpasses=sancov-module \
  -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
  -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
-cargo +nightly build --release --target "$host" --bin "$target"
+case $target in
+config | control) features=proxy ;;
+*) features= ;;
+esac
+cargo +nightly build --release --target "$host" --bin "$target" --features "$features"
 built=${CARGO_TARGET_DIR:-target}
 mkdir -p "target/corpus/$target" artifacts
 exec "$built/$host/release/$target" "target/corpus/$target" "corpus/$target" -max_len=600 \

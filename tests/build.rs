@@ -8,7 +8,9 @@ use std::process::Command;
 mod smith;
 
 const TARGET: &str = "wasm32-wasip2";
-const GUESTS: [&str; 4] = ["puppet", "minimal", "frozen", "reacher"];
+const GUESTS: [&str; 6] = [
+    "puppet", "minimal", "frozen", "reacher", "keeper", "scanner",
+];
 
 fn main() {
     make_random_components();

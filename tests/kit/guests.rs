@@ -17,6 +17,10 @@ pub enum Guest {
     Frozen,
     /// reaches out at rcpt: see `guests/reacher.rs`
     Reacher,
+    /// remembers, looks up and counts at rcpt: see `guests/keeper.rs`
+    Keeper,
+    /// asks a server at message: see `guests/scanner.rs`
+    Scanner,
 }
 
 impl Guest {
@@ -27,6 +31,8 @@ impl Guest {
             "minimal" => Some(Guest::Minimal),
             "frozen" => Some(Guest::Frozen),
             "reacher" => Some(Guest::Reacher),
+            "keeper" => Some(Guest::Keeper),
+            "scanner" => Some(Guest::Scanner),
             _ => None,
         }
     }
@@ -38,6 +44,8 @@ impl Guest {
             Guest::Minimal => env!("GUEST_MINIMAL"),
             Guest::Frozen => env!("GUEST_FROZEN"),
             Guest::Reacher => env!("GUEST_REACHER"),
+            Guest::Keeper => env!("GUEST_KEEPER"),
+            Guest::Scanner => env!("GUEST_SCANNER"),
         }
         .into()
     }
@@ -57,6 +65,8 @@ impl Guest {
                 "pace",
             ],
             Guest::Reacher => &["session", "dns", "http"],
+            Guest::Keeper => &["state", "lists", "metrics"],
+            Guest::Scanner => &["http"],
             Guest::Minimal | Guest::Frozen => &[],
         }
     }

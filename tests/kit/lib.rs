@@ -23,6 +23,7 @@ pub mod impostor;
 pub mod journal;
 pub mod neighbour;
 pub mod peers;
+pub mod ports;
 pub mod program;
 pub mod proxy;
 pub mod quantile;

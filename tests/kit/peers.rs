@@ -16,17 +16,23 @@ mod nsd;
 mod opensmtpd;
 mod postfix;
 mod redis;
+mod resolver;
 mod rspamd;
+mod signer;
 
 pub use clamd::{clamd, eicar};
 pub use daemon::Daemon;
 pub use exim::{Exim, EximClient};
-pub use mailbox::{Arrived, Backend, free_port};
+pub use mailbox::{Arrived, Backend};
 pub use nsd::Nsd;
 pub use opensmtpd::OpenSmtpd;
 pub use postfix::{Postfix, Service};
 pub use redis::Redis;
+pub use resolver::{Manner, Resolver};
 pub use rspamd::{gtube, rspamd};
+pub use signer::Signer;
+
+pub use crate::ports::free_port;
 
 /// The program of that name, if it is installed; says so if it is not.
 pub fn find(name: &str) -> Option<PathBuf> {

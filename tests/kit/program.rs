@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::peers::free_port;
+use crate::ports::free_port;
 use crate::proxy::Builder;
 
 /// A running `lazaret run`; it is told to end when this is dropped.

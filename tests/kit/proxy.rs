@@ -7,6 +7,8 @@ use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 
 use lazaret_engine::{Engine, EngineSettings, Preparer};
+use lazaret_services::dns::{Names, Zone};
+use lazaret_services::{Services, http, state};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -49,6 +51,19 @@ pub fn settings() -> EngineSettings {
         cache: Some(CACHE.clone()),
         ..EngineSettings::default()
     }
+}
+
+/// An engine of its own, whose filters find names in this zone file and have a memory of their own.
+pub fn engine_with_zone(zone: &str) -> Arc<Engine> {
+    let zone = Zone::parse(zone).unwrap_or_else(|fault| panic!("{fault:?}"));
+    let names = Names::of_zone(zone);
+    let http = http::Client::new(names.clone()).expect("TLS");
+    let settings = EngineSettings {
+        sandboxes: 64,
+        services: Services::of(names, http, state::Store::default()),
+        ..settings()
+    };
+    Engine::new(settings).expect("an engine")
 }
 
 /// The program, which cargo builds before any test of this package: beside the directory of the tests.
@@ -149,6 +164,12 @@ impl Builder {
         let file = |end: &str| format!("filters.d/{}.{end}", filter.file);
         self.file(&file("wasm"), filter.wasm)
             .file(&file("toml"), policy.to_string().as_bytes())
+    }
+
+    /// Code that any test of this build compiled is taken from there: for a proxy that is a process of its own.
+    pub fn with_cache(self) -> Self {
+        let cache = CACHE.display().to_string();
+        self.set_table(Table::from_iter([("cache".to_owned(), cache.into())]))
     }
 
     /// A file in the proxy's directory.

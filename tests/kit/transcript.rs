@@ -67,6 +67,8 @@ struct Setup {
     /// changes to the proxy's configuration
     #[serde(default)]
     proxy: Table,
+    /// names for filters that ask the DNS, as a zone file; without it every name fails
+    zone: Option<String>,
     /// what the backend offers in EHLO
     offer: Option<Vec<String>>,
     /// the ways it is played; all by default
@@ -207,7 +209,11 @@ impl Transcript {
             let guest = crate::guests::Guest::named(guest.unwrap_or("puppet"));
             builder.filter_table(name, guest.expect("a guest of that name"), policy)
         };
-        self.setup.filter.iter().fold(builder, add).start()
+        let builder = self.setup.filter.iter().fold(builder, add);
+        match &self.setup.zone {
+            Some(zone) => builder.engine(crate::proxy::engine_with_zone(zone)).start(),
+            None => builder.start(),
+        }
     }
 }
 

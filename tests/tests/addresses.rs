@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use lazaret_tests::backend::say;
-use lazaret_tests::peers::free_port;
+use lazaret_tests::ports::free_port;
 use lazaret_tests::{BackendDouble, Client, Proxy, Step};
 
 const MESSAGE: &[u8] = b"Subject: hello\r\n\r\nA line.\r\n";
@@ -433,4 +433,10 @@ fn a_commit_without_a_reply_is_counted() {
     assert_eq!(visit(&proxy), 250);
     let status = ask(admin, "/status");
     assert!(status.contains("\"ambiguous\":1"), "{status}");
+    let counted = format!(
+        "lazaret_backend_ambiguous_total{{backend=\"{}\"}} 1.0",
+        backend.address()
+    );
+    let metrics = ask(admin, "/metrics");
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
 }

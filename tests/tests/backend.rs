@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lazaret_tests::backend::say;
 use lazaret_tests::certificate::Certificate;
-use lazaret_tests::peers::free_port;
+use lazaret_tests::ports::free_port;
 use lazaret_tests::{BackendDouble, Client, Proxy, Step};
 
 const MESSAGE: &[u8] = b"Subject: hello\r\n\r\nA line.\r\n";

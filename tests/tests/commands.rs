@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use lazaret_tests::guests::{self, Guest, assemble, observer_with, padded};
-use lazaret_tests::peers::free_port;
+use lazaret_tests::ports::free_port;
 use lazaret_tests::{BackendDouble, Proxy, certificate::Certificate};
 
 /// Runs the program to its end.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lazaret_tests::guests::Guest;
-use lazaret_tests::peers::free_port;
+use lazaret_tests::ports::free_port;
 use lazaret_tests::program::Program;
 use lazaret_tests::{BackendDouble, Client, Proxy};
 use serde_json::Value;
@@ -153,9 +153,11 @@ impl Unread {
             .spawn()
             .expect("the program starts");
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < deadline, "it never listens");
-            std::thread::sleep(Duration::from_millis(20));
+        for port in [address, admin] {
+            while TcpStream::connect(port).is_err() {
+                assert!(Instant::now() < deadline, "it never listens");
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
         Self {
             child,
@@ -277,6 +279,116 @@ fn a_refusal_is_explained_by_its_id_in_words_and_in_json() {
     let unknown = program.command(&["explain", "NOBODY"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("nothing is known of `NOBODY`"));
+}
+
+/// What is known of the session behind the id at the end of this refusal.
+fn explained(program: &Program, refusal: &lazaret_tests::client::Reply) -> Value {
+    let id = refusal
+        .session()
+        .unwrap_or_else(|| panic!("no id in {refusal:?}"));
+    let json = program.command(&["explain", "--json", id]);
+    serde_json::from_slice(&json.stdout).unwrap_or_else(|error| panic!("{error}: {id}"))
+}
+
+#[test]
+fn what_never_came_to_a_stage_is_logged_and_explained_too() {
+    let backend = BackendDouble::start();
+    let builder = Proxy::before(backend.address()).set("[limits]\nconnections-per-client = 1\n");
+    let program = Program::run(PROGRAM, builder);
+    // Who looked whether it listens may be a moment in leaving.
+    let mut client = loop {
+        let mut client = Client::connect(program.plain());
+        if client.hear().is_some_and(|reply| reply.code == 220) {
+            break client;
+        }
+    };
+    client.say("EHLO client.example.com");
+    client.hear().expect("an offer");
+    let refused = client.ask("MAIL FROM:<a@example.com> SIZE=999999999999", "552 5.3.4 *");
+    let lines = program.logs(&["\"refused\"", "\"stage\":\"mail\"", "552 5.3.4"]);
+    assert!(lines[0].contains("\"of\":\"a@example.com\""), "{lines:?}");
+    let told = explained(&program, &refused);
+    let judgement = &told["session"]["judgements"][0];
+    assert_eq!(
+        (&judgement["stage"], &judgement["by"]),
+        (&"mail".into(), &"(rule)".into())
+    );
+    assert_eq!(judgement["of"], "a@example.com");
+    // A group is one line.
+    client.say("MAIL FROM:<b@example.com> FOO=1\r\nRCPT TO:<c@example.org>\r\nDATA");
+    for code in ["555 *", "503 *", "503 *"] {
+        client.expect(code);
+    }
+    let lines = program.logs(&["\"refused\"", "555 5.5.4"]);
+    assert!(lines[0].contains("\"more\":2"), "{lines:?}");
+    assert!(program.log(&["\"refused\"", "503 5.5.1"]).is_empty());
+    // Inside of a transaction it is in the line of that.
+    client.ask("MAIL FROM:<a@example.com>", "250 *");
+    client.ask("RCPT TO:<b c@example.org>", "501 5.1.3 *");
+    client.ask("RSET", "250 *");
+    let lines = program.logs(&["\"reset\"", "\"refused\":1"]);
+    assert!(lines[0].contains("501 5.1.3"), "{lines:?}");
+    // Nobody's session yet.
+    let mut second = Client::connect(program.plain());
+    let away = second.expect("421 4.7.0 *");
+    assert_eq!(
+        explained(&program, &away)["session"]["state"],
+        "turned away"
+    );
+}
+
+fn admin(address: SocketAddr, path: &str) -> String {
+    let mut tcp = TcpStream::connect(address).expect("the admin port");
+    write!(
+        tcp,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .expect("a request");
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn breakers_services_and_sandboxes_are_in_the_open() {
+    let backend = BackendDouble::start();
+    let (address, nobody) = (free_port(), free_port());
+    let builder = Proxy::before(backend.address())
+        .set(&format!(
+            "state = \"redis://{nobody}\"\n[admin]\nlisten = [\"{address}\"]\n"
+        ))
+        .filter("10-puppet", Guest::Puppet, "[config]\nmail = { do = [] }\n");
+    let program = Program::run(PROGRAM, builder);
+    // In a transaction its sandbox is held.
+    let mut client = Client::greeted(program.plain());
+    client.ask("MAIL FROM:<a@example.com>", "250 *");
+    let metrics = admin(address, "/metrics");
+    let value = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {metrics}"))
+    };
+    let used = value("lazaret_sandboxes{state=\"used\"}");
+    assert!(used >= 1.0);
+    let all = used + value("lazaret_sandboxes{state=\"free\"}");
+    assert_eq!(all, value("lazaret_sandboxes_limit"));
+    assert_eq!(value("lazaret_sandboxes_idle"), 1.0);
+    program.until("the state is missed", || {
+        admin(address, "/healthz").contains("degraded: a service of filters does not work")
+    });
+    let status = admin(address, "/status");
+    let (_, body) = status.split_once("\r\n\r\n").expect("a body");
+    let told: Value = serde_json::from_str(body).expect("JSON");
+    let breaker = &told["chain"]["filters"][0]["breaker"];
+    assert_eq!(breaker["state"], "closed", "{told}");
+    assert_eq!(breaker["failures"], 0);
+    let trouble = told["services"]["troubles"][0].as_str().unwrap_or_default();
+    assert!(trouble.contains(&nobody.to_string()), "{told}");
+    let backend = &told["backend"]["addresses"][0];
+    assert_eq!(
+        (&backend["state"], &backend["failures"]),
+        (&"up".into(), &0.into())
+    );
 }
 
 #[test]

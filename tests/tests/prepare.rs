@@ -110,8 +110,8 @@ fn a_configure_that_wants_more_than_its_child_may_have_is_told_so() {
 #[test]
 fn a_child_that_dies_of_memory_is_a_load_error_and_no_more() {
     let mut deaths = 0;
-    // With the least of them not even its threads start, which it still can say.
-    for mib in [1, 4, 8] {
+    // With the least of them it cannot even read what it is to prepare, which it still can say.
+    for mib in [1, 8, 12, 16, 24, 32, 48] {
         let engine = engine(PrepareLimits {
             memory: mib << 20,
             ..PrepareLimits::default()

@@ -75,6 +75,49 @@ fn the_service_manager_hears_of_start_reload_life_and_end() {
     assert_eq!(program.ends(), Some(0));
 }
 
+/// Changes the level of the log in the configuration, and tells the program to read it.
+fn log_level(program: &Program, before: &str, after: &str) {
+    let path = program.dir().join("lazaret.toml");
+    let text = std::fs::read_to_string(&path).expect("our directory");
+    assert!(text.contains(before), "{text}");
+    std::fs::write(&path, text.replacen(before, after, 1)).expect("our directory");
+    let done = "the configuration was read again";
+    let seen = program.log(&[done]).len();
+    program.signal("HUP");
+    program.until(done, || program.log(&[done]).len() > seen);
+}
+
+#[test]
+fn a_signal_changes_how_much_is_logged_without_a_restart() {
+    let backend = BackendDouble::start();
+    let program = Program::run(
+        PROGRAM,
+        Proxy::before(backend.address()).set("[log]\nlevel = \"info\"\n"),
+    );
+    let connected = || program.log(&["\"DEBUG\"", "\"connected\""]).len();
+    drop(Client::greeted(program.plain()));
+    assert_eq!(connected(), 0);
+    log_level(
+        &program,
+        "level = \"info\"",
+        "level = \"warn,lazaret_proxy=debug\"",
+    );
+    // The level follows a moment after the line that says so.
+    program.until("a session at level debug", || {
+        drop(Client::greeted(program.plain()));
+        connected() > 0
+    });
+    let path = program.dir().join("lazaret.toml");
+    let text = std::fs::read_to_string(&path).expect("our directory");
+    let text = text.replacen("warn,lazaret_proxy", "wran,lazaret_proxy", 1);
+    std::fs::write(&path, text).expect("our directory");
+    program.signal("HUP");
+    program.logs(&["`wran` is no level"]);
+    let before = connected();
+    drop(Client::greeted(program.plain()));
+    program.until("the level before it holds", || connected() > before);
+}
+
 const BEGINNING: [(&str, &str); 4] = [
     ("EHLO a", "250 *"),
     ("MAIL FROM:<a@example.com>", "250 *"),

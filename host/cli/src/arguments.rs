@@ -34,7 +34,7 @@ pub struct LogArguments {
     /// Lines for people, or one JSON object a line
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// Least important level to log, e.g. `debug`, or by module, e.g. `info,lazaret_proxy=debug`
+    /// Least important level to log, e.g. `debug`, or by module, e.g. `info,lazaret_proxy=debug`; for `run` instead of `[log] level`
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log: Option<String>,
 }
@@ -57,7 +57,7 @@ pub enum Command {
     Check(Check),
     /// Show why something was refused, or taken: the decision behind an id in a reply
     Explain(Explain),
-    /// Show the running filters, or switch them between observing and enforcing
+    /// Show the running filters, switch them between observing and enforcing, or install those that come along
     Filters(Filters),
     /// Show what a filter exports, imports and therefore may ask for
     Inspect(Inspect),
@@ -146,16 +146,20 @@ pub struct Explain {
 /// `lazaret filters`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Talks to the proxy that runs with this configuration, as its user or as root, over its control socket. A switch holds from
-the next question on.
+`list`, `observe` and `enforce` talk to the proxy that runs with this configuration, as its user or as root, over its control
+socket; a switch holds from the next question on. `shipped` and `install` ask nobody.
 
-Exit codes: 0 done, 1 no such filter, 2 usage, 75 no proxy runs.
+Exit codes: 0 done, 1 no such filter, or a .wasm of another hand was kept, 2 usage, or a file cannot be written, 75 no
+proxy runs.
 
 Examples:
   lazaret filters list
   lazaret filters observe                 let everything in, record what filters would have done
   lazaret filters observe rules --config /etc/lazaret/lazaret.toml
-  lazaret filters enforce                 take back all that was switched")]
+  lazaret filters enforce                 take back all that was switched
+  lazaret filters shipped                 the filters that this program brings along
+  lazaret filters install dnsbl auth --dir /etc/lazaret/filters.d
+  lazaret filters install --dir filters.d   the components of all .toml that are there, as after an upgrade")]
 pub struct Filters {
     /// What to do
     #[command(subcommand)]
@@ -183,6 +187,33 @@ pub enum FiltersAction {
         #[command(flatten)]
         target: Target,
     },
+    /// Show the filters that this program brings along
+    Shipped(Print),
+    /// Write filters that it brings along into a filter directory
+    Install(Install),
+}
+
+/// `lazaret filters install`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+What is missing is written, and what is still as an earlier lazaret wrote it (`.shipped` remembers) is renewed. A file that
+you wrote or changed is never touched. A filter whose .toml is there under another number keeps that number.
+
+Exit codes: 0 done, 1 no such filter, or a .wasm of another hand was kept, 2 usage, or a file cannot be written.
+
+Examples:
+  lazaret filters install dnsbl auth greylist --dir /etc/lazaret/filters.d
+  lazaret filters install --dir filters.d --json")]
+pub struct Install {
+    /// Filters, see `lazaret filters shipped` [default: those whose .toml is in DIR]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The filter directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// How to print
+    #[command(flatten)]
+    pub print: Print,
 }
 
 /// Which proxy is asked, and how its answer is printed.
@@ -225,14 +256,21 @@ pub struct Print {
 /// `lazaret try`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-No network and no configuration; the filters run in their sandboxes, with their limits.
+No network and no configuration; the filters run in their sandboxes, with their limits. State is in memory and empty at
+first. Client and envelope are those of the flags: what a message says of its own way is not believed.
 
-Exit codes: 0 tried, whatever the verdict, 1 a filter cannot be loaded, 2 usage, or a file cannot be read.
+A directory, or several files, are tried side by side and counted by folder: the directories right below the one that is
+named. Files that begin with a dot or with README are passed over. Ctrl-C prints what was tried so far.
+
+Exit codes: 0 tried, whatever the verdict, 1 a filter cannot be loaded, 2 usage, or a file cannot be read, 75 stopped by
+Ctrl-C.
 
 Examples:
   lazaret try --filters lazaret-demo/filters.d mail.eml
   lazaret try --filter my-filter.wasm mail.eml --from alice@example.com --rcpt bob@example.org
-  lazaret try --filter my-filter.wasm mail.eml --ip 203.0.113.9 --helo mail.example.com --json")]
+  lazaret try --filter my-filter.wasm mail.eml --ip 203.0.113.9 --helo mail.example.com --json
+  lazaret try --filters examples/mx.d path/to/corpus --without greylist
+  lazaret try --filters examples/mx.d path/to/ham path/to/spam --json --each")]
 pub struct Try {
     /// A filter; its rights are read from the `.toml` beside it, and are generous where there is none. May be repeated
     #[arg(long, value_name = "FILE", required_unless_present = "filters")]
@@ -240,8 +278,15 @@ pub struct Try {
     /// A filter directory; its filters are asked in name order, before those of --filter
     #[arg(long, value_name = "DIR")]
     pub filters: Option<PathBuf>,
-    /// The message; lines may end in LF or CRLF
-    pub mail: PathBuf,
+    /// A filter that is left out, by its name without its number. May be repeated
+    #[arg(long, value_name = "NAME")]
+    pub without: Vec<String>,
+    /// The message, or directories of them; lines may end in LF or CRLF
+    #[arg(required = true)]
+    pub mail: Vec<PathBuf>,
+    /// With directories: one line for each message too, tab-separated; with --json one object a line
+    #[arg(long)]
+    pub each: bool,
     /// Envelope sender; "" is the null sender
     #[arg(long, value_name = "ADDRESS", default_value = "sender@example.com")]
     pub from: String,

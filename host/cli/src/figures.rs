@@ -1,14 +1,42 @@
-//! What filters count and measure (`metrics` of the contract), shown at the admin port beside what the proxy counts.
+//! What filters count and measure (`metrics` of the contract), and the sandboxes they run in, shown at the admin port
+//! beside what the proxy counts.
 
+use std::sync::Arc;
+
+use lazaret_engine::{Engine, Slots};
 use lazaret_metrics::Scrape;
 use lazaret_proxy::MetricsRegistry;
 use lazaret_services::Services;
 use lazaret_services::metrics::{Figure, Sample};
 
 /// Tells the figures of filters at each scrape, as `lazaret_guest_count_total` and `lazaret_guest_gauge`, by filter and name.
-pub fn publish(registry: &MetricsRegistry, services: &Services) {
+pub fn of_filters(registry: &MetricsRegistry, services: &Services) {
     let figures = services.metrics().clone();
     registry.on_scrape(move |scrape| tell(scrape, &figures.samples()));
+}
+
+/// Tells at each scrape how many slots for sandboxes are in use, as `lazaret_sandboxes` by state, and how many there are.
+pub fn of_sandboxes(registry: &MetricsRegistry, engine: &Arc<Engine>) {
+    let engine = Arc::downgrade(engine);
+    registry.on_scrape(move |scrape| {
+        if let Some(engine) = engine.upgrade() {
+            tell_slots(scrape, engine.slots_now());
+        }
+    });
+}
+
+fn tell_slots(scrape: &mut Scrape<'_>, slots: Slots) {
+    let states = [("used", slots.used()), ("free", slots.free)];
+    let labels = states.map(|(state, _)| [("state", state)]);
+    let counts = states.map(|(_, count)| count as f64);
+    let samples: Vec<_> = labels.iter().map(|it| &it[..]).zip(counts).collect();
+    let help = "Slots for sandboxes; a filter of several modules takes several";
+    scrape.gauge("sandboxes", help, &samples);
+    let idle = [(&[][..], slots.idle as f64)];
+    let help = "Sandboxes that wait for the next question of their transaction; given up where none is free";
+    scrape.gauge("sandboxes_idle", help, &idle);
+    let limit = [(&[][..], slots.limit as f64)];
+    scrape.gauge("sandboxes_limit", "Slots that there are", &limit);
 }
 
 fn tell(scrape: &mut Scrape<'_>, samples: &[Sample]) {
@@ -42,6 +70,26 @@ fn tell(scrape: &mut Scrape<'_>, samples: &[Sample]) {
 mod tests {
     use lazaret_proxy::MetricsRegistry;
     use lazaret_services::metrics::Registry;
+
+    #[test]
+    fn slots_are_told_by_state() {
+        let registry = MetricsRegistry::new();
+        let slots = lazaret_engine::Slots {
+            limit: 1000,
+            free: 990,
+            idle: 4,
+        };
+        registry.on_scrape(move |scrape| super::tell_slots(scrape, slots));
+        let text = registry.render();
+        for line in [
+            "lazaret_sandboxes{state=\"used\"} 10.0",
+            "lazaret_sandboxes{state=\"free\"} 990.0",
+            "lazaret_sandboxes_idle 4.0",
+            "lazaret_sandboxes_limit 1000.0",
+        ] {
+            assert!(text.lines().any(|it| it == line), "no {line} in\n{text}");
+        }
+    }
 
     #[test]
     fn each_filter_has_its_own_figures() {

@@ -17,6 +17,7 @@ pub mod output;
 pub mod prepare;
 pub mod run;
 pub mod service;
+pub mod shipped;
 pub mod signals;
 pub mod trial;
 pub mod wire;
@@ -26,6 +27,10 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use exit::{Exit, Failure};
+
+/// Of the program and of all tests that start it. Chosen by measurement: docs/performance.md, "What was gained".
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The program: reads the command line, runs the command, says what went wrong on standard error.
 pub fn main() -> ExitCode {

@@ -7,7 +7,7 @@ use lazaret_proxy::Config;
 use crate::arguments::Run;
 use crate::exit::{Exit, Failure};
 use crate::service::Service;
-use crate::{signals, wire};
+use crate::{logging, signals, wire};
 
 /// Where the configuration is looked for when none is named.
 const USUAL_PLACES: [&str; 2] = ["./lazaret.toml", "/etc/lazaret/lazaret.toml"];
@@ -15,10 +15,10 @@ const USUAL_PLACES: [&str; 2] = ["./lazaret.toml", "/etc/lazaret/lazaret.toml"];
 /// Reads the configuration, listens, serves until SIGTERM or Ctrl-C, drains.
 pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let config = Config::read(&find_config(arguments.config.as_deref())?)?;
-    let (stop, hangup) = (signals::stop()?, signals::hangup()?);
+    logging::follow(&config.log);
+    let (stop, hangup) = (signals::stop(signals::DRAINS)?, signals::hangup()?);
     let (proxy, services) = wire::start(config).await?;
-    crate::logging::publish(&proxy.metrics());
-    crate::figures::publish(&proxy.metrics(), &services);
+    logging::publish(&proxy.metrics());
     let service = Service::new(proxy.pulse());
     service.reloads(hangup, proxy.reloader());
     for (listener, address) in proxy.addresses() {

@@ -8,6 +8,7 @@ use sd_notify::NotifyState;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::logging;
 use crate::signals::Hangup;
 
 /// How often `systemctl status` gets a new line where no watchdog asks for more.
@@ -45,6 +46,7 @@ impl Service {
             while hangup.comes().await {
                 service.reloading();
                 reloader.reloaded().await;
+                logging::follow(&service.pulse.log_levels());
                 service.ready();
             }
         })

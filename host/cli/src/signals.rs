@@ -6,13 +6,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
 
-/// Starts listening for signals at once; the future ends when the program shall drain.
-pub fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+/// What a proxy does at the first signal.
+pub const DRAINS: &str = "stopping: no new connections, transactions under way may finish";
+
+/// Starts listening for signals at once; the future ends at the first, when the program shall drain, and `notice` is logged.
+pub fn stop(notice: &'static str) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     Ok(async move {
         either(&mut terminate, &mut interrupt).await;
-        tracing::info!("stopping: no new connections, transactions under way may finish");
+        tracing::info!("{notice}");
         tokio::spawn(async move {
             either(&mut terminate, &mut interrupt).await;
             tracing::warn!("second signal: ending at once");

@@ -10,6 +10,7 @@ use lazaret_proxy::{Config, Proxy};
 use lazaret_services::{Services, Settings, dns, state};
 
 use crate::exit::Failure;
+use crate::figures;
 
 /// What `/proc` calls the running program, also when its file was replaced by an upgrade meanwhile.
 const OURSELVES: &str = "/proc/self/exe";
@@ -60,6 +61,10 @@ pub async fn aside(zone: Option<&Path>) -> Result<Services, Failure> {
 
 /// An engine as every command uses it. Compiled code is kept in `cache`, or in the usual place of the user.
 pub fn engine(cache: Option<&Path>, services: Services) -> Result<Arc<dyn Loader>, Failure> {
+    Ok(sandboxes(cache, services)?)
+}
+
+fn sandboxes(cache: Option<&Path>, services: Services) -> Result<Arc<Engine>, Failure> {
     let settings = EngineSettings {
         preparer: Preparer::Child {
             program: ourselves()?,
@@ -112,11 +117,16 @@ fn usual_place(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     ours.or_else(|| Some(of_user()?.join("lazaret")))
 }
 
-/// Loads the filters and listens; nothing is served before [`Proxy::run`].
+/// Loads the filters, listens, and counts; nothing is served before [`Proxy::run`].
 pub async fn start(config: Config) -> Result<(Proxy, Services), Failure> {
     let services = services(&config).await?;
-    let engine = engine(config.cache.as_deref(), services.clone())?;
-    let proxy = Proxy::bind(config, engine).await.map_err(Failure::usage)?;
+    let engine = sandboxes(config.cache.as_deref(), services.clone())?;
+    let loader: Arc<dyn Loader> = Arc::clone(&engine) as _;
+    let proxy = Proxy::bind(config, loader).await.map_err(Failure::usage)?;
+    figures::of_filters(&proxy.metrics(), &services);
+    figures::of_sandboxes(&proxy.metrics(), &engine);
+    let told = services.clone();
+    proxy.ask_services(move || told.troubles());
     Ok((proxy, services))
 }
 

@@ -60,6 +60,24 @@ pub struct Turn {
     _alone: OwnedMutexGuard<()>,
 }
 
+/// The slots for sandboxes at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// that there are
+    pub limit: usize,
+    /// that nobody holds
+    pub free: usize,
+    /// sandboxes, not slots, that wait for the next question of their transaction
+    pub idle: usize,
+}
+
+impl Slots {
+    /// Slots that sandboxes hold.
+    pub fn used(&self) -> usize {
+        self.limit.saturating_sub(self.free)
+    }
+}
+
 /// The engine cannot be made on this machine.
 #[derive(Debug, thiserror::Error)]
 #[error("the WebAssembly engine cannot be started: {0}")]
@@ -112,6 +130,15 @@ impl Engine {
     /// Slots for sandboxes that are free now.
     pub fn free_slots(&self) -> usize {
         self.shared.slots.available_permits()
+    }
+
+    /// The slots for sandboxes now.
+    pub fn slots_now(&self) -> Slots {
+        Slots {
+            limit: self.shared.settings.sandboxes as usize,
+            free: self.free_slots(),
+            idle: self.shared.idle.waiting_now(),
+        }
     }
 
     /// Preparations that were ordered so far; what came from the cache needed none.

@@ -65,6 +65,11 @@ impl<T> Idle<T> {
         given
     }
 
+    /// How many wait.
+    pub fn waiting_now(&self) -> usize {
+        self.waiting().things.len()
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
         self.waiting.lock().expect("no holder of the list panics")
     }
@@ -101,6 +106,7 @@ mod tests {
     fn the_longest_waiting_are_given_up_first() {
         let idle = Arc::new(Idle::default());
         let tickets = ["first", "second", "third"].map(|thing| idle.put(thing));
+        assert_eq!(idle.waiting_now(), 3);
         assert_eq!(idle.give_up(2, AT_ONCE), ["first", "second"]);
         let taken = tickets.map(Ticket::take);
         assert_eq!(taken, [None, None, Some("third")]);

@@ -41,7 +41,7 @@ mod text;
 
 pub use cache::{CacheError, check_cache};
 pub use contract::{Permission, Treatment, VERSION};
-pub use engine::{Engine, EngineError};
+pub use engine::{Engine, EngineError, Slots};
 pub use files::{inspect_file, read_file};
 pub use inspect::{Configure, Inspection, Preparation, inspect, stage_names};
 pub use prepare::serve_preparation;

@@ -9,6 +9,7 @@ mod child;
 mod configure;
 mod frames;
 mod parent;
+mod pipe;
 mod progress;
 mod relay;
 mod snapshot;

@@ -24,6 +24,24 @@ pub struct Session {
     pub early_talker: bool,
 }
 
+impl Session {
+    /// Of a client that has said nothing yet, in the clear.
+    pub fn new(id: Arc<str>, listener: &Arc<str>, client: SocketAddr) -> Self {
+        Self {
+            id,
+            listener: Arc::clone(listener),
+            client: Party {
+                address: SocketAddr::new(client.ip().to_canonical(), client.port()),
+                name: ClientName::default(),
+            },
+            hello: None,
+            tls: None,
+            user: None,
+            early_talker: false,
+        }
+    }
+}
+
 /// The client's address.
 #[derive(Clone, Debug)]
 pub struct Party {

@@ -73,6 +73,7 @@ async fn status(State(sites): State<Arc<Sites>>) -> Json<Value> {
             "failures": site.metrics.failures(),
         },
         "chain": site.standing.report(),
+        "services": { "troubles": site.troubles_of_services() },
         "transactions": site.metrics.fates(),
         "no-sandbox": site.metrics.no_sandbox.get(),
         "degraded": site.degraded(),

@@ -120,7 +120,7 @@ impl Drop for Admitted {
 }
 
 /// One IPv6 customer has a /64: addresses in it are one client.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => {

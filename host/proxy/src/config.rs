@@ -7,6 +7,7 @@ mod certificate;
 mod dns;
 mod limits;
 mod listener;
+mod log;
 mod recipients;
 mod roots;
 mod state;
@@ -27,6 +28,7 @@ pub use limits::{Deadlines, Limits, Reload};
 pub use listener::{
     Balancers, ClientCertificates, LeastTls, ListenerConfig, ListenerTls, Others, TlsTerms,
 };
+pub use log::LogLevels;
 pub use recipients::{DomainPattern, Recipients};
 pub use state::State;
 
@@ -66,6 +68,8 @@ pub struct Config {
     pub limits: Limits,
     /// times
     pub deadlines: Deadlines,
+    /// what is worth a line in the log
+    pub log: LogLevels,
     /// where `/healthz` and `/status` are served; default nowhere
     pub admin: Vec<SocketAddr>,
     /// the socket by which `lazaret filters` reaches this proxy; None: a place derived from `path`, see
@@ -115,6 +119,7 @@ impl Config {
             listeners,
             dns: written.dns.check(source)?,
             limits: written.limits.check(source)?,
+            log: written.log.check(source)?,
             deadlines: written.deadlines.check(source)?,
             mode: written.mode.into(),
             reload: written.reload.check(source)?,
@@ -147,6 +152,8 @@ struct Written {
     limits: limits::Written,
     #[serde(default)]
     deadlines: limits::WrittenDeadlines,
+    #[serde(default)]
+    log: log::Written,
     #[serde(default)]
     admin: Admin,
     #[serde(default)]

@@ -1,11 +1,15 @@
-//! One client: one loop over the events of [`lazaret_smtp::Server`]. Stages are in [`stages`], the end of data in
-//! [`ending`], errors turn to replies in [`replies`]; sockets and clocks are here and in [`pace`].
+//! One client: one loop over the events of [`lazaret_smtp::Server`]. How it comes in is in [`arrival`], stages are in
+//! [`stages`], the end of data in [`ending`], errors turn to replies in [`replies`], what is noted is in [`record`];
+//! sockets and clocks are here and in [`pace`].
 
+mod arrival;
 mod conclusion;
 mod ending;
 mod intake;
 mod log;
 mod pace;
+mod presented;
+mod record;
 mod replies;
 mod stages;
 mod trace;
@@ -22,17 +26,17 @@ use std::task::{Poll, ready};
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
-use lazaret_mail::{Action, Chain, Decision, Judge, Party, Session, Stage, Tls};
+use lazaret_mail::{Chain, Judge, Session, Stage};
 use lazaret_smtp::{CloseReason, Event, LineFeeds, Own, Path, Reply, Server, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
-use crate::backend::{Delivery, Error, Introduction};
+use crate::backend::{Delivery, Introduction};
 use crate::door::{Door, DoorTls};
-use crate::explain::{By, Case, Of};
+use crate::explain::{By, Case};
 use crate::fate::Fate;
 use crate::metrics::DoorMetrics;
 use crate::site::Site;
@@ -95,20 +99,8 @@ enum Turn {
 
 impl Connection {
     pub(crate) fn new(site: Arc<Site>, door: Arc<Door>, client: SocketAddr) -> Self {
-        let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-        let trust = Trust::of(&door, client.ip());
-        let session = Session {
-            id: crate::id::session_id(),
-            listener: Arc::clone(&door.name),
-            client: Party {
-                address: client,
-                name: lazaret_mail::ClientName::default(),
-            },
-            hello: None,
-            tls: None,
-            user: None,
-            early_talker: false,
-        };
+        let session = Session::new(crate::id::session_id(), &door.name, client);
+        let trust = Trust::of(&door, session.client.address.ip());
         let chain = chain(&site, trust);
         let session = Arc::new(session);
         let case = site.decisions.open(|home| Case::new(home, &session));
@@ -166,44 +158,6 @@ impl Connection {
         }
     }
 
-    /// Implicit TLS, the look for early talk, the stage connect and the greeting.
-    async fn open(&mut self, tcp: TcpStream) -> io::Result<Wire> {
-        // Replies are small and each is waited for: Nagle would add 40 ms to each.
-        drop(tcp.set_nodelay(true));
-        let wire = match &self.door.tls {
-            DoorTls::Implicit(acceptor) => {
-                let (wire, facts) = acceptor.accept(tcp, self.site.deadlines.handshake).await?;
-                self.server.tls_established();
-                self.note_tls(facts);
-                wire
-            }
-            _ => {
-                self.look_for_early_talk(&tcp).await;
-                Wire::Plain(tcp)
-            }
-        };
-        stages::connect(self).await;
-        Ok(wire)
-    }
-
-    /// RFC 5321 section 4.3.1: the client waits for the greeting. Only noticed; filters judge it.
-    async fn look_for_early_talk(&mut self, tcp: &TcpStream) {
-        if self.trust == Trust::Trusted {
-            return;
-        }
-        let delay = self.site.deadlines.greet_delay;
-        if !delay.is_zero() {
-            sleep(delay).await;
-        }
-        let mut octet = [MaybeUninit::uninit()];
-        if socket2::SockRef::from(tcp)
-            .peek(&mut octet)
-            .is_ok_and(|octets| octets > 0)
-        {
-            Arc::make_mut(&mut self.session).early_talker = true;
-        }
-    }
-
     /// The conversation, in the clear and then perhaps in TLS.
     async fn talk(&mut self, mut wire: Wire) -> &'static str {
         loop {
@@ -228,7 +182,10 @@ impl Connection {
     /// otherwise be in the task of every client that says nothing.
     async fn converse(&mut self, wire: &mut Wire) -> Turn {
         loop {
-            match self.server.next() {
+            let event = self.server.next();
+            let refusals = self.server.take_refusals();
+            let refusal = refusals.and_then(|refusals| self.note_refusals(refusals));
+            match event {
                 Event::NeedInput => {
                     if let Err(reason) = self.listen(wire).await {
                         return Turn::Over(reason);
@@ -267,7 +224,7 @@ impl Connection {
                     self.server.answer(reply);
                 }
                 Event::Quit => {}
-                Event::Close(reason) => return Box::pin(self.over(wire, reason)).await,
+                Event::Close(reason) => return Box::pin(self.over(wire, reason, refusal)).await,
             }
         }
     }
@@ -282,15 +239,13 @@ impl Connection {
         }
     }
 
-    /// The machine ends the session. What we asked for has its own line in the log.
-    async fn over(&mut self, wire: &mut Wire, reason: CloseReason) -> Turn {
+    /// The machine ends the session, perhaps with a refusal. What we asked for has its own line in the log.
+    async fn over(&mut self, wire: &mut Wire, reason: CloseReason, reply: Option<Reply>) -> Turn {
         if !matches!(reason, CloseReason::Quit | CloseReason::Asked) {
             log::closed(&self.session, words(reason));
         }
         let reason = words(reason);
-        let reply = self.server.take_refusal();
         self.end_transaction(Conclusion::early(fate(reason), reply.as_ref(), By::Us));
-        self.note_refusal(reply);
         match self.flush(wire).await {
             Ok(()) => Turn::Over(reason),
             Err(reason) => Turn::Over(reason),
@@ -299,8 +254,6 @@ impl Connection {
 
     /// Writes what waits and reads what comes. A deadline or a shutdown queues a reply; an error is the end.
     async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
-        let refusal = self.server.take_refusal();
-        self.note_refusal(refusal);
         // Whatever was answered was a command: NOOP and RSET are no events.
         if !self.server.output().is_empty() && !self.is_receiving() {
             self.pace.restart();
@@ -375,30 +328,6 @@ impl Connection {
         }
     }
 
-    /// The handshake. What the client sent in the clear behind STARTTLS is gone; so is all it said before.
-    async fn start_tls(&mut self, wire: Wire) -> io::Result<Wire> {
-        let DoorTls::Starttls(acceptor) = &self.door.tls else {
-            return Err(io::Error::other("STARTTLS on a listener without it"));
-        };
-        let tcp = wire
-            .into_plain()
-            .ok_or_else(|| io::Error::other("STARTTLS inside TLS"))?;
-        let (wire, facts) = acceptor.accept(tcp, self.site.deadlines.handshake).await?;
-        self.server.tls_established();
-        self.drop_transaction(Fate::Reset);
-        self.delivery.let_go();
-        self.note_tls(facts);
-        self.pace.restart();
-        Ok(wire)
-    }
-
-    fn note_tls(&mut self, facts: Tls) {
-        self.counts.tls(&facts.version);
-        let session = Arc::make_mut(&mut self.session);
-        session.tls = Some(Arc::new(facts));
-        session.hello = None;
-    }
-
     /// MAIL came.
     fn begin(&mut self, chain: &Chain, path: &Path) {
         self.transactions += 1;
@@ -428,30 +357,6 @@ impl Connection {
         self.delivery.reset();
     }
 
-    /// A recipient was refused by ourselves or by the backend.
-    fn recipient_refused(&mut self, path: &Path, reply: &Reply, by: By) {
-        self.count_refused();
-        let of = Of::Address(path.address.clone());
-        self.case
-            .refused(&self.session, Some(Stage::Rcpt), of, reply, by);
-    }
-
-    /// A command was refused before any stage.
-    fn note_refusal(&self, reply: Option<Reply>) {
-        if let Some(reply) = reply {
-            self.counts.command_refused();
-            self.case
-                .refused(&self.session, None, Of::Itself, &reply, By::Us);
-        }
-    }
-
-    fn count_refused(&mut self) {
-        self.counts.recipient(false);
-        if let Some(transaction) = &mut self.transaction {
-            transaction.refused += 1;
-        }
-    }
-
     /// The newest generation of the chain; nothing for trusted clients.
     fn chain(&self) -> Arc<Chain> {
         chain(&self.site, self.trust)
@@ -469,51 +374,6 @@ impl Connection {
             session: Arc::clone(&self.session),
             protocol: self.protocol,
             dialogue: self.case.dialogue.clone(),
-        }
-    }
-
-    /// What the client hears instead of the backend's answer; what went wrong is in the log.
-    fn backend_failed(&mut self, error: &Error) -> Reply {
-        if let Some(transaction) = &mut self.transaction {
-            transaction.problem = Some(error.to_string());
-        }
-        tracing::warn!(session = %self.session.id, %error, "backend");
-        self.site
-            .metrics
-            .backend_failures
-            .with([error.kind()])
-            .inc();
-        replies::backend(error, &self.session.id)
-    }
-
-    /// [`note`](Self::note) and [`hold`](Self::hold), and a line in the log if the client is refused outside of a
-    /// transaction; `of` is what.
-    async fn obey(&mut self, stage: Stage, of: Of, decision: &mut Decision) {
-        if let Action::Refuse(reply) | Action::Close(reply) = &decision.action
-            && self.transaction.is_none()
-        {
-            let of = of.word().unwrap_or_default();
-            log::refused(&self.session, stage, of, reply, decision.by.as_deref());
-        }
-        self.note(stage, of, decision);
-        self.hold(decision).await;
-    }
-
-    /// Records and counts what filters said: their records are taken out of the decision.
-    fn note(&mut self, stage: Stage, of: Of, decision: &mut Decision) {
-        log::records(&self.session, decision);
-        self.site.metrics.judged(decision);
-        self.counts.stage(stage, decision);
-        if let Some(transaction) = &mut self.transaction {
-            transaction.clock.filters += decision.wall();
-        }
-        self.case.judged(&self.session, stage, of, decision);
-    }
-
-    /// Holds the reply back as long as filters asked, without a thread.
-    async fn hold(&mut self, decision: &Decision) {
-        if !decision.pace.is_zero() {
-            pace::holding(&mut self.delivery, sleep(decision.pace)).await;
         }
     }
 }

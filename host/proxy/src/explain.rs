@@ -10,6 +10,9 @@ pub mod report;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use lazaret_mail::Session;
+use lazaret_smtp::Reply;
+
 pub(crate) use case::Case;
 pub(crate) use entry::{By, Ended, Entry, Judgement, Of, Phases, Transaction};
 pub use report::Explanation;
@@ -69,6 +72,11 @@ impl Decisions {
         let gone = lock(ring).push(entry);
         // Freed when the lock is free again.
         drop(gone);
+    }
+
+    /// A client was turned away before it had a session.
+    pub(crate) fn turned_away(&self, session: Session, reply: Reply) {
+        self.enter(Arc::new(Entry::turned_away(session, reply)));
     }
 
     /// How many are kept, and their octets.

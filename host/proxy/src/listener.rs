@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lazaret_mail::Session;
+use lazaret_smtp::{Code, Enhanced, Reply};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -183,28 +185,48 @@ enum Refused {
     NotBalanced,
 }
 
+impl Refused {
+    /// The limit by its key, for the counters and the log.
+    fn limit(&self) -> &'static str {
+        match self {
+            Refused::Full(Full::All) => "connections",
+            Refused::Full(Full::Client) => "connections-per-client",
+            Refused::NoDescriptors => "file descriptors",
+            Refused::NotBalanced => "proxy-protocol",
+        }
+    }
+
+    fn reply(&self, id: &str) -> Reply {
+        let (code, enhanced, text) = match self {
+            Refused::Full(Full::All) | Refused::NoDescriptors => (
+                Code::UNAVAILABLE,
+                Enhanced::new(4, 3, 2),
+                "Too many connections, try later",
+            ),
+            Refused::Full(Full::Client) => (
+                Code::UNAVAILABLE,
+                Enhanced::new(4, 7, 0),
+                "Too many connections from you, try later",
+            ),
+            Refused::NotBalanced => (Code::FAILED, Enhanced::new(5, 7, 1), "No service here"),
+        };
+        Reply::new(code, enhanced, text).naming(id)
+    }
+}
+
 /// One try to say why, without waiting: whoever fills our places must not cost a task each.
 fn turn_away(site: &Site, door: &Door, tcp: &TcpStream, client: SocketAddr, refused: Refused) {
-    let (limit, text) = match refused {
-        Refused::Full(Full::All) => ("connections", "421 4.3.2 Too many connections, try later"),
-        Refused::Full(Full::Client) => (
-            "connections-per-client",
-            "421 4.7.0 Too many connections from you, try later",
-        ),
-        Refused::NoDescriptors => (
-            "file descriptors",
-            "421 4.3.2 Too many connections, try later",
-        ),
-        Refused::NotBalanced => ("proxy-protocol", "554 5.7.1 No service here"),
-    };
+    let limit = refused.limit();
     site.metrics.door(&door.name).turned_away(limit);
     let id = session_id();
     tracing::info!(session = %id, listener = %door.name, %client, limit, "turned away");
+    let reply = refused.reply(&id);
     if !matches!(door.tls, DoorTls::Implicit(_)) {
         // A new socket takes one line at once.
-        let line = format!("{text} ({id})\r\n");
-        drop(socket2::SockRef::from(tcp).send(line.as_bytes()));
+        drop(socket2::SockRef::from(tcp).send(reply.to_string().as_bytes()));
     }
+    site.decisions
+        .turned_away(Session::new(id, &door.name, client), reply);
 }
 
 /// Waits longer after each error in a row: without file descriptors accepting fails at once, over and over.
@@ -230,5 +252,24 @@ impl BackOff {
         tracing::error!(%error, "clients cannot be accepted");
         sleep(self.0).await;
         self.0 = (self.0 * 2).min(MOST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_turned_away_hears_why_and_an_id() {
+        for (refused, begins) in [
+            (Refused::Full(Full::All), "421 4.3.2 "),
+            (Refused::Full(Full::Client), "421 4.7.0 "),
+            (Refused::NoDescriptors, "421 4.3.2 "),
+            (Refused::NotBalanced, "554 5.7.1 "),
+        ] {
+            let reply = refused.reply("7F3K2Q").to_string();
+            assert!(reply.starts_with(begins), "{reply}");
+            assert!(reply.ends_with(" (7F3K2Q)\r\n"), "{reply}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::admin;
 use crate::caretaker;
-use crate::config::{Config, ListenerConfig};
+use crate::config::{Config, ListenerConfig, LogLevels};
 use crate::control::{self, Control};
 use crate::filters::{self, Directory, Needs, Reloader, Standing, Watch};
 use crate::listener::Listener;
@@ -38,6 +38,11 @@ pub struct Proxy {
 pub struct Pulse(Arc<Sites>);
 
 impl Pulse {
+    /// What the configuration, as it holds now, wants to be logged.
+    pub fn log_levels(&self) -> LogLevels {
+        self.0.now().log.clone()
+    }
+
     /// `12 clients, generation 3`, and what is wrong.
     pub fn line(&self) -> String {
         let site = self.0.now();
@@ -167,9 +172,22 @@ impl Proxy {
         self.listeners.iter().filter_map(address).collect()
     }
 
+    /// Where the admin port is, in the order of the configuration.
+    pub fn admin_addresses(&self) -> Vec<SocketAddr> {
+        let addresses = self.admin.iter().map(TcpListener::local_addr);
+        addresses.filter_map(Result::ok).collect()
+    }
+
     /// What it counts; others add theirs, e.g. whoever runs the filters.
     pub fn metrics(&self) -> Arc<Registry> {
         Arc::clone(&self.sites.now().metrics.registry)
+    }
+
+    /// Whom to ask what does not work of the services that filters use, for `/status` and `/healthz`. The first one named
+    /// is asked.
+    pub fn ask_services(&self, tell: impl Fn() -> Vec<String> + Send + Sync + 'static) {
+        // Shared by all generations of the site.
+        let _ = self.sites.now().services.set(Box::new(tell));
     }
 
     /// The filters that are asked now.

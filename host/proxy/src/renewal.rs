@@ -128,6 +128,7 @@ fn changed(before: &Config, next: &Config) -> Vec<String> {
         ("limits", before.limits != next.limits),
         ("deadlines", before.deadlines != next.deadlines),
         ("reload", before.reload != next.reload),
+        ("log", before.log != next.log),
     ];
     let listeners = before.listeners.iter().zip(&next.listeners);
     let listeners = listeners.filter(|(old, new)| old != new);

@@ -1,7 +1,7 @@
 //! What all sessions share, and what each listener adds.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -13,7 +13,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::admission::Admission;
 use crate::backend::Backend;
-use crate::config::{Config, Deadlines, Limits, Trace};
+use crate::config::{Config, Deadlines, Limits, LogLevels, Trace};
 use crate::descriptors;
 use crate::door::Door;
 use crate::explain::Decisions;
@@ -37,6 +37,7 @@ pub(crate) struct Site {
     pub(crate) limits: Limits,
     pub(crate) deadlines: Deadlines,
     pub(crate) trace: Trace,
+    pub(crate) log: LogLevels,
     /// how long sessions may go on after a shutdown was asked for
     pub(crate) grace: Duration,
     pub(crate) observers: Arc<Observers>,
@@ -44,6 +45,8 @@ pub(crate) struct Site {
     pub(crate) decisions: Arc<Decisions>,
     /// what runs of the filter directory, and what is wrong with it
     pub(crate) standing: Arc<Standing>,
+    /// what is wrong with the services that filters use
+    pub(crate) services: Services,
     /// one for each listener, in the order of the configuration at start
     pub(crate) doors: Vec<Arc<Door>>,
     /// why the configuration file, as it is now, does not hold
@@ -51,6 +54,9 @@ pub(crate) struct Site {
     /// true once a shutdown was asked for
     pub(crate) shutdown: watch::Receiver<bool>,
 }
+
+/// Tells what does not work at the moment of the services that filters use, in words.
+pub(crate) type Services = Arc<OnceLock<Box<dyn Fn() -> Vec<String> + Send + Sync>>>;
 
 /// The site as the configuration has it now. Whoever serves somebody takes it once and keeps it to the end.
 pub(crate) struct Sites {
@@ -107,6 +113,7 @@ impl Site {
             quarantine: config.quarantine.clone(),
             deadlines: config.deadlines.clone(),
             trace: config.trace,
+            log: config.log.clone(),
             grace: config.grace,
             observers: Arc::new(Observers::new(limits.observers)),
             decisions: Decisions::new(limits.decisions, limits.decisions_memory),
@@ -120,6 +127,7 @@ impl Site {
             metrics: Arc::new(metrics),
             standing: Arc::new(standing),
             outdated: Arc::default(),
+            services: Arc::default(),
             shutdown,
         }
     }
@@ -148,6 +156,7 @@ impl Site {
             quarantine: next.quarantine.clone(),
             deadlines: next.deadlines.clone(),
             trace: next.trace,
+            log: next.log.clone(),
             grace: next.grace,
             observers: match limits.observers == self.limits.observers {
                 true => Arc::clone(&self.observers),
@@ -180,12 +189,19 @@ impl Site {
         let suspended = self.standing.suspended().into_iter().map(|name| {
             format!("filter {name} failed over and over: it is not asked, its on-failure answers")
         });
+        let services = self.troubles_of_services().into_iter();
         configuration
             .into_iter()
             .chain(filters)
             .chain(certificates)
             .chain(suspended)
+            .chain(services.map(|trouble| format!("a service of filters does not work: {trouble}")))
             .collect()
+    }
+
+    /// What does not work of the services that filters use.
+    pub(crate) fn troubles_of_services(&self) -> Vec<String> {
+        self.services.get().map_or_else(Vec::new, |tell| tell())
     }
 }
 
@@ -194,6 +210,7 @@ fn room(limits: &Limits) -> Room {
         memory_each: limits.spool_memory,
         memory_total: limits.spool_memory_total,
         in_flight: limits.in_flight,
+        in_flight_per_client: limits.in_flight_per_client,
     }
 }
 

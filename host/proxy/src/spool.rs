@@ -1,8 +1,11 @@
 //! Where a message waits for its verdict: in memory up to a limit, then in an unlinked file. Nothing survives a crash,
 //! and nothing needs to: the client has not been told 250 yet.
 
+mod share;
+
 use std::fs::File;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,6 +13,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::{Bytes, BytesMut};
 use lazaret_mail::Content;
 use tokio::task::spawn_blocking;
+
+use crate::admission::network;
+use share::{Share, Shares};
 
 /// Octets are handed to the disk in blocks of this size; a message in a file keeps no more in memory.
 const BLOCK: usize = 32 << 10;
@@ -31,6 +37,27 @@ pub(crate) struct Room {
     pub(crate) memory_total: usize,
     /// of all messages that have not been answered for, wherever they are
     pub(crate) in_flight: u64,
+    /// of those, from one client
+    pub(crate) in_flight_per_client: u64,
+}
+
+/// Which limit a message meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crowded {
+    /// `in-flight`
+    All,
+    /// `in-flight-per-client`
+    Client,
+}
+
+impl Crowded {
+    /// As in the configuration.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Crowded::All => "in-flight",
+            Crowded::Client => "in-flight-per-client",
+        }
+    }
 }
 
 /// Octets of messages now; shared by the spoolers of all configurations.
@@ -39,6 +66,7 @@ struct Usage {
     in_memory: AtomicUsize,
     in_files: AtomicUsize,
     in_flight: AtomicU64,
+    shares: Arc<Shares>,
 }
 
 /// A message being received.
@@ -67,6 +95,8 @@ struct Reservation {
     files: usize,
     /// in memory and in files
     in_flight: u64,
+    /// where they are counted for the client
+    share: Arc<Share>,
 }
 
 impl Spooler {
@@ -87,10 +117,16 @@ impl Spooler {
         })
     }
 
-    /// Would a message of this size find room? Not promised to it: it is asked again as its octets come.
-    pub(crate) fn has_room(&self, octets: u64) -> bool {
-        let taken = self.in_flight().saturating_add(octets);
-        taken <= self.room.in_flight
+    /// Which limit a message of this size from this client would meet. Not promised to it: it is asked again as its
+    /// octets come.
+    pub(crate) fn is_crowded(&self, client: IpAddr, octets: u64) -> Option<Crowded> {
+        let of_client = self
+            .usage
+            .shares
+            .now(network(client))
+            .saturating_add(octets);
+        self.room
+            .met_by(self.in_flight().saturating_add(octets), of_client)
     }
 
     /// Octets of messages that have not been answered for.
@@ -104,19 +140,31 @@ impl Spooler {
         (memory, self.usage.in_files.load(Ordering::Relaxed))
     }
 
-    /// Starts a message.
-    pub(crate) fn open(self: &Arc<Self>) -> Spool {
+    /// Starts a message of this client.
+    pub(crate) fn open(self: &Arc<Self>, client: IpAddr) -> Spool {
         let reservation = Reservation {
             spooler: Arc::clone(self),
             octets: 0,
             files: 0,
             in_flight: 0,
+            share: self.usage.shares.of(network(client)),
         };
         Spool {
             waiting: BytesMut::new(),
             file: None,
             filed: 0,
             reservation,
+        }
+    }
+}
+
+impl Room {
+    /// The limit that so many octets of all and of one client are over.
+    fn met_by(&self, all: u64, of_client: u64) -> Option<Crowded> {
+        match () {
+            () if of_client > self.in_flight_per_client => Some(Crowded::Client),
+            () if all > self.in_flight => Some(Crowded::All),
+            () => None,
         }
     }
 }
@@ -180,14 +228,18 @@ impl Spool {
 impl Reservation {
     /// Counts `octets` for this message; an error if that is more than may be in flight.
     fn admit(&mut self, octets: u64) -> io::Result<()> {
-        let (usage, most) = (&self.spooler.usage, self.spooler.room.in_flight);
-        let before = usage.in_flight.fetch_add(octets, Ordering::Relaxed);
+        let (usage, room) = (&self.spooler.usage, &self.spooler.room);
+        let all = usage.in_flight.fetch_add(octets, Ordering::Relaxed) + octets;
+        let of_client = self.share.add(octets);
         self.in_flight += octets;
-        match before + octets <= most {
-            true => Ok(()),
-            false => Err(io::Error::new(
+        match room.met_by(all, of_client) {
+            None => Ok(()),
+            Some(crowded) => Err(io::Error::new(
                 io::ErrorKind::QuotaExceeded,
-                format!("`in-flight` is reached: {before} octets of messages wait"),
+                format!(
+                    "`{}` is reached: {of_client} octets of this client, {all} of all",
+                    crowded.key()
+                ),
             )),
         }
     }
@@ -224,6 +276,7 @@ impl Drop for Reservation {
         self.release_memory();
         let in_flight = &self.spooler.usage.in_flight;
         in_flight.fetch_sub(self.in_flight, Ordering::Relaxed);
+        self.share.take_back(self.in_flight);
         let in_files = &self.spooler.usage.in_files;
         in_files.fetch_sub(self.files, Ordering::Relaxed);
     }
@@ -254,12 +307,16 @@ mod tests {
             memory_each,
             memory_total,
             in_flight: 1 << 30,
+            in_flight_per_client: 1 << 30,
         };
         Spooler::new(std::env::temp_dir(), room)
     }
 
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
     async fn spooled(spooler: &Arc<Spooler>, chunks: &[&[u8]]) -> Spooled {
-        let mut spool = spooler.open();
+        let mut spool = spooler.open(CLIENT);
         for chunk in chunks {
             spool.push(chunk).await.unwrap();
         }
@@ -293,7 +350,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_in_a_file_takes_little_memory() {
-        let mut spool = spooler(1, 1).open();
+        let mut spool = spooler(1, 1).open(CLIENT);
         for _ in 0..64 {
             spool.push(&[b'x'; 4096]).await.unwrap();
             assert!(spool.waiting.len() <= 2 * BLOCK);
@@ -303,7 +360,7 @@ mod tests {
     #[tokio::test]
     async fn the_head_is_read_from_memory_and_from_a_file() {
         for each in [1, 99] {
-            let mut spool = spooler(each, 99).open();
+            let mut spool = spooler(each, 99).open(CLIENT);
             spool.push(b"A: 1\r\n\r\nbo").await.unwrap();
             assert_eq!(&spool.head(8).await.unwrap()[..], b"A: 1\r\n\r\n");
             spool.push(b"dy").await.unwrap();
@@ -330,7 +387,7 @@ mod tests {
     async fn a_spool_directory_that_is_gone_is_an_error() {
         let nowhere = "/nowhere/at/all".into();
         let spooler = spooler(1, 1).renewed(nowhere, spooler(1, 1).room);
-        assert!(spooler.open().push(b"12").await.is_err());
+        assert!(spooler.open(CLIENT).push(b"12").await.is_err());
     }
 
     #[tokio::test]
@@ -339,11 +396,13 @@ mod tests {
             memory_each: 4,
             memory_total: 99,
             in_flight: 10,
+            in_flight_per_client: 10,
         };
         let spooler = Spooler::new(std::env::temp_dir(), room);
-        let (mut first, mut second) = (spooler.open(), spooler.open());
+        let (mut first, mut second) = (spooler.open(CLIENT), spooler.open(OTHER));
         first.push(b"123456").await.unwrap();
-        assert!(spooler.has_room(4) && !spooler.has_room(5));
+        assert_eq!(spooler.is_crowded(OTHER, 4), None);
+        assert_eq!(spooler.is_crowded(OTHER, 5), Some(Crowded::All));
         second.push(b"1234").await.unwrap();
         let full = second.push(b"5").await.unwrap_err();
         assert!(
@@ -361,8 +420,34 @@ mod tests {
                 ..room
             },
         );
-        assert!(next.has_room(1) && !next.has_room(2));
+        assert_eq!(next.is_crowded(OTHER, 1), None);
+        assert_eq!(next.is_crowded(OTHER, 2), Some(Crowded::All));
         drop(whole);
         assert_eq!(next.in_flight(), 0);
+    }
+
+    #[tokio::test]
+    async fn one_client_has_its_share_of_what_is_in_flight() {
+        let room = Room {
+            memory_each: 4,
+            memory_total: 99,
+            in_flight: 10,
+            in_flight_per_client: 6,
+        };
+        let spooler = Spooler::new(std::env::temp_dir(), room);
+        let (mut first, mut second) = (spooler.open(CLIENT), spooler.open(CLIENT));
+        first.push(b"1234").await.unwrap();
+        second.push(b"12").await.unwrap();
+        assert_eq!(spooler.is_crowded(CLIENT, 1), Some(Crowded::Client));
+        let full = second.push(b"3").await.unwrap_err();
+        assert!(
+            is_full(&full) && full.to_string().contains("`in-flight-per-client`"),
+            "{full}"
+        );
+        assert_eq!(spooler.is_crowded(OTHER, 3), None);
+        spooler.open(OTHER).push(b"123").await.unwrap();
+        drop((first, second));
+        assert_eq!(spooler.is_crowded(CLIENT, 6), None);
+        assert_eq!(spooler.in_flight(), 0);
     }
 }

@@ -168,10 +168,12 @@ impl Services {
         self.parts.state.settle().await;
     }
 
-    /// What does not work at the moment, in words: a store that is away, lists that changed and cannot be read.
+    /// What does not work at the moment, in words: a store that is away, resolvers that say nothing, lists that changed and
+    /// cannot be read.
     pub fn troubles(&self) -> Vec<String> {
         let mut troubles = self.parts.lists.troubles();
         troubles.extend(self.parts.state.trouble());
+        troubles.extend(self.parts.dns.trouble());
         troubles
     }
 

@@ -189,6 +189,42 @@ async fn a_silent_resolver_is_late_and_uses_up_the_time_of_the_call() {
 }
 
 #[tokio::test]
+async fn resolvers_that_say_nothing_are_a_trouble_until_one_answers() {
+    let speaks = Arc::new(AtomicU32::new(0));
+    let asked = speaks.clone();
+    let server = Server::start(move |query| {
+        let answers = asked.load(Ordering::Relaxed) > 0;
+        answers.then(|| response(query, OK, &[(A, vec![192, 0, 2, 1])]))
+    });
+    let names = server.names();
+    let question = |n: u32| query(&format!("q{n}.example"), Kind::A);
+    let grant = Grant {
+        time: PATIENCE,
+        ..Grant::default()
+    };
+    let few: Vec<_> = (0..4).map(question).collect();
+    names
+        .ask(&grant, &mut Budget::of(&grant), &few)
+        .await
+        .unwrap();
+    assert_eq!(names.trouble(), None, "some domains are slow");
+    let more = [question(4)];
+    names
+        .ask(&grant, &mut Budget::of(&grant), &more)
+        .await
+        .unwrap();
+    let trouble = names.trouble().unwrap();
+    assert!(
+        trouble.contains("did not answer the last 5 questions"),
+        "{trouble}"
+    );
+    speaks.store(1, Ordering::Relaxed);
+    let answer = ask(&names, "q9.example", Kind::A).await;
+    assert_eq!(answer.records(), ["192.0.2.1"]);
+    assert_eq!(names.trouble(), None);
+}
+
+#[tokio::test]
 async fn answers_for_somebody_else_are_not_believed() {
     let server = Server::start(|query| {
         let mut lie = response(query, OK, &[(A, vec![192, 0, 2, 66])]);

@@ -114,5 +114,5 @@ pub use extension::{Extensions, Keyword, Own};
 pub use parameter::Parameter;
 pub use proxy_header::{Origin, ProxyError, ProxyHeader};
 pub use reply::{Code, Reply};
-pub use server::{LineFeeds, Server, ServerConfig};
+pub use server::{LineFeeds, Refusal, Refusals, Server, ServerConfig, Wanted};
 pub use text::is_unsafe;

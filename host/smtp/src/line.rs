@@ -8,6 +8,7 @@ use memchr::{memchr, memchr3};
 
 use crate::command::{Command, CommandError, is_bdat, is_http};
 use crate::newline::{LineEnd, Newlines, Text};
+use crate::server::Wanted;
 
 /// Octets of one refused line that are swallowed before the session is closed.
 pub(crate) const MAX_SWALLOW: usize = 64 * 1024;
@@ -19,7 +20,9 @@ const TLS_HANDSHAKE: u8 = 0x16;
 #[derive(Debug)]
 pub(crate) enum Item {
     NeedInput,
-    Command(Result<Command, CommandError>),
+    Command(Command),
+    /// A line that is none, and what it seems to have been after.
+    Bad(CommandError, Wanted),
     /// A refused line goes on and on.
     Runaway,
 }
@@ -125,7 +128,7 @@ impl Lines {
 
     fn line(&mut self, scanned: usize, max: usize) -> Item {
         if self.buffer.first() == Some(&TLS_HANDSHAKE) {
-            return Item::Command(Err(CommandError::Foreign));
+            return Item::Bad(CommandError::Foreign, Wanted::Other);
         }
         let seen = self.buffer.len().min(max);
         let scanned = scanned.min(seen);
@@ -150,23 +153,28 @@ impl Lines {
     }
 
     fn command(&mut self, length: usize) -> Item {
-        let command = Command::parse(&self.buffer[..length]);
+        let line = &self.buffer[..length];
+        let item = match Command::parse(line) {
+            Ok(command) => Item::Command(command),
+            Err(error) => Item::Bad(error, Wanted::by(line)),
+        };
         self.buffer.advance(length + b"\r\n".len());
         self.mode = Mode::default();
-        Item::Command(command)
+        item
     }
 
     /// Refuses a line at its first fault; the rest of it is swallowed.
     fn refuse(&mut self, used: usize, error: CommandError) -> Item {
         if is_http(&self.buffer) {
-            return Item::Command(Err(CommandError::Foreign));
+            return Item::Bad(CommandError::Foreign, Wanted::Other);
         }
         if is_bdat(&self.buffer) {
-            return Item::Command(Err(CommandError::ChunkSize));
+            return Item::Bad(CommandError::ChunkSize, Wanted::Content);
         }
+        let wanted = Wanted::by(&self.buffer);
         self.buffer.advance(used);
         self.mode = Mode::Swallow { dropped: used };
-        Item::Command(Err(error))
+        Item::Bad(error, wanted)
     }
 
     /// Drops the rest of a refused line. Each bare LF is refused again, so that a client which
@@ -182,7 +190,7 @@ impl Lines {
                 },
                 false => Mode::default(),
             };
-            return bare.then_some(Item::Command(Err(CommandError::Octets)));
+            return bare.then_some(Item::Bad(CommandError::Octets, Wanted::Other));
         }
         if dropped + window == MAX_SWALLOW {
             return Some(Item::Runaway);

@@ -1,7 +1,6 @@
-//! The server machine: one client's session. All that changes its state is in this file and, for
-//! BDAT, in `chunks`.
+//! The server machine: one client's session. All that changes its state is in this file, for BDAT in
+//! `chunks` and for what the caller says in `answers`.
 
-use std::fmt::Write;
 use std::mem;
 
 use bytes::BytesMut;
@@ -9,20 +8,23 @@ use bytes::BytesMut;
 use crate::address::Path;
 use crate::argument::Argument;
 use crate::command::{Command, CommandError};
-use crate::data::{Decoded, Decoder};
+use crate::data::Decoded;
 use crate::event::{CloseReason, End, Event, Fault, Hello, HelloVerb};
 use crate::extension::{Extensions, Keyword};
 use crate::line::{Item, Lines};
 use crate::newline::Text;
-use crate::reply::{Code, Reply};
+use crate::reply::Reply;
 
+mod answers;
 mod chunks;
 mod config;
+mod refusal;
 mod state;
 
 use config::MIN_COMMAND;
 pub use config::{LineFeeds, ServerConfig};
-use state::{Announced, Content, Question, Session, State, Transaction};
+pub use refusal::{Refusal, Refusals, Wanted};
+use state::{Announced, Question, Session, State};
 
 /// One SMTP session, seen from the server. See the crate's page for how to drive it.
 #[derive(Debug)]
@@ -46,7 +48,7 @@ impl Server {
             limit: config.max_message,
             refusal: None,
             errors: 0,
-            refused: None,
+            refused: Refusals::default(),
             inside_tls: false,
         };
         Self {
@@ -94,9 +96,9 @@ impl Server {
         &mut self.output
     }
 
-    /// The last command that the machine refused of its own accord since this was last asked: what it said, for whoever
-    /// keeps records.
-    pub fn take_refusal(&mut self) -> Option<Reply> {
+    /// What the machine refused of its own accord since this was last asked, for whoever keeps records. Ask before an
+    /// event is handled: they came before it.
+    pub fn take_refusals(&mut self) -> Option<Refusals> {
         self.session.refused.take()
     }
 
@@ -155,17 +157,17 @@ impl Server {
         match self.lines.next(self.config.max_command) {
             Item::NeedInput => Some(Event::NeedInput),
             Item::Runaway => self.shut(Reply::too_many_errors(), CloseReason::LongLine),
-            Item::Command(Ok(command)) => self.command(command),
-            Item::Command(Err(error)) => self.bad_command(error),
+            Item::Command(command) => self.command(command),
+            Item::Bad(error, wanted) => self.bad_command(error, wanted),
         }
     }
 
-    fn bad_command(&mut self, error: CommandError) -> Option<Event> {
+    fn bad_command(&mut self, error: CommandError, wanted: Wanted) -> Option<Event> {
         match (&self.state, error) {
             (_, CommandError::Foreign) => self.shut(error.reply(), CloseReason::Foreign),
             (_, CommandError::ChunkSize) => self.shut(error.reply(), CloseReason::Chunk),
-            (State::Rejecting, _) => self.fail(Reply::no_service()),
-            _ => self.fail(error.reply()),
+            (State::Rejecting, _) => self.refuse(wanted, Reply::no_service()),
+            _ => self.refuse(wanted, error.reply()),
         }
     }
 
@@ -176,7 +178,7 @@ impl Server {
         match (&self.state, command) {
             (_, C::Quit) => self.quit(),
             (_, C::Bdat { octets, last }) => self.bdat(Announced { octets, last }),
-            (S::Rejecting, _) => self.fail(Reply::no_service()),
+            (S::Rejecting, command) => self.refuse(command.into(), Reply::no_service()),
             (_, C::Noop(_)) => self.say(&Reply::ok()),
             (_, C::Help(_)) => self.say(&Reply::help()),
             (_, C::Rset) => self.reset(),
@@ -184,17 +186,19 @@ impl Server {
             (_, C::Ehlo(name)) => self.hello(HelloVerb::Ehlo, name),
             (S::Idle, C::StartTls) => self.starttls(),
             (_, C::StartTls) => self.fail(Reply::bad_sequence()),
-            _ if self.needs_tls() => self.fail(Reply::tls_required()),
+            (_, command) if self.needs_tls() => self.refuse(command.into(), Reply::tls_required()),
             (_, C::Vrfy(_)) => self.say(&Reply::cannot_verify()),
-            (S::Fresh, C::Mail(_)) => self.too_early(),
+            (S::Fresh, C::Mail(path)) => self.too_early(path),
             (S::Idle, C::Mail(path)) => self.mail(path),
             (S::Open(_), C::Rcpt(path)) => self.rcpt(path),
             (S::Open(transaction), C::Data) if transaction.accepted > 0 => {
                 self.ask_some(Event::Data)
             }
-            (S::Open(_), C::Data) => self.fail(Reply::no_recipients()),
+            (S::Open(_), C::Data) => self.refuse(Wanted::Content, Reply::no_recipients()),
             (S::Chunked(_), C::Data) => self.data_behind_chunks(),
-            (_, C::Mail(_) | C::Rcpt(_) | C::Data) => self.fail(Reply::bad_sequence()),
+            (_, command @ (C::Mail(_) | C::Rcpt(_) | C::Data)) => {
+                self.refuse(command.into(), Reply::bad_sequence())
+            }
             (S::Idle | S::Fresh, C::XClient(attributes))
                 if self.offers(&Keyword::XClient(Vec::new())) =>
             {
@@ -256,9 +260,10 @@ impl Server {
         }
     }
 
-    fn too_early(&mut self) -> Option<Event> {
+    fn too_early(&mut self, path: Path) -> Option<Event> {
         let refusal = self.session.refusal.clone();
-        self.fail(refusal.unwrap_or(Reply::bad_sequence()))
+        let reply = refusal.unwrap_or(Reply::bad_sequence());
+        self.refuse(Wanted::Transaction(Some(path.address)), reply)
     }
 
     /// RFC 3207 section 4: between transactions, once, and only where it was offered.
@@ -273,37 +278,48 @@ impl Server {
     }
 
     fn mail(&mut self, path: Path) -> Option<Event> {
-        if !self.covers(&path) {
-            return self.fail(Reply::unknown_parameter());
+        match self.fault_of_mail(&path) {
+            Some(reply) => self.refuse(Wanted::Transaction(Some(path.address)), reply),
+            None => self.ask_some(Event::Mail(path)),
         }
-        if !path.is_utf8() && !path.is_ascii() {
-            return self.fail(Reply::sender_not_ascii());
+    }
+
+    fn fault_of_mail(&self, path: &Path) -> Option<Reply> {
+        let size = path.declared_size().unwrap_or(0);
+        match path {
+            _ if !self.covers(path) => Some(Reply::unknown_parameter()),
+            _ if !path.is_utf8() && !path.is_ascii() => Some(Reply::sender_not_ascii()),
+            _ if size > self.session.limit => Some(Reply::too_big()),
+            _ => None,
         }
-        if path
-            .declared_size()
-            .is_some_and(|size| size > self.session.limit)
-        {
-            return self.fail(Reply::too_big());
-        }
-        self.ask_some(Event::Mail(path))
     }
 
     fn rcpt(&mut self, path: Path) -> Option<Event> {
-        if !self.covers(&path) {
-            return self.fail(Reply::unknown_parameter());
-        }
+        let covered = self.covers(&path);
         let State::Open(transaction) = &mut self.state else {
-            return self.fail(Reply::bad_sequence());
+            return self.refuse(Wanted::Recipient(Some(path.address)), Reply::bad_sequence());
         };
-        if !transaction.utf8 && !path.is_ascii() {
-            return self.fail(Reply::recipient_not_ascii());
-        }
-        if transaction.asked == self.config.max_recipients {
-            let reply = self.named(Reply::too_many_recipients());
-            return self.say(&reply);
-        }
-        transaction.asked += 1;
-        self.ask_some(Event::Rcpt(path))
+        let fault = match transaction {
+            _ if !covered => Reply::unknown_parameter(),
+            it if !it.utf8 && !path.is_ascii() => Reply::recipient_not_ascii(),
+            it if it.asked == self.config.max_recipients => {
+                return self.one_too_many(path);
+            }
+            it => {
+                it.asked += 1;
+                return self.ask_some(Event::Rcpt(path));
+            }
+        };
+        self.refuse(Wanted::Recipient(Some(path.address)), fault)
+    }
+
+    /// RFC 5321 section 4.5.3.1.10: no error of the client, who sends the rest in another transaction.
+    fn one_too_many(&mut self, path: Path) -> Option<Event> {
+        let reply = self.named(Reply::too_many_recipients());
+        let wanted = Wanted::Recipient(Some(path.address));
+        self.say(&reply);
+        self.session.refused.push(wanted, reply);
+        None
     }
 
     fn covers(&self, path: &Path) -> bool {
@@ -313,7 +329,7 @@ impl Server {
     /// RFC 3030 section 3: never both in one transaction, and only RSET goes on from there.
     fn data_behind_chunks(&mut self) -> Option<Event> {
         self.state = State::Spoiled;
-        self.fail(Reply::bad_sequence());
+        self.refuse(Wanted::Content, Reply::bad_sequence());
         Some(Event::Reset)
     }
 
@@ -351,15 +367,20 @@ impl Server {
         None
     }
 
-    /// Answers an error and counts it.
+    /// Answers an error that nobody needs to know the reason of, and counts it.
     fn fail(&mut self, reply: Reply) -> Option<Event> {
+        self.refuse(Wanted::Other, reply)
+    }
+
+    /// Answers an error and counts it.
+    fn refuse(&mut self, wanted: Wanted, reply: Reply) -> Option<Event> {
         self.session.errors = self.session.errors.saturating_add(1);
         if self.session.errors > self.config.max_errors {
             return self.shut(Reply::too_many_errors(), CloseReason::TooManyErrors);
         }
         let reply = self.named(reply);
         self.say(&reply);
-        self.session.refused = Some(reply);
+        self.session.refused.push(wanted, reply);
         None
     }
 
@@ -382,235 +403,9 @@ impl Server {
         };
         self.say(&reply);
         if reason != CloseReason::Asked {
-            self.session.refused = Some(reply);
+            self.session.refused.push(Wanted::Other, reply);
         }
         self.state = State::Closed(reason);
         None
-    }
-}
-
-/// What the caller says.
-impl Server {
-    /// Greets with 220.
-    pub fn greet(&mut self) {
-        if let State::Silent = self.state {
-            let text = format!("{} ESMTP", self.config.hostname);
-            self.say(&Reply::new(Code::READY, None, &text));
-            self.state = State::Fresh;
-        }
-    }
-
-    /// Greets with a refusal (RFC 5321 section 3.1). After 421 [`Event::Close`] follows; after
-    /// 554, or any other reply, every command but QUIT gets 503.
-    pub fn refuse_greeting(&mut self, reply: Reply) {
-        if let State::Silent = self.state {
-            let reply = refusal(reply).without_enhanced();
-            self.say(&reply);
-            self.state = match reply.code() {
-                Code::UNAVAILABLE => State::Closed(CloseReason::Asked),
-                _ => State::Rejecting,
-            };
-        }
-    }
-
-    /// Accepts [`Event::Hello`]. What the machine cannot do is left out of the offer; to HELO
-    /// nothing is offered.
-    pub fn accept_hello(&mut self, offer: &Extensions) {
-        let Some(Event::Hello(hello)) = self.take(|e| matches!(e, Event::Hello(_))) else {
-            return;
-        };
-        let mut offer = offer.for_client(self.session.inside_tls, self.config.max_message);
-        if self.lines.are_normalised() {
-            offer.remove(&Keyword::Chunking);
-        }
-        self.session.limit = offer.size().unwrap_or(self.config.max_message);
-        self.session.offer = match hello.verb {
-            HelloVerb::Helo => Extensions::new(),
-            HelloVerb::Ehlo => offer,
-        };
-        let mut text = self.config.hostname.clone();
-        for keyword in self.session.offer.known() {
-            write!(text, "\n{keyword}").expect("a string that grows takes every keyword");
-        }
-        self.say(&Reply::new(Code::OK, None, &text));
-        self.state = State::Idle;
-    }
-
-    /// Refuses [`Event::Hello`] for good: every later HELO, EHLO and MAIL of this session gets
-    /// this reply again, after RSET and STARTTLS too.
-    pub fn refuse_hello(&mut self, reply: Reply) {
-        if self.take(|e| matches!(e, Event::Hello(_))).is_some() {
-            let reply = refusal(reply);
-            self.session.refusal = Some(reply.clone());
-            self.conclude(reply.without_enhanced());
-        }
-    }
-
-    /// Answers [`Event::Mail`], [`Event::Rcpt`], [`Event::End`], [`Event::XClient`] (220 starts
-    /// the session anew) or [`Event::XForward`]; refuses [`Event::Hello`],
-    /// [`Event::StartTls`] or [`Event::Data`]. A reply that cannot be meant (3yz, or a positive one
-    /// where only a refusal fits) becomes 451; 421 ends the session. Without a question to answer,
-    /// nothing happens.
-    pub fn answer(&mut self, reply: Reply) {
-        match self.take(|_| true) {
-            None => {}
-            Some(Event::Mail(path)) => self.answer_mail(reply, &path),
-            Some(Event::Rcpt(_)) => self.answer_rcpt(reply),
-            Some(Event::End(end)) => self.answer_end(reply, end),
-            Some(Event::XClient(_)) => self.answer_xclient(reply),
-            Some(Event::XForward(_)) => self.conclude(final_reply(reply)),
-            Some(Event::Hello(_)) => self.conclude(refusal(reply).without_enhanced()),
-            Some(Event::Data) => self.refuse_data(refusal(reply)),
-            Some(_) => self.conclude(refusal(reply)),
-        }
-    }
-
-    fn answer_mail(&mut self, reply: Reply, path: &Path) {
-        if reply.code().is_positive() {
-            self.state = State::Open(Transaction {
-                utf8: path.is_utf8(),
-                asked: 0,
-                accepted: 0,
-                chunk: None,
-            });
-        }
-        self.conclude(final_reply(reply));
-    }
-
-    /// The positive answer is a new greeting to another client, behind which comes EHLO again. What the
-    /// one before was refused is not held against it.
-    fn answer_xclient(&mut self, reply: Reply) {
-        if reply.code().is_positive() {
-            self.state = State::Fresh;
-            self.session.refusal = None;
-            self.session.errors = 0;
-            self.conclude(reply.without_enhanced());
-        } else {
-            self.conclude(refusal(reply));
-        }
-    }
-
-    fn answer_rcpt(&mut self, reply: Reply) {
-        if let State::Open(transaction) = &mut self.state {
-            transaction.accepted += usize::from(reply.code().is_positive());
-        }
-        self.conclude(final_reply(reply));
-    }
-
-    fn answer_end(&mut self, reply: Reply, end: End) {
-        match (reply.code().is_positive(), end.fault) {
-            (true, Some(fault)) => self.conclude(self.named(fault.reply())),
-            (true, None) => {
-                self.session.errors = 0;
-                self.conclude(reply.with_enhanced());
-            }
-            (false, _) => self.conclude(final_reply(reply)),
-        }
-    }
-
-    /// DATA may be tried again, as far as the protocol is concerned; a first chunk may not.
-    fn refuse_data(&mut self, reply: Reply) {
-        match self.announced() {
-            Some(chunk) => self.refuse_first_chunk(chunk, reply),
-            None => self.conclude(reply),
-        }
-    }
-
-    /// The chunk that asked for [`Event::Data`], if it was one.
-    fn announced(&mut self) -> Option<Announced> {
-        match &mut self.state {
-            State::Open(transaction) => transaction.chunk.take(),
-            _ => None,
-        }
-    }
-
-    /// Answers [`Event::Data`]: with 354 to DATA, and octets that came before it are content; to
-    /// BDAT nothing is said before its octets are there.
-    pub fn go_ahead(&mut self) {
-        if self.take(|e| matches!(e, Event::Data)).is_some() {
-            if let Some(chunk) = self.announced() {
-                return self.first_chunk(chunk);
-            }
-            let reply = Reply::fixed(Code::START_CONTENT, None, "End with <CR><LF>.<CR><LF>");
-            self.say(&reply);
-            self.state = State::Content(Content {
-                decoder: Decoder::new(),
-                end: self.lines.last_end(),
-                octets: 0,
-            });
-        }
-    }
-
-    /// Answers [`Event::StartTls`] with 220 and drops all that came in clear behind it (RFC 3207
-    /// section 6). Write the output, shake hands, then call
-    /// [`tls_established`](Self::tls_established).
-    pub fn start_tls(&mut self) {
-        if self.take(|e| matches!(e, Event::StartTls)).is_some() {
-            self.say(&Reply::start_tls());
-            self.lines.clear();
-            self.state = State::Handshake;
-        }
-    }
-
-    /// From now on TLS protects the session, and all that was said before is forgotten (RFC 3207
-    /// section 4.2) but refusals and the count of errors. On implicit TLS call it before greeting;
-    /// at any other time it does nothing.
-    pub fn tls_established(&mut self) {
-        self.state = match self.state {
-            State::Silent => State::Silent,
-            State::Handshake => State::Fresh,
-            _ => return,
-        };
-        self.lines.clear();
-        self.session.inside_tls = true;
-        self.session.offer = Extensions::new();
-        self.session.limit = self.config.max_message;
-    }
-
-    /// Says `reply` and ends the session, whatever it is at: [`Event::Close`] comes next.
-    pub fn close(&mut self, reply: Reply) {
-        self.question = Question::None;
-        match self.state {
-            State::Closed(_) => {}
-            State::Silent => {
-                self.shut(reply.without_enhanced(), CloseReason::Asked);
-            }
-            _ => {
-                self.shut(reply.with_enhanced(), CloseReason::Asked);
-            }
-        }
-    }
-
-    fn take(&mut self, fits: impl Fn(&Event) -> bool) -> Option<Event> {
-        match mem::replace(&mut self.question, Question::None) {
-            Question::Asked(event) if fits(&event) => Some(event),
-            other => {
-                self.question = other;
-                None
-            }
-        }
-    }
-
-    fn conclude(&mut self, reply: Reply) {
-        self.say(&reply);
-        if reply.code() == Code::UNAVAILABLE {
-            self.state = State::Closed(CloseReason::Asked);
-        }
-    }
-}
-
-/// What may end a question: anything but 3yz, which would put client and server out of step.
-fn final_reply(reply: Reply) -> Reply {
-    match reply.code().is_intermediate() {
-        true => Reply::local_error(),
-        false => reply.with_enhanced(),
-    }
-}
-
-/// What may refuse.
-fn refusal(reply: Reply) -> Reply {
-    match reply.code().is_negative() {
-        true => reply.with_enhanced(),
-        false => Reply::local_error(),
     }
 }

@@ -1,5 +1,6 @@
 //! The keys of `[config]` and what they answer.
 
+use lazaret_filter::notes::{self, Scope};
 use lazaret_filter::{Verdict, score};
 use serde::Deserialize;
 
@@ -121,13 +122,25 @@ impl Answers {
                 return finding.answered(word);
             }
         }
+        self.score(findings);
+        Verdict::Continue
+    }
+
+    /// Points for the sum, and a note for the filter that writes the reasons.
+    fn score(&self, findings: &[Finding]) {
+        let mut reasons = Vec::new();
         for finding in findings {
             if let Answer::Points(points) = self.answer(*finding) {
+                let symbol = finding.symbol();
                 // Bounds that the operator set are the operator's.
-                let _ = score::add(finding.symbol(), points, finding.words());
+                let _ = score::add(symbol, points, finding.words());
+                reasons.push(format!("{symbol}={points:.1}"));
             }
         }
-        Verdict::Continue
+        if !reasons.is_empty() {
+            // Where notes are denied, nothing is lost.
+            let _ = notes::set(Scope::Transaction, "reasons", &reasons.join(" "));
+        }
     }
 
     fn answer(&self, finding: Finding) -> Answer {

@@ -75,6 +75,7 @@ fn refused(report: &Report) {
 fn passes(report: &Report) {
     assert!(report.verdict().passes(), "{}", report.verdict());
     assert_eq!(report.symbols(), [""; 0], "{}", result(report));
+    assert_eq!(report.note("reasons"), None);
 }
 
 #[test]
@@ -216,6 +217,10 @@ fn every_answer_can_be_chosen() {
     };
     let report = run(fails());
     assert_eq!(report.symbols(), ["SPF_SOFTFAIL", "DMARC_QUARANTINE"]);
+    assert_eq!(
+        report.note("reasons"),
+        Some("SPF_SOFTFAIL=0.5 DMARC_QUARANTINE=4.0")
+    );
     for (on, said) in [
         (
             "spf-softfail = 'defer'",

@@ -18,6 +18,15 @@ pub struct Bundled {
     pub lists: &'static [(&'static str, &'static str)],
 }
 
+impl Bundled {
+    /// What it does in a few words, from the first line of its policy: `# NAME: what it does. See ..`
+    pub fn summary(&self) -> &'static str {
+        let first = self.policy.lines().next().unwrap_or_default();
+        let words = first.split_once(": ").map_or("", |(_, words)| words);
+        words.split(". ").next().unwrap_or_default()
+    }
+}
+
 macro_rules! bundled {
     ($name:literal, $file:literal, [$($list:literal),*]) => {
         Bundled {

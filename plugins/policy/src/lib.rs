@@ -46,16 +46,38 @@ impl Filter for Policy {
 }
 
 impl Policy {
-    /// What the scoring filters noted, in their order.
+    /// Filter by filter: what it noted, or else the points it gave.
     fn reasons(&self) -> String {
-        let noted = self.0.reasons_from.iter().filter_map(|filter| {
-            notes::get(filter, "reasons")
-                .ok()
-                .flatten()
-                .filter(|reasons| !reasons.is_empty())
+        let entries = score::all().unwrap_or_default();
+        let filters = match &self.0.reasons_from {
+            Some(named) => named.clone(),
+            None => who_scored(&entries),
+        };
+        let reasons = filters.iter().map(|filter| {
+            let noted = notes::get(filter, "reasons").ok().flatten();
+            noted.unwrap_or_else(|| points_of(filter, &entries))
         });
-        noted.collect::<Vec<_>>().join(" ")
+        let reasons: Vec<_> = reasons.filter(|reasons| !reasons.is_empty()).collect();
+        reasons.join(" ")
     }
+}
+
+/// Each once, in the order of their first points.
+fn who_scored(entries: &[score::Entry]) -> Vec<String> {
+    let mut filters: Vec<String> = Vec::new();
+    for entry in entries {
+        if !filters.contains(&entry.filter) {
+            filters.push(entry.filter.clone());
+        }
+    }
+    filters
+}
+
+/// `SPF_FAIL=2.0 DMARC_QUARANTINE=4.0`
+fn points_of(filter: &str, entries: &[score::Entry]) -> String {
+    let own = entries.iter().filter(|entry| entry.filter == filter);
+    let named = own.map(|entry| format!("{}={:.1}", entry.symbol, entry.points));
+    named.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

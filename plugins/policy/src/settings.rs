@@ -15,8 +15,8 @@ pub struct Settings {
     reject: Option<f64>,
     /// what a rejected or deferred client hears
     text: String,
-    /// filters whose note `reasons` goes into the header
-    reasons_from: Vec<String>,
+    /// filters whose reasons go into the header; all that gave points where it is missing
+    reasons_from: Option<Vec<String>>,
 }
 
 impl Default for Settings {
@@ -26,7 +26,7 @@ impl Default for Settings {
             defer: None,
             reject: Some(15.0),
             text: "this message looks like spam".to_owned(),
-            reasons_from: vec!["rules".to_owned(), "attachments".to_owned()],
+            reasons_from: None,
         }
     }
 }
@@ -38,7 +38,7 @@ pub struct Checked {
     defer: Option<f64>,
     reject: Option<f64>,
     text: String,
-    pub reasons_from: Vec<String>,
+    pub reasons_from: Option<Vec<String>>,
 }
 
 impl Settings {

@@ -43,11 +43,10 @@ fn defers_where_asked_to() {
 /// The sender wrote `X-Spam-Flag: NO` himself.
 #[test]
 fn tags_spam_and_removes_what_the_sender_forged() {
-    let session = Transaction::new().message(OFFER).score(6.5).note(
-        "rules",
-        "reasons",
-        "NO_DATE=1.5 SHOUTING=5.0",
-    );
+    let session = Transaction::new()
+        .message(OFFER)
+        .scored("rules", "NO_DATE", 1.5, "no Date field")
+        .scored("rules", "SHOUTING", 5.0, "all in capitals");
     let report = session.run::<Policy>("");
     assert!(report.verdict().passes());
     assert_eq!(
@@ -82,6 +81,7 @@ fn spares_a_message_just_below_the_mark() {
     assert_eq!(
         report.edits(),
         [
+            "add X-Spam-Reasons: EARLIER=4.9",
             "add X-Spam-Status: No, score=4.9 required=5.0",
             "add X-Spam-Score: 4.9",
         ]
@@ -126,6 +126,7 @@ fn long_reasons_are_cut_between_two() {
     let reasons = "A_RATHER_LONG_SYMBOL=1.0 ".repeat(40);
     let session = Transaction::new()
         .message(PLAIN)
+        .scored("rules", "A_RATHER_LONG_SYMBOL", 1.0, "")
         .note("rules", "reasons", &reasons);
     let report = session.run::<Policy>("");
     let edit = report
@@ -134,6 +135,35 @@ fn long_reasons_are_cut_between_two() {
         .find(|edit| edit.contains("Reasons"))
         .unwrap();
     assert!(edit.len() < 640 && edit.ends_with("=1.0"));
+}
+
+fn reasons(report: &Report) -> Option<&str> {
+    let mut edits = report.edits().iter();
+    edits.find_map(|edit| edit.strip_prefix("add X-Spam-Reasons: "))
+}
+
+/// Whoever gave points is named, filter by filter, with its note where it left one: whose verdicts are taken side by side may
+/// leave none.
+#[test]
+fn every_filter_that_gave_points_says_why() {
+    let scored = || {
+        Transaction::new()
+            .message(PLAIN)
+            .scored("dnsbl", "DNSBL_BLOCK_EXAMPLE", 3.0, "listed")
+            .scored("auth", "SPF_FAIL", 2.0, "")
+            .scored("rules", "NO_DATE", 1.5, "")
+            .scored("auth", "DMARC_QUARANTINE", 4.0, "")
+            .note("rules", "reasons", "NO_DATE=1.5")
+            .note("quiet", "reasons", "NOT_A_POINT=0.0")
+    };
+    let report = scored().run::<Policy>("");
+    let all = "DNSBL_BLOCK_EXAMPLE=3.0 SPF_FAIL=2.0 DMARC_QUARANTINE=4.0 NO_DATE=1.5";
+    assert_eq!(reasons(&report), Some(all));
+    let some = scored().run::<Policy>("reasons-from = [\"quiet\", \"auth\"]");
+    let expected = "NOT_A_POINT=0.0 SPF_FAIL=2.0 DMARC_QUARANTINE=4.0";
+    assert_eq!(reasons(&some), Some(expected));
+    let none = scored().run::<Policy>("reasons-from = []");
+    assert_eq!(reasons(&none), None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What all backends of others have in common: a port, a log, a Maildir.
 
 use std::fmt::Debug;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -102,12 +102,6 @@ fn files_by_age(directory: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files.into_iter().map(|(_, path)| path).collect()
-}
-
-/// A port that nobody listens on now.
-pub fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound socket")
 }
 
 /// Waits until somebody does; panics with what `log` says if nobody comes.

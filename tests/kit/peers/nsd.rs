@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::free_port;
+use crate::ports::free_port;
 
 /// How long it may take to answer its first query.
 const PATIENCE: Duration = Duration::from_secs(20);

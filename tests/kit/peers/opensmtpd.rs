@@ -7,7 +7,8 @@ use std::process::Child;
 use tempfile::TempDir;
 
 use super::apart::{self, User};
-use super::mailbox::{Backend, free_port, wait_until_it_listens};
+use super::mailbox::{Backend, wait_until_it_listens};
+use crate::ports::free_port;
 
 const USERS: [User; 3] = [
     User {

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::mailbox::{Backend, free_port, is_root, wait_until_it_listens};
+use super::mailbox::{Backend, is_root, wait_until_it_listens};
+use crate::ports::free_port;
 
 /// The user that mail is delivered as.
 const NOBODY: u32 = 65_534;

@@ -36,6 +36,7 @@ pub(super) fn play(
     play.dialogue(&transcript.lines, way)
         .map_err(|problem| format!("{problem}\nheard so far: {:#?}", play.heard))?;
     drop(play.client);
+    check_ids(&play.heard, &transcript.lines)?;
     check_backend(transcript, backend)?;
     check_quarantine(transcript, proxy, before)?;
     check_log(transcript, begun)
@@ -235,6 +236,43 @@ fn check_backend(transcript: &Transcript, backend: &BackendDouble) -> Result<(),
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Each refusal of ours ends in the id of its session; what the backend said is its own.
+fn check_ids(heard: &[String], lines: &[Line]) -> Result<(), String> {
+    let is_refusal = |line: &&String| matches!(line.as_bytes(), [b'4' | b'5', _, _, b' ', ..]);
+    let unnamed = |line: &&String| !ends_in_id(line) && !is_said_by_backend(text_of(line), lines);
+    match heard.iter().filter(is_refusal).find(unnamed) {
+        Some(line) => Err(format!("{line:?} does not end in an id")),
+        None => Ok(()),
+    }
+}
+
+/// In parentheses, ten characters as the proxy makes them; with a number where it is a transaction's.
+fn ends_in_id(line: &str) -> bool {
+    let inside = line
+        .strip_suffix(')')
+        .and_then(|line| line.rsplit_once('('));
+    let id = inside.map_or("", |(_, id)| id.split('-').next().unwrap_or(id));
+    id.len() == 10
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+/// A reply without its codes.
+fn text_of(line: &str) -> &str {
+    let (_, text) = line.split_once(' ').unwrap_or((line, ""));
+    let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let is_enhanced = first.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if is_enhanced { rest } else { text }
+}
+
+fn is_said_by_backend(text: &str, lines: &[Line]) -> bool {
+    lines.iter().any(|line| match line {
+        Line::Backend(Step::Say(octets)) => String::from_utf8_lossy(octets).contains(text),
+        _ => false,
+    })
 }
 
 fn check_quarantine(transcript: &Transcript, proxy: &Proxy, before: usize) -> Result<(), String> {

@@ -34,6 +34,7 @@ fn limit() -> String {
 
 fn program(backend: &BackendDouble, state: &str) -> Program {
     let builder = Proxy::before(backend.address())
+        .with_cache()
         .bundled("rate", &limit())
         .set(&format!("state = \"{state}\""));
     let program = proxy::program();

@@ -39,11 +39,12 @@ pub fn text(config: &Config) -> String {
     let limits = &config.limits;
     let _ = writeln!(
         text,
-        "limits      {} connections ({} a client), messages of {}, {} under way, {} recipients",
+        "limits      {} connections ({} a client), messages of {}, {} under way ({} a client), {} recipients",
         limits.connections,
         limits.connections_per_client,
         ByteSize(limits.message_size),
         ByteSize(limits.in_flight),
+        ByteSize(limits.in_flight_per_client),
         limits.recipients,
     );
     match &config.quarantine {

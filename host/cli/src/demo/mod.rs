@@ -6,7 +6,6 @@ mod certificate;
 mod identity;
 mod maildir;
 mod session;
-mod shipped;
 mod site;
 mod words;
 
@@ -27,7 +26,7 @@ pub async fn demo(arguments: &Demo) -> Result<Exit, Failure> {
         .map_err(|e| Failure::temporary(format!("the Maildir backend cannot start: {e}")))?;
     let config = site.prepare(arguments, &backend)?;
     let config = Config::read(&config)?;
-    let (stop, hangup) = (signals::stop()?, signals::hangup()?);
+    let (stop, hangup) = (signals::stop(signals::DRAINS)?, signals::hangup()?);
     let (proxy, services) = wire::start(config)
         .await
         .map_err(|failure| with_flag(failure, arguments))?;

@@ -8,9 +8,9 @@ use lazaret_bundled::ALL;
 
 use super::MaildirBackend;
 use super::certificate;
-use super::shipped::Shipped;
 use crate::arguments::Demo;
 use crate::exit::Failure;
+use crate::shipped::Shipped;
 
 /// Who mail is taken for.
 pub const DOMAIN: &str = "example.org";
@@ -60,18 +60,10 @@ impl Site {
     fn write_filters(&self) -> Result<(), Failure> {
         let dir = self.filters();
         let mut shipped = Shipped::open(&dir).map_err(|e| cannot_write(&dir, &e))?;
-        for filter in ALL {
-            let wasm = (format!("{}.wasm", filter.file), filter.wasm);
-            let policy = (format!("{}.toml", filter.file), filter.policy.as_bytes());
-            let lists = filter
-                .lists
-                .iter()
-                .map(|(name, text)| ((*name).to_owned(), text.as_bytes()));
-            for (name, octets) in [wasm, policy].into_iter().chain(lists) {
-                shipped
-                    .put(&name, octets)
-                    .map_err(|e| cannot_write(&dir.join(&name), &e))?;
-            }
+        for filter in &ALL {
+            shipped
+                .put_filter(filter)
+                .map_err(|(name, e)| cannot_write(&dir.join(&name), &e))?;
         }
         shipped.close().map_err(|e| cannot_write(&dir, &e))
     }

@@ -1,5 +1,6 @@
-//! `lazaret filters`: the running chain, and the panic switch.
+//! `lazaret filters`: the running chain, the panic switch, and the filters that the program brings along.
 
+mod bundled;
 mod table;
 
 use std::io::IsTerminal;
@@ -7,14 +8,16 @@ use std::io::IsTerminal;
 use lazaret_proxy::control::{self, AskError, Request, Response};
 use lazaret_proxy::filters::report::ChainReport;
 
-use crate::arguments::{Filters, FiltersAction};
+use crate::arguments::{Filters, FiltersAction, Target};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::run::find_config;
 
-/// Asks the proxy that runs, and prints what it says.
+/// Carries out one of its actions.
 pub async fn filters(arguments: &Filters) -> Result<Exit, Failure> {
     let (request, target) = match &arguments.action {
+        FiltersAction::Shipped(print) => return bundled::list(*print),
+        FiltersAction::Install(install) => return bundled::install(install),
         FiltersAction::List(target) => (Request::List, target),
         FiltersAction::Observe { name, target } => {
             (Request::Observe { name: name.clone() }, target)
@@ -23,6 +26,11 @@ pub async fn filters(arguments: &Filters) -> Result<Exit, Failure> {
             (Request::Enforce { name: name.clone() }, target)
         }
     };
+    ask(&request, target).await
+}
+
+/// Asks the proxy that runs, and prints what it says.
+async fn ask(request: &Request, target: &Target) -> Result<Exit, Failure> {
     let config = find_config(target.config.as_deref())?;
     if !config.exists() {
         return Err(Failure::usage(format!(
@@ -30,11 +38,11 @@ pub async fn filters(arguments: &Filters) -> Result<Exit, Failure> {
             config.display()
         )));
     }
-    match control::ask(&config, &request).await.map_err(unanswered)? {
+    match control::ask(&config, request).await.map_err(unanswered)? {
         Response::Chain(report) => {
             output::say(&match target.print.json {
                 true => json(&report),
-                false => table::text(&report, std::io::stdout().is_terminal()) + advice(&request),
+                false => table::text(&report, std::io::stdout().is_terminal()) + advice(request),
             })?;
             Ok(Exit::Good)
         }

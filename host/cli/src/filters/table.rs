@@ -49,7 +49,7 @@ pub fn text(report: &ChainReport, coloured: bool) -> String {
 fn colour(filter: &FilterReport) -> &'static str {
     match (&filter.not_loaded, filter.mode.as_str()) {
         (Some(_), _) => RED,
-        _ if filter.breaker == "open" => RED,
+        _ if filter.breaker.is_open() => RED,
         (None, "enforce") => "",
         (None, _) => YELLOW,
     }
@@ -82,7 +82,7 @@ fn mode(filter: &FilterReport, switched: Option<String>) -> String {
             filter.mode, filter.own_mode
         ),
         None if filter.not_loaded.is_some() => format!("{}, not loaded", filter.mode),
-        None if filter.breaker == "open" => format!("{}, suspended", filter.mode),
+        None if filter.breaker.is_open() => format!("{}, suspended", filter.mode),
         None => filter.mode.clone(),
     }
 }
@@ -99,7 +99,7 @@ fn complaints(report: &ChainReport, ago: impl Fn(u64) -> String) -> String {
             );
         }
     }
-    for filter in report.filters.iter().filter(|it| it.breaker == "open") {
+    for filter in report.filters.iter().filter(|it| it.breaker.is_open()) {
         let (file, kept_out) = (&filter.file, filter.kept_out);
         let _ = writeln!(
             text,
@@ -134,7 +134,7 @@ fn age(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lazaret_proxy::filters::report::{SwitchReport, TroubleReport};
+    use lazaret_proxy::filters::report::{BreakerReport, SwitchReport, TroubleReport};
 
     fn report() -> ChainReport {
         let filter = FilterReport {
@@ -150,7 +150,11 @@ mod tests {
             asked: 12,
             failed: 0,
             cpu_ms: 1_240,
-            breaker: "closed".into(),
+            breaker: BreakerReport {
+                state: "closed".into(),
+                failures: 0,
+                next_probe_ms: None,
+            },
             kept_out: 0,
         };
         let switched = SwitchReport {

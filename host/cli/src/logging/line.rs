@@ -12,6 +12,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::arguments::LogFormat;
 
+#[cfg(test)]
+#[path = "../../tests/checks/line.rs"]
+mod checks;
+
 /// Writes events. No control character gets through: each is spelt, as `\u{1b}` or `\n`, in JSON, too, where a reader
 /// would otherwise turn `\u001b` back into what steers his terminal.
 #[derive(Clone, Copy, Debug)]
@@ -331,6 +335,17 @@ mod tests {
             "said\\nso plain=abc empty=\"\" spaced=\"x by=y\" \
              value=\"a\\r\\nb\\u{1b}[2J\\u{0}\\u{85}\\u{2028}\\u{202e}\\u{7f}\\\",\\\"by\\\":\\\"x\\\\\" n=7\n"
         );
+    }
+
+    #[test]
+    fn the_corpus_replays() {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let mut files = 0;
+        for entry in std::fs::read_dir(corpus.join("line")).unwrap() {
+            checks::line(&std::fs::read(entry.unwrap().path()).unwrap());
+            files += 1;
+        }
+        assert!(files > 0);
     }
 
     #[test]

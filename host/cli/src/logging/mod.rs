@@ -10,10 +10,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use lazaret_proxy::MetricsRegistry;
+use lazaret_proxy::config::LogLevels;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::reload;
 
 use crate::arguments::{Arguments, Command, LogFormat};
 use crate::exit::Failure;
@@ -25,6 +27,11 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// That of the proxy; other commands write as they go.
 static SINK: OnceLock<Sink> = OnceLock::new();
+
+/// Takes other levels, where the configuration is followed: without `--log`.
+static FOLLOWED: OnceLock<Follower> = OnceLock::new();
+
+type Follower = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
 
 /// Starts logging. The proxy tells about its life and each transaction, and waits for nobody to read it; the other commands
 /// only warn.
@@ -46,13 +53,28 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
     let format = arguments.log.log_format;
     match arguments.command {
         Command::Run(_) | Command::Demo(_) => {
-            let sink = open(format)?;
-            install(filter, format, sink);
+            let follower = install(filter, format, open(format)?);
+            if arguments.log.log.is_none() {
+                FOLLOWED.get_or_init(|| follower);
+            }
             tell_panics();
         }
-        _ => install(filter, format, io::stderr),
+        _ => drop(install(filter, format, io::stderr)),
     }
     Ok(())
+}
+
+/// From now on what the configuration wants is logged, unless the command line said what.
+pub fn follow(wanted: &LogLevels) {
+    let Some(follower) = FOLLOWED.get() else {
+        return;
+    };
+    let taken = levels(wanted.as_str()).map(follower);
+    match taken {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the level of the log cannot be changed"),
+        Err(problem) => tracing::error!("[log] level: {problem}"),
+    }
 }
 
 /// Waits a moment for what is on its way. Before the program ends, and before it writes to standard error itself.
@@ -111,18 +133,21 @@ fn now() -> String {
     text
 }
 
-fn install<W>(filter: EnvFilter, format: LogFormat, writer: W)
+fn install<W>(filter: EnvFilter, format: LogFormat, writer: W) -> Follower
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     // A log that cannot be written is not worth a panic: no complaint about it on the same closed stream.
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_ansi(io::stderr().is_terminal() && format == LogFormat::Text)
         .log_internal_errors(false)
         .event_format(Lines(format))
         .with_writer(writer)
         .with_env_filter(filter)
-        .init();
+        .with_filter_reloading();
+    let handle = log.reload_handle();
+    log.init();
+    Box::new(move |filter| handle.reload(filter))
 }
 
 /// A panic is a line of the log like any other, and readers of JSON do not stumble over it.

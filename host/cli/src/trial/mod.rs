@@ -1,32 +1,38 @@
-//! `lazaret try`: a message file through filters, without any network.
+//! `lazaret try`: message files through filters, without any network.
 
+mod corpus;
 mod diff;
 mod journey;
 mod print;
 mod rights;
 mod source;
+mod stranger;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::Path;
 
-use lazaret_mail::message::HEADER_LIMIT;
-use lazaret_mail::{Chain, Content, Message, Path};
-use lazaret_smtp::Address;
+use lazaret_mail::Chain;
 
 use crate::arguments::Try;
 use crate::exit::{Exit, Failure};
 use crate::{output, wire};
-use journey::Letter;
 use rights::Loaded;
+use stranger::Stranger;
 
-/// The client's port; no filter should care.
-const PORT: u16 = 49152;
-
-/// Loads the filters, sends the message through them and prints what each said.
+/// Loads the filters and sends through them one message, told stage by stage, or many, told as a table.
 pub async fn trial(arguments: &Try) -> Result<Exit, Failure> {
-    let source = source::read(&arguments.mail)?;
+    let stranger = Stranger::of(arguments)?;
+    match arguments.mail.as_slice() {
+        [mail] if !mail.is_dir() => one(arguments, mail, &stranger).await,
+        _ => corpus::corpus(arguments, stranger).await,
+    }
+}
+
+/// Prints what each filter said.
+async fn one(arguments: &Try, mail: &Path, stranger: &Stranger) -> Result<Exit, Failure> {
+    let source = source::read(mail, source::LIMIT)?;
     let octets = source.octets.len();
-    let letter = letter(arguments, source.octets)?;
+    let letter = stranger.letter(source.octets);
+    let letter = letter.map_err(|e| Failure::bad(format!("{}: {e}", mail.display())))?;
     let mut loaded = load(arguments).await?;
     if let Some(line) = source.refused {
         loaded.notes.push(format!(
@@ -69,40 +75,13 @@ async fn load(arguments: &Try) -> Result<Loaded, Failure> {
     for wasm in &arguments.filter {
         loaded.file(wasm, &*engine).await?;
     }
+    for name in &arguments.without {
+        loaded.leave_out(name)?;
+    }
     if loaded.filters.is_empty() {
         return Err(Failure::usage(
             "there is no filter to ask; name one with --filter or a directory with --filters",
         ));
     }
     Ok(loaded)
-}
-
-fn letter(arguments: &Try, octets: bytes::Bytes) -> Result<Letter, Failure> {
-    let too_long = |e| Failure::bad(format!("{}: {e}", arguments.mail.display()));
-    let header = Message::header_only(octets.clone(), HEADER_LIMIT).map_err(too_long)?;
-    let message = Message::parse(Content::Memory(octets), HEADER_LIMIT).map_err(too_long)?;
-    let recipients = arguments.rcpt.iter().map(|text| path("--rcpt", text));
-    Ok(Letter {
-        client: SocketAddr::new(arguments.ip, PORT),
-        listener: arguments.listener.clone(),
-        hello: arguments.helo.clone(),
-        sender: path("--from", &arguments.from)?,
-        recipients: recipients.collect::<Result<_, _>>()?,
-        header: Arc::new(header),
-        message: Arc::new(message),
-    })
-}
-
-/// `alice@example.com`, also in angle brackets.
-fn path(flag: &str, text: &str) -> Result<Path, Failure> {
-    let bare = text.trim().trim_start_matches('<').trim_end_matches('>');
-    let address = match bare.is_empty() {
-        true => Some(Address::null()),
-        false => Address::parse(bare),
-    };
-    address.map(Path::new).ok_or_else(|| {
-        Failure::usage(format!(
-            "{flag} {text}: not an address; write e.g. {flag} alice@example.com"
-        ))
-    })
 }

@@ -47,6 +47,23 @@ impl Loaded {
         self.filters.push(filter);
         Ok(())
     }
+
+    /// Takes a filter out again.
+    ///
+    /// # Errors
+    /// None of that name was loaded.
+    pub fn leave_out(&mut self, name: &str) -> Result<(), Failure> {
+        let loaded = self.filters.len();
+        let names: Vec<_> = self.filters.iter().map(|it| it.name().to_owned()).collect();
+        self.filters.retain(|filter| filter.name() != name);
+        match self.filters.len() < loaded {
+            true => Ok(()),
+            false => Err(Failure::usage(format!(
+                "--without {name}: no filter of that name is asked; there are {}",
+                names.join(", ")
+            ))),
+        }
+    }
 }
 
 /// `20-rules.wasm` is `rules`.

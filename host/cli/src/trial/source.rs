@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use crate::exit::Failure;
 
-/// Largest message file taken.
-const LIMIT: u64 = 256 << 20;
+/// Largest message file taken, octets.
+pub const LIMIT: u64 = 256 << 20;
 
 /// A message as a client would send it.
 #[derive(Debug)]
@@ -21,19 +21,19 @@ pub struct Source {
     pub refused: Option<usize>,
 }
 
-/// Reads the file; a bare LF becomes CRLF, because that is how it would have been sent.
-pub fn read(path: &Path) -> Result<Source, Failure> {
+/// Reads a file of at most `limit` octets; a bare LF becomes CRLF, because that is how it would have been sent.
+pub fn read(path: &Path, limit: u64) -> Result<Source, Failure> {
     let unreadable = |e: std::io::Error| Failure::usage(format!("{}: {e}", path.display()));
     let mut octets = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(LIMIT + 1)
+    file.take(limit + 1)
         .read_to_end(&mut octets)
         .map_err(unreadable)?;
-    if octets.len() as u64 > LIMIT {
+    if octets.len() as u64 > limit {
         return Err(Failure::usage(format!(
             "{}: is larger than {} MiB",
             path.display(),
-            LIMIT >> 20
+            limit >> 20
         )));
     }
     let (octets, converted) = to_crlf(octets);

@@ -1,17 +1,12 @@
-//! What parent and child say to each other: frames of a JSON head and octets, each with its length before it.
-
-use std::io::{self, ErrorKind, Read, Write};
+//! What parent and child say to each other, in the frames of [`pipe`](super::pipe).
 
 use lazaret_mail::{Clues, LoadError};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use super::pipe::{read, write};
 use super::{Order, Step};
 use crate::contract::Permission;
 use crate::inspect::{Inspection, Preparation};
-
-/// Octets of a head.
-const MAX_HEAD: u64 = 16 << 20;
 
 /// From the parent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -98,52 +93,6 @@ impl FromChild {
     }
 }
 
-/// Writes a frame; its octets are the parts, one after the other.
-pub fn write(out: &mut impl Write, head: &impl Serialize, parts: &[&[u8]]) -> io::Result<()> {
-    let head = serde_json::to_vec(head)?;
-    let octets: u64 = parts.iter().map(|part| part.len() as u64).sum();
-    out.write_all(&(head.len() as u64).to_le_bytes())?;
-    out.write_all(&octets.to_le_bytes())?;
-    out.write_all(&head)?;
-    parts.iter().try_for_each(|part| out.write_all(part))?;
-    out.flush()
-}
-
-/// Reads a frame with at most `most` octets; none where the other side ended between two frames.
-pub fn read<T: DeserializeOwned>(
-    input: &mut impl Read,
-    most: u64,
-) -> io::Result<Option<(T, Vec<u8>)>> {
-    let Some(head) = length(input)? else {
-        return Ok(None);
-    };
-    let octets = length(input)?.ok_or(ErrorKind::UnexpectedEof)?;
-    if head > MAX_HEAD || octets > most {
-        return Err(io::Error::other("a frame is too large"));
-    }
-    let head = serde_json::from_slice(&exactly(input, head)?)?;
-    Ok(Some((head, exactly(input, octets)?)))
-}
-
-fn length(input: &mut impl Read) -> io::Result<Option<u64>> {
-    let mut octets = [0; 8];
-    match input.read_exact(&mut octets) {
-        Ok(()) => Ok(Some(u64::from_le_bytes(octets))),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Grows with what really comes: the length is only the other side's word.
-fn exactly(input: &mut impl Read, octets: u64) -> io::Result<Vec<u8>> {
-    let mut read = Vec::new();
-    input.take(octets).read_to_end(&mut read)?;
-    if read.len() as u64 == octets {
-        return Ok(read);
-    }
-    Err(ErrorKind::UnexpectedEof.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,5 +111,22 @@ mod tests {
             assert!(read_all(&pipe[..cut], 3).is_err(), "cut at {cut}");
         }
         assert!(read_all(&[0xff; 64], u64::MAX).is_err());
+    }
+
+    /// What the fuzz target `frames` found or began with: no panic, whatever a child writes.
+    #[test]
+    fn the_corpus_replays() {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let mut files = 0;
+        for entry in std::fs::read_dir(corpus.join("frames")).unwrap() {
+            let octets = std::fs::read(entry.unwrap().path()).unwrap();
+            super::super::pipe::checks::frames(&octets);
+            let mut input = &octets[..];
+            while let Ok(Some((_, octets))) = read::<FromChild>(&mut input, 1000) {
+                assert!(octets.len() <= 1000);
+            }
+            files += 1;
+        }
+        assert!(files > 0);
     }
 }

@@ -82,6 +82,8 @@ fn start(program: &Path, order: &Order) -> std::io::Result<Child> {
         .env_clear()
         // Compiling shall not take all processors from mail.
         .env("RAYON_NUM_THREADS", (processors / 2).max(1).to_string())
+        // The program's allocator takes a gigabyte of address space at once; what it does not use must not count as data.
+        .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

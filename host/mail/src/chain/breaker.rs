@@ -41,6 +41,26 @@ enum State {
     Probing,
 }
 
+/// How it is with a breaker, for those who ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerStanding {
+    /// whether the filter is asked
+    pub state: BreakerState,
+    /// failures since the last answer, as far as they are counted
+    pub failures: usize,
+}
+
+/// Whether a filter is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// as everybody
+    Closed,
+    /// not before so long; then one question tries it
+    Open(Duration),
+    /// that question is under way
+    HalfOpen,
+}
+
 /// What a question is to the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -107,6 +127,18 @@ impl Breaker {
     pub(super) fn abandoned(&mut self, now: Instant) {
         if self.state == State::Probing {
             self.state = State::Open(now);
+        }
+    }
+
+    /// What there is to tell.
+    pub(super) fn standing(&self, now: Instant) -> BreakerStanding {
+        BreakerStanding {
+            state: match self.state {
+                State::Closed => BreakerState::Closed,
+                State::Open(until) => BreakerState::Open(until.saturating_duration_since(now)),
+                State::Probing => BreakerState::HalfOpen,
+            },
+            failures: self.failed.len(),
         }
     }
 
@@ -189,6 +221,25 @@ mod tests {
         assert_eq!(play.0.answered(Role::Probe), Some(Change::Closed));
         assert_eq!(play.0.admit(play.at(14)), Some(Role::Usual));
         assert!(play.0.is_quiet());
+    }
+
+    #[test]
+    fn it_tells_how_it_stands() {
+        let mut play = Play::new();
+        let standing = |play: &Play, seconds| play.0.standing(play.at(seconds));
+        play.fails(0);
+        let one = standing(&play, 0);
+        assert_eq!((one.state, one.failures), (BreakerState::Closed, 1));
+        play.fails(0);
+        play.fails(0);
+        let open = standing(&play, 2);
+        let left = Duration::from_secs(3);
+        assert_eq!((open.state, open.failures), (BreakerState::Open(left), 3));
+        assert_eq!(play.0.admit(play.at(5)), Some(Role::Probe));
+        assert_eq!(standing(&play, 5).state, BreakerState::HalfOpen);
+        play.0.answered(Role::Probe);
+        let closed = standing(&play, 5);
+        assert_eq!((closed.state, closed.failures), (BreakerState::Closed, 0));
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub enum Said {
     /// an answer
     Verdict(Verdict),
     /// none: its `on-failure` is the answer
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// not asked, it failed earlier in this transaction: its `on-failure` still stands
     FailedEarlier(OnFailure),
     /// not asked, the message is over its `max-message`

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::breaker::{Breaker, BreakerPolicy, Change, Role};
+use super::breaker::{Breaker, BreakerPolicy, BreakerStanding, Change, Role};
 use crate::{Answer, Failure, FailureKind};
 
 /// A filter's gate, the same through all generations.
@@ -77,6 +77,11 @@ impl Gate {
     /// Is its breaker closed?
     pub(super) fn is_open_to_all(&self) -> bool {
         !self.troubled.load(Relaxed) || self.lock().is_closed()
+    }
+
+    /// How its breaker stands.
+    pub(super) fn standing(&self) -> BreakerStanding {
+        self.lock().standing(Instant::now())
     }
 
     /// Questions that were not asked since the start, because the breaker was open.

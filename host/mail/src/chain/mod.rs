@@ -43,7 +43,7 @@ use tokio::sync::Semaphore;
 
 use crate::{Answer, Failure, Filter, Mode, Parallel, Stage, StageSet};
 
-pub use breaker::BreakerPolicy;
+pub use breaker::{BreakerPolicy, BreakerStanding, BreakerState};
 pub use decision::{Action, Decision, Keep, Record, Said, Weight};
 pub use judge::{Judge, PACE_LIMIT, PACE_SESSION_LIMIT};
 pub use measure::Measures;

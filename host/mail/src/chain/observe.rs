@@ -93,7 +93,7 @@ async fn tell(
                 let cpu = failure.cpu;
                 Record {
                     cpu,
-                    ..Record::new(member, stage, Said::Failed(failure))
+                    ..Record::new(member, stage, Said::Failed(failure.into()))
                 }
             }
         };

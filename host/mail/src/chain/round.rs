@@ -243,7 +243,7 @@ impl<'j> Round<'j> {
             Closed::Suspended => {
                 let failure = failure(FailureKind::Suspended, None);
                 self.seat(position, Seat::Failed);
-                let record = self.record(member, Said::Failed(failure));
+                let record = self.record(member, Said::Failed(failure.into()));
                 self.on_failure(member, record)
             }
         }
@@ -425,7 +425,7 @@ impl<'j> Round<'j> {
 
     fn failed(&mut self, member: &Member, failure: Failure) -> ControlFlow<()> {
         log_failure(member, &failure);
-        let mut record = self.record(member, Said::Failed(failure.clone()));
+        let mut record = self.record(member, Said::Failed(failure.clone().into()));
         record.cpu = failure.cpu;
         self.on_failure(member, record)
     }
@@ -434,7 +434,7 @@ impl<'j> Round<'j> {
     /// unseen whenever somebody makes us busy.
     fn busy(&mut self, member: &Member, failure: Failure) -> ControlFlow<()> {
         log_failure(member, &failure);
-        let record = self.record(member, Said::Failed(failure));
+        let record = self.record(member, Said::Failed(failure.into()));
         let counts = record.weight == Weight::Counted;
         self.decision.records.push(record);
         let occasion = self.occasion(VerdictKind::Defer);

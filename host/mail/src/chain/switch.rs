@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use super::Measures;
+use super::breaker::BreakerStanding;
 use super::gate::Gate;
 use crate::{Answer, Failure, Mode, Stage};
 
@@ -170,6 +171,11 @@ impl Place {
     /// Is it not asked now, because it failed over and over? Its `on-failure` answers.
     pub fn is_suspended(&self) -> bool {
         !self.gate.is_open_to_all()
+    }
+
+    /// How its breaker stands.
+    pub fn breaker(&self) -> BreakerStanding {
+        self.gate.standing()
     }
 
     /// The same in detail.

@@ -89,6 +89,23 @@ impl Circuit {
         };
     }
 
+    /// Transactions that failed in a row, as far as they are counted.
+    pub(super) fn failures(self) -> u32 {
+        match self {
+            Circuit::Closed { failures } => failures,
+            Circuit::Failing { .. } => FAILURES,
+            Circuit::Down => 0,
+        }
+    }
+
+    /// When the next transaction may be a trial; none for an address that health checks look after.
+    pub(super) fn next_trial(self, now: Instant) -> Option<Duration> {
+        match self {
+            Circuit::Failing { due, .. } => Some(due.saturating_duration_since(now)),
+            Circuit::Closed { .. } | Circuit::Down => None,
+        }
+    }
+
     /// For people.
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -140,11 +157,16 @@ mod tests {
         let mut circuit = failing(now);
         circuit.opened();
         assert!(!circuit.is_closed());
+        assert_eq!(
+            (circuit.failures(), circuit.next_trial(now)),
+            (FAILURES, Some(PAUSE))
+        );
         assert!(!circuit.admits_trial(now));
         assert!(circuit.admits_trial(now + PAUSE));
         assert!(!circuit.admits_trial(now + PAUSE), "one trial at a time");
         circuit.served();
         assert!(circuit.is_closed());
+        assert_eq!((circuit.failures(), circuit.next_trial(now)), (0, None));
     }
 
     #[test]

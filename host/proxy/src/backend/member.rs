@@ -98,9 +98,9 @@ impl Member {
         self.condition().circuit.admits_trial(now)
     }
 
-    /// For people.
-    pub(super) fn word(&self) -> &'static str {
-        self.condition().circuit.word()
+    /// What is thought of it.
+    pub(super) fn circuit(&self) -> Circuit {
+        self.condition().circuit
     }
 
     /// Why it is not alive.

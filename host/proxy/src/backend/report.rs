@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{Backend, Member};
 
@@ -31,6 +32,11 @@ pub(crate) struct AddressSnapshot {
     /// why it is not up
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<String>,
+    /// transactions that failed in a row on open connections
+    pub(crate) failures: u32,
+    /// while it is failing: milliseconds until one transaction tries it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_trial_ms: Option<u64>,
     /// connections with a transaction
     pub(crate) in_use: usize,
     /// connections that wait for one
@@ -71,10 +77,8 @@ impl Backend {
     pub(crate) async fn health(self: &Arc<Self>) -> Health {
         let offer = self.offer().await;
         let members = self.names.known();
-        let troubles: Vec<_> = members
-            .iter()
-            .filter_map(|member| trouble(member))
-            .collect();
+        let missed = members.iter().filter(|member| is_missed(member, &members));
+        let troubles: Vec<_> = missed.filter_map(|member| trouble(member)).collect();
         match (offer, troubles.is_empty()) {
             (Some(_), true) => Health::Good,
             (Some(_), false) => Health::Degraded(troubles),
@@ -82,6 +86,18 @@ impl Backend {
             (None, true) => Health::Bad(vec!["the backend has not answered yet".to_owned()]),
         }
     }
+}
+
+/// Is it a loss that this address is not alive? Not if its name has addresses of the other kind, IPv4 or IPv6, that are,
+/// and none of its own kind: the host listens on one of the two, as most do on `localhost` (RFC 8305 section 1: they are
+/// ways to the same host).
+fn is_missed(member: &Member, all: &[Arc<Member>]) -> bool {
+    let of_name = || {
+        all.iter()
+            .filter(|it| it.host == member.host && it.is_alive())
+    };
+    let is_v4 = member.address.is_ipv4();
+    of_name().any(|it| it.address.is_ipv4() == is_v4) || of_name().next().is_none()
 }
 
 fn trouble(member: &Member) -> Option<String> {
@@ -92,16 +108,70 @@ fn trouble(member: &Member) -> Option<String> {
 
 fn of(member: &Member) -> AddressSnapshot {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let circuit = member.circuit();
+    let next = circuit.next_trial(Instant::now());
     AddressSnapshot {
         address: member.address.to_string(),
         host: member.host.clone(),
-        state: member.word(),
+        state: circuit.word(),
         trouble: member.trouble().map(|error| error.to_string()),
+        failures: circuit.failures(),
+        next_trial_ms: next.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
         in_use: member.in_use(),
         idle: member.idle_links(),
         opened: read(&member.counts.opened),
         reused: read(&member.counts.reused),
         failed: read(&member.counts.failed),
         ambiguous: read(&member.counts.ambiguous),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Error;
+
+    /// Members of these hosts; those with an address that begins with `!` are down.
+    fn members(written: &[(&str, &str)]) -> Vec<Arc<Member>> {
+        let member = |(host, address): &(&str, &str)| {
+            let alive = address.trim_start_matches('!');
+            let member = Member::new(alive.parse().unwrap(), (*host).to_owned());
+            if alive != *address {
+                member.not_opened(Instant::now(), &Error::NoTls);
+            }
+            member
+        };
+        written.iter().map(member).collect()
+    }
+
+    /// Addresses that are missed.
+    fn missed(written: &[(&str, &str)]) -> Vec<String> {
+        let members = members(written);
+        let missed = members
+            .iter()
+            .filter(|it| !it.is_alive() && is_missed(it, &members));
+        missed.map(|it| it.address.to_string()).collect()
+    }
+
+    #[test]
+    fn a_name_that_answers_on_one_kind_of_address_is_whole() {
+        let localhost = [("localhost", "127.0.0.1:25"), ("localhost", "![::1]:25")];
+        assert_eq!(missed(&localhost), [""; 0]);
+        let localhost = [("localhost", "!127.0.0.1:25"), ("localhost", "[::1]:25")];
+        assert_eq!(missed(&localhost), [""; 0]);
+    }
+
+    #[test]
+    fn one_of_several_of_a_kind_and_the_last_one_are_missed() {
+        let several = [
+            ("mx.internal", "192.0.2.1:25"),
+            ("mx.internal", "!192.0.2.2:25"),
+            ("mx.internal", "[2001:db8::1]:25"),
+        ];
+        assert_eq!(missed(&several), ["192.0.2.2:25"]);
+        let dead = [("localhost", "!127.0.0.1:25"), ("localhost", "![::1]:25")];
+        assert_eq!(missed(&dead), ["127.0.0.1:25", "[::1]:25"]);
+        let apart = [("127.0.0.1", "127.0.0.1:25"), ("::1", "![::1]:25")];
+        assert_eq!(missed(&apart), ["[::1]:25"], "named apart, wanted apart");
     }
 }

@@ -40,6 +40,9 @@ pub struct Limits {
     /// octets of all messages together that were not answered for yet, in memory or in files; beyond it MAIL and messages
     /// get 452. Default 2 GiB
     pub in_flight: u64,
+    /// octets of those that are messages of one client, an IPv4 address or an IPv6 /64; beyond it the same. Default a
+    /// quarter of `in_flight`, at least a message of the largest size
+    pub in_flight_per_client: u64,
     /// octets of memory for the MIME trees of all messages over 64 KiB; beyond it they wait a while, then are judged as
     /// unparsed. Default 512 MiB
     pub parse_memory: u64,
@@ -66,6 +69,7 @@ impl Default for Limits {
             spool_memory: 256 << 10,
             spool_memory_total: 256 << 20,
             in_flight: 2 << 30,
+            in_flight_per_client: 512 << 20,
             parse_memory: PARSE_ROOM,
             received: 100,
             observers: 256,
@@ -188,6 +192,7 @@ pub(super) struct Written {
     spool_memory: Option<ByteSize>,
     spool_memory_total: Option<ByteSize>,
     in_flight: Option<Spanned<ByteSize>>,
+    in_flight_per_client: Option<Spanned<ByteSize>>,
     parse_memory: Option<Spanned<ByteSize>>,
     received: Option<usize>,
     observers: Option<usize>,
@@ -208,6 +213,10 @@ impl Written {
             None => Ok(or),
         };
         let message_size = size(self.message_size, "message-size", 64 << 10, 50 << 20)?;
+        let one_fits = |written, name, or| room(source, written, name, message_size as u64, or);
+        let in_flight = one_fits(self.in_flight, "in-flight", default.in_flight)?;
+        let per_client = self.in_flight_per_client;
+        let per_client = one_fits(per_client, "in-flight-per-client", in_flight / 4)?;
         Ok(Limits {
             connections: count(self.connections, "connections", 1, default.connections)?,
             connections_per_client: count(
@@ -223,7 +232,8 @@ impl Written {
                 LEAST_PARSE_MEMORY,
                 octets(&ByteSize(default.parse_memory)),
             )? as u64,
-            in_flight: in_flight(source, self.in_flight, message_size as u64)?,
+            in_flight,
+            in_flight_per_client: per_client,
             header_size: size(self.header_size, "header-size", 4096, default.header_size)?,
             // RFC 5321 section 4.5.3.1.8: at least 100 recipients.
             recipients: count(self.recipients, "recipients", 100, default.recipients)?,
@@ -253,19 +263,21 @@ impl Written {
 }
 
 /// One message of the largest size must fit, or it could never be taken.
-fn in_flight(
+fn room(
     source: &Source,
     written: Option<Spanned<ByteSize>>,
+    name: &str,
     message_size: u64,
+    or: u64,
 ) -> Result<u64, ConfigError> {
     let Some(written) = written else {
-        return Ok(Limits::default().in_flight.max(message_size));
+        return Ok(or.max(message_size));
     };
     if written.get_ref().0 >= message_size {
         return Ok(written.get_ref().0);
     }
     let problem =
-        "`in-flight` is less than `message-size`: the largest message could never be taken";
+        format!("`{name}` is less than `message-size`: the largest message could never be taken");
     let cure = format!("write at least \"{}\"", ByteSize(message_size));
     Err(source.error(written.span(), problem).cure(cure))
 }

@@ -6,9 +6,9 @@ use std::fmt;
 use std::time::Duration;
 
 use lazaret_mail::{Decision, Envelope, Field, Keep, Message, Session, Stage};
-use lazaret_smtp::{Path, Reply};
+use lazaret_smtp::{Address, Path, Refusal, Reply, Wanted};
 
-use crate::explain::{Ended, Entry, Judgement};
+use crate::explain::{By, Ended, Entry, Judgement};
 
 /// Of a text of somebody else.
 const MOST_CHARACTERS: usize = 500;
@@ -86,6 +86,28 @@ pub(super) fn refused(session: &Session, stage: Stage, of: &str, answer: &Reply,
         of = %Escaped(of),
         reply = %OneLine(Some(answer)),
         by = by.unwrap_or("-"),
+        "refused"
+    );
+}
+
+/// One line for commands refused before any stage: `first` of them, which wanted a transaction, and how many `more`.
+pub(super) fn refused_early(session: &Session, first: &Refusal, more: usize) {
+    let (stage, of) = match &first.wanted {
+        Wanted::Transaction(address) => (Stage::Mail.name(), address.as_ref()),
+        Wanted::Recipient(address) => (Stage::Rcpt.name(), address.as_ref()),
+        Wanted::Content => ("data", None),
+        Wanted::Other => ("command", None),
+    };
+    tracing::info!(
+        session = %session.id,
+        listener = %session.listener,
+        client = %session.client.address,
+        helo = %Escaped(session.hello.as_deref().unwrap_or_default()),
+        stage,
+        of = %Escaped(of.map_or("", Address::mailbox)),
+        reply = %OneLine(Some(&first.reply)),
+        by = By::Us.word(),
+        more,
         "refused"
     );
 }

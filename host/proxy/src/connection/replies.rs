@@ -7,7 +7,7 @@ use lazaret_mail::HeaderFault;
 use lazaret_smtp::{Code, Enhanced, Reply};
 
 use crate::backend::Error;
-use crate::spool;
+use crate::spool::{self, Crowded};
 
 /// What the client hears when the backend could not be asked or did not answer properly.
 pub(super) fn backend(error: &Error, id: &str) -> Reply {
@@ -65,14 +65,13 @@ pub(super) fn storage(error: &io::Error, id: &str) -> Reply {
     }
 }
 
-/// `in-flight` is reached.
-pub(super) fn crowded(id: &str) -> Reply {
-    reply(
-        Code::NO_ROOM,
-        (4, 3, 1),
-        "Too many messages under way, try later",
-        id,
-    )
+/// `in-flight` or `in-flight-per-client` is reached.
+pub(super) fn crowded(crowded: Crowded, id: &str) -> Reply {
+    let text = match crowded {
+        Crowded::All => "Too many messages under way, try later",
+        Crowded::Client => "Too many messages of yours under way, try later",
+    };
+    reply(Code::NO_ROOM, (4, 3, 1), text, id)
 }
 
 /// The header section is refused.

@@ -63,8 +63,12 @@ async fn offer(c: &mut Connection) -> Extensions {
 pub(super) async fn mail(c: &mut Connection, path: Path) {
     let chain = c.chain();
     c.begin(&chain, &path);
-    if !c.site.spooler.has_room(path.declared_size().unwrap_or(0)) {
-        let reply = replies::crowded(&c.session.id);
+    let (client, size) = (c.session.client.address.ip(), path.declared_size());
+    if let Some(crowded) = c.site.spooler.is_crowded(client, size.unwrap_or(0)) {
+        let reply = replies::crowded(crowded, &c.session.id);
+        if let Some(transaction) = &mut c.transaction {
+            transaction.problem = Some(format!("`{}` is reached", crowded.key()));
+        }
         c.end_transaction(Conclusion::early(Fate::Failed, Some(&reply), By::Us));
         c.server.answer(reply);
         return c.pace.restart();
@@ -183,7 +187,8 @@ pub(super) fn data(c: &mut Connection) {
         .judge
         .asks(Stage::Headers)
         .then_some(c.site.limits.header_size);
-    transaction.receive(Intake::new(c.site.spooler.open(), watch));
+    let spool = c.site.spooler.open(c.session.client.address.ip());
+    transaction.receive(Intake::new(spool, watch));
     c.pace.begin_message();
     c.server.go_ahead();
 }

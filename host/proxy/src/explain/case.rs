@@ -116,11 +116,14 @@ impl Case {
         if decision.records.is_empty() && reply.is_none() {
             return;
         }
+        let mut records = std::mem::take(&mut decision.records);
+        // Most sessions wait for much longer than they talk.
+        records.shrink_to_fit();
         let judgement = Judgement {
             at: self.age(),
             stage: Some(stage),
             of,
-            records: std::mem::take(&mut decision.records),
+            records,
             reply,
             by: By::filter(decision.by.clone(), By::Nobody),
         };
@@ -161,7 +164,9 @@ impl Case {
             None => {
                 open.session = Arc::clone(session);
                 if open.connection.len() < MOST_OF_CONNECTION {
-                    Arc::make_mut(&mut open.connection).push(judgement);
+                    let connection = Arc::make_mut(&mut open.connection);
+                    connection.reserve_exact(1);
+                    connection.push(judgement);
                 }
             }
         }

@@ -146,6 +146,24 @@ impl By {
 }
 
 impl Entry {
+    /// Of a client that had no session yet.
+    pub(super) fn turned_away(session: Session, reply: Reply) -> Self {
+        let judgement = Judgement {
+            at: Duration::ZERO,
+            stage: Some(Stage::Connect),
+            of: Of::Itself,
+            records: Vec::new(),
+            reply: Some(reply),
+            by: By::Us,
+        };
+        Self {
+            session: Arc::new(session),
+            began: SystemTime::now(),
+            connection: Arc::new(vec![judgement]),
+            ended: Ended::Session("turned away"),
+        }
+    }
+
     pub(crate) fn is_transaction(&self) -> bool {
         matches!(self.ended, Ended::Transaction(_))
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lazaret_mail::chain::{BreakerStanding, BreakerState};
 use lazaret_mail::{Mode, Switched};
 use serde::{Deserialize, Serialize};
 
@@ -51,10 +52,44 @@ pub struct FilterReport {
     pub failed: u64,
     /// CPU of all of them, in milliseconds
     pub cpu_ms: u64,
-    /// `closed`; or `open`: it failed over and over, is not asked, and its `on-failure` answers
-    pub breaker: String,
+    /// whether it is asked
+    pub breaker: BreakerReport,
     /// questions that were not asked because of that
     pub kept_out: u64,
+}
+
+/// Whether a filter is asked, or left alone because it failed over and over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BreakerReport {
+    /// `closed`; `open`: not asked, its `on-failure` answers; `half-open`: one question is trying it
+    pub state: String,
+    /// failures in a row, as far as they are counted
+    pub failures: usize,
+    /// milliseconds until one question may try it
+    pub next_probe_ms: Option<u64>,
+}
+
+impl BreakerReport {
+    /// Is the filter not asked?
+    pub fn is_open(&self) -> bool {
+        self.state != "closed"
+    }
+}
+
+impl From<BreakerStanding> for BreakerReport {
+    fn from(standing: BreakerStanding) -> Self {
+        let (state, next) = match standing.state {
+            BreakerState::Closed => ("closed", None),
+            BreakerState::Open(left) => ("open", Some(left)),
+            BreakerState::HalfOpen => ("half-open", None),
+        };
+        Self {
+            state: state.to_owned(),
+            failures: standing.failures,
+            next_probe_ms: next.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
 }
 
 /// The operator's word.

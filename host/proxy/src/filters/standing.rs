@@ -166,10 +166,7 @@ impl Listed {
             asked: tally.asked,
             failed: tally.failed,
             cpu_ms: u64::try_from(tally.cpu.as_millis()).unwrap_or(u64::MAX),
-            breaker: match place.is_suspended() {
-                true => "open".to_owned(),
-                false => "closed".to_owned(),
-            },
+            breaker: place.breaker().into(),
             kept_out: tally.kept_out,
         }
     }

@@ -82,7 +82,7 @@ impl Families {
             ),
             commands_refused: registry.counters(
                 "commands_refused",
-                "Groups of commands in which one was refused before any stage: syntax, sequence, limits",
+                "Commands refused before any stage: syntax, sequence, limits",
                 ["listener"],
             ),
             recipients: registry.counters(
@@ -163,9 +163,9 @@ impl DoorMetrics {
         self.stages[stage as usize][outcome(&decision.action)].inc();
     }
 
-    /// A command was refused before any stage.
-    pub(crate) fn command_refused(&self) {
-        self.commands_refused.inc();
+    /// So many commands were refused before any stage.
+    pub(crate) fn commands_refused(&self, commands: usize) {
+        self.commands_refused.inc_by(commands as u64);
     }
 
     /// A recipient was accepted or refused, by whomever.

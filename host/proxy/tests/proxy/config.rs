@@ -99,6 +99,10 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
             "lazaret.toml:10: `in-flight` is less than `message-size`: the largest message could never be taken, write at least \"10 MiB\"",
         ),
         (
+            text(OURS, "[limits]\nin-flight-per-client = \"49 MiB\""),
+            "lazaret.toml:9: `in-flight-per-client` is less than `message-size`: the largest message could never be taken, write at least \"50 MiB\"",
+        ),
+        (
             text("recipients = []", ""),
             "lazaret.toml:5: `recipients` is empty",
         ),

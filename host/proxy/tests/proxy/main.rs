@@ -3,6 +3,7 @@
 mod backends;
 mod config;
 mod configuration;
+mod corpus;
 mod directory;
 mod explain;
 mod hold;

@@ -140,7 +140,7 @@ async fn a_hello_octet_by_octet_is_too_late() {
 async fn mail_that_finds_no_room_in_flight_hears_452_and_finds_it_later() {
     let backend = Backend::honest().await;
     let setup = Setup {
-        tables: "[limits]\nmessage-size = \"64 KiB\"\nin-flight = \"64 KiB\"",
+        tables: "[limits]\nmessage-size = \"64 KiB\"\nin-flight = \"64 KiB\"\nin-flight-per-client = \"1 MiB\"",
         ..Setup::default()
     };
     let proxy = Running::start(&backend, setup).await;
@@ -162,4 +162,27 @@ async fn mail_that_finds_no_room_in_flight_hears_452_and_finds_it_later() {
     second.send(line.repeat(30).as_bytes()).await;
     second.play("C: .\nS: 250").await;
     assert_eq!(backend.messages().len(), 2);
+}
+
+/// One client cannot take all of it.
+#[tokio::test]
+async fn a_client_has_its_share_of_what_is_in_flight_and_others_theirs() {
+    let backend = Backend::honest().await;
+    let setup = Setup {
+        tables: "[limits]\nmessage-size = \"64 KiB\"\nin-flight-per-client = \"64 KiB\"",
+        ..Setup::default()
+    };
+    let proxy = Running::start(&backend, setup).await;
+    let begin = "S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354";
+    let (mut first, mut second) = (proxy.play(begin).await, proxy.play(begin).await);
+    let line = format!("{}\r\n", "x".repeat(998));
+    first.send(line.repeat(40).as_bytes()).await;
+    second.send(line.repeat(30).as_bytes()).await;
+    second.play("C: .\nS: 452 4.3.1").await;
+    second
+        .play("C: MAIL FROM:<> SIZE=30000\nS: 452 4.3.1 Too many messages of yours under way, try later (")
+        .await;
+    first.play("C: .\nS: 250").await;
+    second.play("C: MAIL FROM:<> SIZE=30000\nS: 250").await;
+    assert_eq!(backend.messages().len(), 1);
 }

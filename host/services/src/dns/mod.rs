@@ -195,7 +195,7 @@ impl Names {
             let source = self.source.clone();
             let answering = async move {
                 let answer = timeout(patience, source.resolve(&name, kind)).await;
-                (at, answer.unwrap_or(Answer::Late))
+                (at, answer.unwrap_or_else(|_| source.late()))
             };
             match self.runtime() {
                 Some(runtime) => tasks.spawn_on(answering, runtime),
@@ -208,6 +208,14 @@ impl Names {
             }
         }
         answers
+    }
+
+    /// Why names are not answered at the moment, in words; None as far as anybody knows.
+    pub fn trouble(&self) -> Option<String> {
+        match &*self.source {
+            Source::Network(network) => network.trouble(),
+            Source::Nobody | Source::Zone(_) => None,
+        }
     }
 
     /// Where sockets are served.
@@ -229,6 +237,16 @@ impl Source {
             Source::Network(network) => network.resolve(name, kind).await,
             Source::Zone(zone) => zone.resolve(name, kind),
         }
+    }
+}
+
+impl Source {
+    /// Whoever asked could not wait longer.
+    fn late(&self) -> Answer {
+        if let Source::Network(network) = self {
+            network.went_unanswered();
+        }
+        Answer::Late
     }
 }
 

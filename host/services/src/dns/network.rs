@@ -1,6 +1,7 @@
 //! The resolvers of the network, behind hickory's cache.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hickory_resolver::config::{
@@ -24,8 +25,13 @@ const CACHED: u64 = 32_768;
 /// The longest that an answer is believed, whatever it says.
 const LONGEST: Duration = Duration::from_secs(3600);
 
+/// So many questions in a row without an answer are a trouble, not a slow domain.
+const SILENCE: u32 = 5;
+
 pub struct Network {
     resolver: TokioResolver,
+    /// questions in a row that nobody answered
+    unanswered: AtomicU32,
 }
 
 impl Network {
@@ -62,6 +68,7 @@ impl Network {
         let resolver = builder.with_options(options).build();
         Ok(Self {
             resolver: resolver.map_err(|error| no_resolver(&error))?,
+            unanswered: AtomicU32::new(0),
         })
     }
 
@@ -69,7 +76,12 @@ impl Network {
         let Some(name) = name.wire() else {
             return Answer::Failed;
         };
-        match self.resolver.lookup(name, record_type(kind)).await {
+        let found = self.resolver.lookup(name, record_type(kind)).await;
+        match &found {
+            Err(error) if is_silence(error) => self.went_unanswered(),
+            _ => self.unanswered.store(0, Ordering::Relaxed),
+        }
+        match found {
             Ok(found) => {
                 let answers = found.answers().iter();
                 let records = answers.filter_map(|record| text(&record.data, kind));
@@ -77,6 +89,19 @@ impl Network {
             }
             Err(error) => failed(&error),
         }
+    }
+
+    /// A question that nobody answered, as far as whoever asked could wait.
+    pub fn went_unanswered(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Do the resolvers say nothing at all at the moment?
+    pub fn trouble(&self) -> Option<String> {
+        let unanswered = self.unanswered.load(Ordering::Relaxed);
+        (unanswered >= SILENCE).then(|| {
+            format!("the resolvers did not answer the last {unanswered} questions for names")
+        })
     }
 }
 
@@ -102,6 +127,14 @@ fn or_no_data(records: Vec<String>) -> Answer {
         true => Answer::NoData,
         false => Answer::Records(records),
     }
+}
+
+/// Did no resolver say anything?
+fn is_silence(error: &NetError) -> bool {
+    matches!(
+        error,
+        NetError::Timeout | NetError::Io(_) | NetError::NoConnections
+    )
 }
 
 fn failed(error: &NetError) -> Answer {

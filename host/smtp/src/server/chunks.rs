@@ -9,6 +9,7 @@ use std::mem;
 use bytes::Bytes;
 
 use super::Server;
+use super::refusal::Wanted;
 use super::state::{Announced, Chunk, Chunked, Question, Skip, State, Verdict};
 use crate::chunk::Taken;
 use crate::event::{CloseReason, End, Event, Fault};
@@ -74,7 +75,7 @@ impl Server {
         };
         self.state = *skip.then;
         match skip.verdict {
-            Verdict::Error(reply) => self.fail(reply),
+            Verdict::Error(reply) => self.refuse(Wanted::Content, reply),
             Verdict::Refusal(reply) => {
                 self.conclude(reply);
                 Some(Event::Reset)

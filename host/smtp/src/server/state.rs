@@ -9,6 +9,8 @@ use crate::extension::Extensions;
 use crate::newline::LineEnd;
 use crate::reply::Reply;
 
+use super::refusal::Refusals;
+
 /// What outlives a transaction.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -19,7 +21,7 @@ pub(super) struct Session {
     pub(super) refusal: Option<Reply>,
     pub(super) errors: u32,
     /// the machine's own, since somebody last asked
-    pub(super) refused: Option<Reply>,
+    pub(super) refused: Refusals,
     pub(super) inside_tls: bool,
 }
 

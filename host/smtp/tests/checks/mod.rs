@@ -298,6 +298,9 @@ pub fn proxy(octets: &[u8]) {
     }
 }
 
+/// Of the session, as at the end of each refusal.
+const ID: &str = "7F3K2Q";
+
 /// A server, and what was seen of it.
 struct Watched {
     server: Server,
@@ -311,6 +314,7 @@ impl Watched {
             max_message: 64,
             max_recipients: 3,
             max_command: 512,
+            id: ID.to_owned(),
             ..ServerConfig::default()
         };
         Self {
@@ -333,17 +337,17 @@ impl Watched {
         let server = &mut self.server;
         match instruction {
             2 => server.greet(),
-            3 => server.refuse_greeting(Reply::no_recipients()),
+            3 => server.refuse_greeting(Reply::no_recipients().naming(ID)),
             4 => server.accept_hello(&offer()),
-            5 => server.refuse_hello(Reply::sender_not_ascii()),
+            5 => server.refuse_hello(Reply::sender_not_ascii().naming(ID)),
             6 | 7 => server.answer(Reply::ok()),
-            8 => server.answer(Reply::too_many_recipients()),
+            8 => server.answer(Reply::too_many_recipients().naming(ID)),
             9 => server.answer(Reply::new(Code::START_CONTENT, None, "")),
             10 | 11 => server.go_ahead(),
             12 => server.start_tls(),
             13 => server.tls_established(),
-            14 => server.refuse_greeting(Reply::unavailable()),
-            _ => server.close(Reply::unavailable()),
+            14 => server.refuse_greeting(Reply::unavailable().naming(ID)),
+            _ => server.close(Reply::unavailable().naming(ID)),
         }
     }
 
@@ -367,7 +371,9 @@ impl Watched {
                 _ => {}
             }
         }
-        well_formed(&self.server.output().split());
+        let output = self.server.output().split();
+        well_formed(&output);
+        refusals_are_named(&output);
     }
 
     fn end(&mut self, end: End) {
@@ -393,6 +399,15 @@ fn offer() -> Extensions {
     Extensions::offer(&backend, &own)
         .with(Keyword::Size(None))
         .with(Keyword::XClient(vec!["ADDR".to_owned()]))
+}
+
+/// Each 4yz and 5yz ends in the id, whether the machine said it or was told to.
+fn refusals_are_named(output: &[u8]) {
+    let named = format!("({ID})\r\n");
+    for line in output.split_inclusive(|b| *b == b'\n') {
+        let is_last_of_refusal = matches!(line, [b'4' | b'5', _, _, b' ', ..]);
+        assert!(!is_last_of_refusal || line.ends_with(named.as_bytes()));
+    }
 }
 
 /// How many replies these are; each line whole, printable, at most 512 octets, with its code.

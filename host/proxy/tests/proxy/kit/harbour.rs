@@ -132,11 +132,11 @@ impl Harbour {
     }
 
     async fn start(dir: tempfile::TempDir, root: &str, reload: &str) -> Self {
-        let (backend, admin) = (Backend::honest().await, free_port());
+        let backend = Backend::honest().await;
         let text = format!(
             "hostname = \"mx.example.org\"\nfilters = \"filters.d\"\n{root}\n[reload]\n{reload}\n[[listener]]\nname = \"mx\"\n\
              listen = [\"127.0.0.1:0\"]\nrecipients = [\"example.org\"]\n[backend]\naddress = [\"{}\"]\n\
-             [admin]\nlisten = [\"{admin}\"]\ncontrol = \"control.sock\"\n",
+             [admin]\nlisten = [\"127.0.0.1:0\"]\ncontrol = \"control.sock\"\n",
             backend.address
         );
         let path = dir.path().join("lazaret.toml");
@@ -147,6 +147,7 @@ impl Harbour {
             .await
             .unwrap();
         let (address, reloader) = (proxy.addresses()[0].1, proxy.reloader());
+        let admin = proxy.admin_addresses()[0];
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(proxy.run(async move {
             drop(stopped.await);
@@ -287,9 +288,4 @@ pub async fn rcpt(client: &mut Client) -> String {
     client.send(b"RCPT TO:<b@example.org>\r\n").await;
     let reply = client.reply().await;
     reply.split(" (").next().unwrap().to_owned()
-}
-
-fn free_port() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }

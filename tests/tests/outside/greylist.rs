@@ -1,0 +1,157 @@
+//! `greylist` with one memory for two proxies, and with a memory that goes away and comes back.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use lazaret_tests::peers::{self, Redis};
+use lazaret_tests::program::Program;
+use lazaret_tests::{BackendDouble, Client};
+
+use crate::{PROGRAM, before, letter};
+
+/// Two proxies before one backend, with one Redis.
+struct World {
+    redis: Redis,
+    backend: BackendDouble,
+    proxies: [Program; 2],
+}
+
+fn world() -> Option<World> {
+    let redis = Redis::start()?;
+    let backend = BackendDouble::start();
+    let proxy = |_| {
+        let builder = before(&backend)
+            .set(&format!("state = \"{}\"\n", redis.url()))
+            .bundled("greylist", "[config]\ndelay = \"1s\"\nauto-allow = 0\n");
+        Program::run(PROGRAM, builder)
+    };
+    let proxies = [0, 1].map(proxy);
+    Some(World {
+        redis,
+        backend,
+        proxies,
+    })
+}
+
+/// The code of the reply to RCPT.
+fn rcpt(proxy: &Program, from: &str) -> u16 {
+    let mut client = Client::greeted(proxy.plain());
+    client.ask(&format!("MAIL FROM:<{from}>"), "250 *");
+    client.say("RCPT TO:<bob@example.org>");
+    client.hear().expect("a reply").code
+}
+
+/// Waits until it is let through.
+fn until_known(proxy: &Program, from: &str) {
+    let begun = Instant::now();
+    while rcpt(proxy, from) != 250 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{from} never passes"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn who_came_to_one_proxy_is_known_to_the_other() {
+    let Some(world) = world() else { return };
+    let [one, other] = &world.proxies;
+    assert_eq!(rcpt(one, "eva@example.com"), 451);
+    assert_eq!(rcpt(other, "mallory@example.com"), 451);
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(rcpt(other, "eva@example.com"), 250);
+    assert_eq!(rcpt(one, "eva@example.com"), 250);
+    assert_eq!(rcpt(one, "nobody@example.com"), 451);
+    peers::ran("redis-server");
+}
+
+/// What clients saw while they sent.
+#[derive(Default)]
+struct Books {
+    accepted: AtomicUsize,
+    deferred: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Books {
+    /// Sends until it is over: a known sender, and in between a fresh one.
+    fn fill(&self, proxy: &Program, number: usize) {
+        let mut round = 0;
+        while !self.over.load(Relaxed) {
+            let fresh = format!("fresh{number}-{round}@example.com");
+            for from in ["eva@example.com", &fresh] {
+                self.send(proxy, from);
+            }
+            round += 1;
+        }
+    }
+
+    fn send(&self, proxy: &Program, from: &str) {
+        let mut client = Client::greeted(proxy.plain());
+        let reply = client.deliver(from, &["bob@example.org"], letter(from).as_bytes());
+        match reply.code {
+            250 => self.accepted.fetch_add(1, Relaxed),
+            451 => self.deferred.fetch_add(1, Relaxed),
+            _ => panic!("{reply:?}"),
+        };
+    }
+
+    /// Waits for so many more of both together.
+    fn grow_by(&self, count: usize) {
+        let sum = || self.accepted.load(Relaxed) + self.deferred.load(Relaxed);
+        let (before, begun) = (sum(), Instant::now());
+        while sum() < before + count {
+            assert!(begun.elapsed() < Duration::from_secs(120), "mail hangs");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Without its memory greylist has no say, as configured; mail goes on. When it is back, it still knows whom it knew.
+#[test]
+fn a_memory_that_is_killed_under_load_loses_nothing_and_holds_nobody_up() {
+    let Some(mut world) = world() else { return };
+    assert_eq!(rcpt(&world.proxies[0], "eva@example.com"), 451);
+    until_known(&world.proxies[0], "eva@example.com");
+    let books = Books::default();
+    let proxies = &world.proxies;
+    let redis = &mut world.redis;
+    std::thread::scope(|scope| {
+        for (number, proxy) in [0, 1, 0, 1].into_iter().enumerate() {
+            let books = &books;
+            scope.spawn(move || books.fill(&proxies[proxy], number));
+        }
+        books.grow_by(20);
+        assert!(books.deferred.load(Relaxed) > 0, "strangers wait");
+        redis.kill();
+        books.grow_by(8);
+        // From here on all that is under way began without it.
+        let deferred = books.deferred.load(Relaxed);
+        books.grow_by(20);
+        assert_eq!(
+            books.deferred.load(Relaxed),
+            deferred,
+            "nobody waits without it"
+        );
+        redis.again();
+        let begun = Instant::now();
+        while books.deferred.load(Relaxed) == deferred {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "it does not come back"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        books.grow_by(8);
+        books.over.store(true, Relaxed);
+    });
+    for proxy in &world.proxies {
+        assert_eq!(rcpt(proxy, "eva@example.com"), 250);
+        assert_eq!(rcpt(proxy, "a.stranger@example.com"), 451);
+        assert!(!proxy.log(&["cannot remember"]).is_empty(), "it said so");
+    }
+    let delivered = world.backend.deliveries().len();
+    assert_eq!(delivered, books.accepted.load(Relaxed), "each once");
+    peers::ran("redis-server");
+}

@@ -1,0 +1,38 @@
+//! Filters that need the outside world, through the proxy, with real servers behind them and with servers that are no use.
+
+mod auth;
+mod greylist;
+mod keeper;
+mod names;
+mod scan;
+
+use std::sync::LazyLock;
+
+use lazaret_tests::{BackendDouble, Proxy, proxy};
+
+/// Compiles the bundled filters into the cache, once for all tests: on a busy machine a program that has to do it itself takes
+/// longer to listen than its test would wait.
+static COMPILED: LazyLock<()> = LazyLock::new(|| {
+    let backend = BackendDouble::start();
+    let builder = Proxy::before(backend.address()).set("state = \"memory\"");
+    let filters = ["auth", "dnsbl", "greylist", "policy"];
+    let add = |builder: proxy::Builder, name: &&str| builder.bundled(name, "");
+    filters.iter().fold(builder, add).start().stop();
+});
+
+/// A proxy before this backend that will be a process of its own.
+fn before(backend: &BackendDouble) -> proxy::Builder {
+    LazyLock::force(&COMPILED);
+    Proxy::before(backend.address()).with_cache()
+}
+
+/// The program that is tested.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lazaret-under-test");
+
+/// A message of this sender without anything remarkable.
+fn letter(from: &str) -> String {
+    format!(
+        "From: {from}\r\nTo: bob@example.org\r\nSubject: lunch on Monday\r\nDate: Mon, 2 Mar 2026 10:00:00 +0000\r\n\
+         Message-ID: <1@example.com>\r\n\r\nAt one?\r\nYours\r\n"
+    )
+}

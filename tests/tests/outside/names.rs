@@ -1,0 +1,166 @@
+//! Name servers that are no use: `dnsbl` and `auth` answer by their policy within their limits, and nobody else notices.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use lazaret_tests::peers::{Manner, Resolver};
+use lazaret_tests::program::Program;
+use lazaret_tests::{BackendDouble, Client, Delivery};
+
+use crate::{PROGRAM, before, letter};
+
+/// We are on a list; the sender's domain sends from here.
+const RECORDS: [(&str, u16, &str); 3] = [
+    ("1.0.0.127.block.example", 1, "127.0.0.2"),
+    ("example.com", 16, "v=spf1 ip4:127.0.0.0/8 -all"),
+    ("_dmarc.example.com", 16, "v=DMARC1; p=reject"),
+];
+
+struct World {
+    resolver: Resolver,
+    backend: BackendDouble,
+    program: Program,
+}
+
+/// Both filters at one listener, none at the others.
+fn world() -> World {
+    let resolver = Resolver::start(&RECORDS);
+    let backend = BackendDouble::start();
+    let builder = before(&backend)
+        .set(&format!("[dns]\nservers = [\"{}\"]\n", resolver.address()))
+        .bundled("dnsbl", "listeners = [\"plain\"]\n[config]\ntrusted = []\n")
+        .bundled(
+            "auth",
+            "listeners = [\"plain\"]\n[config.on]\nunavailable = \"defer\"\n",
+        );
+    World {
+        program: Program::run(PROGRAM, builder),
+        resolver,
+        backend,
+    }
+}
+
+/// What became of one message, and how long it took.
+#[derive(Debug)]
+struct Seen {
+    /// to a recipient for whom `dnsbl` may refuse
+    rcpt: u16,
+    /// after the dot, where `auth` may
+    dot: u16,
+    longest: Duration,
+}
+
+impl World {
+    fn send(&self) -> Seen {
+        let mut client = Client::greeted(self.program.plain());
+        client.patience(Duration::from_secs(60));
+        let mut longest = Duration::ZERO;
+        let mut code = |client: &mut Client, line: &str| {
+            let begun = Instant::now();
+            client.say(line);
+            let code = client.hear().expect("a reply").code;
+            longest = longest.max(begun.elapsed());
+            code
+        };
+        code(&mut client, "MAIL FROM:<alice@example.com>");
+        let rcpt = code(&mut client, "RCPT TO:<bob@example.org>");
+        // Whom nobody refuses by lists.
+        assert_eq!(code(&mut client, "RCPT TO:<abuse@example.org>"), 250);
+        assert_eq!(code(&mut client, "DATA"), 354);
+        let content = letter("alice@example.com") + ".";
+        let dot = code(&mut client, &content);
+        Seen { rcpt, dot, longest }
+    }
+
+    /// While `work` is done, a client at another listener sends; how many messages.
+    fn beside(&self, work: impl FnOnce()) -> usize {
+        let (over, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut client = Client::greeted(self.program.address("starttls"));
+                while !over.load(Relaxed) {
+                    let letter = letter("eva@example.com");
+                    let reply =
+                        client.deliver("eva@example.com", &["eva@example.org"], letter.as_bytes());
+                    assert_eq!(reply.code, 250, "{reply:?}");
+                    sent.fetch_add(1, Relaxed);
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+            // Also after a panic of `work`, or the other thread would never end.
+            let _over = Ends(&over);
+            work();
+        });
+        sent.load(Relaxed)
+    }
+}
+
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// By what their policies say: a list that does not answer has no say; `auth` was told to defer what nobody can say anything about. The
+/// longest wait is that of `auth`, whose `dns-time` is 5 s.
+#[test]
+fn whatever_the_name_server_does_there_is_an_answer_in_time() {
+    let world = world();
+    let well = world.send();
+    assert_eq!((well.rcpt, well.dot), (550, 250), "{well:?}");
+    for (manner, dot, seconds) in [
+        (Manner::Broken, 451, 0),
+        (Manner::Slowly, 451, 3),
+        (Manner::Never, 451, 3),
+        (Manner::Nonsense, 451, 0),
+        (Manner::Endlessly, 250, 0),
+        (Manner::InCircles, 250, 0),
+    ] {
+        world.resolver.answers(manner);
+        let before = world.resolver.queries();
+        let sent = world.beside(|| {
+            let seen = world.send();
+            assert_eq!((seen.rcpt, seen.dot), (250, dot), "{manner:?}: {seen:?}");
+            assert!(
+                seen.longest < Duration::from_secs(20),
+                "{manner:?}: {seen:?}"
+            );
+            assert!(
+                seen.longest >= Duration::from_secs(seconds),
+                "{manner:?}: {seen:?}"
+            );
+        });
+        assert!(
+            world.resolver.queries() > before,
+            "{manner:?} was not asked"
+        );
+        // Three seconds of waiting are more than a hundred messages of the other on an idle machine.
+        assert!(
+            sent as u64 >= seconds * 5,
+            "{manner:?}: beside it {sent} were sent"
+        );
+    }
+    world.resolver.answers(Manner::Well);
+    let begun = Instant::now();
+    loop {
+        let seen = world.send();
+        if (seen.rcpt, seen.dot) == (550, 250) {
+            break;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "it does not come back: {seen:?}"
+        );
+    }
+    let deliveries = world.backend.deliveries();
+    let is_ours =
+        |delivery: &&Delivery| delivery.envelope.iter().any(|line| line.contains("abuse@"));
+    let last = deliveries.iter().rfind(is_ours).expect("a delivery");
+    let text = String::from_utf8_lossy(&last.octets).replace("\r\n ", " ");
+    assert!(
+        text.contains("spf=pass smtp.mailfrom=alice@example.com; dkim=none; dmarc=pass"),
+        "{text}"
+    );
+}
