@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::mailbox::{Backend, is_root, wait_until_it_listens};
 use crate::ports::free_port;
 
+/// How long a stop may take.
+const STOP: Duration = Duration::from_secs(20);
 /// The user that mail is delivered as.
 const NOBODY: u32 = 65_534;
 
@@ -125,8 +128,41 @@ impl Backend for Postfix {
 impl Drop for Postfix {
     fn drop(&mut self) {
         // A Postfix that is gone already has nothing to be told.
-        let _ = self.command("stop").output();
+        if let Ok(stop) = self
+            .command("stop")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            && !ends_within(stop, STOP)
+        {
+            self.kill();
+        }
     }
+}
+
+impl Postfix {
+    /// Rarely its postlogd waits for room in the socket that it reads itself, and all others wait for it.
+    fn kill(&self) {
+        let file = self.dir.path().join("queue/pid/master.pid");
+        let Ok(master) = std::fs::read_to_string(file) else {
+            return;
+        };
+        let group = format!("-{}", master.trim());
+        drop(Command::new("kill").args(["-KILL", "--", &group]).status());
+    }
+}
+
+fn ends_within(mut child: Child, time: Duration) -> bool {
+    let deadline = Instant::now() + time;
+    while Instant::now() < deadline {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(child.kill());
+    drop(child.wait());
+    false
 }
 
 fn main_cf(root: &Path) -> String {
