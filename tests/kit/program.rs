@@ -230,13 +230,13 @@ fn start(program: &Path, dir: &Path, launch: &Launch) -> Child {
         .map(OsStr::new)
         .chain([program.as_os_str()]);
     let mut command = Command::new(words.next().expect("at least the program"));
-    let level = match launch.log {
-        Log::File => "info",
-        Log::Blocked => "trace",
-    };
+    command.args(words).args(["run", "--log-format", "json"]);
+    // Else the configuration says how much.
+    if launch.log == Log::Blocked {
+        command.args(["--log", "trace"]);
+    }
     command
-        .args(words)
-        .args(["run", "--log-format", "json", "--log", level, "--config"])
+        .arg("--config")
         .arg(dir.join("lazaret.toml"))
         .env("XDG_RUNTIME_DIR", dir)
         .env("XDG_CACHE_HOME", dir)
