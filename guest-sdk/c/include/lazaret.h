@@ -115,8 +115,9 @@ typedef struct {
 } lazaret_list_parameter_t;
 
 // A path of the envelope, valid by RFC 5321 (or RFC 6531 where the client said SMTPUTF8), without controls.
-// `mailbox` is empty for the null sender `<>`. `local-part` keeps its quotes, `domain` its case and, for a literal,
-// its brackets; `domain` is empty for `<>` and for a bare `postmaster`.
+// `mailbox` is empty for the null sender `<>`. `local-part` has the quotes and backslashes that it needs and no others:
+// `"ann"@example.org` is told as `ann@example.org`, the same mailbox. `domain` keeps its case and, for a literal, its
+// brackets; it is empty for `<>` and for a bare `postmaster`. The backend gets what the client wrote.
 typedef struct lazaret_address_t {
   lazaret_string_t   mailbox;
   lazaret_string_t   local_part;

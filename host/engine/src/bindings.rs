@@ -86,10 +86,15 @@ impl From<types::Reply> for ReplyHint {
 
 impl From<&Path> for types::Address {
     fn from(path: &Path) -> Self {
+        let address = &path.address;
+        let local_part = address.plain_local_part().into_owned();
         types::Address {
-            mailbox: path.address.mailbox().to_owned(),
-            local_part: path.address.local_part().to_owned(),
-            domain: path.address.domain().to_owned(),
+            mailbox: match address.domain() {
+                "" => local_part.clone(),
+                domain => format!("{local_part}@{domain}"),
+            },
+            local_part,
+            domain: address.domain().to_owned(),
             parameters: path.parameters.iter().map(Into::into).collect(),
         }
     }

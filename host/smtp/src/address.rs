@@ -1,5 +1,6 @@
 //! Mailboxes and paths of the envelope (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -80,6 +81,24 @@ impl Address {
     /// As written, quotes included.
     pub fn local_part(&self) -> &str {
         &self.mailbox[..self.at]
+    }
+
+    /// Without the quotes and backslashes that it does not need: `"al\ice"` and `alice` are one mailbox (RFC 5321 section
+    /// 4.1.2), and no rule may be passed by writing it otherwise. Where it needs quotes, they and as few backslashes as can be
+    /// stay.
+    pub fn plain_local_part(&self) -> Cow<'_, str> {
+        let written = self.local_part();
+        let quoted = written
+            .strip_prefix('"')
+            .and_then(|it| it.strip_suffix('"'));
+        let Some(quoted) = quoted else {
+            return Cow::Borrowed(written);
+        };
+        let text = without_pairs(quoted);
+        match is_dot_string(&text) {
+            true => Cow::Owned(text),
+            false => Cow::Owned(quote(&text)),
+        }
     }
 
     /// As written; a literal keeps its brackets; empty for `<>` and bare postmaster.
@@ -184,6 +203,28 @@ fn local_part(text: &str) -> Option<usize> {
 }
 
 /// `Dot-string = Atom *("." Atom)`
+/// Each backslash makes the next character stand for itself.
+fn without_pairs(quoted: &str) -> String {
+    let mut characters = quoted.chars();
+    let plain = std::iter::from_fn(|| match characters.next()? {
+        '\\' => characters.next(),
+        other => Some(other),
+    });
+    plain.collect()
+}
+
+fn quote(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted.push('"');
+    quoted
+}
+
 fn is_dot_string(text: &str) -> bool {
     text.split('.').all(is_atom)
 }
@@ -208,6 +249,35 @@ fn quoted_string(text: &str) -> Option<usize> {
             (_, ' '..='~') => {}
             (_, other) if is_utf8_text(other) => {}
             _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_mailbox_has_one_plain_local_part() {
+        let plain = |text: &str| {
+            let address = Address::parse(text).expect(text);
+            address.plain_local_part().into_owned()
+        };
+        for same in [
+            "ann.b@example.org",
+            r#""ann.b"@example.org"#,
+            r#""a\nn\.b"@example.org"#,
+        ] {
+            assert_eq!(plain(same), "ann.b", "{same}");
+        }
+        for (written, told) in [
+            (r#""ann b"@example.org"#, r#""ann b""#),
+            (r#""ann\ b"@example.org"#, r#""ann b""#),
+            (r#"".ann"@example.org"#, r#"".ann""#),
+            (r#""a\"\\"@example.org"#, r#""a\"\\""#),
+            (r#"""@example.org"#, r#""""#),
+        ] {
+            assert_eq!(plain(written), told, "{written}");
         }
     }
 }
