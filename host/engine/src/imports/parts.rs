@@ -36,15 +36,15 @@ impl Ctx {
     }
 }
 
-/// Of all large messages only so many are parsed at once that memory holds them; who waits too long is told `limit`, and
-/// judges the message as unparsed.
+/// Of all large messages only so many are parsed at once that memory holds them; who waits too long is told
+/// `unavailable`: another time it can be judged, so it is no reason to refuse it for good.
 async fn parse_aside(message: Arc<Message>) -> Result<Result<Arc<Parts>, PartsFault>, Error> {
     if !message.make_room(ParseRoom::shared(), PATIENCE).await {
         tracing::warn!(
             octets = message.size(),
-            "`parse-memory` is taken: a message is judged as unparsed"
+            "`parse-memory` is taken: filters are told that the parts of a message are not available"
         );
-        return Err(Error::Limit);
+        return Err(Error::Unavailable);
     }
     let parsed = tokio::task::spawn_blocking(move || message.parts()).await;
     parsed.map_err(|_| Error::Unavailable)
@@ -53,6 +53,7 @@ async fn parse_aside(message: Arc<Message>) -> Result<Result<Arc<Parts>, PartsFa
 impl Host for Ctx {
     async fn all(&mut self) -> Result<Vec<Part>, Refusal> {
         let parts = self.parts().await?;
+        self.charge_work(parts.all().len() * EACH);
         self.charge_read(parts.all().len() * EACH)?;
         Ok(parts.all().map(Part::from).collect())
     }
@@ -73,6 +74,7 @@ impl Host for Ctx {
         if info.size as usize > self.limits.part_text {
             return Err(Error::Limit.into());
         }
+        self.charge_work(info.size as usize);
         let text = parts.text(part).map_err(|fault| match fault {
             PartError::Unknown | PartError::NotText => Error::Invalid,
         })?;
