@@ -187,6 +187,19 @@ mod tests {
         assert_eq!(meter.spent() - short, UNSEEN);
     }
 
+    /// An import that works for long looks first; the next tick comes only after it.
+    #[test]
+    fn work_between_two_looks_is_charged_in_full() {
+        let meter = Meter::default();
+        meter.allow(Duration::from_millis(20));
+        meter.enter();
+        meter.look();
+        let until = thread_nanos() + nanos(Duration::from_millis(30));
+        while thread_nanos() < until {}
+        assert_eq!(meter.look(), Look::Exhausted);
+        meter.leave();
+    }
+
     #[test]
     fn after_a_look_only_cpu_counts() {
         let meter = Meter::default();

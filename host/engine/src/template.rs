@@ -209,6 +209,7 @@ impl Template {
             self.rights.clone(),
             self.limits.clone(),
             journal.clone(),
+            meter.clone(),
             self.reach.clone(),
         );
         let memory = usize::try_from(self.policy.memory).unwrap_or(usize::MAX);

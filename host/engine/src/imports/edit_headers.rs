@@ -13,6 +13,7 @@ impl Ctx {
             Stage::Headers | Stage::Message => self.header_message().ok_or(Error::NotNow)?,
             _ => return Err(Error::NotNow.into()),
         };
+        self.charge_work(message.section_size());
         let edits = &self.rights.edits;
         Ok(self
             .editor

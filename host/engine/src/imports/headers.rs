@@ -12,6 +12,7 @@ impl Host for Ctx {
         let Some(message) = self.header_message() else {
             return Ok(Vec::new());
         };
+        self.charge_work(message.section_size());
         let octets = message
             .fields()
             .iter()
@@ -25,6 +26,7 @@ impl Host for Ctx {
         let Some(message) = self.header_message() else {
             return Ok(Vec::new());
         };
+        self.charge_work(message.section_size());
         let texts = message.text(&name);
         self.charge_read_or_stop(texts.iter().map(|text| text.len() + EACH).sum())?;
         Ok(texts)

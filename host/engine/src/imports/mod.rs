@@ -33,6 +33,7 @@ use crate::bindings::types;
 use crate::contract::stage_of;
 use crate::grants::Rights;
 use crate::journal::Journal;
+use crate::meter::Meter;
 use crate::settings::CallLimits;
 
 pub use linking::link;
@@ -70,6 +71,7 @@ pub struct Ctx {
     rights: Arc<Rights>,
     limits: Arc<CallLimits>,
     journal: Arc<Journal>,
+    meter: Arc<Meter>,
     /// None where nothing of the outside is there: in `configure`, and while the filter is tried
     reach: Option<Arc<Reach>>,
     asking: Asking,
@@ -90,6 +92,7 @@ impl Ctx {
         rights: Arc<Rights>,
         limits: Arc<CallLimits>,
         journal: Arc<Journal>,
+        meter: Arc<Meter>,
         reach: Option<Arc<Reach>>,
     ) -> Self {
         Self {
@@ -99,6 +102,7 @@ impl Ctx {
             rights,
             limits,
             journal,
+            meter,
             question: None,
             effects: Effects::default(),
             editor: None,
@@ -153,6 +157,14 @@ impl Ctx {
         }
         self.calls += 1;
         Ok(())
+    }
+
+    /// Before work of the host over so many octets. Between two ticks it is charged to the guest by the clock only where the
+    /// clock was looked at before it: else one long call would count as two milliseconds, however long it is.
+    fn charge_work(&self, octets: usize) {
+        if octets >= WORK {
+            self.meter.look();
+        }
     }
 
     /// Counts octets handed to the guest.
@@ -210,6 +222,9 @@ fn told(refusal: Refusal) -> wasmtime::Result<types::Error> {
         Refusal::Stop(error) => Err(error),
     }
 }
+
+/// Less than this is done within a tick, whatever is done with it.
+const WORK: usize = 16 << 10;
 
 /// Most octets of one read.
 const READ_AT_ONCE: u32 = 64 << 10;

@@ -68,6 +68,7 @@ pub fn configuring() -> Ctx {
         Arc::new(rights),
         limits,
         journal,
+        Arc::default(),
         Some(outside()),
     );
     ctx.begin(None);

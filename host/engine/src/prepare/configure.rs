@@ -166,6 +166,7 @@ impl Bench<'_> {
             Arc::new(rights),
             Arc::new(self.order.call.clone()),
             journal.clone(),
+            Arc::default(),
             None,
         );
         let memory = usize::try_from(self.order.memory).unwrap_or(usize::MAX);

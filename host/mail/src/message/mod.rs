@@ -111,6 +111,16 @@ impl Message {
         named.map(Field::text).collect()
     }
 
+    /// Octets of the header section as now edited, with the empty line.
+    pub fn section_size(&self) -> usize {
+        self.section.len()
+    }
+
+    /// Octets of the message as it was received.
+    pub fn received_size(&self) -> u64 {
+        self.received.len()
+    }
+
     /// Octets of the message as now edited: header section, empty line, body.
     pub fn size(&self) -> u64 {
         self.section.len() as u64 + self.received.len() - self.body_offset

@@ -18,6 +18,10 @@ pub struct DomainName(String);
 impl DomainName {
     /// Letters of any script become A-labels (RFC 5890); None for what is no name.
     pub fn parse(text: &str) -> Option<Self> {
+        // Of other scripts a letter has up to four octets. What is longer is not worth a look: it may be a megabyte.
+        if text.len() > 4 * LONGEST {
+            return None;
+        }
         let bare = text.strip_suffix('.').unwrap_or(text);
         let ascii = match bare.is_ascii() {
             true => bare.to_ascii_lowercase(),

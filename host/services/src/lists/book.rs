@@ -91,6 +91,10 @@ impl Book {
     }
 
     pub fn lookup(&self, entry: &str) -> Result<Option<String>, Refused> {
+        // No line is longer. Of a stranger's megabyte each dot would be a search.
+        if entry.len() > LINE {
+            return Ok(None);
+        }
         let table = self
             .table
             .read()
