@@ -90,6 +90,10 @@ impl Library {
         let book = Arc::new(opening.await.expect("reading a list does not panic")?);
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         books.retain(|_, book| book.strong_count() > 0);
+        // Somebody may have opened it meanwhile: all have the same one, for only that is looked at.
+        if let Some(other) = books.get(&place).and_then(Weak::upgrade) {
+            return Ok(other);
+        }
         books.insert(place, Arc::downgrade(&book));
         Ok(book)
     }
