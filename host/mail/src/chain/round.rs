@@ -250,7 +250,7 @@ impl<'j> Round<'j> {
     }
 
     fn oversize(&self, limit: u64) -> Option<Said> {
-        let size = self.facts.message.as_ref()?.size();
+        let size = self.facts.message.as_ref()?.received_size();
         (size > limit).then_some(Said::Unscanned { size, limit })
     }
 
