@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use lazaret_mail::{EditScope, Grant, ListDefinition, ListKind, LoadError, Policy};
+use lazaret_mail::{EditScope, Grant, ListDefinition, ListKind, LoadError, Policy, VerdictKind};
 use lazaret_services::dns::Pattern;
 use lazaret_services::http::Origin;
 use lazaret_services::{Fault, Grants, dns, http, lists, state};
@@ -291,7 +291,40 @@ fn remarks(seen: &Inspection, policy: &Policy) -> Vec<String> {
     let granted = granted.map(|p| format!("`{p}` is granted, but the filter does not ask for it"));
     let denied = denied.map(|p| format!("`{p}` is denied, but the filter does not ask for it"));
     let sockets = sockets_unused(seen, policy);
-    granted.chain(denied).chain(sockets).collect()
+    let remarks = granted.chain(denied).chain(sockets);
+    remarks.chain(verdicts_wanted(policy)).collect()
+}
+
+/// Verdicts that are never implied. One that is not granted counts as `continue`: mail that `[config]` would have
+/// quarantined is delivered.
+const RARE: [VerdictKind; 3] = [
+    VerdictKind::Quarantine,
+    VerdictKind::Discard,
+    VerdictKind::Disconnect,
+];
+
+fn verdicts_wanted(policy: &Policy) -> Vec<String> {
+    let config = serde_json::from_str(&policy.config).unwrap_or_default();
+    let missing = RARE.iter().filter(|kind| !policy.verdicts.allow(**kind));
+    let wanted = missing.filter(|kind| says(&config, kind.name()));
+    let remark = |kind: &VerdictKind| {
+        format!(
+            "[config] says \"{kind}\", but `verdicts` does not grant it: such a verdict counts as continue. Add it to `verdicts`"
+        )
+    };
+    wanted.map(remark).collect()
+}
+
+/// Does any key have this value?
+fn says(config: &serde_json::Value, word: &str) -> bool {
+    match config {
+        serde_json::Value::String(text) => text == word,
+        serde_json::Value::Object(keys) => keys.values().any(|value| says(value, word)),
+        serde_json::Value::Array(values) => values
+            .iter()
+            .any(|value| value.is_object() && says(value, word)),
+        _ => false,
+    }
 }
 
 fn sockets_unused(seen: &Inspection, policy: &Policy) -> Option<String> {
@@ -304,7 +337,7 @@ fn sockets_unused(seen: &Inspection, policy: &Policy) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lazaret_mail::Stage;
+    use lazaret_mail::{Stage, VerdictGrants};
 
     fn asks(permissions: &[Permission]) -> Inspection {
         let mut seen = Inspection {
@@ -385,6 +418,27 @@ mod tests {
             rights.remarks,
             ["`body` is granted, but the filter does not ask for it"]
         );
+    }
+
+    #[test]
+    fn a_verdict_that_the_config_wants_and_nobody_granted_is_a_remark() {
+        let wants = |config: &str, verdicts: &[VerdictKind]| {
+            let policy = Policy {
+                config: config.into(),
+                verdicts: VerdictGrants(verdicts.to_vec()),
+                ..Policy::default()
+            };
+            settle(&asks(&[]), &policy).unwrap().remarks
+        };
+        let quarantine = r#"{"rule":[{"on-found":"quarantine"}]}"#;
+        let remarks = wants(quarantine, &[VerdictKind::Reject]);
+        assert!(
+            remarks[0].starts_with("[config] says \"quarantine\""),
+            "{remarks:?}"
+        );
+        assert!(wants(quarantine, &[VerdictKind::Quarantine]).is_empty());
+        let words = r#"{"words":["quarantine"],"text":"we quarantine"}"#;
+        assert!(wants(words, &[]).is_empty());
     }
 
     #[test]
