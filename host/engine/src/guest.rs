@@ -13,6 +13,9 @@ use crate::limiter::Limiter;
 
 /// Handles of WASI that a guest may hold at once.
 const MAX_HANDLES: usize = 1000;
+/// The same of one that may connect: each socket is a descriptor of the process, with or without a connection. A
+/// connection is a socket, two streams and what polls them.
+const MAX_HANDLES_CONNECTED: usize = 32;
 /// Octets of `wasi:random` in one call.
 const MAX_RANDOM: u64 = 64 << 10;
 
@@ -32,7 +35,10 @@ impl Guest {
     pub fn new(ctx: Ctx, limiter: Limiter, journal: &Arc<Journal>, clock: Clock) -> Self {
         let sockets = ctx.sockets();
         let mut handles = ResourceTable::new();
-        handles.set_max_capacity(MAX_HANDLES);
+        handles.set_max_capacity(match sockets.is_empty() {
+            true => MAX_HANDLES,
+            false => MAX_HANDLES_CONNECTED,
+        });
         let wasi = WasiCtxBuilder::new()
             .stdout(Stream::out(journal.clone()))
             .stderr(Stream::err(journal.clone()))
