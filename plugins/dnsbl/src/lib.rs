@@ -114,18 +114,10 @@ impl Dnsbl {
                 Some((list, dns::Query::new(name, dns::Kind::A)))
             })
             .unzip();
-        match dns::lookup_all(&queries) {
-            Ok(answers) => {
-                let answered = lists.into_iter().zip(&answers);
-                answered
-                    .filter_map(|(list, answer)| list.read(answer))
-                    .collect()
-            }
-            Err(error) => {
-                log::warn(format_args!("no list was asked: {error:?}"));
-                Vec::new()
-            }
-        }
+        let answered = lists.into_iter().zip(answers(&queries));
+        answered
+            .filter_map(|(list, answer)| list.read(&answer?))
+            .collect()
     }
 
     fn judge(&self, findings: &[Finding]) -> Verdict {
@@ -143,6 +135,22 @@ impl Dnsbl {
         match refusal.action {
             Action::Reject => Verdict::reject(text).enhanced("5.7.1"),
             Action::Defer => Verdict::defer(text).enhanced("4.7.1"),
+        }
+    }
+}
+
+/// In their order; none for what could not be asked. A client chooses the name it says in EHLO: one that cannot be asked about
+/// must not keep the others from being asked.
+fn answers(queries: &[dns::Query]) -> Vec<Option<dns::Answer>> {
+    match dns::lookup_all(queries) {
+        Ok(answers) => answers.into_iter().map(Some).collect(),
+        Err(Error::Invalid | Error::NotGranted) if queries.len() > 1 => {
+            queries.chunks(1).flat_map(answers).collect()
+        }
+        Err(error) => {
+            let names: Vec<_> = queries.iter().map(|query| &*query.name).collect();
+            log::warn(format_args!("not asked about {names:?}: {error:?}"));
+            queries.iter().map(|_| None).collect()
         }
     }
 }

@@ -59,6 +59,21 @@ fn catches_a_listed_client() {
     );
 }
 
+/// The client chooses its name in EHLO: one that nobody can ask about hides nothing else.
+#[test]
+fn catches_a_listed_client_whose_name_cannot_be_asked_about() {
+    let report = run(listed(ZEN, &["127.0.0.2"]).helo("a\\b.example"));
+    assert_eq!(
+        report.verdict().to_string(),
+        "reject 5.7.1 192.0.2.1 is listed by zen.example"
+    );
+    assert!(
+        report.log()[0].starts_with("warn: not asked about [\"a"),
+        "{:?}",
+        report.log()
+    );
+}
+
 /// A dynamic address that sends for a domain which was registered yesterday: neither is enough, both are.
 #[test]
 fn catches_two_weak_signs_together() {

@@ -123,6 +123,24 @@ fn without_state_mail_goes_on_unless_told_otherwise() {
     assert_eq!(said(denied(), &State::new(), defer), LATER);
 }
 
+/// Who makes up thousands of senders does not fill the store: some are remembered, the others come for the first time again
+/// and again, and a neighbour in another network is served as ever.
+#[test]
+fn catches_who_would_fill_the_store() {
+    let state = State::new();
+    let from = |n: usize| Transaction::new().from(&format!("{n}@example.net"));
+    for n in 0..2001 {
+        assert_eq!(said(from(n), &state, ""), LATER);
+    }
+    state.pass(301);
+    assert_eq!(said(from(2000), &state, ""), LATER, "it was not remembered");
+    assert_eq!(said(from(1), &state, ""), "continue");
+    let neighbour = || from(3000).client("198.51.100.7");
+    assert_eq!(said(neighbour(), &state, ""), LATER);
+    state.pass(301);
+    assert_eq!(said(neighbour(), &state, ""), "continue");
+}
+
 /// Mailboxes of any length are known again; no key is longer than the store takes.
 #[test]
 fn spares_long_mailboxes() {

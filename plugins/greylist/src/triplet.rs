@@ -9,6 +9,10 @@ use crate::settings::Settings;
 /// Octets of each mailbox in a key, from its end. Keys have at most 512; mailboxes that are longer and end alike share one.
 const MOST_OF_A_MAILBOX: usize = 200;
 
+/// Unknown triplets of one network that are remembered at once. Recipients need not exist, so one client could fill all of
+/// `state` with them: beyond, its first tries leave nothing behind, and are first tries again.
+const MOST_PENDING: i32 = 2000;
+
 /// Who writes to whom from where.
 #[derive(Debug)]
 pub struct Triplet {
@@ -45,6 +49,10 @@ impl Triplet {
         format!("network {}", self.network)
     }
 
+    fn pending_of_network(&self) -> String {
+        format!("pending {}", self.network)
+    }
+
     fn is_of_good_network(&self, settings: &Settings) -> Result<bool, Error> {
         if settings.auto_allow == 0 {
             return Ok(false);
@@ -61,6 +69,11 @@ impl Triplet {
         if state::get(&seen)?.is_some() {
             return Ok(state::get(&wait)?.is_none());
         }
+        if state::increment(&self.pending_of_network(), 1, settings.window.seconds())?
+            > MOST_PENDING
+        {
+            return Ok(false);
+        }
         state::set(&wait, b"1", settings.delay.seconds())?;
         state::compare_and_set(&seen, None, Some(b"1"), settings.window.seconds())?;
         Ok(false)
@@ -69,7 +82,11 @@ impl Triplet {
     /// Of several sessions that come back at once, one counts.
     fn pass(&self, known: &str, settings: &Settings) -> Result<(), Error> {
         let lifetime = settings.lifetime.seconds();
-        if state::compare_and_set(known, None, Some(b"1"), lifetime)? && settings.auto_allow > 0 {
+        if !state::compare_and_set(known, None, Some(b"1"), lifetime)? {
+            return Ok(());
+        }
+        state::increment(&self.pending_of_network(), -1, settings.window.seconds())?;
+        if settings.auto_allow > 0 {
             state::increment(&self.passes_of_network(), 1, lifetime)?;
         }
         Ok(())
