@@ -1,6 +1,9 @@
 //! Row 27: nobody reads the log.
 
+use std::time::{Duration, Instant};
+
 use super::accepted;
+use crate::faults::client::{Connection, Security};
 use crate::faults::load::Load;
 use crate::faults::{Ground, Row};
 use crate::program::{Launch, Log};
@@ -15,13 +18,35 @@ pub(super) const ROWS: [Row; 1] = [Row {
     ..Row::new(27, "log is a pipe that nobody reads", blocked)
 }];
 
-/// A pipe holds 64 KiB, so it was full before half of them; what is counted once the log's own queue is full, too, is in
-/// `tests/observe.rs`.
+/// A pipe holds 64 KiB and the log some thousand lines: both are full for the second half of the messages.
 fn blocked(ground: &mut Ground) -> String {
     let load = ground.begin(Load::of("blocked", usize::MAX));
-    ground.until_more(ground.share(1).max(400));
+    ground.until_more(ground.share(2).max(200));
+    until_dropped(ground);
+    ground.until_more(ground.share(2).max(200));
     load.stop();
     ground.only("blocked/", accepted);
-    let dropped = ground.metric("lazaret_log_lines_dropped_total");
+    let dropped = ground.metric(DROPPED);
     format!("{dropped} lines dropped; {}", ground.heard("blocked/"))
+}
+
+const DROPPED: &str = "lazaret_log_lines_dropped_total";
+
+/// At level trace each connection is some lines.
+fn until_dropped(ground: &Ground) {
+    let (address, deadline) = (
+        ground.program.address("plain"),
+        Instant::now() + Duration::from_secs(120),
+    );
+    while ground.metric(DROPPED) == 0.0 {
+        assert!(
+            Instant::now() < deadline,
+            "no line is dropped, or none counted"
+        );
+        for _ in 0..200 {
+            let connection = Connection::open(address, Security::Plain);
+            let greeted = connection.and_then(|mut it| it.greet("client.example.com"));
+            assert_eq!(greeted.ok(), Some(250));
+        }
+    }
 }

@@ -1,19 +1,32 @@
 //! Rows 28 and 29: TLS cut short, flooded, and a backend with the wrong certificate.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use rustls::{HandshakeKind, SupportedProtocolVersion};
+
 use super::accepted;
-use crate::certificate::Certificate;
+use crate::certificate::{self, Certificate};
 use crate::client::stuffed;
-use crate::faults::client::{Connection, Security};
+use crate::faults::client::{Connection, Security, TO};
 use crate::faults::ledger::Told;
 use crate::faults::letter::Letter;
 use crate::faults::load::{FINE, Load};
 use crate::faults::{Ground, Neighbour, Row};
+use crate::peers;
 use crate::stream::Stream;
 
 pub(super) const ROWS: [Row; 2] = [
-    Row::new(28, "TLS ends without close_notify; key updates", broken_off),
+    Row::new(
+        28,
+        "TLS cut off, resumed, renegotiated, flooded",
+        broken_off,
+    ),
     Row {
         site: |builder, _| {
             builder
@@ -46,13 +59,151 @@ fn broken_off(ground: &mut Ground) -> String {
     for n in 0..ground.times(5) {
         flood(ground, n);
     }
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        resumed(ground, version, ground.times(20));
+    }
+    let renegotiated = renegotiated(ground);
     load.finish();
     ground.only("tls/", accepted);
+    ground.only("resumed-", accepted);
     format!(
-        "cut: {}; after a flood of key updates: {}",
+        "cut: {}; resumed: {}; renegotiated: {renegotiated}; after a flood of key updates: {}",
         ground.heard("cut-"),
+        ground.heard("resumed-"),
         ground.heard("flood-")
     )
+}
+
+/// A client that was here before is served like any other, and its session is taken up again.
+fn resumed(ground: &Ground, version: &'static SupportedProtocolVersion, times: usize) {
+    let config = certificate::shared().client_of(&[version]);
+    let address = ground.program.address("implicit");
+    for n in 0..=times {
+        let socket = Stream::Plain(TcpStream::connect(address).expect("the proxy listens"));
+        socket.patience(PATIENCE);
+        let stream = socket.into_client_of(Arc::clone(&config));
+        let stream = stream.expect("a handshake");
+        let kind = match &stream {
+            Stream::Client(tls) => tls.conn.handshake_kind(),
+            _ => None,
+        };
+        let expected = match n {
+            0 => HandshakeKind::Full,
+            _ => HandshakeKind::Resumed,
+        };
+        assert_eq!(kind, Some(expected), "{version:?}, connection {n}");
+        let mut connection = Connection::over(stream);
+        assert_eq!(connection.greet("client.example.com").ok(), Some(250));
+        let letter = Letter::new(&format!("resumed-{:?}-{n}", version.version), FINE, 1_500);
+        ground.enter(&letter.token, connection.deliver(&letter));
+    }
+}
+
+/// A client that wants another handshake in the middle of its message (TLS 1.2, RFC 5246 section 7.4.1.1): closed or
+/// served, and the end of the connection is no end of the message.
+fn renegotiated(ground: &Ground) -> String {
+    let Some(openssl) = peers::find("openssl") else {
+        return "skipped, openssl not installed".to_owned();
+    };
+    for n in 0..ground.times(5) {
+        let letter = Letter::new(&format!("again-{n}"), FINE, 1_500);
+        let mut talk = Talk::start(&openssl, ground.program.address("implicit"));
+        let begun = talk.begin(&letter);
+        let told = match begun.and_then(|()| talk.renegotiate(&letter)) {
+            Some(250) => Told::Accepted,
+            Some(code) => Told::Refused(code),
+            None => Told::Unknown,
+        };
+        ground.enter(&letter.token, told);
+    }
+    ground.heard("again-")
+}
+
+/// Whoever neither closes nor serves for so long waits for the other: that is no end of the message either.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `openssl s_client`, which asks for another handshake at a line `R`; ended when dropped.
+struct Talk {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Talk {
+    fn start(openssl: &Path, address: SocketAddr) -> Self {
+        let mut child = Command::new(openssl)
+            .args(["s_client", "-tls1_2", "-crlf", "-connect"])
+            .arg(address.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl starts");
+        let (said, lines) = mpsc::channel();
+        let replies = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        std::thread::spawn(move || {
+            let mut replies = replies.map_while(Result::ok);
+            replies.try_for_each(|line| said.send(line))
+        });
+        Self { child, lines }
+    }
+
+    fn say(&mut self, text: &str) -> Option<()> {
+        let stdin = self.child.stdin.as_mut().expect("a pipe");
+        stdin.write_all(text.as_bytes()).ok()?;
+        stdin.flush().ok()?;
+        // It looks for `R` where what it reads at once begins.
+        std::thread::sleep(Duration::from_millis(100));
+        Some(())
+    }
+
+    /// The last line of the next reply; what openssl says itself is let pass.
+    fn reply(&mut self) -> Option<u16> {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).ok()?;
+            let code = line.get(..3).and_then(|code| code.parse().ok());
+            if code.is_some() && line.as_bytes().get(3) == Some(&b' ') {
+                return code;
+            }
+        }
+    }
+
+    /// Up to the first half of the message.
+    fn begin(&mut self, letter: &Letter) -> Option<()> {
+        let sender = format!("MAIL FROM:<{}>\n", letter.sender);
+        let recipient = format!("rcpt TO:<{TO}>\n");
+        assert_eq!(self.reply(), Some(220), "the greeting");
+        let commands = ["EHLO client.example.com\n", &sender, &recipient, "DATA\n"];
+        for (command, code) in commands.into_iter().zip([250, 250, 250, 354]) {
+            self.say(command)?;
+            assert_eq!(self.reply(), Some(code), "{command}");
+        }
+        let (half, _) = halves(letter);
+        self.say(&half)
+    }
+
+    /// The code that the message ends with, if the connection does not end before.
+    fn renegotiate(&mut self, letter: &Letter) -> Option<u16> {
+        self.say("R\n")?;
+        let (_, half) = halves(letter);
+        self.say(&half)?;
+        self.say(".\n")?;
+        self.reply()
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        // Our own child; it may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Its lines, with the ends that openssl turns into CRLF.
+fn halves(letter: &Letter) -> (String, String) {
+    let text = String::from_utf8_lossy(&letter.octets).replace("\r\n", "\n");
+    let (half, rest) = text.split_at(text.find("\n\n").expect("a header section") + 2);
+    (half.to_owned(), rest.to_owned())
 }
 
 /// The end of the connection is no end of a message.
