@@ -359,6 +359,33 @@ fn a_letter_of_nobody_is_refused() {
     assert_eq!(report.symbols(), ["NO_AUTHOR"]);
 }
 
+/// In From as its reader sees it, in the signature and in the name system as they are asked for.
+#[test]
+fn names_in_any_script_are_compared_as_they_are_asked_for() {
+    let strict = ["v=DMARC1; p=reject"];
+    let named = || {
+        let named = world().dns("_dmarc.xn--bcher-kva.example", Kind::Txt, &strict);
+        named.dns(
+            "xn--bcher-kva.example",
+            Kind::Txt,
+            &["v=spf1 ip4:192.0.2.0/24 -all"],
+        )
+    };
+    for sender in ["a@xn--bcher-kva.example", "a@bücher.example"] {
+        for from in ["a@Bücher.example", "a@xn--bcher-kva.example"] {
+            let report = run(named().from(sender).message(letter(from)));
+            passes(&report);
+            let said = "dmarc=pass header.from=xn--bcher-kva.example";
+            assert!(result(&report).ends_with(said), "{}", result(&report));
+        }
+    }
+    refused(&run(named().message(letter("a@bücher.example"))));
+    let wide = "ceo@\u{ff45}xample.com";
+    refused(&run(world()
+        .from("x@other.example.net")
+        .message(letter(wide))));
+}
+
 #[test]
 fn what_is_wrong_in_the_settings_is_told() {
     for (config, says) in [
