@@ -269,8 +269,8 @@ Examples:
   lazaret try --filters lazaret-demo/filters.d mail.eml
   lazaret try --filter my-filter.wasm mail.eml --from alice@example.com --rcpt bob@example.org
   lazaret try --filter my-filter.wasm mail.eml --ip 203.0.113.9 --helo mail.example.com --json
-  lazaret try --filters examples/mx.d path/to/corpus --without greylist
-  lazaret try --filters examples/mx.d path/to/ham path/to/spam --json --each")]
+  lazaret try --filters examples/mx.d --zone names.zone path/to/corpus --without greylist
+  lazaret try --filters examples/mx.d --zone names.zone path/to/ham path/to/spam --json --each")]
 pub struct Try {
     /// A filter; its rights are read from the `.toml` beside it, and are generous where there is none. May be repeated
     #[arg(long, value_name = "FILE", required_unless_present = "filters")]

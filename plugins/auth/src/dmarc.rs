@@ -2,30 +2,33 @@
 //!
 //! Policies are looked for as the revised DMARC has it, by walking up the name tree; no list of public suffixes is needed.
 
-use crate::names::{self, Found, Kind, Names, is_within};
+mod from;
+
+use crate::names::{Found, Kind, Names, is_within};
+use from::{Form, FromFields};
 
 /// Labels of the longest name that is asked for on the walk.
 const MOST_LABELS: usize = 8;
 
-/// What a domain asks to be done with mail that fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a domain asks to be done with mail that fails; the strictest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wish {
     None,
     Quarantine,
     Reject,
 }
 
-/// What comes of it, RFC 8601 section 2.7.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What comes of it, RFC 8601 section 2.7; the strictest last.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
+    Pass,
     /// nobody asks for anything
     None,
-    Pass,
+    /// From does not say whose the message is
+    PermError,
+    TempError,
     /// and what the domain asks for then
     Fail(Wish),
-    TempError,
-    /// From names no single domain
-    PermError,
 }
 
 impl Outcome {
@@ -41,15 +44,22 @@ impl Outcome {
     }
 }
 
-/// Domains that others have found to answer for the message.
-#[derive(Clone, Debug, Default)]
-pub struct Authenticated {
+/// Domains that answer for the message, or could have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identifiers {
     /// by SPF
     pub spf: Option<String>,
     /// by DKIM
     pub dkim: Vec<String>,
-    /// did the name system fail somebody on the way?
-    pub incomplete: bool,
+}
+
+/// What others have found.
+#[derive(Clone, Debug, Default)]
+pub struct Authenticated {
+    /// they answer for it
+    pub passed: Identifiers,
+    /// whom the name system left without an answer
+    pub late: Identifiers,
 }
 
 /// How alike two domains must be.
@@ -88,33 +98,77 @@ enum Mode {
     Testing,
 }
 
-/// Evaluates for the domain of From.
-pub fn check(names: &mut dyn Names, author: &str, authenticated: &Authenticated) -> Outcome {
-    let Ok(found) = walk(names, author) else {
-        return Outcome::TempError;
-    };
-    let Some((policy, organisation)) = applicable(&found, author) else {
-        return Outcome::None;
-    };
-    let aligned = |domain: &str, alignment| match alignment {
-        Alignment::Strict => domain == author,
-        Alignment::Relaxed => domain == author || is_within(domain, organisation),
-    };
-    let by_spf = authenticated
-        .spf
-        .iter()
-        .any(|domain| aligned(domain, policy.spf));
-    let by_dkim = authenticated
-        .dkim
-        .iter()
-        .any(|domain| aligned(domain, policy.dkim));
-    if by_spf || by_dkim {
-        return Outcome::Pass;
+/// Everybody whom From names, and what their domains ask for.
+#[derive(Clone, Debug)]
+pub struct Authors {
+    authors: Vec<Author>,
+    form: Form,
+}
+
+/// One domain of From.
+#[derive(Clone, Debug)]
+struct Author {
+    domain: String,
+    /// the policies from it upwards; None where nobody could say
+    found: Option<Vec<(String, Policy)>>,
+}
+
+/// What comes of one domain of From.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// None where it is about From as a whole
+    pub author: Option<String>,
+    pub outcome: Outcome,
+}
+
+impl Authors {
+    /// Reads these From fields and asks for the policies. To be done before anything that others can make slow.
+    pub fn look_up(names: &mut dyn Names, fields: &[&[u8]]) -> Self {
+        let from = FromFields::read(fields);
+        let author = |domain: String| Author {
+            found: walk(names, &domain).ok(),
+            domain,
+        };
+        Self {
+            authors: from.domains.into_iter().map(author).collect(),
+            form: from.form,
+        }
     }
-    if authenticated.incomplete {
-        return Outcome::TempError;
+
+    /// Evaluates for each; the strictest first, and never empty.
+    pub fn check(&self, authenticated: &Authenticated) -> Vec<Judged> {
+        let of_author = |author: &Author| Judged {
+            author: Some(author.domain.clone()),
+            outcome: author.check(authenticated),
+        };
+        let of_form = (self.form == Form::Malformed).then_some(Judged {
+            author: None,
+            outcome: Outcome::PermError,
+        });
+        let mut judged: Vec<_> = self.authors.iter().map(of_author).chain(of_form).collect();
+        judged.sort_by(|one, other| other.outcome.cmp(&one.outcome));
+        judged
     }
-    Outcome::Fail(policy.wish(author, organisation))
+}
+
+impl Author {
+    fn check(&self, authenticated: &Authenticated) -> Outcome {
+        let Some(found) = &self.found else {
+            return Outcome::TempError;
+        };
+        let Some((policy, organisation)) = applicable(found, &self.domain) else {
+            return Outcome::None;
+        };
+        let aligned = |who: &Identifiers| policy.aligns(who, &self.domain, organisation);
+        if aligned(&authenticated.passed) {
+            return Outcome::Pass;
+        }
+        // Whoever could not have answered for it changes nothing by being late.
+        if aligned(&authenticated.late) {
+            return Outcome::TempError;
+        }
+        Outcome::Fail(policy.wish(&self.domain, organisation))
+    }
 }
 
 /// The policies from the domain upwards.
@@ -219,6 +273,16 @@ impl Policy {
         })
     }
 
+    /// Is one of these the author's domain, or near enough?
+    fn aligns(&self, who: &Identifiers, author: &str, organisation: &str) -> bool {
+        let near = |domain: &String, alignment| match alignment {
+            Alignment::Strict => domain == author,
+            Alignment::Relaxed => domain == author || is_within(domain, organisation),
+        };
+        let by_spf = who.spf.iter().any(|domain| near(domain, self.spf));
+        by_spf || who.dkim.iter().any(|domain| near(domain, self.dkim))
+    }
+
     fn wish(&self, author: &str, organisation: &str) -> Wish {
         let wish = match author == organisation {
             true => self.own,
@@ -238,99 +302,6 @@ fn wish(text: &str) -> Option<Wish> {
         "quarantine" => Some(Wish::Quarantine),
         "reject" => Some(Wish::Reject),
         _ => None,
-    }
-}
-
-/// The one domain of the authors in these From fields; None where there is none or more than one.
-pub fn author(fields: &[&[u8]]) -> Option<String> {
-    let [field] = fields else {
-        return None;
-    };
-    let text = String::from_utf8_lossy(field);
-    let mut domains: Vec<String> = mailboxes(&text)
-        .iter()
-        .map(|mailbox| {
-            mailbox
-                .rsplit_once('@')
-                .and_then(|(_, domain)| names::domain(domain.trim()))
-        })
-        .collect::<Option<_>>()?;
-    domains.dedup();
-    match domains.len() {
-        1 => domains.pop(),
-        _ => None,
-    }
-}
-
-/// The addresses of a list, RFC 5322 section 3.4: comments and quoted texts are passed over, what is in angle brackets
-/// counts, or else all of the entry.
-fn mailboxes(text: &str) -> Vec<String> {
-    let mut scan = Scan::default();
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' if scan.comment > 0 || scan.quote == Quote::Open => drop(characters.next()),
-            _ => scan.take(character),
-        }
-    }
-    scan.ends();
-    scan.found
-}
-
-#[derive(Default)]
-struct Scan {
-    found: Vec<String>,
-    plain: String,
-    angle: Option<String>,
-    comment: usize,
-    quote: Quote,
-    place: Place,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Quote {
-    Open,
-    #[default]
-    Closed,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Place {
-    Inside,
-    #[default]
-    Outside,
-}
-
-impl Scan {
-    fn take(&mut self, character: char) {
-        match (character, self.quote, self.comment) {
-            ('"', Quote::Open, _) => self.quote = Quote::Closed,
-            (_, Quote::Open, _) => {}
-            ('(', _, _) => self.comment += 1,
-            (')', _, 1..) => self.comment -= 1,
-            (_, _, 1..) => {}
-            ('"', _, _) => self.quote = Quote::Open,
-            ('<', _, _) => {
-                self.place = Place::Inside;
-                self.angle = Some(String::new());
-            }
-            ('>', _, _) => self.place = Place::Outside,
-            // A group's name ends in a colon, and the group in a semicolon.
-            (':', _, _) if self.place == Place::Outside => self.plain.clear(),
-            (',' | ';', _, _) if self.place == Place::Outside => self.ends(),
-            _ => match (self.place, &mut self.angle) {
-                (Place::Inside, Some(angle)) => angle.push(character),
-                _ => self.plain.push(character),
-            },
-        }
-    }
-
-    fn ends(&mut self) {
-        let plain = std::mem::take(&mut self.plain);
-        let found = self.angle.take().unwrap_or(plain);
-        if !found.trim().is_empty() {
-            self.found.push(found.trim().to_owned());
-        }
     }
 }
 

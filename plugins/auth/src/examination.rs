@@ -6,8 +6,8 @@ use lazaret_filter::notes::{self, Scope};
 use lazaret_filter::{Error, body, envelope, headers, session};
 
 use crate::dkim::{self, BodyHash, Field, Signatures};
-use crate::dmarc::{self, Authenticated, Wish};
-use crate::names::{Budget, Names};
+use crate::dmarc::{self, Authenticated, Authors, Identifiers, Judged, Wish};
+use crate::names::{self, Budget, Names};
 use crate::resolver::Host;
 use crate::results::Entry;
 use crate::settings::Finding;
@@ -22,9 +22,8 @@ pub struct Examination {
     /// whose address SPF was asked about: `smtp.mailfrom` or `smtp.helo`, and what it was
     sender: (&'static str, String),
     dkim: Vec<dkim::Checked>,
-    dmarc: dmarc::Outcome,
-    /// the domain of From
-    author: Option<String>,
+    /// for each domain of From, the strictest first
+    dmarc: Vec<Judged>,
 }
 
 impl Examination {
@@ -32,7 +31,9 @@ impl Examination {
     pub fn of_this_message() -> Result<Self, Error> {
         let mut names = Budget::new(Host, MOST_QUESTIONS);
         let fields = fields();
-        let author = dmarc::author(&values(&fields, "from"));
+        // Before the sender's domains are asked about: whoever sends decides how long those take, and all questions share
+        // one time.
+        let authors = Authors::look_up(&mut names, &values(&fields, "from"));
         let signatures = Signatures::of(fields);
         let mut hashes = signatures.hashes();
         if !hashes.is_empty() {
@@ -41,17 +42,12 @@ impl Examination {
         let identity = Identity::of_this_session();
         let spf = identity.check(&mut names);
         let dkim = signatures.check(&mut names, hashes, now());
-        let authenticated = authenticated(&identity, spf, &dkim);
-        let dmarc = match &author {
-            Some(author) => dmarc::check(&mut names, author, &authenticated),
-            None => dmarc::Outcome::PermError,
-        };
+        let dmarc = authors.check(&authenticated(&identity, spf, &dkim));
         Ok(Self {
             spf,
             sender: identity.property(),
             dkim,
             dmarc,
-            author,
         })
     }
 
@@ -81,32 +77,38 @@ impl Examination {
             reason: None,
             properties: Vec::new(),
         });
-        let author = self
-            .author
-            .iter()
-            .map(|domain| ("header.from", domain.clone()));
-        let dmarc = Entry {
+        // One result however many authors there are: nobody reads a pass of one as that of another.
+        let dmarc = self.dmarc.first().map(|strictest| Entry {
             method: "dmarc",
-            result: self.dmarc.word(),
+            result: strictest.outcome.word(),
             reason: None,
-            properties: author.collect(),
-        };
+            properties: strictest
+                .author
+                .iter()
+                .map(|domain| ("header.from", domain.clone()))
+                .collect(),
+        });
         std::iter::once(spf)
             .chain(dkim)
             .chain(unsigned)
-            .chain([dmarc])
+            .chain(dmarc)
             .collect()
     }
 
     /// For other filters; where notes are denied, nothing is lost.
     pub fn note(&self) {
         let signed: Vec<_> = passed(&self.dkim).collect();
+        let strictest = self.dmarc.first();
+        let author = strictest.and_then(|judged| judged.author.as_deref());
         for (key, value) in [
             ("spf", self.spf.word()),
             ("dkim", if signed.is_empty() { "none" } else { "pass" }),
             ("dkim-domains", &signed.join(" ")),
-            ("dmarc", self.dmarc.word()),
-            ("author", self.author.as_deref().unwrap_or_default()),
+            (
+                "dmarc",
+                strictest.map_or("none", |judged| judged.outcome.word()),
+            ),
+            ("author", author.unwrap_or_default()),
         ] {
             let _ = notes::set(Scope::Transaction, key, value);
         }
@@ -122,7 +124,18 @@ impl Examination {
         };
         let broken = |checked: &dkim::Checked| matches!(checked.outcome, dkim::Outcome::Fail(_));
         let dkim = self.dkim.iter().any(broken) && passed(&self.dkim).next().is_none();
-        let dmarc = match self.dmarc {
+        let dkim = dkim.then_some(Finding::DkimFail);
+        spf.into_iter()
+            .chain(dkim)
+            .chain(self.of_authors())
+            .collect()
+    }
+
+    /// Of several domains that fail the strictest wish counts; whatever else is wrong with From is a finding beside it.
+    fn of_authors(&self) -> Vec<Finding> {
+        let mut judged: Vec<_> = self.dmarc.iter().collect();
+        judged.dedup_by_key(|judged| judged.outcome.word());
+        let finding = |judged: &Judged| match judged.outcome {
             dmarc::Outcome::Fail(Wish::Reject) => Some(Finding::DmarcReject),
             dmarc::Outcome::Fail(Wish::Quarantine) => Some(Finding::DmarcQuarantine),
             dmarc::Outcome::Fail(Wish::None) => Some(Finding::DmarcFail),
@@ -130,8 +143,7 @@ impl Examination {
             dmarc::Outcome::PermError => Some(Finding::NoAuthor),
             dmarc::Outcome::None | dmarc::Outcome::Pass => None,
         };
-        let dkim = dkim.then_some(Finding::DkimFail);
-        spf.into_iter().chain(dkim).chain(dmarc).collect()
+        judged.into_iter().filter_map(finding).collect()
     }
 }
 
@@ -185,21 +197,29 @@ impl Identity {
     }
 }
 
-/// Who answers for the message, as DMARC counts.
+/// Who answers for the message, as DMARC counts, and who might have.
 fn authenticated(identity: &Identity, spf: spf::Outcome, dkim: &[dkim::Checked]) -> Authenticated {
-    let late = |checked: &dkim::Checked| checked.outcome == dkim::Outcome::TempError;
+    let who = |of_spf, of_dkim| Identifiers {
+        spf: (spf == of_spf)
+            .then(|| names::domain(identity.domain()))
+            .flatten(),
+        dkim: with(dkim, of_dkim).map(str::to_owned).collect(),
+    };
     Authenticated {
-        spf: (spf == spf::Outcome::Pass).then(|| identity.domain().to_lowercase()),
-        dkim: passed(dkim).map(str::to_owned).collect(),
-        incomplete: spf == spf::Outcome::TempError || dkim.iter().any(late),
+        passed: who(spf::Outcome::Pass, dkim::Outcome::Pass),
+        late: who(spf::Outcome::TempError, dkim::Outcome::TempError),
     }
 }
 
 fn passed(dkim: &[dkim::Checked]) -> impl Iterator<Item = &str> {
-    let passed = dkim
-        .iter()
-        .filter(|checked| checked.outcome == dkim::Outcome::Pass);
-    passed.map(|checked| checked.domain.as_str())
+    with(dkim, dkim::Outcome::Pass)
+}
+
+/// The domains of the signatures of which this came.
+fn with(dkim: &[dkim::Checked], outcome: dkim::Outcome) -> impl Iterator<Item = &str> {
+    dkim.iter()
+        .filter(move |checked| checked.outcome == outcome)
+        .map(|checked| checked.domain.as_str())
 }
 
 fn fields() -> Vec<Field> {

@@ -1,5 +1,7 @@
 //! What is asked of the name system, and how often.
 
+use idna::AsciiDenyList;
+
 /// Kinds of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -60,16 +62,32 @@ pub fn is_within(name: &str, domain: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// In lower case, without a last dot; None for what can be no host's domain: one label, an address literal, empty or long
-/// labels.
+/// Octets of a name that is worth turning into A-labels: four for each of the longest.
+const LONGEST: usize = 4 * 253;
+
+/// In A-labels (RFC 5890), lower case and without a last dot; None for what can be no host's domain: one label, an address
+/// literal, empty or long labels.
 pub fn domain(text: &str) -> Option<String> {
-    let text = text.strip_suffix('.').unwrap_or(text).to_lowercase();
+    let text = ascii(text)?;
+    let text = text.strip_suffix('.').unwrap_or(&text);
     let label = |label: &str| {
-        let plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         (1..=63).contains(&label.len()) && label.chars().all(plain)
     };
     let fits = text.len() <= 253 && text.contains('.') && text.split('.').all(label);
-    fits.then_some(text)
+    fits.then(|| text.to_owned())
+}
+
+/// As the host asks for it: letters of any script are mapped as UTS 46 has it, so two ways to write a name are one name.
+fn ascii(text: &str) -> Option<String> {
+    match text.is_ascii() {
+        true => Some(text.to_ascii_lowercase()),
+        false if text.len() > LONGEST => None,
+        false => {
+            let name = idna::domain_to_ascii_cow(text.as_bytes(), AsciiDenyList::EMPTY).ok()?;
+            Some(name.into_owned())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +107,22 @@ mod tests {
         let mut names = Budget::new(Nobody, 2);
         let answers = [(); 3].map(|()| names.look_up("example.org", Kind::Txt));
         assert_eq!(answers, [Found::Void, Found::Void, Found::Temporary]);
+    }
+
+    #[test]
+    fn letters_of_any_script_become_a_labels() {
+        for (text, name) in [
+            ("Bücher.example", Some("xn--bcher-kva.example")),
+            ("bu\u{308}cher.example", Some("xn--bcher-kva.example")),
+            ("XN--BCHER-KVA.example", Some("xn--bcher-kva.example")),
+            ("例え.テスト", Some("xn--r8jz45g.xn--zckzah")),
+            ("\u{ff45}xample\u{3002}com\u{3002}", Some("example.com")),
+            ("\u{fffd}.example", None),
+            ("büch er.example", None),
+        ] {
+            assert_eq!(domain(text).as_deref(), name, "{text}");
+        }
+        assert_eq!(domain(&"ü.".repeat(1000)), None);
     }
 
     #[test]

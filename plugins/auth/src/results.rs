@@ -1,5 +1,7 @@
 //! Authentication-Results (RFC 8601): ours is written, and those that pretend to be ours are found.
 
+use crate::names;
+
 /// The field's name.
 pub const NAME: &str = "Authentication-Results";
 
@@ -51,19 +53,21 @@ fn safe(text: &str) -> String {
 /// Does a field say that this host wrote it? Comments go before and behind its name, which may be quoted; a version may
 /// follow.
 pub fn is_by(value: &str, host: &str) -> bool {
-    let text = without_comments(value);
+    let text = meant(value);
     let name = text.split(';').next().unwrap_or_default();
     let name = name.split_whitespace().next().unwrap_or_default();
-    name.trim_matches('"').eq_ignore_ascii_case(host)
+    name.eq_ignore_ascii_case(host) || names::domain(name).is_some_and(|name| name == host)
 }
 
-fn without_comments(text: &str) -> String {
-    let (mut out, mut depth) = (String::new(), 0_usize);
+/// Without comments and quotation marks, and each quoted pair as what it stands for.
+fn meant(text: &str) -> String {
+    let (mut out, mut depth, mut quoted) = (String::new(), 0_usize, false);
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
         match character {
-            '\\' if depth > 0 => drop(characters.next()),
-            '(' => depth += 1,
+            '\\' => out.extend(characters.next().filter(|_| depth == 0)),
+            '"' if depth == 0 => quoted = !quoted,
+            '(' if !quoted => depth += 1,
             ')' if depth > 0 => {
                 depth -= 1;
                 out.push(' ');
@@ -112,6 +116,10 @@ mod tests {
             " mx.example.org 1; none",
             " (a (comment) here) mx.example.org (and\\) here); none",
             " \"mx.example.org\"; spf=pass",
+            " \"mx\\.example\\.org\"; dmarc=pass",
+            " \"\\m\\x.Example.org\"; dmarc=pass",
+            " (\") \"mx.example.org\" (\\\"; spf=pass",
+            " mx.example.org.; spf=pass",
             "\r\n\tmx.example.org;\r\n spf=pass",
             " mx.example.org",
         ] {
@@ -121,6 +129,7 @@ mod tests {
             " mx.example.com; spf=pass",
             " mx.example.org.example.com; none",
             " x; mx.example.org",
+            " \"x (\" mx.example.org (\"; none",
             "",
         ] {
             assert!(!is_by(other, "mx.example.org"), "{other:?}");

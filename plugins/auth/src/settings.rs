@@ -90,8 +90,8 @@ impl Default for Answers {
             dmarc_reject: Answer::Word(Word::Reject),
             dmarc_quarantine: Answer::Points(4.0),
             dmarc_fail: Answer::Points(0.5),
-            no_author: Answer::Points(2.0),
-            unavailable: Answer::Word(Word::Ignore),
+            no_author: Answer::Word(Word::Reject),
+            unavailable: Answer::Word(Word::Defer),
         }
     }
 }
@@ -211,7 +211,7 @@ impl Finding {
                 "the domain in From does not answer for this message and asks for suspicion (DMARC)"
             }
             Self::DmarcFail => "the domain in From does not answer for this message (DMARC)",
-            Self::NoAuthor => "From names no single domain",
+            Self::NoAuthor => "From does not say whose the message is",
             Self::Unavailable => "the domains of this message could not be asked about it",
         }
     }

@@ -29,10 +29,7 @@ fn world() -> World {
     let builder = before(&backend)
         .set(&format!("[dns]\nservers = [\"{}\"]\n", resolver.address()))
         .bundled("dnsbl", "listeners = [\"plain\"]\n[config]\ntrusted = []\n")
-        .bundled(
-            "auth",
-            "listeners = [\"plain\"]\n[config.on]\nunavailable = \"defer\"\n",
-        );
+        .bundled("auth", "listeners = [\"plain\"]\n");
     World {
         program: Program::run(PROGRAM, builder),
         resolver,
@@ -103,7 +100,7 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// By what their policies say: a list that does not answer has no say; `auth` was told to defer what nobody can say anything about. The
+/// By what their policies say: a list that does not answer has no say; `auth` defers what nobody can say anything about. The
 /// longest wait is that of `auth`, whose `dns-time` is 5 s.
 #[test]
 fn whatever_the_name_server_does_there_is_an_answer_in_time() {

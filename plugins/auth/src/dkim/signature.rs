@@ -28,10 +28,10 @@ pub struct Signature {
     pub body_hash: Vec<u8>,
     pub header: Canonical,
     pub body: Canonical,
-    /// lower case
+    /// A-labels, lower case
     pub domain: String,
     pub selector: String,
-    /// the domain of `i=`, lower case
+    /// the domain of `i=`, likewise
     pub agent: String,
     /// names of the signed fields
     pub signed: Vec<String>,
@@ -115,11 +115,10 @@ impl Signature {
         let domain = names::domain(tags.required("d")?).ok_or("its domain is none")?;
         let signed = signed(tags.required("h")?)?;
         let agent = match tags.value("i") {
-            Some(agent) => agent
-                .rsplit_once('@')
-                .ok_or("its agent has no domain")?
-                .1
-                .to_lowercase(),
+            Some(agent) => {
+                let (_, domain) = agent.rsplit_once('@').ok_or("its agent has no domain")?;
+                names::domain(domain).ok_or("its agent has no domain")?
+            }
             None => domain.clone(),
         };
         if !may_sign_for(&agent, &domain) {

@@ -17,11 +17,30 @@ impl Names for Zone {
 
 fn outcome(zone: &'static [(&str, &str)], author: &str, spf: &str, dkim: &[&str]) -> Outcome {
     let authenticated = Authenticated {
+        passed: identifiers(spf, dkim),
+        ..Authenticated::default()
+    };
+    let judged = of_authors(zone, author, &authenticated);
+    assert_eq!(judged.len(), 1, "{judged:?}");
+    judged[0].outcome.clone()
+}
+
+fn identifiers(spf: &str, dkim: &[&str]) -> Identifiers {
+    Identifiers {
         spf: (!spf.is_empty()).then(|| spf.to_owned()),
         dkim: dkim.iter().map(|domain| (*domain).to_owned()).collect(),
-        incomplete: false,
-    };
-    check(&mut Zone(zone), author, &authenticated)
+    }
+}
+
+/// Of a From that names one author of each of these domains.
+fn of_authors(
+    zone: &'static [(&str, &str)],
+    domains: &str,
+    authenticated: &Authenticated,
+) -> Vec<Judged> {
+    let addresses: Vec<_> = domains.split(' ').map(|it| format!("a@{it}")).collect();
+    let field = addresses.join(", ");
+    Authors::look_up(&mut Zone(zone), &[field.as_bytes()]).check(authenticated)
 }
 
 const RELAXED: &[(&str, &str)] = &[("_dmarc.example.com", "v=DMARC1; p=reject; sp=quarantine")];
@@ -183,48 +202,74 @@ fn a_test_is_one_step_milder() {
     );
 }
 
+/// Being late helps only those who could have answered for the author.
 #[test]
-fn who_could_not_be_asked_is_not_said_to_have_failed() {
+fn only_who_could_have_answered_may_be_late() {
+    let reject = Outcome::Fail(Wish::Reject);
+    for (spf, dkim, relaxed, strict) in [
+        ("example.com", "", Outcome::TempError, Outcome::TempError),
+        ("", "example.com", Outcome::TempError, Outcome::TempError),
+        ("mail.example.com", "", Outcome::TempError, reject.clone()),
+        ("", "news.example.com", Outcome::TempError, reject.clone()),
+        ("example.net", "", reject.clone(), reject.clone()),
+        ("", "example.net", reject.clone(), reject.clone()),
+        ("com", "badexample.com", reject.clone(), reject.clone()),
+    ] {
+        let dkim: &[&str] = if dkim.is_empty() { &[] } else { &[dkim] };
+        let authenticated = Authenticated {
+            passed: identifiers("example.org", &["example.org"]),
+            late: identifiers(spf, dkim),
+        };
+        for (zone, expected) in [(RELAXED, &relaxed), (STRICT, &strict)] {
+            let judged = of_authors(zone, "example.com", &authenticated);
+            assert_eq!(judged[0].outcome, *expected, "{spf} {dkim:?}");
+        }
+        let passed = Authenticated {
+            passed: identifiers("", &["example.com"]),
+            ..authenticated
+        };
+        let judged = of_authors(STRICT, "example.com", &passed);
+        assert_eq!(judged[0].outcome, Outcome::Pass, "{spf} {dkim:?}");
+    }
+}
+
+#[test]
+fn the_strictest_outcome_comes_first() {
+    let zone: &[(&str, &str)] = &[
+        ("_dmarc.example.com", "v=DMARC1; p=reject"),
+        ("_dmarc.example.net", "v=DMARC1; p=none"),
+        ("_dmarc.late.example", "TEMP"),
+    ];
     let authenticated = Authenticated {
-        incomplete: true,
+        passed: identifiers("example.com", &[]),
         ..Authenticated::default()
     };
+    let words = |domains: &str| -> Vec<_> {
+        let judged = of_authors(zone, domains, &authenticated);
+        let word = |it: &Judged| (it.author.clone().unwrap_or_default(), it.outcome.clone());
+        judged.iter().map(word).collect()
+    };
+    let named = |domain: &str, outcome| (domain.to_owned(), outcome);
     assert_eq!(
-        check(&mut Zone(RELAXED), "example.com", &authenticated),
-        Outcome::TempError
+        words("example.com localhost late.example example.org example.net"),
+        [
+            named("example.net", Outcome::Fail(Wish::None)),
+            named("late.example", Outcome::TempError),
+            named("", Outcome::PermError),
+            named("example.org", Outcome::None),
+            named("example.com", Outcome::Pass),
+        ]
     );
 }
 
 #[test]
-fn the_author_is_who_is_in_from() {
-    for (from, domain) in [
-        (" Alice <alice@Example.COM>", Some("example.com")),
-        (" alice@example.com", Some("example.com")),
-        (
-            " \"bank@example.net <x@example.net>\" <mallory@example.org>",
-            Some("example.org"),
-        ),
-        (
-            " a(b@example.net)@example.com (c, d@example.net)",
-            Some("example.com"),
-        ),
-        (" \"a\\\"<b@example.net>\"@example.com", Some("example.com")),
-        (
-            " group: a@example.com, <b@example.com>;",
-            Some("example.com"),
-        ),
-        (" a@example.com, b@example.net", None),
-        (" a@example.com <b@example.net>", Some("example.net")),
-        (" undisclosed", None),
-        (" a@localhost", None),
-        ("", None),
-    ] {
-        assert_eq!(author(&[from.as_bytes()]).as_deref(), domain, "{from}");
-    }
+fn a_from_without_a_domain_is_judged_too() {
+    let judged = Authors::look_up(&mut Zone(RELAXED), &[]).check(&Authenticated::default());
     assert_eq!(
-        author(&[b" a@example.com", b" a@example.com"]),
-        None,
-        "two fields"
+        judged,
+        [Judged {
+            author: None,
+            outcome: Outcome::PermError
+        }]
     );
-    assert_eq!(author(&[]), None);
 }
