@@ -48,7 +48,12 @@ impl Delivery {
         loop {
             let mut link = match kept.take() {
                 Some(link) => link,
-                None => search.link(who).await?,
+                None => match search.link(who).await {
+                    Ok(link) => link,
+                    // Told of the client, it has refused what comes next.
+                    Err(Error::Refused(_, reply)) => return Ok(reply),
+                    Err(error) => return Err(error),
+                },
             };
             match journal.ask_mail(&mut link, identity).await {
                 Ok(reply) => return Ok(self.opened(link, journal, reply)),
@@ -66,7 +71,8 @@ impl Delivery {
             }
         }
         let mut link = self.replay().await?;
-        let reply = ask_rcpt(&mut link, recipient).await?;
+        let reply = ask_rcpt(&mut link, recipient).await;
+        let reply = reply.inspect_err(|error| self.note_refusal(error))?;
         Ok(self.asked(link, recipient, reply))
     }
 
@@ -179,29 +185,46 @@ impl Delivery {
         reply
     }
 
-    /// A connection broke between MAIL and DATA. Ok: it may be tried on another one.
-    fn broke(&self, link: &Link, error: Error) -> Result<(), Error> {
+    /// A connection broke between MAIL and DATA. Ok: it may be tried on another one; once only after the backend refused
+    /// this client.
+    fn broke(&mut self, link: &Link, error: Error) -> Result<(), Error> {
         if error.is_break() {
             self.backend.broke(link.member(), &error);
         }
-        if !error.is_stale_link() {
+        self.note_refusal(&error);
+        if !error.is_stale_link() || self.refusals() > 1 {
             return Err(error);
         }
         tracing::debug!(address = %link.member().address, %error, "going on with another connection");
         Ok(())
     }
 
+    /// How often the backend ended a connection of this transaction with 421.
+    fn refusals(&self) -> u32 {
+        self.journal.as_ref().map_or(0, |journal| journal.refusals)
+    }
+
+    fn note_refusal(&mut self, error: &Error) {
+        if let Some(journal) = self.journal.as_mut().filter(|_| error.is_verdict()) {
+            journal.refusals += 1;
+        }
+    }
+
     /// Plays the journal again, on another connection and perhaps at another address.
     async fn replay(&mut self) -> Result<Link, Error> {
         let handover = self.backend.config.handover;
+        if self.refusals() > 1 {
+            return Err(Error::Unwanted);
+        }
         let replayed = timeout(handover, self.play_again()).await;
-        replayed.map_err(|_| Error::Silent(Step::Rcpt, handover))?
+        let replayed = replayed.map_err(|_| Error::Silent(Step::Rcpt, handover))?;
+        replayed.inspect_err(|error| self.note_refusal(error))
     }
 
     async fn play_again(&mut self) -> Result<Link, Error> {
         let journal = self.journal.as_ref();
         let journal = journal.expect("RCPT and DATA come after an accepted MAIL");
-        let mut search = Search::new(&self.backend);
+        let mut search = Search::after(&self.backend, journal.refusals);
         loop {
             let mut link = search.link(&journal.who).await?;
             match journal.play(&mut link, self.backend.identity()).await {
@@ -214,8 +237,12 @@ impl Delivery {
         }
     }
 
-    /// Asks DATA, on another connection if the one kept is gone.
+    /// Asks DATA, on another connection if the one kept is gone. What its recipients brought upon the client is not held
+    /// against the message.
     async fn data(&mut self, size: u64) -> Result<(Link, Reply), Error> {
+        if let Some(journal) = &mut self.journal {
+            journal.refusals = 0;
+        }
         if let Some(mut link) = self.link.take() {
             match ask_data(&mut link, size).await {
                 Ok(reply) => return Ok((link, reply)),

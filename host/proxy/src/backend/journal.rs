@@ -12,6 +12,8 @@ pub(super) struct Journal {
     pub(super) who: Introduction,
     sender: Path,
     recipients: Vec<Path>,
+    /// connections on which the backend refused this client with 421
+    pub(super) refusals: u32,
 }
 
 /// MAIL and what goes before it; the answers come back in the same order.
@@ -23,6 +25,7 @@ impl Journal {
             who: who.clone(),
             sender: sender.clone(),
             recipients: Vec::new(),
+            refusals: 0,
         }
     }
 
