@@ -191,6 +191,11 @@ impl Connection {
                         return Turn::Over(reason);
                     }
                 }
+                Event::Flush => {
+                    if let Err(reason) = self.speak(wire).await {
+                        return Turn::Over(reason);
+                    }
+                }
                 Event::Hello(hello) => {
                     let span = self.span(Stage::Hello);
                     Box::pin(stages::hello(self, hello).instrument(span)).await;
@@ -252,13 +257,18 @@ impl Connection {
         }
     }
 
-    /// Writes what waits and reads what comes. A deadline or a shutdown queues a reply; an error is the end.
-    async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
+    /// Writes what waits.
+    async fn speak(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
         // Whatever was answered was a command: NOOP and RSET are no events.
         if !self.server.output().is_empty() && !self.is_receiving() {
             self.pace.restart();
         }
-        self.flush(wire).await?;
+        self.flush(wire).await
+    }
+
+    /// Writes what waits and reads what comes. A deadline or a shutdown queues a reply; an error is the end.
+    async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
+        self.speak(wire).await?;
         let idle = self.transaction.is_none();
         let hearing = self.make_room();
         let due = self.pace.due();

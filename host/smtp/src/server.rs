@@ -24,7 +24,7 @@ mod state;
 use config::MIN_COMMAND;
 pub use config::{LineFeeds, ServerConfig};
 pub use refusal::{Refusal, Refusals, Wanted};
-use state::{Announced, Question, Session, State};
+use state::{Announced, Question, Session, State, Urgency};
 
 /// One SMTP session, seen from the server. See the crate's page for how to drive it.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub struct Server {
     state: State,
     session: Session,
     question: Question,
+    urgency: Urgency,
 }
 
 impl Server {
@@ -61,6 +62,7 @@ impl Server {
             state: State::Silent,
             session,
             question: Question::None,
+            urgency: Urgency::Grouped,
         }
     }
 
@@ -125,12 +127,21 @@ impl Server {
             }
         }
         loop {
+            if self.has_to_flush() {
+                return Event::Flush;
+            }
             match self.step() {
                 None => {}
                 Some(Event::NeedInput) if self.pull() => {}
                 Some(event) => return event,
             }
         }
+    }
+
+    /// Without more input [`Event::NeedInput`] says the same.
+    fn has_to_flush(&mut self) -> bool {
+        let urgency = mem::replace(&mut self.urgency, Urgency::Grouped);
+        urgency == Urgency::AtOnce && self.has_input() && !self.output.is_empty()
     }
 
     /// More text for the machine, where it does not take it as it came.
@@ -167,7 +178,10 @@ impl Server {
             (_, CommandError::Foreign) => self.shut(error.reply(), CloseReason::Foreign),
             (_, CommandError::ChunkSize) => self.shut(error.reply(), CloseReason::Chunk),
             (State::Rejecting, _) => self.refuse(wanted, Reply::no_service()),
-            _ => self.refuse(wanted, error.reply()),
+            _ => {
+                self.urgency = Urgency::AtOnce;
+                self.refuse(wanted, error.reply())
+            }
         }
     }
 
@@ -179,15 +193,15 @@ impl Server {
             (_, C::Quit) => self.quit(),
             (_, C::Bdat { octets, last }) => self.bdat(Announced { octets, last }),
             (S::Rejecting, command) => self.refuse(command.into(), Reply::no_service()),
-            (_, C::Noop(_)) => self.say(&Reply::ok()),
-            (_, C::Help(_)) => self.say(&Reply::help()),
+            (_, C::Noop(_)) => self.say_at_once(&Reply::ok()),
+            (_, C::Help(_)) => self.say_at_once(&Reply::help()),
             (_, C::Rset) => self.reset(),
             (_, C::Helo(name)) => self.hello(HelloVerb::Helo, name),
             (_, C::Ehlo(name)) => self.hello(HelloVerb::Ehlo, name),
             (S::Idle, C::StartTls) => self.starttls(),
             (_, C::StartTls) => self.fail(Reply::bad_sequence()),
             (_, command) if self.needs_tls() => self.refuse(command.into(), Reply::tls_required()),
-            (_, C::Vrfy(_)) => self.say(&Reply::cannot_verify()),
+            (_, C::Vrfy(_)) => self.say_at_once(&Reply::cannot_verify()),
             (S::Fresh, C::Mail(path)) => self.too_early(path),
             (S::Idle, C::Mail(path)) => self.mail(path),
             (S::Open(_), C::Rcpt(path)) => self.rcpt(path),
@@ -365,6 +379,12 @@ impl Server {
             .print(&mut self.output)
             .expect("a buffer that grows takes every reply");
         None
+    }
+
+    /// The same, and it does not wait for what comes of further input.
+    fn say_at_once(&mut self, reply: &Reply) -> Option<Event> {
+        self.urgency = Urgency::AtOnce;
+        self.say(reply)
     }
 
     /// Answers an error that nobody needs to know the reason of, and counts it.

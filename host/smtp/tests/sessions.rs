@@ -399,6 +399,7 @@ fn an_idle_session_gives_its_memory_back() {
     let mut server = Server::new(config());
     server.greet();
     server.receive(b"NOOP\r\nNOO");
+    assert_eq!(server.next(), Event::Flush);
     assert_eq!(server.next(), Event::NeedInput);
     server.output().clear();
     server.release();
@@ -572,4 +573,36 @@ fn what_an_address_may_be_told_apart_by() {
     assert!(played.recipients[0].address.is_bare_postmaster());
     let quoted = Address::parse(r#""a > \" b"@[IPv6:::1]"#).unwrap();
     assert_eq!(played.recipients[1].address, quoted);
+}
+
+/// RFC 2920 section 3.2, points 4 and 5.
+#[test]
+fn what_ends_a_group_does_not_wait_for_what_follows() {
+    let mut server = Server::new(kit::config());
+    server.greet();
+    let mut said = |input: &str| {
+        server.receive(input.as_bytes());
+        let mut writes = Vec::new();
+        loop {
+            let event = server.next();
+            match &event {
+                Event::NeedInput | Event::Flush => {
+                    let output = server.output().split();
+                    let replies = output.iter().filter(|octet| **octet == b'\n').count();
+                    writes.extend((replies > 0).then_some(replies));
+                    if event == Event::NeedInput {
+                        return writes;
+                    }
+                }
+                Event::Hello(_) => server.accept_hello(&Extensions::new()),
+                Event::Data => server.go_ahead(),
+                _ => server.answer(Reply::ok()),
+            }
+        }
+    };
+    assert_eq!(said("HELO a\r\nNOOP\r\nVRFY b\r\n"), [2, 1, 1]);
+    assert_eq!(said("RSET\r\nRSET\r\nWHAT\r\nRSET\r\n"), [3, 1]);
+    let group = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@d>\r\nDATA\r\n";
+    assert_eq!(said(group), [4]);
+    assert_eq!(said(&format!("text\r\n.\r\n{group}")), [1, 4]);
 }

@@ -259,6 +259,21 @@ async fn two_transactions_share_a_connection_of_one_client() {
     assert!(connections <= 2, "{connections}");
 }
 
+/// From its end of data on the message is the backend's: the client must not send it again because it never heard so.
+#[tokio::test]
+async fn the_answer_to_a_message_waits_for_nothing_that_was_sent_behind_it() {
+    let backend = Backend::with("MAIL FROM:<slow", kit::Act::Silence).await;
+    let proxy = Running::before(&backend).await;
+    let mut client = proxy.play(HELLO).await;
+    client
+        .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354")
+        .await;
+    client
+        .send(b"a\r\n.\r\nMAIL FROM:<slow@example.com>\r\nRCPT TO:<b@example.org>\r\n")
+        .await;
+    client.play("S: 250 2.0.0 Ok: queued as").await;
+}
+
 #[tokio::test]
 async fn headers_that_are_too_large_or_loop_are_refused() {
     let backend = Backend::honest().await;

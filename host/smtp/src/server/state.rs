@@ -123,6 +123,14 @@ impl Content {
     }
 }
 
+/// How long what was said may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// until all input is used: the replies to a group leave together
+    Grouped,
+    AtOnce,
+}
+
 /// What the caller has to answer.
 #[derive(Debug)]
 pub(super) enum Question {
