@@ -232,6 +232,31 @@ async fn ehlo_is_what_the_backend_offers_now() {
     );
 }
 
+/// Without SMTPUTF8 in the offer a sender returns its mail at once and for good (RFC 6531 section 3.2).
+#[tokio::test]
+async fn while_the_backend_is_down_its_last_offer_stands() {
+    let mut backend = Backend::honest().await;
+    let proxy = Running::before(&backend).await;
+    let utf8 = "C: MAIL FROM:<j\u{f6}rg@example.com> SMTPUTF8 RET=HDRS\nS:";
+    let mut client = proxy.play(HELLO).await;
+    client.play(&format!("{utf8} 250\nC: QUIT\nS: 221")).await;
+    backend.go_down().await;
+    // Twice: a connection that was open serves nobody now.
+    for _ in 0..2 {
+        let mut client = proxy.play(HELLO).await;
+        client.play(&format!("{utf8} 451 4.3.")).await;
+    }
+    let mut client = proxy.client().await;
+    client.play("S: 220\nC: EHLO client.example.com").await;
+    let offer = client.lines().await.join("|");
+    assert!(
+        offer.contains("SMTPUTF8") && offer.contains("SIZE 9934464"),
+        "{offer}"
+    );
+    backend.come_up().await;
+    client.play(&format!("{utf8} 250")).await;
+}
+
 #[tokio::test]
 async fn a_backend_that_is_down_at_start_is_used_once_it_is_up() {
     let mut backend = Backend::honest().await;
