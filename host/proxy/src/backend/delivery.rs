@@ -2,6 +2,7 @@
 //! process busy.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lazaret_mail::{Content, Message, Segment};
 use lazaret_smtp::{Command, Path, Reply};
@@ -70,6 +71,10 @@ impl Delivery {
                 Err(error) => self.broke(&link, error)?,
             }
         }
+        let journal = self.journal.as_mut();
+        journal
+            .expect("RCPT comes after an accepted MAIL")
+            .once_more()?;
         let mut link = self.replay().await?;
         let reply = ask_rcpt(&mut link, recipient).await;
         let reply = reply.inspect_err(|error| self.note_refusal(error))?;
@@ -152,7 +157,17 @@ impl Delivery {
         }
         tokio::select! {
             () = sleep_until(self.since + self.backend.config.hold) => {}
-            () = self.backend.recalled(self.used) => {}
+            () = self.backend.recalled(self.used, self.patience()) => {}
+        }
+    }
+
+    /// How long a silent client keeps what others wait for. One that was replayed already gets time for a round trip
+    /// round the world, lest it is replayed for each recipient.
+    fn patience(&self) -> Duration {
+        let journal = self.journal.as_ref();
+        match journal.is_some_and(Journal::was_replayed) {
+            false => Duration::from_millis(250),
+            true => Duration::from_secs(1),
         }
     }
 
@@ -213,9 +228,6 @@ impl Delivery {
     /// Plays the journal again, on another connection and perhaps at another address.
     async fn replay(&mut self) -> Result<Link, Error> {
         let handover = self.backend.config.handover;
-        if self.refusals() > 1 {
-            return Err(Error::Unwanted);
-        }
         let replayed = timeout(handover, self.play_again()).await;
         let replayed = replayed.map_err(|_| Error::Silent(Step::Rcpt, handover))?;
         replayed.inspect_err(|error| self.note_refusal(error))

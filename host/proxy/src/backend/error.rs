@@ -63,6 +63,9 @@ pub(crate) enum Error {
     /// ours: it is not asked any more in this transaction
     #[error("backend refused this client with 421 again and again")]
     Unwanted,
+    /// ours: the same
+    #[error("client let its connection go again after {0} replays, at RCPT")]
+    TooOften(u32),
     #[error("backend told the client yes at {0} and now answers {reply}", reply = OneLine(.1))]
     Changed(Step, Reply),
     #[error("backend no longer offers {0}")]
@@ -123,6 +126,7 @@ impl Error {
             Error::Doubt(..) | Error::OutOfStep(_) => "protocol",
             Error::Unexpected(..) => "unexpected",
             Error::Refused(..) | Error::Unwanted => "refused",
+            Error::TooOften(_) => "too_often",
             Error::Changed(..) => "changed",
             Error::NoLonger(_) => "no_longer",
             Error::TooBig { .. } => "too_big",

@@ -173,11 +173,10 @@ impl Backend {
         join_all(idle.map(Link::leave)).await;
     }
 
-    /// Resolves when somebody waits for a connection and this one was last `used` a while ago: a client that trickles
-    /// octets does not use it.
-    pub(super) async fn recalled(&self, used: Instant) {
-        const PATIENCE: Duration = Duration::from_millis(250);
-        sleep_until(used + PATIENCE).await;
+    /// Resolves when somebody waits for a connection and this one was last `used` before so much `patience`: a client that
+    /// trickles octets does not use it.
+    pub(super) async fn recalled(&self, used: Instant, patience: Duration) {
+        sleep_until(used + patience).await;
         self.pool.recall.notified().await;
     }
 }

@@ -36,6 +36,12 @@ pub(super) fn backend(error: &Error, id: &str) -> Reply {
             "The mail server takes no more of this transaction, try later",
             id,
         ),
+        Error::TooOften(_) => reply(
+            Code::LOCAL_ERROR,
+            (4, 3, 2),
+            "Too slow, the mail server was asked often enough, try later",
+            id,
+        ),
         Error::TooBig { .. } => Reply::too_big().naming(id),
         Error::NoLonger("SMTPUTF8") => reply(
             Code::REFUSED,
