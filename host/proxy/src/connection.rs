@@ -403,6 +403,7 @@ fn words(reason: CloseReason) -> &'static str {
         CloseReason::Quit => "QUIT",
         CloseReason::Asked => "closed by us",
         CloseReason::TooManyErrors => "too many errors",
+        CloseReason::TooMuchJunk => "too many commands without a message",
         CloseReason::Smuggling => "bare CR, LF or NUL in the content",
         CloseReason::LongLine => "endless command line",
         CloseReason::Chunk => "BDAT that cannot be read",
@@ -457,6 +458,7 @@ fn server_config(site: &Site, door: &Door, session: &Session) -> ServerConfig {
         max_recipients: site.limits.recipients,
         max_command: site.limits.command,
         max_errors: site.limits.errors,
+        max_junk: site.limits.junk_commands,
         require_tls: door.require_tls,
         line_feeds: match door.exempts(session.client.address.ip()) {
             true => LineFeeds::Normalised,

@@ -105,6 +105,8 @@ pub enum CloseReason {
     Asked,
     /// more than `max_errors`
     TooManyErrors,
+    /// the same, and more than `max_junk` commands without a message
+    TooMuchJunk,
     /// a bare CR, bare LF or NUL in the content
     Smuggling,
     /// a command line that went on after it was refused

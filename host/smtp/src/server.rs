@@ -49,6 +49,7 @@ impl Server {
             limit: config.max_message,
             refusal: None,
             errors: 0,
+            junk: 0,
             refused: Refusals::default(),
             inside_tls: false,
         };
@@ -185,8 +186,18 @@ impl Server {
         }
     }
 
-    /// Which command may come when (RFC 5321 section 4.1.4).
     fn command(&mut self, command: Command) -> Option<Event> {
+        if command.is_junk() {
+            self.session.note_junk(self.config.max_junk);
+        }
+        match self.is_over_errors() && command != Command::Quit {
+            true => self.too_many(),
+            false => self.in_turn(command),
+        }
+    }
+
+    /// Which command may come when (RFC 5321 section 4.1.4).
+    fn in_turn(&mut self, command: Command) -> Option<Event> {
         use Command as C;
         use State as S;
         match (&self.state, command) {
@@ -395,13 +406,24 @@ impl Server {
     /// Answers an error and counts it.
     fn refuse(&mut self, wanted: Wanted, reply: Reply) -> Option<Event> {
         self.session.errors = self.session.errors.saturating_add(1);
-        if self.session.errors > self.config.max_errors {
-            return self.shut(Reply::too_many_errors(), CloseReason::TooManyErrors);
+        if self.is_over_errors() {
+            return self.too_many();
         }
         let reply = self.named(reply);
         self.say(&reply);
         self.session.refused.push(wanted, reply);
         None
+    }
+
+    fn is_over_errors(&self) -> bool {
+        self.session.errors > self.config.max_errors
+    }
+
+    fn too_many(&mut self) -> Option<Event> {
+        match self.session.junk > self.config.max_junk {
+            true => self.shut(Reply::too_much_junk(), CloseReason::TooMuchJunk),
+            false => self.shut(Reply::too_many_errors(), CloseReason::TooManyErrors),
+        }
     }
 
     /// Our own refusals name the session.

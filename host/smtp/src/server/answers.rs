@@ -94,6 +94,8 @@ impl Server {
                 accepted: 0,
                 chunk: None,
             });
+        } else {
+            self.session.note_junk(self.config.max_junk);
         }
         self.conclude(self.final_reply(reply));
     }
@@ -104,7 +106,7 @@ impl Server {
         if reply.code().is_positive() {
             self.state = State::Fresh;
             self.session.refusal = None;
-            self.session.errors = 0;
+            self.session.forgive();
             self.conclude(reply.without_enhanced());
         } else {
             self.conclude(self.refusal(reply));
@@ -124,7 +126,7 @@ impl Server {
         match (reply.code().is_positive(), end.fault) {
             (true, Some(fault)) => self.conclude(self.named(fault.reply())),
             (true, None) => {
-                self.session.errors = 0;
+                self.session.forgive();
                 self.conclude(reply.with_enhanced());
             }
             (false, _) => self.conclude(self.final_reply(reply)),
