@@ -14,7 +14,7 @@ pub enum Event {
     /// Write the output, then read more.
     NeedInput,
     /// Write the output, then ask on: more input is there, and what was said must not wait for what comes of it (RFC 2920
-    /// section 3.2, points 4 and 5; above all the answer to a message). Not a question.
+    /// section 3.2, points 4 and 5; above all the answer to a message), or is too much to be kept. Not a question.
     Flush,
     /// HELO or EHLO: `accept_hello`, `refuse_hello`, or `answer` to refuse just this once.
     Hello(Hello),

@@ -26,6 +26,9 @@ pub use config::{LineFeeds, ServerConfig};
 pub use refusal::{Refusal, Refusals, Wanted};
 use state::{Announced, Question, Session, State, Urgency};
 
+/// Replies are written when so many octets of them wait, however many commands are still there.
+const FULL: usize = 16 << 10;
+
 /// One SMTP session, seen from the server. See the crate's page for how to drive it.
 #[derive(Debug)]
 pub struct Server {
@@ -389,6 +392,9 @@ impl Server {
         reply
             .print(&mut self.output)
             .expect("a buffer that grows takes every reply");
+        if self.output.len() >= FULL {
+            self.urgency = Urgency::AtOnce;
+        }
         None
     }
 

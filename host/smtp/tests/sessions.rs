@@ -633,3 +633,31 @@ fn what_ends_a_group_does_not_wait_for_what_follows() {
     assert_eq!(said(group), [4]);
     assert_eq!(said(&format!("text\r\n.\r\n{group}")), [1, 4]);
 }
+
+#[test]
+fn replies_to_a_flood_of_commands_are_not_piled_up() {
+    let mut server = Server::new(ServerConfig {
+        max_junk: u32::MAX,
+        ..kit::config()
+    });
+    server.greet();
+    // RSET is answered with its group, so that only their number sends the replies off.
+    server.receive("RSET\r\n".repeat(100_000).as_bytes());
+    let (mut most, mut all) = (0, 0);
+    loop {
+        let event = server.next();
+        let output = server.output().split();
+        most = most.max(output.len());
+        all += output.len();
+        match event {
+            Event::Flush => {}
+            Event::NeedInput => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(most <= 17 << 10, "{most} octets at once");
+    assert_eq!(
+        all - "220 mx.example.org ESMTP\r\n".len(),
+        100_000 * "250 2.0.0 Ok\r\n".len()
+    );
+}
