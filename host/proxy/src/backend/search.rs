@@ -169,15 +169,17 @@ impl<'b> Search<'b> {
             if let Some(permit) = self.backend.pool.spare() {
                 return Ok(Place::Free(permit));
             }
-            let members = self.backend.names.known();
-            let others = members.iter().filter(|member| self.may_try(member));
-            for member in others {
-                if let Some(link) = self.backend.idle_link(member) {
-                    return Ok(Place::Taken(Arc::clone(member), link));
-                }
+            if let Some((member, link)) = self.idle_elsewhere() {
+                return Ok(Place::Taken(member, link));
             }
         }
-        self.backend.place().await
+        self.backend.place(|| self.idle_elsewhere()).await
+    }
+
+    fn idle_elsewhere(&self) -> Option<(Arc<Member>, Link)> {
+        let members = self.backend.names.known();
+        let mut others = members.iter().filter(|member| self.may_try(member));
+        others.find_map(|member| Some((Arc::clone(member), self.backend.idle_link(member)?)))
     }
 
     fn idle(&self, member: &Arc<Member>) -> Option<Link> {
