@@ -7,6 +7,7 @@
 mod circuit;
 mod delivery;
 mod dialogue;
+mod dot;
 mod error;
 mod health;
 mod identity;

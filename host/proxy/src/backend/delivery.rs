@@ -9,6 +9,7 @@ use lazaret_smtp::{Command, Path, Reply};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::dot::Unanswered;
 use super::journal::{Journal, ask_rcpt};
 use super::{Backend, Error, Introduction, Link, Search, Step};
 
@@ -82,15 +83,25 @@ impl Delivery {
     }
 
     /// Hands the message over and gives the backend's reply to the end of data. An error before the dot means that
-    /// nothing was taken; [`Error::InDoubt`] that it may have been.
-    pub(crate) async fn message(&mut self, message: &Message) -> Result<Reply, Error> {
+    /// nothing was taken; [`Error::InDoubt`] that it may have been. Should this be dropped meanwhile, the log names the
+    /// `transaction`.
+    pub(crate) async fn message(
+        &mut self,
+        message: &Message,
+        transaction: &str,
+    ) -> Result<Reply, Error> {
         let handover = self.backend.config.handover;
         let handed = timeout(handover, self.hand_over(message)).await;
         let late = |_| Error::Silent(Step::Content, handover);
         let (mut link, refusal) = handed.map_err(late)??;
         let reply = match refusal {
             Some(reply) => Ok(reply),
-            None => end_content(&mut link).await,
+            None => {
+                let unanswered = Unanswered::new(link.member(), transaction);
+                let reply = end_content(&mut link).await;
+                unanswered.told();
+                reply
+            }
         };
         self.journal = None;
         match &reply {

@@ -157,9 +157,14 @@ impl Member {
     /// It wants no more of this client.
     pub(super) fn refused(&self, error: &Error) {
         if matches!(error, Error::InDoubt(_)) {
-            Counts::add(&self.counts.failed);
-            Counts::add(&self.counts.ambiguous);
+            self.cut_off();
         }
+    }
+
+    /// It may have taken a message, and nobody hears its reply.
+    pub(super) fn cut_off(&self) {
+        Counts::add(&self.counts.failed);
+        Counts::add(&self.counts.ambiguous);
     }
 
     /// A transaction failed on an open connection.
