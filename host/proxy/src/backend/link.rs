@@ -44,6 +44,8 @@ pub(crate) struct Link {
     whose: Whose,
     /// transactions begun on it
     transactions: u32,
+    /// negative replies since the last message that was taken
+    refusals: u32,
     /// since when it is idle
     since: Instant,
     /// place among the `connections`, given back when this is dropped; a probe of a dead address has none
@@ -96,6 +98,7 @@ impl Link {
             transaction: Transaction::None,
             whose: Whose::Ours,
             transactions: 0,
+            refusals: 0,
             since: Instant::now(),
             permit,
             leg: backend.legs.to(member.address),
@@ -130,6 +133,11 @@ impl Link {
     /// How many transactions were begun on it.
     pub(super) fn transactions(&self) -> u32 {
         self.transactions
+    }
+
+    /// What its clients were refused on it, since the last message that was taken.
+    pub(super) fn refusals(&self) -> u32 {
+        self.refusals
     }
 
     /// May another client use it?
@@ -266,6 +274,7 @@ impl Link {
         let took = asked.elapsed();
         if let Ok(reply) | Err(Error::Unexpected(_, reply)) = &came {
             self.leg.answered(step, reply, took);
+            self.refusals += u32::from(reply.code().is_negative());
         }
         self.dialogue.note(step, command, &came, took);
         came
@@ -329,6 +338,7 @@ impl Link {
         let reply = reply.map_err(doubt)?;
         if reply.code().is_positive() {
             self.transaction = Transaction::None;
+            self.refusals = 0;
         }
         Ok(reply)
     }

@@ -13,6 +13,9 @@ use crate::config::Identity;
 
 /// How often somebody who waits for a connection asks again for one that a silent client holds.
 const RECALL_EVERY: Duration = Duration::from_millis(100);
+/// A connection on which so much was refused goes to no other client. Backends count errors for each connection, slow down
+/// (Postfix after 10) and close it (after 20): one client's unknown recipients would be held against the next.
+const MOST_REFUSALS: u32 = 5;
 
 /// Every connection has one of the places, idle or in use.
 pub(super) struct Pool {
@@ -155,7 +158,13 @@ impl Backend {
     fn is_kept(&self, link: &mut Link, member: &Member) -> bool {
         let most = self.config.reuse;
         let wanted = !self.config.idle.is_zero() && link.transactions() < most;
-        wanted && link.is_shareable() && link.has_place() && link.is_in_step() && member.is_alive()
+        let good = link.refusals() < MOST_REFUSALS;
+        wanted
+            && good
+            && link.is_shareable()
+            && link.has_place()
+            && link.is_in_step()
+            && member.is_alive()
     }
 
     /// May a client go on using its connection for the next transaction?

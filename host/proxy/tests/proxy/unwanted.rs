@@ -185,3 +185,29 @@ async fn a_connection_that_is_lost_counts_as_before() {
     }
     assert_eq!(proxy.backend_status().await["state"], "failing");
 }
+
+/// The backend counts the errors of a connection, whoever made them.
+#[tokio::test]
+async fn what_one_client_was_refused_is_not_held_against_the_next() {
+    let backend = Backend::with("RCPT TO:<x", say("550 5.1.1 unknown")).await;
+    let proxy = before(&backend, "idle = \"60s\"\noffer-age = \"1h\"").await;
+    let wrong = |times| "C: RCPT TO:<x@example.org>\nS: 550\n".repeat(times);
+    let visit = async |refused: usize, then: &str| {
+        let mail = format!("C: MAIL FROM:<>\nS: 250\n{}{then}", wrong(refused));
+        proxy.play(HELLO).await.play(&mail).await;
+        backend.heard("EHLO").len()
+    };
+    let rset = "C: RSET\nS: 250";
+    let taken = MESSAGE
+        .split_once('\n')
+        .unwrap()
+        .1
+        .split_once('\n')
+        .unwrap()
+        .1;
+    let one = visit(4, rset).await;
+    assert_eq!(visit(0, taken).await, one, "four are forgiven");
+    assert_eq!(visit(4, rset).await, one, "and forgotten with a message");
+    assert_eq!(visit(1, rset).await, one);
+    assert_eq!(visit(0, rset).await, one + 1, "five are not");
+}
