@@ -64,6 +64,8 @@ pub(crate) struct Connection {
     shutdown: watch::Receiver<bool>,
     trust: Trust,
     presented: Presented,
+    /// the peer's own, while it passes another one on
+    own: Option<Arc<Session>>,
     counts: Arc<DoorMetrics>,
     /// what is recorded of it
     case: Arc<Case>,
@@ -119,6 +121,7 @@ impl Connection {
             shutdown: site.shutdown.clone(),
             trust,
             presented: Presented::default(),
+            own: None,
             counts: site.metrics.door(&door.name),
             case,
             span,
