@@ -7,6 +7,7 @@
 mod circuit;
 mod delivery;
 mod dialogue;
+mod dot;
 mod error;
 mod health;
 mod identity;
@@ -95,7 +96,10 @@ impl Backend {
 
     /// A transaction broke off on an open connection.
     fn broke(&self, member: &Member, error: &Error) {
-        self.tell(member, member.failed(error));
+        match error.is_verdict() {
+            true => member.refused(error),
+            false => self.tell(member, member.failed(error)),
+        }
     }
 
     /// Logs how an address changed, and wakes whoever waits for it.

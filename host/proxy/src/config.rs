@@ -32,6 +32,9 @@ pub use log::LogLevels;
 pub use recipients::{DomainPattern, Recipients};
 pub use state::State;
 
+/// How long a shutdown waits where the backend is quick.
+const LEAST_GRACE: Duration = Duration::from_secs(30);
+
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -56,7 +59,8 @@ pub struct Config {
     pub reload: Reload,
     /// when our own Received field is added
     pub trace: Trace,
-    /// how long running transactions may take after a shutdown was asked for; default 30 s
+    /// how long running transactions may take after a shutdown was asked for; default as long as the
+    /// backend's `accept`, at least 30 s
     pub grace: Duration,
     /// at least one
     pub listeners: Vec<ListenerConfig>,
@@ -105,6 +109,7 @@ impl Config {
         let written: Written = source.parse()?;
         let base = source.directory();
         let listeners = listener::check_all(source, base, written.listener)?;
+        let backend = written.backend.check(source, &listeners)?;
         let config = Self {
             path: source.path().to_owned(),
             hostname: check_hostname(source, &written.hostname)?,
@@ -114,8 +119,10 @@ impl Config {
             spool: directory(source, written.spool)?.unwrap_or_else(std::env::temp_dir),
             cache: cache(source, written.cache)?,
             trace: written.trace,
-            grace: written.grace.map_or(Duration::from_secs(30), |s| s.0),
-            backend: written.backend.check(source, &listeners)?,
+            grace: written
+                .grace
+                .map_or(backend.accept.max(LEAST_GRACE), |s| s.0),
+            backend,
             listeners,
             dns: written.dns.check(source)?,
             limits: written.limits.check(source)?,

@@ -64,6 +64,8 @@ pub(crate) struct Connection {
     shutdown: watch::Receiver<bool>,
     trust: Trust,
     presented: Presented,
+    /// the peer's own, while it passes another one on
+    own: Option<Arc<Session>>,
     counts: Arc<DoorMetrics>,
     /// what is recorded of it
     case: Arc<Case>,
@@ -119,6 +121,7 @@ impl Connection {
             shutdown: site.shutdown.clone(),
             trust,
             presented: Presented::default(),
+            own: None,
             counts: site.metrics.door(&door.name),
             case,
             span,
@@ -191,6 +194,11 @@ impl Connection {
                         return Turn::Over(reason);
                     }
                 }
+                Event::Flush => {
+                    if let Err(reason) = self.speak(wire).await {
+                        return Turn::Over(reason);
+                    }
+                }
                 Event::Hello(hello) => {
                     let span = self.span(Stage::Hello);
                     Box::pin(stages::hello(self, hello).instrument(span)).await;
@@ -252,13 +260,18 @@ impl Connection {
         }
     }
 
-    /// Writes what waits and reads what comes. A deadline or a shutdown queues a reply; an error is the end.
-    async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
+    /// Writes what waits.
+    async fn speak(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
         // Whatever was answered was a command: NOOP and RSET are no events.
         if !self.server.output().is_empty() && !self.is_receiving() {
             self.pace.restart();
         }
-        self.flush(wire).await?;
+        self.flush(wire).await
+    }
+
+    /// Writes what waits and reads what comes. A deadline or a shutdown queues a reply; an error is the end.
+    async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
+        self.speak(wire).await?;
         let idle = self.transaction.is_none();
         let hearing = self.make_room();
         let due = self.pace.due();
@@ -393,6 +406,7 @@ fn words(reason: CloseReason) -> &'static str {
         CloseReason::Quit => "QUIT",
         CloseReason::Asked => "closed by us",
         CloseReason::TooManyErrors => "too many errors",
+        CloseReason::TooMuchJunk => "too many commands without a message",
         CloseReason::Smuggling => "bare CR, LF or NUL in the content",
         CloseReason::LongLine => "endless command line",
         CloseReason::Chunk => "BDAT that cannot be read",
@@ -447,6 +461,7 @@ fn server_config(site: &Site, door: &Door, session: &Session) -> ServerConfig {
         max_recipients: site.limits.recipients,
         max_command: site.limits.command,
         max_errors: site.limits.errors,
+        max_junk: site.limits.junk_commands,
         require_tls: door.require_tls,
         line_feeds: match door.exempts(session.client.address.ip()) {
             true => LineFeeds::Normalised,

@@ -35,4 +35,4 @@ pub use config::Config;
 pub use filters::Reloader;
 pub use lazaret_metrics::Registry as MetricsRegistry;
 pub use probe::{Finding, ProbeReport, probe};
-pub use proxy::{Proxy, Pulse, StartError, check_directories, expired};
+pub use proxy::{Proxy, Pulse, StartError, cautions, check_directories, expired};

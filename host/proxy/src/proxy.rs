@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lazaret_config::Span;
 use lazaret_mail::{Chain, LoadError, Loader};
 use lazaret_metrics::Registry;
 use tokio::net::TcpListener;
@@ -231,6 +232,20 @@ pub fn expired(config: &Config) -> Vec<String> {
     terms
         .filter_map(|terms| terms.certificates.expired())
         .collect()
+}
+
+/// What works, but not as well as it may seem.
+pub fn cautions(config: &Config) -> Vec<String> {
+    let (grace, accept) = (config.grace, config.backend.accept);
+    let cut_off = (grace < accept).then(|| {
+        format!(
+            "`grace` ({}) is less than `accept` ({}): a stop may cut off a message whose end of data is sent, and it arrives \
+             twice; make it as long",
+            Span(grace),
+            Span(accept)
+        )
+    });
+    cut_off.into_iter().collect()
 }
 
 /// Can the spool and the quarantine be written? Found out now, not when the first large message comes.

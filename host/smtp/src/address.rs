@@ -148,6 +148,12 @@ impl Path {
         self.address.is_ascii() && self.parameters.iter().all(ascii)
     }
 
+    /// Octets of memory behind it, for whoever keeps many.
+    pub fn octets(&self) -> usize {
+        let parameters = self.parameters.iter().map(Parameter::octets);
+        self.address.mailbox.len() + parameters.sum::<usize>()
+    }
+
     /// Did the client ask for SMTPUTF8 (RFC 6531 section 3.4)?
     pub fn is_utf8(&self) -> bool {
         self.parameter("SMTPUTF8").is_some()

@@ -129,6 +129,15 @@ impl From<ParameterFault> for CommandError {
 const MAX_VERB: usize = 8;
 
 impl Command {
+    /// Does it bring no message nearer, whatever it is answered?
+    pub(crate) fn is_junk(&self) -> bool {
+        use Command as C;
+        matches!(
+            self,
+            C::Helo(_) | C::Ehlo(_) | C::Rset | C::Noop(_) | C::Help(_) | C::Vrfy(_)
+        )
+    }
+
     /// Parses one line, with or without its CRLF. White space at its end is dropped (RFC 5321
     /// section 4.1.1), as are spaces behind `FROM:` and `TO:`, where many clients put one.
     ///

@@ -13,6 +13,9 @@ use crate::reply::Reply;
 pub enum Event {
     /// Write the output, then read more.
     NeedInput,
+    /// Write the output, then ask on: more input is there, and what was said must not wait for what comes of it (RFC 2920
+    /// section 3.2, points 4 and 5; above all the answer to a message), or is too much to be kept. Not a question.
+    Flush,
     /// HELO or EHLO: `accept_hello`, `refuse_hello`, or `answer` to refuse just this once.
     Hello(Hello),
     /// STARTTLS: `start_tls`, or `answer` to refuse.
@@ -102,6 +105,8 @@ pub enum CloseReason {
     Asked,
     /// more than `max_errors`
     TooManyErrors,
+    /// the same, and more than `max_junk` commands without a message
+    TooMuchJunk,
     /// a bare CR, bare LF or NUL in the content
     Smuggling,
     /// a command line that went on after it was refused

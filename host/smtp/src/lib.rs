@@ -20,8 +20,8 @@
 //!    debug builds and asks the same again in release builds; an answer that fits no question
 //!    does nothing.
 //! 4. On `NeedInput`, write [`output`](Server::output), then read into [`buffer`](Server::buffer)
-//!    and go on at 2. So the replies to a group of commands leave in one write. How much is read at
-//!    a time bounds how much output one group can make.
+//!    and go on at 2. So the replies to a group of commands leave in one write. On
+//!    [`Event::Flush`], write the output and go on at 2 without reading.
 //! 5. After [`start_tls`](Server::start_tls), write the output, shake hands, and call
 //!    [`tls_established`](Server::tls_established). What came in clear behind STARTTLS is gone.
 //! 6. On `Close`, write the output and close the connection.
@@ -73,6 +73,7 @@
 //!             assert_eq!(end.octets, 6);
 //!             server.answer(Reply::ok());
 //!         }
+//!         Event::Flush => {} // write server.output()
 //!         Event::Quit | Event::Reset => {}
 //!         Event::Close(_) => break, // write server.output(), close
 //!         other => panic!("{other:?}: nobody asked for that here"),

@@ -82,6 +82,12 @@ impl Parameter {
         &self.keyword
     }
 
+    /// Octets of memory that it takes.
+    pub(crate) fn octets(&self) -> usize {
+        let value = self.value.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.keyword.len() + value
+    }
+
     /// As the client wrote it; `None` for a keyword alone.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()

@@ -44,6 +44,8 @@ replies! {
     unavailable: UNAVAILABLE 4 . 3 . 2 "Service not available, closing";
     /// 421 after too many errors.
     too_many_errors: UNAVAILABLE 4 . 7 . 0 "Too many errors, closing";
+    /// 421 after too many commands that led to no message.
+    too_much_junk: UNAVAILABLE 4 . 7 . 0 "Too many commands without a message, closing";
     /// 451 for a fault on our side.
     local_error: LOCAL_ERROR 4 . 3 . 0 "Temporary local problem, try later";
     /// 452 for each recipient over the limit; those accepted stand (RFC 5321 section 4.5.3.1.10).

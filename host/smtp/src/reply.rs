@@ -175,6 +175,16 @@ impl Reply {
         Self::new(self.code(), self.enhanced(), &text)
     }
 
+    /// The same with at most so many octets of text, for whoever keeps many: a longer one ends in `...`.
+    #[must_use]
+    pub fn abridged(&self, most: usize) -> Self {
+        if self.text.len() <= most {
+            return self.clone();
+        }
+        let text = format!("{}...", &self.text[..most.saturating_sub(3)]);
+        Self::new(self.code, self.enhanced, &text)
+    }
+
     /// The same reply with `x.0.0` if it has no enhanced code and its code takes one
     /// (RFC 2034 section 4 wants one on each 2yz, 4yz and 5yz).
     pub fn with_enhanced(mut self) -> Self {

@@ -24,7 +24,10 @@ mod state;
 use config::MIN_COMMAND;
 pub use config::{LineFeeds, ServerConfig};
 pub use refusal::{Refusal, Refusals, Wanted};
-use state::{Announced, Question, Session, State};
+use state::{Announced, Question, Session, State, Urgency};
+
+/// Replies are written when so many octets of them wait, however many commands are still there.
+const FULL: usize = 16 << 10;
 
 /// One SMTP session, seen from the server. See the crate's page for how to drive it.
 #[derive(Debug)]
@@ -35,6 +38,7 @@ pub struct Server {
     state: State,
     session: Session,
     question: Question,
+    urgency: Urgency,
 }
 
 impl Server {
@@ -48,6 +52,7 @@ impl Server {
             limit: config.max_message,
             refusal: None,
             errors: 0,
+            junk: 0,
             refused: Refusals::default(),
             inside_tls: false,
         };
@@ -61,6 +66,7 @@ impl Server {
             state: State::Silent,
             session,
             question: Question::None,
+            urgency: Urgency::Grouped,
         }
     }
 
@@ -125,12 +131,21 @@ impl Server {
             }
         }
         loop {
+            if self.has_to_flush() {
+                return Event::Flush;
+            }
             match self.step() {
                 None => {}
                 Some(Event::NeedInput) if self.pull() => {}
                 Some(event) => return event,
             }
         }
+    }
+
+    /// Without more input [`Event::NeedInput`] says the same.
+    fn has_to_flush(&mut self) -> bool {
+        let urgency = mem::replace(&mut self.urgency, Urgency::Grouped);
+        urgency == Urgency::AtOnce && self.has_input() && !self.output.is_empty()
     }
 
     /// More text for the machine, where it does not take it as it came.
@@ -167,27 +182,40 @@ impl Server {
             (_, CommandError::Foreign) => self.shut(error.reply(), CloseReason::Foreign),
             (_, CommandError::ChunkSize) => self.shut(error.reply(), CloseReason::Chunk),
             (State::Rejecting, _) => self.refuse(wanted, Reply::no_service()),
-            _ => self.refuse(wanted, error.reply()),
+            _ => {
+                self.urgency = Urgency::AtOnce;
+                self.refuse(wanted, error.reply())
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Option<Event> {
+        if command.is_junk() {
+            self.session.note_junk(self.config.max_junk);
+        }
+        match self.is_over_errors() && command != Command::Quit {
+            true => self.too_many(),
+            false => self.in_turn(command),
         }
     }
 
     /// Which command may come when (RFC 5321 section 4.1.4).
-    fn command(&mut self, command: Command) -> Option<Event> {
+    fn in_turn(&mut self, command: Command) -> Option<Event> {
         use Command as C;
         use State as S;
         match (&self.state, command) {
             (_, C::Quit) => self.quit(),
             (_, C::Bdat { octets, last }) => self.bdat(Announced { octets, last }),
             (S::Rejecting, command) => self.refuse(command.into(), Reply::no_service()),
-            (_, C::Noop(_)) => self.say(&Reply::ok()),
-            (_, C::Help(_)) => self.say(&Reply::help()),
+            (_, C::Noop(_)) => self.say_at_once(&Reply::ok()),
+            (_, C::Help(_)) => self.say_at_once(&Reply::help()),
             (_, C::Rset) => self.reset(),
             (_, C::Helo(name)) => self.hello(HelloVerb::Helo, name),
             (_, C::Ehlo(name)) => self.hello(HelloVerb::Ehlo, name),
             (S::Idle, C::StartTls) => self.starttls(),
             (_, C::StartTls) => self.fail(Reply::bad_sequence()),
             (_, command) if self.needs_tls() => self.refuse(command.into(), Reply::tls_required()),
-            (_, C::Vrfy(_)) => self.say(&Reply::cannot_verify()),
+            (_, C::Vrfy(_)) => self.say_at_once(&Reply::cannot_verify()),
             (S::Fresh, C::Mail(path)) => self.too_early(path),
             (S::Idle, C::Mail(path)) => self.mail(path),
             (S::Open(_), C::Rcpt(path)) => self.rcpt(path),
@@ -364,7 +392,16 @@ impl Server {
         reply
             .print(&mut self.output)
             .expect("a buffer that grows takes every reply");
+        if self.output.len() >= FULL {
+            self.urgency = Urgency::AtOnce;
+        }
         None
+    }
+
+    /// The same, and it does not wait for what comes of further input.
+    fn say_at_once(&mut self, reply: &Reply) -> Option<Event> {
+        self.urgency = Urgency::AtOnce;
+        self.say(reply)
     }
 
     /// Answers an error that nobody needs to know the reason of, and counts it.
@@ -375,13 +412,24 @@ impl Server {
     /// Answers an error and counts it.
     fn refuse(&mut self, wanted: Wanted, reply: Reply) -> Option<Event> {
         self.session.errors = self.session.errors.saturating_add(1);
-        if self.session.errors > self.config.max_errors {
-            return self.shut(Reply::too_many_errors(), CloseReason::TooManyErrors);
+        if self.is_over_errors() {
+            return self.too_many();
         }
         let reply = self.named(reply);
         self.say(&reply);
         self.session.refused.push(wanted, reply);
         None
+    }
+
+    fn is_over_errors(&self) -> bool {
+        self.session.errors > self.config.max_errors
+    }
+
+    fn too_many(&mut self) -> Option<Event> {
+        match self.session.junk > self.config.max_junk {
+            true => self.shut(Reply::too_much_junk(), CloseReason::TooMuchJunk),
+            false => self.shut(Reply::too_many_errors(), CloseReason::TooManyErrors),
+        }
     }
 
     /// Our own refusals name the session.

@@ -28,7 +28,7 @@ fn send(server: &mut Server, lines: &str) -> (String, Option<Refusals>) {
             Event::NeedInput | Event::Close(_) => break,
             Event::Hello(_) => server.accept_hello(&kit::offer()),
             Event::Data => server.go_ahead(),
-            Event::Content(_) | Event::Reset | Event::Quit => {}
+            Event::Content(_) | Event::Reset | Event::Quit | Event::Flush => {}
             _ => server.answer(Reply::ok()),
         }
     }

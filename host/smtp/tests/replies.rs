@@ -11,6 +11,15 @@ fn text(reply: &str) -> String {
 }
 
 #[test]
+fn a_reply_that_is_kept_is_abridged() {
+    let reply = Reply::new(Code::REFUSED, None, &"line of text\n".repeat(50));
+    let kept = reply.abridged(100);
+    assert_eq!((kept.code(), kept.text().len()), (Code::REFUSED, 100));
+    assert!(kept.text().starts_with("line of text\n") && kept.text().ends_with("..."));
+    assert_eq!(reply.abridged(1000), reply);
+}
+
+#[test]
 fn well_formed_replies() {
     let table = [
         ("250 Ok\r\n", "Ok"),

@@ -168,6 +168,33 @@ fn small_commands_and_old_ones() {
 }
 
 #[test]
+fn commands_that_lead_to_no_message_end_the_session_and_a_message_forgives_them() {
+    let play = Play {
+        config: ServerConfig {
+            max_errors: 2,
+            max_junk: 3,
+            ..kit::config()
+        },
+        judge: |event| match event {
+            Event::Mail(path) if path.address.is_null() => {
+                Some(Answer::Reply(Reply::sender_not_ascii()))
+            }
+            _ => None,
+        },
+        ..Play::default()
+    };
+    // EHLO was the first; the third of these is over the limit and counts as the first error.
+    let free =
+        "C: NOOP\nS: 250 2.0.0 ...\nC: VRFY a\nS: 252 2.5.2 ...\nC: RSET\nS: 250 2.0.0 ...\n";
+    let message = "C: MAIL FROM:<a@example.net>\nS: 250 2.1.0 ...\nC: RCPT TO:<b@example.org>\nS: 250 2.1.5 ...\n\
+                   C: DATA\nS: 354 ...\nC: .\nS: 250 2.0.0 ...\n";
+    let refused = "C: MAIL FROM:<>\nS: 550 5.6.7 ...\n";
+    let end = "C: NOOP\nC: NOOP\nS: 421 4.7.0 Too many commands without a message, closing";
+    let played = play.check_hello(&format!("{free}{message}{free}{}{end}", refused.repeat(3)));
+    assert_eq!(played.closed, Some(CloseReason::TooMuchJunk));
+}
+
+#[test]
 fn errors_end_the_session_and_a_message_forgives_them() {
     let play = Play {
         config: ServerConfig {
@@ -399,6 +426,7 @@ fn an_idle_session_gives_its_memory_back() {
     let mut server = Server::new(config());
     server.greet();
     server.receive(b"NOOP\r\nNOO");
+    assert_eq!(server.next(), Event::Flush);
     assert_eq!(server.next(), Event::NeedInput);
     server.output().clear();
     server.release();

@@ -88,6 +88,13 @@ impl Findings {
                 indented(&probe.to_string())
             );
         }
+        let cautions = lazaret_proxy::cautions(&self.config);
+        if !cautions.is_empty() {
+            text.push_str("\ncautions\n");
+        }
+        for caution in &cautions {
+            let _ = writeln!(text, "  {}", output::printable(caution));
+        }
         let problems = self.problems();
         if !problems.is_empty() {
             text.push_str("\nproblems\n");
@@ -113,6 +120,7 @@ impl Findings {
             "backend": settings::backend_json(&self.config),
             "filters": chain::json(&self.filters),
             "problems": self.problems(),
+            "cautions": lazaret_proxy::cautions(&self.config),
             "probe": probe.map(|p| json!({ "good": p.is_good(), "text": p.to_string() })),
         })
     }

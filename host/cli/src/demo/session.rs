@@ -56,6 +56,7 @@ impl Session {
                         return Ok(());
                     }
                 }
+                Event::Flush => self.flush().await?,
                 Event::Close(_) => return self.flush().await,
                 event => self.serve(event).await,
             }
@@ -101,7 +102,7 @@ impl Session {
                     .answer(words::reply(502, "5.5.1", "XCLIENT is offered"))
             }
             Event::Reset => self.transaction = None,
-            Event::NeedInput | Event::Quit | Event::Close(_) => {}
+            Event::NeedInput | Event::Flush | Event::Quit | Event::Close(_) => {}
         }
     }
 

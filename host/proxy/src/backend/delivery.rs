@@ -2,12 +2,14 @@
 //! process busy.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lazaret_mail::{Content, Message, Segment};
 use lazaret_smtp::{Command, Path, Reply};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::dot::Unanswered;
 use super::journal::{Journal, ask_rcpt};
 use super::{Backend, Error, Introduction, Link, Search, Step};
 
@@ -48,7 +50,12 @@ impl Delivery {
         loop {
             let mut link = match kept.take() {
                 Some(link) => link,
-                None => search.link(who).await?,
+                None => match search.link(who).await {
+                    Ok(link) => link,
+                    // Told of the client, it has refused what comes next.
+                    Err(Error::Refused(_, reply)) => return Ok(reply),
+                    Err(error) => return Err(error),
+                },
             };
             match journal.ask_mail(&mut link, identity).await {
                 Ok(reply) => return Ok(self.opened(link, journal, reply)),
@@ -65,21 +72,36 @@ impl Delivery {
                 Err(error) => self.broke(&link, error)?,
             }
         }
+        let journal = self.journal.as_mut();
+        journal
+            .expect("RCPT comes after an accepted MAIL")
+            .once_more()?;
         let mut link = self.replay().await?;
-        let reply = ask_rcpt(&mut link, recipient).await?;
+        let reply = ask_rcpt(&mut link, recipient).await;
+        let reply = reply.inspect_err(|error| self.note_refusal(error))?;
         Ok(self.asked(link, recipient, reply))
     }
 
     /// Hands the message over and gives the backend's reply to the end of data. An error before the dot means that
-    /// nothing was taken; [`Error::InDoubt`] that it may have been.
-    pub(crate) async fn message(&mut self, message: &Message) -> Result<Reply, Error> {
+    /// nothing was taken; [`Error::InDoubt`] that it may have been. Should this be dropped meanwhile, the log names the
+    /// `transaction`.
+    pub(crate) async fn message(
+        &mut self,
+        message: &Message,
+        transaction: &str,
+    ) -> Result<Reply, Error> {
         let handover = self.backend.config.handover;
         let handed = timeout(handover, self.hand_over(message)).await;
         let late = |_| Error::Silent(Step::Content, handover);
         let (mut link, refusal) = handed.map_err(late)??;
         let reply = match refusal {
             Some(reply) => Ok(reply),
-            None => end_content(&mut link).await,
+            None => {
+                let unanswered = Unanswered::new(link.member(), transaction);
+                let reply = end_content(&mut link).await;
+                unanswered.told();
+                reply
+            }
         };
         self.journal = None;
         match &reply {
@@ -146,7 +168,17 @@ impl Delivery {
         }
         tokio::select! {
             () = sleep_until(self.since + self.backend.config.hold) => {}
-            () = self.backend.recalled(self.used) => {}
+            () = self.backend.recalled(self.used, self.patience()) => {}
+        }
+    }
+
+    /// How long a silent client keeps what others wait for. One that was replayed already gets time for a round trip
+    /// round the world, lest it is replayed for each recipient.
+    fn patience(&self) -> Duration {
+        let journal = self.journal.as_ref();
+        match journal.is_some_and(Journal::was_replayed) {
+            false => Duration::from_millis(250),
+            true => Duration::from_secs(1),
         }
     }
 
@@ -179,29 +211,43 @@ impl Delivery {
         reply
     }
 
-    /// A connection broke between MAIL and DATA. Ok: it may be tried on another one.
-    fn broke(&self, link: &Link, error: Error) -> Result<(), Error> {
+    /// A connection broke between MAIL and DATA. Ok: it may be tried on another one; once only after the backend refused
+    /// this client.
+    fn broke(&mut self, link: &Link, error: Error) -> Result<(), Error> {
         if error.is_break() {
             self.backend.broke(link.member(), &error);
         }
-        if !error.is_stale_link() {
+        self.note_refusal(&error);
+        if !error.is_stale_link() || self.refusals() > 1 {
             return Err(error);
         }
         tracing::debug!(address = %link.member().address, %error, "going on with another connection");
         Ok(())
     }
 
+    /// How often the backend ended a connection of this transaction with 421.
+    fn refusals(&self) -> u32 {
+        self.journal.as_ref().map_or(0, |journal| journal.refusals)
+    }
+
+    fn note_refusal(&mut self, error: &Error) {
+        if let Some(journal) = self.journal.as_mut().filter(|_| error.is_verdict()) {
+            journal.refusals += 1;
+        }
+    }
+
     /// Plays the journal again, on another connection and perhaps at another address.
     async fn replay(&mut self) -> Result<Link, Error> {
         let handover = self.backend.config.handover;
         let replayed = timeout(handover, self.play_again()).await;
-        replayed.map_err(|_| Error::Silent(Step::Rcpt, handover))?
+        let replayed = replayed.map_err(|_| Error::Silent(Step::Rcpt, handover))?;
+        replayed.inspect_err(|error| self.note_refusal(error))
     }
 
     async fn play_again(&mut self) -> Result<Link, Error> {
         let journal = self.journal.as_ref();
         let journal = journal.expect("RCPT and DATA come after an accepted MAIL");
-        let mut search = Search::new(&self.backend);
+        let mut search = Search::after(&self.backend, journal.refusals);
         loop {
             let mut link = search.link(&journal.who).await?;
             match journal.play(&mut link, self.backend.identity()).await {
@@ -214,8 +260,12 @@ impl Delivery {
         }
     }
 
-    /// Asks DATA, on another connection if the one kept is gone.
+    /// Asks DATA, on another connection if the one kept is gone. What its recipients brought upon the client is not held
+    /// against the message.
     async fn data(&mut self, size: u64) -> Result<(Link, Reply), Error> {
+        if let Some(journal) = &mut self.journal {
+            journal.refusals = 0;
+        }
         if let Some(mut link) = self.link.take() {
             match ask_data(&mut link, size).await {
                 Ok(reply) => return Ok((link, reply)),

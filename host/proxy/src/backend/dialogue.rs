@@ -9,6 +9,8 @@ use super::{Error, Step};
 
 /// Exchanges of a transaction that are kept; of those beyond only the number.
 const MOST: usize = 200;
+/// Octets of a reply that are kept.
+const MOST_OF_REPLY: usize = 1 << 10;
 
 /// Shared by a client's [`Delivery`](super::Delivery), its [`Link`](super::Link) and whoever tells. Clones are the same
 /// dialogue.
@@ -62,7 +64,7 @@ impl Dialogue {
         talk.exchanges.push(Exchange {
             step,
             command: command.cloned(),
-            reply: replied(came).cloned(),
+            reply: replied(came).map(|reply| reply.abridged(MOST_OF_REPLY)),
             took,
         });
     }
@@ -96,5 +98,24 @@ fn replied(came: &Result<Reply, Error>) -> Option<&Reply> {
             _ => None,
         },
         Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lazaret_smtp::Code;
+
+    use super::*;
+
+    #[test]
+    fn of_a_long_reply_only_the_beginning_is_kept() {
+        let dialogue = Dialogue::default();
+        let reply = Reply::new(Code::REFUSED, None, &"no, no, no, no\n".repeat(100));
+        dialogue.note(Step::Rcpt, None, &Ok(reply), Duration::ZERO);
+        let kept = dialogue.take().exchanges.remove(0).reply.unwrap();
+        assert_eq!(
+            (kept.code(), kept.text().len()),
+            (Code::REFUSED, MOST_OF_REPLY)
+        );
     }
 }

@@ -57,6 +57,15 @@ pub(crate) enum Error {
     OutOfStep(Step),
     #[error("backend answered {reply} at {0}", reply = OneLine(.1))]
     Unexpected(Step, Reply),
+    /// it knows who the client is, or is being told, and wants no mail of it
+    #[error("backend refused this client at {0}: {reply}", reply = OneLine(.1))]
+    Refused(Step, Reply),
+    /// ours: it is not asked any more in this transaction
+    #[error("backend refused this client with 421 again and again")]
+    Unwanted,
+    /// ours: the same
+    #[error("client let its connection go again after {0} replays, at RCPT")]
+    TooOften(u32),
     #[error("backend told the client yes at {0} and now answers {reply}", reply = OneLine(.1))]
     Changed(Step, Reply),
     #[error("backend no longer offers {0}")]
@@ -116,6 +125,8 @@ impl Error {
             Error::Closed(_) => "closed",
             Error::Doubt(..) | Error::OutOfStep(_) => "protocol",
             Error::Unexpected(..) => "unexpected",
+            Error::Refused(..) | Error::Unwanted => "refused",
+            Error::TooOften(_) => "too_often",
             Error::Changed(..) => "changed",
             Error::NoLonger(_) => "no_longer",
             Error::TooBig { .. } => "too_big",
@@ -127,6 +138,18 @@ impl Error {
     /// A handshake that failed.
     pub(super) fn tls(source: io::Error) -> Self {
         Error::Tls(Arc::new(source))
+    }
+
+    /// Did the backend say no, or 421? Then it answered this client, who may have asked for it (by unknown recipients, by
+    /// a name that it does not take): no fault of its address, or whoever provokes it would close the backend to
+    /// everybody. One that says 421 to all of them shows it in its greeting.
+    pub(super) fn is_verdict(&self) -> bool {
+        match self {
+            Error::Refused(..) | Error::Doubt(_, ClientError::Closing(_)) => true,
+            Error::Unexpected(_, reply) => reply.code().is_negative(),
+            Error::InDoubt(inner) => inner.is_verdict(),
+            _ => false,
+        }
     }
 
     /// Did a connection die that had been idle? Then a fresh one may be tried.

@@ -11,6 +11,8 @@ use crate::config::Identity;
 
 /// Most octets of a command line with CRLF (RFC 5321 section 4.5.3.1.4).
 const LINE: usize = 512;
+/// Most octets of an attribute that Postfix takes.
+const NAME: usize = 255;
 
 /// Who the client is and how it greeted us.
 #[derive(Clone, Debug)]
@@ -24,10 +26,10 @@ pub(crate) struct Introduction {
 }
 
 impl Introduction {
-    /// What the client said in HELO or EHLO; our own name would be a lie. Backends take no UTF-8 there.
+    /// What the client said in HELO or EHLO; our own name would be a lie. Backends take no UTF-8 there, and nothing long.
     fn hello(&self) -> &str {
         let said = self.session.hello.as_deref();
-        said.filter(|name| name.is_ascii()).unwrap_or("unknown")
+        said.filter(|name| is_taken(name)).unwrap_or("unknown")
     }
 
     /// In the order they are sent; ADDR last, because Postfix then judges our right to say XCLIENT by it.
@@ -62,7 +64,11 @@ impl Introduction {
                 .await?;
             expect(reply, 220)?;
         }
-        link.hello(self.hello()).await
+        let greeted = link.hello(self.hello()).await;
+        greeted.map_err(|error| match error {
+            Error::Unexpected(step, reply) => not_as_wanted(step, reply),
+            other => other,
+        })
     }
 
     /// Once for each transaction, before MAIL: XFORWARD. Nothing for the other identities.
@@ -100,8 +106,21 @@ pub(super) fn offered(identity: Identity, extensions: &Extensions) -> Result<&[S
 pub(super) fn expect(reply: Reply, code: u16) -> Result<(), Error> {
     match reply.code().get() == code {
         true => Ok(()),
-        false => Err(Error::Unexpected(Step::Identity, reply)),
+        false => Err(not_as_wanted(Step::Identity, reply)),
     }
+}
+
+/// The backend looks at the client as soon as it hears of it, and may refuse it. 421 ends the connection, and may have
+/// other reasons.
+fn not_as_wanted(step: Step, reply: Reply) -> Error {
+    match reply.code().is_negative() && reply.code().get() != 421 {
+        true => Error::Refused(step, reply),
+        false => Error::Unexpected(step, reply),
+    }
+}
+
+fn is_taken(name: &str) -> bool {
+    name.is_ascii() && name.len() <= NAME
 }
 
 fn known(attributes: Vec<(&str, String)>, offered: &[String]) -> Vec<Attribute> {
@@ -150,5 +169,12 @@ mod tests {
             assert!(line.len() + 2 <= LINE, "{line}");
         }
         assert_eq!(groups.last().and_then(|g| g.last()).unwrap().name(), "ADDR");
+    }
+
+    #[test]
+    fn names_that_no_backend_takes_are_not_told() {
+        let long = |octets: usize| "a".repeat(octets);
+        assert!(is_taken(&long(NAME)) && is_taken("[192.0.2.1]"));
+        assert!(!is_taken(&long(NAME + 1)) && !is_taken("j\u{f6}rg.example.com"));
     }
 }

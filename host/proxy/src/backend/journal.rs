@@ -6,12 +6,20 @@ use super::identity::expect;
 use super::{Error, Introduction, Link, Step};
 use crate::config::Identity;
 
+/// So often RCPT has it played again: a client that lets its connection go after each recipient would else ask the backend
+/// for all of them each time.
+const MOST_REPLAYS: u32 = 3;
+
 /// One transaction so far.
 #[derive(Clone, Debug)]
 pub(super) struct Journal {
     pub(super) who: Introduction,
     sender: Path,
     recipients: Vec<Path>,
+    /// connections on which the backend refused this client with 421
+    pub(super) refusals: u32,
+    /// how often RCPT had it played again
+    replays: u32,
 }
 
 /// MAIL and what goes before it; the answers come back in the same order.
@@ -23,12 +31,33 @@ impl Journal {
             who: who.clone(),
             sender: sender.clone(),
             recipients: Vec::new(),
+            refusals: 0,
+            replays: 0,
         }
     }
 
-    /// A recipient was accepted.
+    /// A recipient was accepted, perhaps once more.
     pub(super) fn accept(&mut self, recipient: &Path) {
-        self.recipients.push(recipient.clone());
+        if !self.recipients.contains(recipient) {
+            self.recipients.push(recipient.clone());
+        }
+    }
+
+    /// RCPT has no connection, and wants it played again.
+    pub(super) fn once_more(&mut self) -> Result<(), Error> {
+        if self.refusals > 1 {
+            return Err(Error::Unwanted);
+        }
+        if self.replays >= MOST_REPLAYS {
+            return Err(Error::TooOften(MOST_REPLAYS));
+        }
+        self.replays += 1;
+        Ok(())
+    }
+
+    /// Was a connection taken from its client before?
+    pub(super) fn was_replayed(&self) -> bool {
+        self.replays > 0
     }
 
     /// Asks MAIL.

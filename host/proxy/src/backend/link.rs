@@ -44,6 +44,8 @@ pub(crate) struct Link {
     whose: Whose,
     /// transactions begun on it
     transactions: u32,
+    /// negative replies since the last message that was taken
+    refusals: u32,
     /// since when it is idle
     since: Instant,
     /// place among the `connections`, given back when this is dropped; a probe of a dead address has none
@@ -96,6 +98,7 @@ impl Link {
             transaction: Transaction::None,
             whose: Whose::Ours,
             transactions: 0,
+            refusals: 0,
             since: Instant::now(),
             permit,
             leg: backend.legs.to(member.address),
@@ -130,6 +133,11 @@ impl Link {
     /// How many transactions were begun on it.
     pub(super) fn transactions(&self) -> u32 {
         self.transactions
+    }
+
+    /// What its clients were refused on it, since the last message that was taken.
+    pub(super) fn refusals(&self) -> u32 {
+        self.refusals
     }
 
     /// May another client use it?
@@ -266,6 +274,7 @@ impl Link {
         let took = asked.elapsed();
         if let Ok(reply) | Err(Error::Unexpected(_, reply)) = &came {
             self.leg.answered(step, reply, took);
+            self.refusals += u32::from(reply.code().is_negative());
         }
         self.dialogue.note(step, command, &came, took);
         came
@@ -329,6 +338,7 @@ impl Link {
         let reply = reply.map_err(doubt)?;
         if reply.code().is_positive() {
             self.transaction = Transaction::None;
+            self.refusals = 0;
         }
         Ok(reply)
     }
@@ -336,11 +346,11 @@ impl Link {
     /// Whatever waits to be read while no reply is owed answers nothing: taken for the answer to the next command it
     /// would bring the dialogue out of step, and a 250 to RCPT would pass for one to the dot.
     fn look(&mut self, step: Step) -> Result<(), Error> {
-        if let Some(Ok(0) | Err(_)) = self.read_now() {
-            return Err(Error::Closed(step));
-        }
+        let is_over = matches!(self.read_now(), Some(Ok(0) | Err(_)));
         match self.client.next() {
+            // A 421 says why it is over.
             Err(doubt) => Err(Error::Doubt(step, doubt)),
+            Ok(_) if is_over => Err(Error::Closed(step)),
             Ok(_) if self.client.is_in_step() => Ok(()),
             Ok(_) => Err(Error::OutOfStep(step)),
         }
@@ -367,10 +377,18 @@ impl Link {
             // TLS keeps records back until it is flushed.
             self.wire.flush().await
         };
-        let written = timeout(self.reply, write).await;
-        written
-            .map_err(|_| Error::Silent(step, self.reply))?
-            .map_err(|_| Error::Closed(step))
+        match timeout(self.reply, write).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(self.farewell(step)),
+            Err(_) => Err(Error::Silent(step, self.reply)),
+        }
+    }
+
+    /// It takes nothing more; it may have said why.
+    fn farewell(&mut self, step: Step) -> Error {
+        let heard = self.look(step).err();
+        let said = heard.filter(Error::is_verdict);
+        said.unwrap_or(Error::Closed(step))
     }
 
     /// RFC 3207. Anything behind the 220 in the clear is an injected reply, not a beginning of TLS.

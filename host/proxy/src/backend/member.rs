@@ -154,6 +154,19 @@ impl Member {
         condition.change(Circuit::served, None)
     }
 
+    /// It wants no more of this client.
+    pub(super) fn refused(&self, error: &Error) {
+        if matches!(error, Error::InDoubt(_)) {
+            self.cut_off();
+        }
+    }
+
+    /// It may have taken a message, and nobody hears its reply.
+    pub(super) fn cut_off(&self) {
+        Counts::add(&self.counts.failed);
+        Counts::add(&self.counts.ambiguous);
+    }
+
     /// A transaction failed on an open connection.
     pub(super) fn failed(&self, error: &Error) -> Change {
         Counts::add(&self.counts.failed);

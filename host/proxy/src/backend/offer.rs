@@ -25,7 +25,14 @@ impl Backend {
         if !asked.is_empty() {
             self.ask(&asked).await;
         }
-        common(&members)
+        common(members.iter().filter(|member| member.is_alive()))
+    }
+
+    /// The same; while no address is alive, what they offered last. Who is offered less then gives up for good on mail
+    /// that needs more (SMTPUTF8, DSN), where MAIL would only have made him wait. `None`: nobody ever learned it.
+    pub(crate) async fn lasting_offer(self: &Arc<Self>) -> Option<Arc<Extensions>> {
+        let now = self.offer().await;
+        now.or_else(|| common(self.names.known().iter()))
     }
 
     /// Asks these addresses, and waits until each has answered or cannot be asked.
@@ -48,9 +55,8 @@ impl Backend {
 }
 
 /// What may be promised whichever of them gets the mail.
-fn common(members: &[Arc<Member>]) -> Option<Arc<Extensions>> {
-    let alive = members.iter().filter(|member| member.is_alive());
-    let mut offers = alive.filter_map(|member| member.offer());
+fn common<'m>(members: impl Iterator<Item = &'m Arc<Member>>) -> Option<Arc<Extensions>> {
+    let mut offers = members.filter_map(|member| member.offer());
     let first = offers.next()?;
     Some(offers.fold(first, |common, other| match common == other {
         true => common,

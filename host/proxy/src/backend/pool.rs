@@ -13,6 +13,9 @@ use crate::config::Identity;
 
 /// How often somebody who waits for a connection asks again for one that a silent client holds.
 const RECALL_EVERY: Duration = Duration::from_millis(100);
+/// A connection on which so much was refused goes to no other client. Backends count errors for each connection, slow down
+/// (Postfix after 10) and close it (after 20): one client's unknown recipients would be held against the next.
+const MOST_REFUSALS: u32 = 5;
 
 /// Every connection has one of the places, idle or in use.
 pub(super) struct Pool {
@@ -72,16 +75,19 @@ impl Pool {
         }
     }
 
-    /// Is somebody waiting? Then who comes now must not be served before him.
+    /// Is somebody waiting? Then who comes now must not be served before him. Whose client has gone waits no more.
     pub(super) fn is_waited_for(&self) -> bool {
-        !self.waiting().is_empty()
+        self.waiting().iter().any(|waiting| !waiting.is_closed())
     }
 }
 
 impl Backend {
     /// One of the `connections`, waited for at most `wait`, in turn. Meanwhile clients that keep one and say nothing are
-    /// asked for it.
-    pub(super) async fn place(&self) -> Result<Place, Error> {
+    /// asked for it, and one that came to rest just before we began to wait is found by `idle`.
+    pub(super) async fn place(
+        &self,
+        idle: impl Fn() -> Option<(Arc<Member>, Link)>,
+    ) -> Result<Place, Error> {
         let pool = &self.pool;
         let (sender, mut handed) = oneshot::channel();
         let acquire = Arc::clone(&pool.places).acquire_owned();
@@ -95,13 +101,21 @@ impl Backend {
                 Ok((member, link)) = &mut handed => return Ok(Place::Taken(member, link)),
                 permit = &mut acquire => break Ok(Place::Free(permit.expect("the semaphore is never closed"))),
                 () = sleep_until(end) => break Err(Error::Busy(self.config.connections)),
-                _ = again.tick() => pool.recall.notify_one(),
+                _ = again.tick() => match idle() {
+                    Some((member, link)) => break Ok(Place::Taken(member, link)),
+                    None => pool.recall.notify_one(),
+                }
             }
         };
         // Who gives a connection back finds that nobody waits here any more, or has found us already.
         handed.close();
         match handed.try_recv() {
-            Ok((member, link)) => Ok(Place::Taken(member, link)),
+            Ok((member, link)) => {
+                if let Ok(Place::Taken(_, other)) = place {
+                    self.give_back(other);
+                }
+                Ok(Place::Taken(member, link))
+            }
             Err(_) => {
                 pool.waiting().retain(|waiting| !waiting.is_closed());
                 place
@@ -144,7 +158,13 @@ impl Backend {
     fn is_kept(&self, link: &mut Link, member: &Member) -> bool {
         let most = self.config.reuse;
         let wanted = !self.config.idle.is_zero() && link.transactions() < most;
-        wanted && link.is_shareable() && link.has_place() && link.is_in_step() && member.is_alive()
+        let good = link.refusals() < MOST_REFUSALS;
+        wanted
+            && good
+            && link.is_shareable()
+            && link.has_place()
+            && link.is_in_step()
+            && member.is_alive()
     }
 
     /// May a client go on using its connection for the next transaction?
@@ -173,11 +193,81 @@ impl Backend {
         join_all(idle.map(Link::leave)).await;
     }
 
-    /// Resolves when somebody waits for a connection and this one was last `used` a while ago: a client that trickles
-    /// octets does not use it.
-    pub(super) async fn recalled(&self, used: Instant) {
-        const PATIENCE: Duration = Duration::from_millis(250);
-        sleep_until(used + PATIENCE).await;
+    /// Resolves when somebody waits for a connection and this one was last `used` before so much `patience`: a client that
+    /// trickles octets does not use it.
+    pub(super) async fn recalled(&self, used: Instant, patience: Duration) {
+        sleep_until(used + patience).await;
         self.pool.recall.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lazaret_metrics::Registry;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::backend::Dialogue;
+    use crate::config::Config;
+    use crate::metrics::Metrics;
+
+    /// A backend that greets, with one connection.
+    async fn backend() -> Arc<Backend> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                let mut tcp = BufReader::new(tcp);
+                let mut line = String::new();
+                tcp.write_all(b"220 b\r\n").await.unwrap();
+                while tcp.read_line(&mut line).await.unwrap_or(0) > 0 {
+                    tcp.write_all(b"250 b\r\n").await.unwrap();
+                }
+            }
+        });
+        let text = format!(
+            "hostname = \"mx.example.org\"\n[[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:0\"]\n\
+             recipients = [\"example.org\"]\n[backend]\naddress = [\"{address}\"]\nconnections = 1\n"
+        );
+        let config = Config::parse("lazaret.toml".as_ref(), &text).unwrap();
+        let metrics = Metrics::new(Registry::new());
+        Backend::new(config.backend, "mx.example.org".into(), &metrics.legs)
+    }
+
+    #[tokio::test]
+    async fn who_begins_to_wait_as_a_connection_comes_to_rest_finds_it() {
+        let backend = backend().await;
+        let member = Arc::clone(&backend.names.members().await.unwrap()[0]);
+        let permit = backend.pool.spare();
+        let link = Link::open(&backend, &member, permit, &Dialogue::default()).await;
+        let mut link = link.unwrap();
+        backend.opened(&member, &link);
+        let waiting = {
+            let (backend, member) = (Arc::clone(&backend), Arc::clone(&member));
+            tokio::spawn(async move {
+                let idle = || Some((Arc::clone(&member), backend.idle_link(&member)?));
+                matches!(backend.place(idle).await, Ok(Place::Taken(..)))
+            })
+        };
+        while !backend.pool.is_waited_for() {
+            tokio::task::yield_now().await;
+        }
+        // Who gave it back saw nobody waiting.
+        link.rest();
+        member.keep(link);
+        let found = timeout(Duration::from_secs(5), waiting).await;
+        assert!(found.expect("before `wait` is over").unwrap());
+    }
+
+    #[tokio::test]
+    async fn whose_client_has_gone_waits_no_more() {
+        let backend = backend().await;
+        let permit = backend.pool.spare();
+        let waiting = timeout(Duration::from_millis(50), backend.place(|| None));
+        assert!(waiting.await.is_err());
+        assert!(!backend.pool.is_waited_for());
+        drop(permit);
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Search<'b> {
     /// addresses that failed
     tried: Vec<SocketAddr>,
     wants: Wants,
+    /// how often the backend refused this client so far
+    refusals: u32,
     /// the right to try addresses that are not alive
     trial: Option<SemaphorePermit<'b>>,
     /// what went wrong last
@@ -47,8 +49,17 @@ impl<'b> Search<'b> {
             begun: Instant::now(),
             tried: Vec::new(),
             wants: Wants::Any,
+            refusals: 0,
             trial: None,
             last: None,
+        }
+    }
+
+    /// A search for a client that was refused so often already.
+    pub(super) fn after(backend: &'b Backend, refusals: u32) -> Self {
+        Self {
+            refusals,
+            ..Self::new(backend)
         }
     }
 
@@ -73,6 +84,9 @@ impl<'b> Search<'b> {
     /// The same, if no other connection would help.
     pub(super) fn failed(&mut self, link: &Link, error: Error) -> Result<(), Error> {
         let member = link.member();
+        if error.is_verdict() {
+            return self.refused(link, error);
+        }
         if link.was_idle() && error.is_stale_link() {
             tracing::debug!(address = %member.address, %error, "an idle connection was dead");
             // Those idle beside it are no better.
@@ -87,6 +101,24 @@ impl<'b> Search<'b> {
             self.backend.broke(member, &error);
         }
         self.exclude(member, error);
+        Ok(())
+    }
+
+    /// Another connection may do better after 421, at another address if there is one; but only once, or a client could
+    /// make us go round all of them.
+    fn refused(&mut self, link: &Link, error: Error) -> Result<(), Error> {
+        let member = link.member();
+        self.refusals += 1;
+        if self.refusals > 1 || matches!(error, Error::Refused(..)) {
+            return Err(error);
+        }
+        tracing::debug!(address = %member.address, %error, "once more, elsewhere");
+        let members = self.backend.names.known();
+        let mut others = members.iter().filter(|it| it.address != member.address);
+        match link.was_idle() && !others.any(|other| self.may_try(other)) {
+            true => self.wants = Wants::Fresh,
+            false => self.exclude(member, error),
+        }
         Ok(())
     }
 
@@ -137,15 +169,17 @@ impl<'b> Search<'b> {
             if let Some(permit) = self.backend.pool.spare() {
                 return Ok(Place::Free(permit));
             }
-            let members = self.backend.names.known();
-            let others = members.iter().filter(|member| self.may_try(member));
-            for member in others {
-                if let Some(link) = self.backend.idle_link(member) {
-                    return Ok(Place::Taken(Arc::clone(member), link));
-                }
+            if let Some((member, link)) = self.idle_elsewhere() {
+                return Ok(Place::Taken(member, link));
             }
         }
-        self.backend.place().await
+        self.backend.place(|| self.idle_elsewhere()).await
+    }
+
+    fn idle_elsewhere(&self) -> Option<(Arc<Member>, Link)> {
+        let members = self.backend.names.known();
+        let mut others = members.iter().filter(|member| self.may_try(member));
+        others.find_map(|member| Some((Arc::clone(member), self.backend.idle_link(member)?)))
     }
 
     fn idle(&self, member: &Arc<Member>) -> Option<Link> {

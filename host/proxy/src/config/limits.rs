@@ -33,6 +33,9 @@ pub struct Limits {
     pub command: usize,
     /// refused commands of a session before 421. Default 20
     pub errors: u32,
+    /// commands between two messages that bring none nearer (HELO, EHLO, RSET, NOOP, HELP, VRFY, MAIL that was refused);
+    /// those beyond count as refused. Default 100
+    pub junk_commands: u32,
     /// octets of a message kept in memory before it goes to a file. Default 256 KiB
     pub spool_memory: usize,
     /// octets of all messages together kept in memory; beyond it messages go to files at once. Default 256 MiB
@@ -66,6 +69,7 @@ impl Default for Limits {
             recipients: 1000,
             command: 4096,
             errors: 20,
+            junk_commands: 100,
             spool_memory: 256 << 10,
             spool_memory_total: 256 << 20,
             in_flight: 2 << 30,
@@ -189,6 +193,7 @@ pub(super) struct Written {
     recipients: Option<Spanned<usize>>,
     command: Option<Spanned<ByteSize>>,
     errors: Option<u32>,
+    junk_commands: Option<u32>,
     spool_memory: Option<ByteSize>,
     spool_memory_total: Option<ByteSize>,
     in_flight: Option<Spanned<ByteSize>>,
@@ -240,6 +245,7 @@ impl Written {
             // RFC 5321 section 4.5.3.1.4 with room for ESMTP parameters.
             command: size(self.command, "command", 1024, default.command)?.min(MOST_COMMAND),
             errors: self.errors.unwrap_or(default.errors).max(1),
+            junk_commands: self.junk_commands.unwrap_or(default.junk_commands),
             spool_memory: self
                 .spool_memory
                 .map_or(default.spool_memory, |s| octets(&s)),

@@ -8,7 +8,7 @@ use lazaret_mail::Tls;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::{Connection, Trust, stages};
+use super::{Connection, Trust, stages, xclient};
 use crate::door::DoorTls;
 use crate::fate::Fate;
 use crate::wire::Wire;
@@ -64,7 +64,11 @@ impl Connection {
         self.server.tls_established();
         self.drop_transaction(Fate::Reset);
         self.delivery.let_go();
+        let asks = xclient::take_back(self);
         self.note_tls(facts);
+        if asks == xclient::Asks::Connect {
+            xclient::is_closed(self).await;
+        }
         self.pace.restart();
         Ok(wire)
     }

@@ -213,7 +213,7 @@ async fn send(
         None => edited.clone(),
     };
     let edits = log::edits(received, &outgoing);
-    let (fate, reply) = match c.delivery.message(&outgoing).await {
+    let (fate, reply) = match c.delivery.message(&outgoing, &transaction.id).await {
         Ok(reply) if reply.code().is_positive() => (Fate::Delivered, replies::of_backend(reply)),
         Ok(reply) => (Fate::RefusedByBackend, replies::of_backend(reply)),
         Err(error) => {

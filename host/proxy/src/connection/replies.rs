@@ -30,6 +30,18 @@ pub(super) fn backend(error: &Error, id: &str) -> Reply {
             "The mail system is not set up correctly, try later",
             id,
         ),
+        Error::Unwanted => reply(
+            Code::LOCAL_ERROR,
+            (4, 3, 2),
+            "The mail server takes no more of this transaction, try later",
+            id,
+        ),
+        Error::TooOften(_) => reply(
+            Code::LOCAL_ERROR,
+            (4, 3, 2),
+            "Too slow, the mail server was asked often enough, try later",
+            id,
+        ),
         Error::TooBig { .. } => Reply::too_big().naming(id),
         Error::NoLonger("SMTPUTF8") => reply(
             Code::REFUSED,

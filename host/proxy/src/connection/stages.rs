@@ -48,10 +48,10 @@ pub(super) async fn hello(c: &mut Connection, hello: Hello) {
     c.pace.restart();
 }
 
-/// While the backend cannot be reached, what needs it is left out: 8-bit content does not, in fact.
+/// Before anything is known of the backend, what needs it is left out: 8-bit content does not, in fact.
 async fn offer(c: &mut Connection) -> Extensions {
     let unknown = || Arc::new(Extensions::new().with(Keyword::EightBitMime));
-    let backend = c.site.backend.offer().await.unwrap_or_else(unknown);
+    let backend = c.site.backend.lasting_offer().await.unwrap_or_else(unknown);
     let offer = Extensions::offer(&backend, &own(&c.site, &c.door));
     match c.may_present() {
         true => offer.with(xclient::keyword()),

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use lazaret_mail::{Action, ClientName, Judge, Stage};
+use lazaret_mail::{Action, ClientName, Judge, Session, Stage};
 use lazaret_smtp::{Attribute, Code, Enhanced, Keyword, Reply};
 
 pub(super) use super::presented::Presented;
@@ -43,30 +43,71 @@ pub(super) async fn present(c: &mut Connection, attributes: &[Attribute]) {
 
 /// The session of the client that is passed on.
 async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
-    c.drop_transaction(Fate::Reset);
-    c.delivery.let_go();
-    c.trust = Trust::of(&c.door, address.ip());
-    let judge = Judge::new(c.chain(), &c.door.name);
-    let before = std::mem::replace(&mut c.judge, judge);
-    if let Some(observation) = before.disconnect(&c.session, "XCLIENT") {
-        c.site.observers.spawn(&c.session, observation);
-    }
-    let session = Arc::make_mut(&mut c.session);
+    let mut session = (*c.session).clone();
     let peer = session.client.address;
     session.client.address = address;
     session.client.name = name.map(ClientName::known).unwrap_or_default();
-    session.hello = None;
     session.early_talker = false;
     tracing::info!(session = %session.id, %peer, client = %address, "passed on by XCLIENT");
+    let before = change(c, session, "XCLIENT");
+    c.own.get_or_insert(before);
+    // Going on would serve the client as somebody else.
+    if !is_closed(c).await {
+        c.server.answer(greeting(&c.site.hostname));
+    }
+    c.pace.restart();
+}
+
+/// Behind STARTTLS nothing counts that was said before it (RFC 3207 section 4.2), or whoever is in between could pass his
+/// client on: the peer is itself again. Gives what must be asked then.
+pub(super) fn take_back(c: &mut Connection) -> Asks {
+    c.presented = Presented::default();
+    match c.own.take() {
+        None => Asks::Nothing,
+        Some(own) => {
+            change(c, (*own).clone(), "STARTTLS");
+            Asks::Connect
+        }
+    }
+}
+
+/// What filters are asked behind STARTTLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    Nothing,
+    /// the stage connect, of the peer
+    Connect,
+}
+
+/// Another client's session; gives the one before.
+fn change(c: &mut Connection, session: Session, reason: &'static str) -> Arc<Session> {
+    c.drop_transaction(Fate::Reset);
+    c.delivery.let_go();
+    c.trust = Trust::of(&c.door, session.client.address.ip());
+    let judge = Judge::new(c.chain(), &c.door.name);
+    let before = std::mem::replace(&mut c.judge, judge);
+    if let Some(observation) = before.disconnect(&c.session, reason) {
+        c.site.observers.spawn(&c.session, observation);
+    }
     c.protocol = "SMTP";
+    let session = Session {
+        hello: None,
+        ..session
+    };
+    std::mem::replace(&mut c.session, Arc::new(session))
+}
+
+/// The stage connect of a session that has changed, which may end it.
+pub(super) async fn is_closed(c: &mut Connection) -> bool {
     let mut decision = c.judge.connect(&c.session).await;
     c.obey(Stage::Connect, Of::Itself, &mut decision).await;
     match decision.action {
-        Action::Pass | Action::Keep(_) => c.server.answer(greeting(&c.site.hostname)),
-        // Going on would serve the client as somebody else.
-        Action::Refuse(reply) | Action::Close(reply) => c.server.close(reply),
+        Action::Pass | Action::Keep(_) => false,
+        Action::Refuse(reply) | Action::Close(reply) => {
+            c.server.close(reply);
+            true
+        }
     }
-    c.pace.restart();
 }
 
 fn greeting(hostname: &str) -> Reply {

@@ -14,6 +14,8 @@ use crate::backend::Dialogue;
 const MOST: usize = 200;
 /// Judgements outside of transactions that are kept.
 const MOST_OF_CONNECTION: usize = 30;
+/// Octets of a reply that are kept: the backend's may be long.
+const MOST_OF_REPLY: usize = 1 << 10;
 
 /// One session. Its own lock is taken by itself alone, until somebody asks.
 #[derive(Debug)]
@@ -144,7 +146,7 @@ impl Case {
             stage,
             of,
             records: Vec::new(),
-            reply: Some(reply.clone()),
+            reply: Some(reply.abridged(MOST_OF_REPLY)),
             by,
         };
         self.keep(session, judgement);

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use lazaret_mail::chain::Record;
 use lazaret_mail::{Envelope, Session, Stage};
-use lazaret_smtp::{Address, Reply};
+use lazaret_smtp::{Address, Command, Path, Reply};
 
 use crate::backend::{Exchange, Talk};
 use crate::fate::Fate;
@@ -183,11 +183,14 @@ impl Transaction {
     fn weight(&self) -> usize {
         let texts =
             [&self.queue_id, &self.problem].map(|text| text.as_ref().map_or(0, String::len));
-        let path = size_of::<lazaret_mail::Path>() + 64;
+        let envelope = &self.envelope;
         size_of::<Self>()
             + texts.iter().sum::<usize>()
             + self.edits.len()
-            + path * (1 + self.envelope.recipients.len())
+            + self.reply.as_ref().map_or(0, |it| it.text().len())
+            + envelope.sender.as_ref().map_or(0, weight_of_path)
+            + all(&envelope.recipients, weight_of_path)
+            + self.kept.len() * size_of::<Address>()
             + all(&self.judgements, Judgement::weight)
             + all(&self.talk.exchanges, weight_of_exchange)
     }
@@ -209,7 +212,16 @@ fn all<T>(items: &[T], weight: impl Fn(&T) -> usize) -> usize {
 
 fn weight_of_exchange(exchange: &Exchange) -> usize {
     let reply = exchange.reply.as_ref().map_or(0, |it| it.text().len());
-    size_of::<Exchange>() + reply + 64
+    let command = match &exchange.command {
+        Some(Command::Mail(path) | Command::Rcpt(path)) => weight_of_path(path),
+        _ => 64,
+    };
+    size_of::<Exchange>() + reply + command
+}
+
+/// With its parameters: ORCPT and ENVID may be as long as a command.
+fn weight_of_path(path: &Path) -> usize {
+    size_of::<Path>() + path.octets() + 64
 }
 
 fn weight_of_record(record: &Record) -> usize {
@@ -267,5 +279,34 @@ pub(super) mod tests {
             connection: Arc::default(),
             ended: number.map_or(Ended::Session("QUIT"), transaction),
         }
+    }
+
+    fn weight(parameters: &str) -> usize {
+        let line = format!("RCPT TO:<b@example.org>{parameters}");
+        let Ok(Command::Rcpt(path)) = Command::parse(line.as_bytes()) else {
+            panic!("{line}");
+        };
+        let mut entry = entry("A", Some(1));
+        if let Ended::Transaction(transaction) = &mut entry.ended {
+            transaction.envelope = Arc::new(Envelope {
+                sender: None,
+                recipients: vec![path.clone(); 100],
+            });
+            let exchange = |path| Exchange {
+                step: crate::backend::Step::Rcpt,
+                command: Some(Command::Rcpt(path)),
+                reply: None,
+                took: Duration::ZERO,
+            };
+            transaction.talk.exchanges = vec![exchange(path); 100];
+        }
+        entry.weight()
+    }
+
+    #[test]
+    fn parameters_have_their_weight() {
+        let long = format!(" ORCPT=rfc822;{}", "x".repeat(400));
+        let more = weight(&long) - weight("");
+        assert!(more >= 200 * 400, "{more}");
     }
 }

@@ -20,6 +20,10 @@ use x509_parser::public_key::PublicKey;
 
 use super::provider;
 
+/// Octets of a name that are kept. A certificate may be as long as a handshake takes, and its facts live as long as the
+/// session and its tickets.
+const NAME: usize = 1 << 10;
+
 /// Octets of modulus that ring verifies signatures of.
 const RSA: std::ops::RangeInclusive<usize> = 2048..=8192;
 
@@ -41,8 +45,8 @@ pub(super) fn facts(
     Key::of(&parsed)?;
     let judged = believes.map(|it| it.verify_client_cert(own, others, UnixTime::now()));
     Some(Certificate {
-        subject: parsed.subject().to_string(),
-        issuer: parsed.issuer().to_string(),
+        subject: cut(parsed.subject().to_string()),
+        issuer: cut(parsed.issuer().to_string()),
         sha256: hex(&Sha256::digest(own)),
         verified: judged.is_some_and(|judged| judged.is_ok()),
     })
@@ -52,6 +56,11 @@ fn parse<'c>(certificate: &'c CertificateDer<'_>) -> Option<X509Certificate<'c>>
     X509Certificate::from_der(certificate)
         .ok()
         .map(|(_, parsed)| parsed)
+}
+
+fn cut(mut name: String) -> String {
+    name.truncate(name.floor_char_boundary(NAME));
+    name
 }
 
 fn hex(octets: &[u8]) -> String {

@@ -220,8 +220,9 @@ async fn the_handover_as_a_whole_has_its_time() {
     .await;
     let mut client = proxy.play(HELLO).await;
     client.play("C: MAIL FROM:<>\nS: 250").await;
-    for _ in 0..5 {
-        client.play("C: RCPT TO:<b@example.org>\nS: 250").await;
+    for n in 0..5 {
+        let rcpt = format!("C: RCPT TO:<b{n}@example.org>\nS: 250");
+        client.play(&rcpt).await;
     }
     client.play("C: DATA\nS: 354").await;
     tokio::time::sleep(Duration::from_millis(150)).await;

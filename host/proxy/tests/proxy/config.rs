@@ -50,6 +50,24 @@ fn check(text: &str, wanted: &str) {
     );
 }
 
+/// Else a stop cuts off who waits for the backend's reply to the dot.
+#[test]
+fn grace_is_as_long_as_accept_or_there_is_a_caution() {
+    for (accept, grace, seconds, cautions) in [
+        ("", "", 60, 0),
+        ("accept = \"5m\"", "", 300, 0),
+        ("accept = \"10s\"", "", 30, 0),
+        ("", "grace = \"1m\"\n", 60, 0),
+        ("", "grace = \"20s\"\n", 20, 1),
+    ] {
+        let text = format!("{grace}{}", text(OURS, accept));
+        let config = Config::parse("lazaret.toml".as_ref(), &text).unwrap();
+        assert_eq!(config.grace.as_secs(), seconds, "{text}");
+        let told = lazaret_proxy::cautions(&config);
+        assert_eq!(told.len(), cautions, "{told:?}");
+    }
+}
+
 #[test]
 fn a_complete_configuration_is_taken() {
     let listener = "tls = \"starttls\"\nrequire-tls = true\ncertificate = \"cert.pem\"\nprivate-key = \"key.pem\"\n\

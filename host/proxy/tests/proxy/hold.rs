@@ -46,6 +46,31 @@ async fn a_connection_held_too_long_is_given_back_and_the_journal_played_again()
     assert_eq!(backend.heard("RCPT"), [b, b, c]);
 }
 
+/// What a slow client costs the backend grows with its recipients, not with their square.
+#[tokio::test]
+async fn rcpt_has_the_journal_played_three_times_and_then_hears_451() {
+    let backend = Backend::honest().await;
+    let setup = Setup {
+        backend: "hold = \"100ms\"",
+        ..Setup::default()
+    };
+    let proxy = Running::start(&backend, setup).await;
+    let mut client = proxy
+        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250")
+        .await;
+    for wanted in ["250", "250", "250", "250", "451 4.3.2 Too slow", "451"] {
+        client
+            .play(&format!("C: RCPT TO:<b@example.org>\nS: {wanted}"))
+            .await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    // One that was accepted again is one; then each of three replays has it before it is asked.
+    assert_eq!(backend.heard("RCPT").len(), 1 + 3 * 2);
+    client.play("C: DATA\nS: 354\nC: a\nC: .\nS: 250").await;
+    assert_eq!(backend.heard("RCPT").len(), 1 + 3 * 2 + 1);
+    assert_eq!(backend.messages().len(), 1);
+}
+
 #[tokio::test]
 async fn two_hundred_stalled_clients_do_not_keep_the_next_from_delivering() {
     let backend = Backend::honest().await;

@@ -17,4 +17,5 @@ mod slow;
 mod switch;
 mod terms;
 mod tls;
+mod unwanted;
 mod verdicts;

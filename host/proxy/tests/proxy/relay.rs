@@ -232,6 +232,31 @@ async fn ehlo_is_what_the_backend_offers_now() {
     );
 }
 
+/// Without SMTPUTF8 in the offer a sender returns its mail at once and for good (RFC 6531 section 3.2).
+#[tokio::test]
+async fn while_the_backend_is_down_its_last_offer_stands() {
+    let mut backend = Backend::honest().await;
+    let proxy = Running::before(&backend).await;
+    let utf8 = "C: MAIL FROM:<j\u{f6}rg@example.com> SMTPUTF8 RET=HDRS\nS:";
+    let mut client = proxy.play(HELLO).await;
+    client.play(&format!("{utf8} 250\nC: QUIT\nS: 221")).await;
+    backend.go_down().await;
+    // Twice: a connection that was open serves nobody now.
+    for _ in 0..2 {
+        let mut client = proxy.play(HELLO).await;
+        client.play(&format!("{utf8} 451 4.3.")).await;
+    }
+    let mut client = proxy.client().await;
+    client.play("S: 220\nC: EHLO client.example.com").await;
+    let offer = client.lines().await.join("|");
+    assert!(
+        offer.contains("SMTPUTF8") && offer.contains("SIZE 9934464"),
+        "{offer}"
+    );
+    backend.come_up().await;
+    client.play(&format!("{utf8} 250")).await;
+}
+
 #[tokio::test]
 async fn a_backend_that_is_down_at_start_is_used_once_it_is_up() {
     let mut backend = Backend::honest().await;
@@ -257,6 +282,21 @@ async fn two_transactions_share_a_connection_of_one_client() {
     // One for all mail; if the health check came before the client's EHLO, it had another.
     let connections = backend.heard("EHLO").len();
     assert!(connections <= 2, "{connections}");
+}
+
+/// From its end of data on the message is the backend's: the client must not send it again because it never heard so.
+#[tokio::test]
+async fn the_answer_to_a_message_waits_for_nothing_that_was_sent_behind_it() {
+    let backend = Backend::with("MAIL FROM:<slow", kit::Act::Silence).await;
+    let proxy = Running::before(&backend).await;
+    let mut client = proxy.play(HELLO).await;
+    client
+        .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354")
+        .await;
+    client
+        .send(b"a\r\n.\r\nMAIL FROM:<slow@example.com>\r\nRCPT TO:<b@example.org>\r\n")
+        .await;
+    client.play("S: 250 2.0.0 Ok: queued as").await;
 }
 
 #[tokio::test]

@@ -198,6 +198,23 @@ async fn a_client_certificate_is_a_fact_for_filters() {
     assert!(told.verified);
 }
 
+/// It is kept as long as the session, and what is kept for thousands of sessions has an end.
+#[tokio::test]
+async fn of_a_long_name_in_a_certificate_filters_hear_the_beginning() {
+    let quay = Quay::with(ASK).await;
+    let mut params = client_params("client.example.com");
+    let names = &mut params.distinguished_name;
+    names.push(rcgen::DnType::CommonName, "\u{fc}".repeat(3000));
+    let shown = signed(&params);
+    let told = quay.shows(shown).await.unwrap().unwrap();
+    assert!(
+        told.subject.starts_with("CN=\u{fc}\u{fc}"),
+        "{}",
+        told.subject
+    );
+    assert!((1020..=1024).contains(&told.subject.len()));
+}
+
 #[tokio::test]
 async fn a_bad_certificate_breaks_no_handshake_and_is_not_verified() {
     let quay = Quay::with(ASK).await;

@@ -1,14 +1,17 @@
 //! TLS towards clients and towards the backend.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use lazaret_mail::{Stage, Verdict};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::kit::filter::say;
 use crate::kit::{Act, Backend, Client, Filters, Running, Setup};
 
 /// A certificate for a name, written where the configuration of these tests looks for it.
@@ -59,6 +62,35 @@ async fn handshake(tcp: TcpStream, certificate: &CertifiedKey<KeyPair>) -> Clien
     ))
 }
 
+/// RFC 3207 section 4.2: else whoever is in between could say in the clear whose session it is.
+#[tokio::test]
+async fn who_was_passed_on_in_the_clear_is_forgotten_in_tls() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    let filters = Filters::one(Stage::Hello, move |question| {
+        let address = question.session.client.address.ip().to_string();
+        noted.lock().unwrap().push(address);
+        say(Verdict::Continue)
+    });
+    let backend = Backend::honest().await;
+    let listener = "tls = \"starttls\"\nxclient = { from = [\"127.0.0.1\"] }";
+    let (proxy, certificate, _dir) = proxy(&backend, listener, filters).await;
+    let said = [
+        "EHLO front.example.org",
+        "XCLIENT NAME=a.example.net ADDR=192.0.2.9",
+        "EHLO a.example.net",
+    ];
+    let tcp = start_tls(&proxy, &said, "").await;
+    let mut client = handshake(tcp, &certificate).await;
+    client.play("C: MAIL FROM:<>\nS: 503").await;
+    // And may pass on again, now that nobody listens.
+    let again = said.map(|command| format!("C: {command}\nS: 2"));
+    client.play(&again.join("\n")).await;
+    let seen = seen.lock().unwrap();
+    let addresses = ["127.0.0.1", "192.0.2.9", "127.0.0.1", "192.0.2.9"];
+    assert_eq!(*seen, addresses);
+}
+
 const MESSAGE: &str = "C: EHLO client.example.com\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: a\nC: .\nS: 250";
 
 #[tokio::test]
@@ -83,25 +115,33 @@ async fn implicit_tls_carries_a_session_and_received_says_so() {
     );
 }
 
-/// STARTTLS by hand, on the bare socket.
-async fn start_tls(proxy: &Running, injected: &str) -> TcpStream {
-    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+/// STARTTLS by hand, on the bare socket, behind these commands.
+async fn start_tls(proxy: &Running, said: &[&str], injected: &str) -> TcpStream {
     let mut wire = BufReader::new(TcpStream::connect(proxy.address).await.unwrap());
-    let mut line = String::new();
-    wire.read_line(&mut line).await.unwrap();
-    wire.write_all(b"EHLO a\r\n").await.unwrap();
-    while !line.starts_with("250 ") {
-        line.clear();
-        wire.read_line(&mut line).await.unwrap();
+    reply(&mut wire).await;
+    for command in said {
+        let command = format!("{command}\r\n");
+        wire.write_all(command.as_bytes()).await.unwrap();
+        let last = reply(&mut wire).await;
+        assert!(last.starts_with('2'), "{command}{last}");
     }
-    wire.write_all(format!("STARTTLS\r\n{injected}").as_bytes())
-        .await
-        .unwrap();
-    line.clear();
-    wire.read_line(&mut line).await.unwrap();
-    assert!(line.starts_with("220 "), "{line}");
+    let command = format!("STARTTLS\r\n{injected}");
+    wire.write_all(command.as_bytes()).await.unwrap();
+    let last = reply(&mut wire).await;
+    assert!(last.starts_with("220 "), "{last}");
     assert!(wire.buffer().is_empty());
     wire.into_inner()
+}
+
+/// Its last line.
+async fn reply(wire: &mut BufReader<TcpStream>) -> String {
+    loop {
+        let mut line = String::new();
+        wire.read_line(&mut line).await.unwrap();
+        if line.as_bytes().get(3) != Some(&b'-') {
+            return line;
+        }
+    }
 }
 
 #[tokio::test]
@@ -111,6 +151,7 @@ async fn what_comes_in_the_clear_behind_starttls_is_dropped() {
         proxy(&backend, "tls = \"starttls\"", Filters::default()).await;
     let tcp = start_tls(
         &proxy,
+        &["EHLO a"],
         "MAIL FROM:<evil@example.com>\r\nRCPT TO:<b@example.org>\r\n",
     )
     .await;

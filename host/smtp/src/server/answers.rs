@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::mem;
 
 use super::Server;
-use super::state::{Announced, Content, Question, State, Transaction};
+use super::state::{Announced, Content, Question, State, Transaction, Urgency};
 use crate::address::Path;
 use crate::data::Decoder;
 use crate::event::{CloseReason, End, Event, HelloVerb};
@@ -53,7 +53,7 @@ impl Server {
         for keyword in self.session.offer.known() {
             write!(text, "\n{keyword}").expect("a string that grows takes every keyword");
         }
-        self.say(&Reply::new(Code::OK, None, &text));
+        self.say_at_once(&Reply::new(Code::OK, None, &text));
         self.state = State::Idle;
     }
 
@@ -94,6 +94,8 @@ impl Server {
                 accepted: 0,
                 chunk: None,
             });
+        } else {
+            self.session.note_junk(self.config.max_junk);
         }
         self.conclude(self.final_reply(reply));
     }
@@ -104,7 +106,7 @@ impl Server {
         if reply.code().is_positive() {
             self.state = State::Fresh;
             self.session.refusal = None;
-            self.session.errors = 0;
+            self.session.forgive();
             self.conclude(reply.without_enhanced());
         } else {
             self.conclude(self.refusal(reply));
@@ -118,11 +120,13 @@ impl Server {
         self.conclude(self.final_reply(reply));
     }
 
+    /// The client must hear of it as soon as it is settled, or it sends the message again.
     fn answer_end(&mut self, reply: Reply, end: End) {
+        self.urgency = Urgency::AtOnce;
         match (reply.code().is_positive(), end.fault) {
             (true, Some(fault)) => self.conclude(self.named(fault.reply())),
             (true, None) => {
-                self.session.errors = 0;
+                self.session.forgive();
                 self.conclude(reply.with_enhanced());
             }
             (false, _) => self.conclude(self.final_reply(reply)),
@@ -153,7 +157,7 @@ impl Server {
                 return self.first_chunk(chunk);
             }
             let reply = Reply::fixed(Code::START_CONTENT, None, "End with <CR><LF>.<CR><LF>");
-            self.say(&reply);
+            self.say_at_once(&reply);
             self.state = State::Content(Content {
                 decoder: Decoder::new(),
                 end: self.lines.last_end(),

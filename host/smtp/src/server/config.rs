@@ -16,6 +16,9 @@ pub struct ServerConfig {
     pub max_command: usize,
     /// Errors between two messages; the next one gets 421 and the session ends. Default 20.
     pub max_errors: u32,
+    /// Commands that bring no message nearer, between two messages: HELO, EHLO, RSET, NOOP, HELP, VRFY, and MAIL that was
+    /// refused. Each one over it counts as an error, whatever it is answered. Default 100.
+    pub max_junk: u32,
     /// Refuse MAIL outside TLS? Default no.
     pub require_tls: bool,
     /// What a bare LF is. Default: a fault.
@@ -44,6 +47,7 @@ impl Default for ServerConfig {
             max_recipients: 1000,
             max_command: 4096,
             max_errors: 20,
+            max_junk: 100,
             require_tls: false,
             line_feeds: LineFeeds::default(),
             id: String::new(),

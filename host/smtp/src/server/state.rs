@@ -20,6 +20,8 @@ pub(super) struct Session {
     /// Set once by `refuse_hello`, for good.
     pub(super) refusal: Option<Reply>,
     pub(super) errors: u32,
+    /// commands since the last message that brought none nearer
+    pub(super) junk: u32,
     /// the machine's own, since somebody last asked
     pub(super) refused: Refusals,
     pub(super) inside_tls: bool,
@@ -121,6 +123,29 @@ impl Content {
         octets.truncate(room);
         (!octets.is_empty()).then_some(Event::Content(octets))
     }
+}
+
+impl Session {
+    /// A message was taken, or another client comes.
+    pub(super) fn forgive(&mut self) {
+        (self.errors, self.junk) = (0, 0);
+    }
+
+    /// A command brought no message nearer.
+    pub(super) fn note_junk(&mut self, most: u32) {
+        self.junk = self.junk.saturating_add(1);
+        if self.junk > most {
+            self.errors = self.errors.saturating_add(1);
+        }
+    }
+}
+
+/// How long what was said may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// until all input is used: the replies to a group leave together
+    Grouped,
+    AtOnce,
 }
 
 /// What the caller has to answer.

@@ -205,6 +205,7 @@ fn converse(stream: &[u8], piece: usize, limit: usize) -> (Vec<u16>, Vec<Vec<u8>
                     server.answer(Reply::ok());
                 }
                 Event::Mail(_) | Event::Rcpt(_) => server.answer(Reply::ok()),
+                Event::Flush => {}
                 other => panic!("{other:?}"),
             }
         }

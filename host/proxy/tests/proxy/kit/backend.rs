@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// What it does at a command; `GREETING` and `.` are commands here.
+/// What it does at a command; `GREETING` and `.` are commands here. Acts are kept by the beginning of a command.
 #[derive(Clone, Debug)]
 pub enum Act {
     /// these octets
@@ -153,7 +153,7 @@ async fn session(tcp: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             "XCLIENT" => "220 Again".into(),
             _ => "250 2.0.0 Ok".into(),
         };
-        let accepted = answer(&mut wire, state, &verb, &usual).await?;
+        let accepted = answer(&mut wire, state, &line, &usual).await?;
         if !accepted || verb == "QUIT" {
             return Ok(());
         }
@@ -173,14 +173,25 @@ fn ehlo(state: &Mutex<State>) -> String {
     text + "\r\n250 HELP"
 }
 
+/// The one that says most of this command.
+fn act(state: &Mutex<State>, command: &str) -> Option<Act> {
+    let state = state.lock().unwrap();
+    let fitting = state
+        .acts
+        .iter()
+        .filter(|(of, _)| command.starts_with(**of));
+    let fittest = fitting.max_by_key(|(of, _)| of.len());
+    fittest.map(|(_, act)| act.clone())
+}
+
 /// False: the connection is over.
 async fn answer(
     wire: &mut BufReader<TcpStream>,
     state: &Mutex<State>,
-    verb: &str,
+    command: &str,
     usual: &str,
 ) -> std::io::Result<bool> {
-    let act = state.lock().unwrap().acts.get(verb).cloned();
+    let act = act(state, command);
     match act {
         None => {}
         Some(Act::Wait(time)) => sleep(time).await,

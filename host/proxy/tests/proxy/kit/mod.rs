@@ -11,6 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lazaret_proxy::{Config, Proxy, Reloader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -23,6 +25,8 @@ pub struct Running {
     pub address: SocketAddr,
     pub dir: tempfile::TempDir,
     pub reloader: Reloader,
+    /// where there is an `[admin]`
+    pub admin: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     done: JoinHandle<()>,
 }
@@ -34,7 +38,7 @@ pub struct Setup {
     pub root: &'static str,
     /// lines of the listener
     pub listener: &'static str,
-    /// lines of `[backend]`
+    /// lines of `[backend]`, with its `address` or without
     pub backend: &'static str,
     /// further tables
     pub tables: &'static str,
@@ -59,6 +63,7 @@ impl Running {
         config.control = Some(dir.path().join("control.sock"));
         let proxy = Proxy::bind(config, Arc::new(setup.filters)).await.unwrap();
         let (address, reloader) = (proxy.addresses()[0].1, proxy.reloader());
+        let admin = proxy.admin_addresses().first().copied();
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(proxy.run(async move {
             drop(stopped.await);
@@ -67,6 +72,7 @@ impl Running {
             address,
             dir,
             reloader,
+            admin,
             stop: Some(stop),
             done,
         }
@@ -81,6 +87,19 @@ impl Running {
         let mut client = self.client().await;
         client.play(transcript).await;
         client
+    }
+
+    /// What `/status` says of the first address of the backend.
+    pub async fn backend_status(&self) -> serde_json::Value {
+        let admin = self.admin.expect("the setup has an [admin]");
+        let mut tcp = TcpStream::connect(admin).await.unwrap();
+        let request = "GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).await.unwrap();
+        let (_, status) = answer.split_once("\r\n\r\n").unwrap();
+        let status: serde_json::Value = serde_json::from_str(status).unwrap();
+        status["backend"]["addresses"][0].clone()
     }
 
     /// Asks for the shutdown.
@@ -113,10 +132,15 @@ fn config(setup: &Setup, backend: SocketAddr) -> String {
     } else {
         "recipients = [\"example.org\"]"
     };
+    let address = if setup.backend.contains("address") {
+        String::new()
+    } else {
+        format!("address = [\"{backend}\"]")
+    };
     format!(
         "hostname = \"mx.example.org\"\nfilters = \"filters.d\"\nquarantine = \"quarantine\"\n{}\n\
          [[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:0\"]\n{recipients}\n{}\n\
-         [backend]\naddress = [\"{backend}\"]\n{}\n{}\n",
+         [backend]\n{address}\n{}\n{}\n",
         setup.root, setup.listener, setup.backend, setup.tables
     )
 }
