@@ -534,7 +534,8 @@ extern uint32_t lazaret_body_size(void);
 extern bool lazaret_body_read(uint32_t offset, uint32_t length, lazaret_list_u8_t *ret, lazaret_error_t *err);
 
 // Imported Functions from `lazaret:filter/parts@0.1.0`
-// error `limit` when the message exceeds the host's depth or part budget: judge it as unparsed
+// error `limit` when the message exceeds the host's depth or part budget: judge it as unparsed; `unavailable` when the
+// host has no memory left for it now: defer
 extern bool lazaret_parts_all(lazaret_parts_list_part_t *ret, lazaret_error_t *err);
 // decoded octets, at most 64 KiB a call, short at the end, empty past it; `invalid` when there is no such part
 extern bool lazaret_parts_read(uint32_t part, uint32_t offset, uint32_t length, lazaret_list_u8_t *ret, lazaret_error_t *err);
