@@ -120,9 +120,9 @@ fn files_that_a_policy_names_are_shipped() {
     }
 }
 
-/// `auth` carries RSA and Ed25519, which nobody else does.
+/// `auth` carries RSA, Ed25519 and the tables of UTS 46, which nobody else does.
 fn kilobytes_at_most(filter: &str) -> usize {
-    if filter == "auth" { 450 } else { 400 }
+    if filter == "auth" { 620 } else { 400 }
 }
 
 #[test]
