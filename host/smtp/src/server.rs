@@ -183,7 +183,10 @@ impl Server {
             (_, CommandError::ChunkSize) => self.shut(error.reply(), CloseReason::Chunk),
             (State::Rejecting, _) => self.refuse(wanted, Reply::no_service()),
             _ => {
-                self.urgency = Urgency::AtOnce;
+                // A wrong parameter does not break a group up (RFC 2920 section 3.1).
+                if wanted == Wanted::Other {
+                    self.urgency = Urgency::AtOnce;
+                }
                 self.refuse(wanted, error.reply())
             }
         }

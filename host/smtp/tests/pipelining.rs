@@ -31,6 +31,8 @@ fn what_ends_a_group_does_not_wait_for_what_follows() {
     };
     assert_eq!(said("HELO a\r\nNOOP\r\nVRFY b\r\n"), [2, 1, 1]);
     assert_eq!(said("RSET\r\nRSET\r\nWHAT\r\nRSET\r\n"), [3, 1]);
+    let wrong = "MAIL FROM:<a@b> FOO=1\r\nRCPT TO:<c@d>\r\nDATA\r\n";
+    assert_eq!(said(wrong), [3], "it is a group all the same");
     let group = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@d>\r\nDATA\r\n";
     assert_eq!(said(group), [4]);
     assert_eq!(said(&format!("text\r\n.\r\n{group}")), [1, 4]);

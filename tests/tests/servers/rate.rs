@@ -36,7 +36,9 @@ fn program(backend: &BackendDouble, state: &str) -> Program {
     let builder = Proxy::before(backend.address())
         .with_cache()
         .bundled("rate", &limit())
-        .set(&format!("state = \"{state}\""));
+        .set(&format!(
+            "state = \"{state}\"\n[limits]\njunk-commands = 1000000"
+        ));
     let program = proxy::program();
     Program::run(program.to_str().expect("a path in UTF-8"), builder)
 }
