@@ -1,7 +1,7 @@
 //! A mail server for tests: accepts everything, records everything, misbehaves where told.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -298,8 +298,17 @@ impl Drop for BackendDouble {
     }
 }
 
+/// Whoever listened there before may be a moment in leaving.
 fn again(address: SocketAddr) -> TcpListener {
-    TcpListener::bind(address).expect("the port is free again")
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            bound => return bound.expect("the port is free again"),
+        }
+    }
 }
 
 fn serve(socket: TcpStream, shared: &Arc<Shared>) {

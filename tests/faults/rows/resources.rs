@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use socket2::SockRef;
 
 use super::accepted;
@@ -28,7 +29,6 @@ pub(super) const ROWS: [Row; 5] = [
         ..Row::new(12, "disk full while spooling", disk_full)
     },
     Row {
-        launch: few_descriptors,
         neighbour: Neighbour::Shares,
         ..Row::new(13, "no descriptors left", no_descriptors)
     },
@@ -44,7 +44,6 @@ pub(super) const ROWS: [Row; 5] = [
         ..Row::new(26, "no processor time", starved)
     },
     Row {
-        launch: few_descriptors,
         neighbour: Neighbour::Shares,
         ..Row::new(30, "accept fails: storm of connections", storm)
     },
@@ -113,16 +112,19 @@ fn disk_full(ground: &mut Ground) -> String {
     )
 }
 
-fn few_descriptors() -> Result<Launch, String> {
-    Ok(started_by(&[
-        "sh",
-        "-c",
-        "ulimit -n 128 && exec \"$@\"",
-        "sh",
-    ]))
+/// From now on it has so few, which no configuration foresaw: at its start it would have taken fewer sessions.
+fn few_descriptors(ground: &Ground) {
+    let id = i32::try_from(ground.program.id()).ok();
+    let pid = id.and_then(Pid::from_raw).expect("the id of a process");
+    let few = Rlimit {
+        current: Some(128),
+        maximum: Some(128),
+    };
+    prlimit(Some(pid), Resource::Nofile, few).expect("our own child");
 }
 
 fn no_descriptors(ground: &mut Ground) -> String {
+    few_descriptors(ground);
     ground.load(Load::of("before", ground.share(2)));
     ground.only("before/", accepted);
     ground.alone();
@@ -240,6 +242,7 @@ fn starved(ground: &mut Ground) -> String {
 }
 
 fn storm(ground: &mut Ground) -> String {
+    few_descriptors(ground);
     let load = ground.begin(Load {
         clients: 3,
         ..Load::of("meanwhile", ground.share(1))
