@@ -23,6 +23,7 @@ pub mod trial;
 pub mod wire;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -32,13 +33,20 @@ use exit::{Exit, Failure};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A thread that waited for a disk and has nothing to do goes after this time, and the memory it kept for itself with it.
+const IDLE_THREAD: Duration = Duration::from_secs(2);
+
 /// The program: reads the command line, runs the command, says what went wrong on standard error.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Command::Prepare(limits) = &arguments.command {
         return ended(prepare::prepare(limits)); // one thread, no runtime, no log of its own
     }
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_keep_alive(IDLE_THREAD)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             output::complain(&format!("cannot start threads: {error}"));
