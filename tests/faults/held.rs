@@ -18,7 +18,7 @@ pub struct Held {
 
 /// What may stay behind: an allocator keeps some of what it had, a pool keeps connections to the backend.
 const SLACK: Held = Held {
-    resident: 32 << 20,
+    resident: 48 << 20,
     descriptors: 8,
     threads: 4,
 };
