@@ -18,6 +18,9 @@ pub const SLICE: Duration = Duration::from_millis(1);
 /// and all of one that nobody wants.
 const NICER: i32 = 10;
 
+/// A thread beside them that waited for a disk goes after this time without work.
+const IDLE_THREAD: Duration = Duration::from_secs(2);
+
 /// One for each engine.
 pub struct Lane {
     /// there until dropped
@@ -32,6 +35,7 @@ impl Lane {
             .worker_threads(threads)
             .thread_name("lazaret-slow")
             .on_thread_start(step_back)
+            .thread_keep_alive(IDLE_THREAD)
             .enable_all()
             .build()?;
         Ok(Self {

@@ -141,15 +141,24 @@ impl<'a> Dialogue<'a> {
         Ok(said.is_some())
     }
 
-    /// The message is taken, once.
-    fn commit(&mut self, silent: bool) {
-        if let Some(octets) = self.received.take() {
-            let envelope = std::mem::take(&mut self.envelope);
-            lock(&self.shared.deliveries).push(Delivery {
-                envelope,
-                octets,
-                silent,
-            });
+    /// The message is taken, once. Its place among the deliveries, if there was one.
+    fn commit(&mut self, silent: bool) -> Option<usize> {
+        let octets = self.received.take()?;
+        let envelope = std::mem::take(&mut self.envelope);
+        let mut deliveries = lock(&self.shared.deliveries);
+        deliveries.push(Delivery {
+            envelope,
+            octets,
+            silent,
+        });
+        Some(deliveries.len() - 1)
+    }
+
+    /// Its connection was ended before the reply was out: what was taken was taken in silence after all.
+    fn unheard(&self, taken: Option<usize>) {
+        let mut deliveries = lock(&self.shared.deliveries);
+        if let Some(delivery) = taken.and_then(|place| deliveries.get_mut(place)) {
+            delivery.silent = true;
         }
     }
 
@@ -207,12 +216,11 @@ impl<'a> Dialogue<'a> {
                 }
             };
             // As real servers do: what the client is told has happened already. Only a message at its dot is affected.
-            if octets.starts_with(b"2") && octets.ends_with(b"\n") {
-                self.commit(false);
-            }
+            let promised = octets.starts_with(b"2") && octets.ends_with(b"\n");
+            let taken = promised.then(|| self.commit(false)).flatten();
             let stream = self.stream.as_mut().expect("a connection");
-            stream.write_all(&octets)?;
-            stream.flush()?;
+            let told = stream.write_all(&octets).and_then(|()| stream.flush());
+            told.inspect_err(|_| self.unheard(taken))?;
             said.extend_from_slice(&octets);
         }
         Ok(Some(said))
