@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataSection, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalSection, GlobalType, MemorySection, MemoryType, Module, TypeSection, ValType,
+    CodeSection, Component, ComponentSectionId, ConstExpr, DataSection, Encode, ExportKind,
+    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, MemorySection, MemoryType,
+    Module, TypeSection, ValType,
 };
 use wit_component::StringEncoding;
 
@@ -45,7 +46,10 @@ pub(super) fn families() -> Vec<Family> {
         text("50,000 imports", many_imports),
         text("types that double 30 times", doubling_types),
         text("components that double 20 times", doubling_components),
-        text("3,000 nested components", nested_components),
+        Family::new("bomb: 3,000 nested components".to_owned(), |_| {
+            Specimen::new(nested_components(), Expected::Contained)
+        })
+        .slow(),
         text("20,000 core instances", many_instances),
     ]
 }
@@ -283,9 +287,23 @@ fn doubling_components() -> String {
     with_definitions(&text)
 }
 
-fn nested_components() -> String {
-    let text = format!("{}{}", "(component ".repeat(3_000), ")".repeat(3_000));
-    with_definitions(&text)
+/// In octets: the reader of the text form gives up long before.
+fn nested_components() -> Vec<u8> {
+    let mut nested = Component::new().finish();
+    for _ in 1..3_000 {
+        let mut outer = Component::new().finish();
+        nest(&nested, &mut outer);
+        nested = outer;
+    }
+    let mut octets = assemble(&observer_with(""));
+    nest(&nested, &mut octets);
+    octets
+}
+
+/// Adds a section that holds a component.
+fn nest(component: &[u8], octets: &mut Vec<u8>) {
+    octets.push(ComponentSectionId::Component.into());
+    component.encode(octets);
 }
 
 fn many_instances() -> String {
