@@ -1,5 +1,6 @@
 //! Each sandbox is fresh, and there are only so many.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lazaret_engine::{Allocation, Engine, EngineSettings};
@@ -84,28 +85,27 @@ async fn a_size_buys_cpu_time_at_message_only() {
     assert_eq!(failure.kind, FailureKind::Time(Duration::from_millis(50)));
 }
 
-/// Eight sandboxes, all there are, each between two questions.
-async fn all_taken(filter: &dyn Filter) -> Vec<Box<dyn Sandbox>> {
+/// A filter that waits so long for a slot, and sandboxes of it in all of them.
+async fn all_taken(
+    engine: &Arc<Engine>,
+    wall: Duration,
+) -> (Arc<dyn Filter>, Vec<Box<dyn Sandbox>>) {
+    let policy = Policy { wall, ..short() };
+    let loaded = load(engine, &at_connect("", "", ""), policy).await;
+    let filter = loaded.unwrap();
     let mut held = Vec::new();
     for _ in 0..8 {
         let mut sandbox = filter.fork();
         sandbox.ask(question(Ask::Connect)).await.unwrap();
         held.push(sandbox);
     }
-    held
+    (filter, held)
 }
 
 #[tokio::test]
 async fn forks_beyond_the_slots_wait_for_one() {
     let engine = engine();
-    let policy = Policy {
-        wall: Duration::from_millis(500),
-        ..short()
-    };
-    let filter = load(&engine, &at_connect("", "", ""), policy)
-        .await
-        .unwrap();
-    let mut held = all_taken(&*filter).await;
+    let (filter, mut held) = all_taken(&engine, Duration::from_millis(500)).await;
     assert_eq!(engine.free_slots(), 0);
     let mut waiting = filter.fork();
     for _ in 0..2 {
@@ -119,14 +119,7 @@ async fn forks_beyond_the_slots_wait_for_one() {
 #[tokio::test]
 async fn the_sandbox_that_has_waited_longest_is_given_up_for_others() {
     let engine = engine();
-    let policy = Policy {
-        wall: Duration::from_secs(10),
-        ..short()
-    };
-    let filter = load(&engine, &at_connect("", "", ""), policy)
-        .await
-        .unwrap();
-    let mut held = all_taken(&*filter).await;
+    let (filter, mut held) = all_taken(&engine, Duration::from_secs(10)).await;
     // The first has something to do; the second has waited longest then.
     tokio::time::sleep(Duration::from_millis(100)).await;
     held[0].ask(question(Ask::Connect)).await.unwrap();

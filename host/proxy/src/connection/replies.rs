@@ -12,33 +12,28 @@ use crate::spool::{self, Crowded};
 /// What the client hears when the backend could not be asked or did not answer properly.
 pub(super) fn backend(error: &Error, id: &str) -> Reply {
     match error {
-        Error::Busy(_) | Error::Unreachable { .. } | Error::NoAddress { .. } => reply(
-            Code::LOCAL_ERROR,
-            (4, 3, 2),
+        Error::Busy(_) | Error::Unreachable { .. } | Error::NoAddress { .. } => later(
+            (3, 2),
             "The mail server is not available now, try later",
             id,
         ),
-        Error::NoTls | Error::Tls(_) => reply(
-            Code::LOCAL_ERROR,
-            (4, 7, 5),
+        Error::NoTls | Error::Tls(_) => later(
+            (7, 5),
             "The mail server cannot be reached securely now, try later",
             id,
         ),
-        Error::NoIdentity(_) => reply(
-            Code::LOCAL_ERROR,
-            (4, 3, 5),
+        Error::NoIdentity(_) => later(
+            (3, 5),
             "The mail system is not set up correctly, try later",
             id,
         ),
-        Error::Unwanted => reply(
-            Code::LOCAL_ERROR,
-            (4, 3, 2),
+        Error::Unwanted => later(
+            (3, 2),
             "The mail server takes no more of this transaction, try later",
             id,
         ),
-        Error::TooOften(_) => reply(
-            Code::LOCAL_ERROR,
-            (4, 3, 2),
+        Error::TooOften(_) => later(
+            (3, 2),
             "Too slow, the mail server was asked often enough, try later",
             id,
         ),
@@ -50,12 +45,7 @@ pub(super) fn backend(error: &Error, id: &str) -> Reply {
             id,
         ),
         Error::Spool(error) => storage(error, id),
-        _ => reply(
-            Code::LOCAL_ERROR,
-            (4, 3, 0),
-            "The mail server failed, try later",
-            id,
-        ),
+        _ => later((3, 0), "The mail server failed, try later", id),
     }
 }
 
@@ -68,12 +58,7 @@ pub(super) fn storage(error: &io::Error, id: &str) -> Reply {
             "No room for this message now, try later",
             id,
         ),
-        false => reply(
-            Code::LOCAL_ERROR,
-            (4, 3, 0),
-            "Temporary local problem, try later",
-            id,
-        ),
+        false => later((3, 0), "Temporary local problem, try later", id),
     }
 }
 
@@ -89,12 +74,7 @@ pub(super) fn crowded(crowded: Crowded, id: &str) -> Reply {
 /// The header section is refused.
 pub(super) fn header(fault: &HeaderFault, id: &str) -> Reply {
     match fault {
-        HeaderFault::Spool(_) => reply(
-            Code::LOCAL_ERROR,
-            (4, 3, 0),
-            "Temporary local problem, try later",
-            id,
-        ),
+        HeaderFault::Spool(_) => later((3, 0), "Temporary local problem, try later", id),
         fault => reply(Code::TOO_BIG, (5, 3, 4), &fault.to_string(), id),
     }
 }
@@ -142,6 +122,11 @@ pub(super) fn taken(id: &str) -> Reply {
 /// The backend's own reply: code, enhanced code and text kept (RFC 2034 wants an enhanced code on each).
 pub(super) fn of_backend(reply: Reply) -> Reply {
     reply.with_enhanced()
+}
+
+/// 451: it may do better later.
+fn later((subject, detail): (u16, u16), text: &str, id: &str) -> Reply {
+    reply(Code::LOCAL_ERROR, (4, subject, detail), text, id)
 }
 
 fn reply(code: Code, (class, subject, detail): (u8, u16, u16), text: &str, id: &str) -> Reply {
