@@ -15,6 +15,7 @@ mod mailbox;
 mod nsd;
 mod opensmtpd;
 mod postfix;
+mod postlog;
 mod redis;
 mod resolver;
 mod rspamd;

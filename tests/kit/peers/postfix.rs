@@ -1,7 +1,7 @@
 //! Debian's Postfix, started from a private directory: own queue, own ports, own mailbox.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::mailbox::{Backend, is_root, wait_until_it_listens};
+use super::postlog::Postlog;
 use crate::ports::free_port;
 
 /// How long a stop may take.
 const STOP: Duration = Duration::from_secs(20);
 /// The user that mail is delivered as.
 const NOBODY: u32 = 65_534;
+/// The service that its programs log to: ours. `postlog` itself must be in master.cf, and nobody asks it.
+const LOG: &str = "lazaret-log";
 
 /// A listening smtpd of the instance.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +37,8 @@ impl Default for Service<'_> {
 pub struct Postfix {
     dir: TempDir,
     address: SocketAddr,
+    /// `None` until its directories are there
+    log: Option<Postlog>,
 }
 
 impl Postfix {
@@ -49,11 +54,15 @@ impl Postfix {
         let dir = tempfile::Builder::new()
             .prefix("lazaret-postfix-")
             .tempdir();
-        let postfix = Self {
+        let mut postfix = Self {
             dir: dir.expect("a temporary directory"),
             address,
+            log: None,
         };
         postfix.write(service, extra);
+        let root = postfix.dir.path();
+        let socket = root.join("queue/public").join(LOG);
+        postfix.log = Some(Postlog::start(&socket, &root.join("log")));
         super::run(&mut postfix.command("start"));
         wait_until_it_listens(address, || postfix.log());
         Some(postfix)
@@ -62,14 +71,12 @@ impl Postfix {
     fn write(&self, service: Service<'_>, extra: &str) {
         let root = self.dir.path();
         std::fs::set_permissions(root, PermissionsExt::from_mode(0o755)).expect("our directory");
-        for name in ["etc", "queue", "data", "mail"] {
+        for name in ["etc", "queue", "queue/public", "data", "mail"] {
             std::fs::create_dir(root.join(name)).expect("a fresh directory");
         }
-        let postfix = super::run(Command::new("id").args(["-u", "postfix"]));
-        let postfix = postfix.trim().parse().expect("a user id");
-        let owned = chown(root.join("data"), Some(postfix), None)
-            .and_then(|()| chown(root.join("mail"), Some(NOBODY), None));
-        owned.expect("root may give files away");
+        give("postfix", &root.join("data"));
+        give("nobody", &root.join("mail"));
+        give("postfix:postdrop", &root.join("queue/public"));
         let main = format!("{}\n{extra}\n", main_cf(root));
         std::fs::write(root.join("etc/main.cf"), main).expect("our directory");
         let master = master_cf(self.address, service.command);
@@ -141,7 +148,6 @@ impl Drop for Postfix {
 }
 
 impl Postfix {
-    /// Rarely its postlogd waits for room in the socket that it reads itself, and all others wait for it.
     fn kill(&self) {
         let file = self.dir.path().join("queue/pid/master.pid");
         let Ok(master) = std::fs::read_to_string(file) else {
@@ -150,6 +156,10 @@ impl Postfix {
         let group = format!("-{}", master.trim());
         drop(Command::new("kill").args(["-KILL", "--", &group]).status());
     }
+}
+
+fn give(owner: &str, directory: &Path) {
+    super::run(Command::new("chown").arg(owner).arg(directory));
 }
 
 fn ends_within(mut child: Child, time: Duration) -> bool {
@@ -176,6 +186,7 @@ daemon_directory = /usr/lib/postfix/sbin
 mail_owner = postfix
 setgid_group = postdrop
 maillog_file = {root}/log
+postlog_service_name = {LOG}
 maillog_file_prefixes = {root}
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
