@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use lazaret_engine::{Engine, EngineSettings, Preparer};
 use lazaret_services::dns::{Names, Zone};
-use lazaret_services::{Services, http, state};
+use lazaret_services::{Services, Trust, http, state};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -57,7 +57,7 @@ pub fn settings() -> EngineSettings {
 pub fn engine_with_zone(zone: &str) -> Arc<Engine> {
     let zone = Zone::parse(zone).unwrap_or_else(|fault| panic!("{fault:?}"));
     let names = Names::of_zone(zone);
-    let http = http::Client::new(names.clone()).expect("TLS");
+    let http = http::Client::new(names.clone(), Trust::default());
     let settings = EngineSettings {
         sandboxes: 64,
         services: Services::of(names, http, state::Store::default()),

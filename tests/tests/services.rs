@@ -13,7 +13,7 @@ use lazaret_mail::{
     Session, Source, Verdict,
 };
 use lazaret_services::dns::{self, Names, Zone};
-use lazaret_services::{Services, Settings, http, state};
+use lazaret_services::{Services, Settings, Trust, http, state};
 use lazaret_tests::guests::Guest;
 use lazaret_tests::peers::{self, Nsd};
 use tokio::runtime::Runtime;
@@ -87,7 +87,7 @@ fn said(filter: &Arc<dyn Filter>, how: &str) -> String {
 
 fn zone(text: &str) -> Services {
     let names = Names::of_zone(Zone::parse(text).expect("a zone"));
-    let http = http::Client::new(names.clone()).expect("TLS");
+    let http = http::Client::new(names.clone(), Trust::default());
     Services::of(names, http, state::Store::default())
 }
 

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lazaret_engine::{Engine, EngineSettings, Preparer};
+use lazaret_engine::{CacheError, Engine, EngineSettings, Preparer};
 use lazaret_mail::Loader;
 use lazaret_proxy::config::{Resolvers, State};
-use lazaret_proxy::{Config, Proxy};
-use lazaret_services::{Services, Settings, dns, state};
+use lazaret_proxy::{Config, Handed, Proxy};
+use lazaret_services::{Services, Settings, Trust, dns, state};
 
 use crate::exit::Failure;
 use crate::figures;
@@ -20,8 +20,30 @@ async fn services(config: &Config) -> Result<Services, Failure> {
     let settings = Settings {
         dns: names(&config.dns),
         state: memory(config.state.as_ref()),
+        trust: config
+            .services_ca
+            .clone()
+            .map(Trust::of)
+            .unwrap_or_default(),
     };
     Services::open(settings).await.map_err(Failure::usage)
+}
+
+/// Who checks may be another user than the service: its cache is neither made nor used for him.
+pub fn cache_to_look_at(config: &Config) -> Result<Option<&Path>, Failure> {
+    let Some(cache) = config.cache.as_deref().filter(|cache| cache.exists()) else {
+        return Ok(None);
+    };
+    match lazaret_engine::check_cache(cache) {
+        Ok(()) => Ok(Some(cache)),
+        Err(CacheError::NotOurs(_)) => Ok(None),
+        Err(error) => Err(Failure::usage(error)),
+    }
+}
+
+/// Whether the services could open what keeps state, as far as that is seen without opening it: a proxy may run that has it.
+pub fn can_remember(config: &Config) -> Result<(), Failure> {
+    state::can_be(&memory(config.state.as_ref())).map_err(Failure::usage)
 }
 
 /// Without a place nothing is remembered: filters that are granted `state` are refused then.
@@ -118,11 +140,15 @@ fn usual_place(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
 }
 
 /// Loads the filters, listens, and counts; nothing is served before [`Proxy::run`].
-pub async fn start(config: Config) -> Result<(Proxy, Services), Failure> {
+pub async fn start(config: Config, handed: Handed) -> Result<(Proxy, Services), Failure> {
     let services = services(&config).await?;
     let engine = sandboxes(config.cache.as_deref(), services.clone())?;
     let loader: Arc<dyn Loader> = Arc::clone(&engine) as _;
-    let proxy = Proxy::bind(config, loader).await.map_err(Failure::usage)?;
+    let proxy = Proxy::bind_with(config, loader, handed).await;
+    let proxy = proxy.map_err(|error| match error.is_for_now() {
+        true => Failure::temporary(error),
+        false => Failure::usage(error),
+    })?;
     figures::of_filters(&proxy.metrics(), &services);
     figures::of_sandboxes(&proxy.metrics(), &engine);
     let told = services.clone();

@@ -15,10 +15,12 @@ mod state;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lazaret_config::{ConfigError, Source, Span, Spanned};
 use lazaret_mail::Mode;
+use rustls::RootCertStore;
 use serde::Deserialize;
 
 pub use backend::{BackendConfig, BackendTls, Identity};
@@ -46,6 +48,8 @@ pub struct Config {
     pub filters: Option<PathBuf>,
     /// where filters remember; None refuses filters that are granted `state`
     pub state: Option<State>,
+    /// who vouches for what filters reach by TLS, the state's server too; None: Mozilla's authorities
+    pub services_ca: Option<Arc<RootCertStore>>,
     /// where quarantined messages go; None refuses filters that are granted `quarantine`
     pub quarantine: Option<PathBuf>,
     /// where large messages wait for their verdict, in unlinked files; default: the system's directory for temporary files
@@ -115,6 +119,10 @@ impl Config {
             hostname: check_hostname(source, &written.hostname)?,
             filters: directory(source, written.filters)?,
             state: state::check(source, written.state)?,
+            services_ca: written
+                .services_ca
+                .map(|ca| roots::read(source, &ca))
+                .transpose()?,
             quarantine: directory(source, written.quarantine)?,
             spool: directory(source, written.spool)?.unwrap_or_else(std::env::temp_dir),
             cache: cache(source, written.cache)?,
@@ -144,6 +152,7 @@ struct Written {
     hostname: Spanned<String>,
     filters: Option<Spanned<PathBuf>>,
     state: Option<Spanned<state::Written>>,
+    services_ca: Option<Spanned<PathBuf>>,
     quarantine: Option<Spanned<PathBuf>>,
     spool: Option<Spanned<PathBuf>>,
     cache: Option<Spanned<PathBuf>>,

@@ -10,12 +10,15 @@ pub mod http;
 pub mod lists;
 pub mod metrics;
 pub mod state;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+
+pub use trust::Trust;
 
 /// Why a service did nothing for a filter. The contract's `error` without `not-now`, which only the engine can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +44,8 @@ pub struct Settings {
     pub dns: dns::Settings,
     /// `state`
     pub state: state::Place,
+    /// `services-ca`
+    pub trust: Trust,
 }
 
 /// The services cannot be opened: what is wrong, and what to do about it.
@@ -93,8 +98,7 @@ impl std::fmt::Debug for Services {
 impl Default for Services {
     fn default() -> Self {
         let names = dns::Names::nobody();
-        let http = http::Client::new(names.clone());
-        let http = http.expect("ring has the suites of TLS 1.2 and 1.3");
+        let http = http::Client::new(names.clone(), Trust::default());
         Self::of(names, http, state::Store::default())
     }
 }
@@ -127,8 +131,8 @@ impl Services {
     /// Opens them; the first query, fetch or key connects to what is elsewhere.
     pub async fn open(settings: Settings) -> Result<Self, Fault> {
         let names = dns::Names::open(&settings.dns)?;
-        let http = http::Client::new(names.clone())?;
-        let state = state::Store::open(&settings.state).await?;
+        let state = state::Store::open(&settings.state, &settings.trust).await?;
+        let http = http::Client::new(names.clone(), settings.trust);
         Ok(Self::of(names, http, state))
     }
 

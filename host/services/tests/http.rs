@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use lazaret_services::Refused;
 use lazaret_services::dns::{Names, Zone};
 use lazaret_services::http::{
     Budget, Chunks, Client, Content, Grant, Origin, REQUESTS, Request, Response,
 };
+use lazaret_services::{Refused, Trust};
 
 const PATIENCE: Duration = Duration::from_millis(700);
 
@@ -59,7 +59,7 @@ fn says(text: &'static str) -> impl Fn(&mut TcpStream) + Send + Sync {
 }
 
 fn client(zone: &str) -> Client {
-    Client::new(Names::of_zone(Zone::parse(zone).unwrap())).unwrap()
+    Client::new(Names::of_zone(Zone::parse(zone).unwrap()), Trust::default())
 }
 
 fn grant(origin: &str) -> Grant {

@@ -1,11 +1,15 @@
 //! Debian's `redis-server`, started from a private directory.
 
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::certificate;
+use crate::ports::free_port;
 
 /// How long it may take to listen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,6 +20,7 @@ pub struct Redis {
     program: PathBuf,
     child: Child,
     dir: TempDir,
+    tls: SocketAddr,
 }
 
 impl Redis {
@@ -24,17 +29,25 @@ impl Redis {
         let program = super::find("redis-server")?;
         let dir = tempfile::Builder::new().prefix("lazaret-redis-").tempdir();
         let dir = dir.expect("a temporary directory");
-        let child = launch(&program, &dir);
+        certificate::shared().write(dir.path());
+        let tls = free_port();
+        let child = launch(&program, &dir, tls);
         Some(Self {
             program,
             child,
             dir,
+            tls,
         })
     }
 
     /// For `state` of lazaret.toml.
     pub fn url(&self) -> String {
         format!("redis+unix://{}", socket(&self.dir).display())
+    }
+
+    /// The same server by TLS; it shows the [`shared`](certificate::shared) certificate.
+    pub fn tls_url(&self) -> String {
+        format!("rediss://{}", self.tls)
     }
 
     /// Ends it without a word (SIGKILL).
@@ -45,7 +58,7 @@ impl Redis {
 
     /// Starts it again, with what it had written down.
     pub fn again(&mut self) {
-        self.child = launch(&self.program, &self.dir);
+        self.child = launch(&self.program, &self.dir, self.tls);
     }
 }
 
@@ -59,7 +72,7 @@ fn socket(dir: &TempDir) -> PathBuf {
     dir.path().join("redis.sock")
 }
 
-fn launch(program: &PathBuf, dir: &TempDir) -> Child {
+fn launch(program: &PathBuf, dir: &TempDir, tls: SocketAddr) -> Child {
     let socket = socket(dir);
     let _ = std::fs::remove_file(&socket);
     let mut command = Command::new(program);
@@ -67,8 +80,12 @@ fn launch(program: &PathBuf, dir: &TempDir) -> Child {
         .args(["--port", "0", "--save", "", "--appendonly", "yes"])
         .args(["--appendfsync", "always", "--unixsocket"])
         .arg(&socket)
+        .args(["--bind", "127.0.0.1", "--tls-port", &tls.port().to_string()])
+        .args(["--tls-auth-clients", "no", "--tls-ca-cert-file", "cert.pem"])
+        .args(["--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"])
         .arg("--dir")
         .arg(dir.path())
+        .current_dir(dir.path())
         .stdout(Stdio::null());
     let child = command.spawn().expect("redis-server starts");
     let begun = Instant::now();

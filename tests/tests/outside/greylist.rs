@@ -9,7 +9,7 @@ use lazaret_tests::{BackendDouble, Client};
 
 use crate::{PROGRAM, before, letter};
 
-/// Two proxies before one backend, with one Redis.
+/// Two proxies before one backend, with one Redis: one reaches it by its socket, one by TLS.
 struct World {
     redis: Redis,
     backend: BackendDouble,
@@ -19,13 +19,15 @@ struct World {
 fn world() -> Option<World> {
     let redis = Redis::start()?;
     let backend = BackendDouble::start();
-    let proxy = |_| {
+    let proxy = |state: String| {
         let builder = before(&backend)
-            .set(&format!("state = \"{}\"\n", redis.url()))
+            .set(&format!(
+                "state = \"{state}\"\nservices-ca = \"cert.pem\"\n"
+            ))
             .bundled("greylist", "[config]\ndelay = \"1s\"\nauto-allow = 0\n");
         Program::run(PROGRAM, builder)
     };
-    let proxies = [0, 1].map(proxy);
+    let proxies = [redis.url(), redis.tls_url()].map(proxy);
     Some(World {
         redis,
         backend,

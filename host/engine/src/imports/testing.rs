@@ -11,7 +11,7 @@ use lazaret_mail::{
 };
 
 use lazaret_services::dns::{self, Names, Pattern, Zone};
-use lazaret_services::{Grants, Reach, Services, http, state};
+use lazaret_services::{Grants, Reach, Services, Trust, http, state};
 
 use super::{Ctx, Refusal};
 use crate::bindings::types::Error;
@@ -37,7 +37,7 @@ fn outside() -> Arc<Reach> {
         },
         ..Grants::default()
     };
-    let http = http::Client::new(names.clone()).unwrap();
+    let http = http::Client::new(names.clone(), Trust::default());
     let services = Services::of(names, http, state::Store::default());
     // Without lists there is nothing to wait for.
     let mut reaching = pin!(services.reach("test", grants));

@@ -1,7 +1,6 @@
 //! One connection, one request, one answer.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -10,16 +9,14 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
 
 use super::outgoing::Outgoing;
 use super::{Budget, CONTENT, Grant, HEADER, Host, Origin, Request, Response, Scheme, is_public};
 use crate::dns::{Kind, Names};
-use crate::{Fault, Refused, aside};
+use crate::{Refused, Trust, aside};
 
 /// One attempt at one address.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -34,7 +31,7 @@ const REQUEST: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Client {
     names: Names,
-    tls: Arc<ClientConfig>,
+    trust: Trust,
 }
 
 /// A request that may be sent.
@@ -44,23 +41,9 @@ struct Checked {
 }
 
 impl Client {
-    /// Names are resolved by `names`; servers are verified by Mozilla's authorities.
-    pub fn new(names: Names) -> Result<Self, Fault> {
-        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-        Self::trusting(names, roots)
-    }
-
-    /// As [`Client::new`], with other authorities.
-    pub fn trusting(names: Names, roots: RootCertStore) -> Result<Self, Fault> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider);
-        let config = config.with_safe_default_protocol_versions();
-        let config = config.map_err(|error| Fault::new(error.to_string(), "report this"))?;
-        let config = config.with_root_certificates(roots).with_no_client_auth();
-        Ok(Self {
-            names,
-            tls: Arc::new(config),
-        })
+    /// Names are resolved by `names`; servers with `https` are verified by `trust`.
+    pub fn new(names: Names, trust: Trust) -> Self {
+        Self { names, trust }
     }
 
     /// For a filter: checks the request against its grant, sends it, reads the answer.
@@ -100,8 +83,7 @@ impl Client {
                         ServerName::try_from(name.to_string()).map_err(|_| Refused::Unavailable)?
                     }
                 };
-                let connector = TlsConnector::from(self.tls.clone());
-                let stream = connector.connect(name, stream).await;
+                let stream = self.trust.connector().connect(name, stream).await;
                 let stream = stream.map_err(|error| down(&origin, &error))?;
                 exchange(stream, request).await
             }

@@ -268,30 +268,43 @@ fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }
 
+/// Is there a file, or a place for one?
+pub fn can_be(path: &Path) -> Result<(), Fault> {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    std::fs::metadata(directory).map_err(|error| unusable(path, &error))?;
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(no_file(path)),
+        _ => Ok(()),
+    }
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Fault {
+    let problem = format!(
+        "the state file {} cannot be opened: {error}",
+        path.display()
+    );
+    Fault::new(
+        problem,
+        "check that its directory exists and who may write there",
+    )
+}
+
+fn no_file(path: &Path) -> Fault {
+    let problem = format!("the state file {} is not a regular file", path.display());
+    Fault::new(problem, "name another one under `state`")
+}
+
 fn open(path: &Path) -> Result<Database, Fault> {
-    let unusable = |error: std::io::Error| {
-        let problem = format!(
-            "the state file {} cannot be opened: {error}",
-            path.display()
-        );
-        Fault::new(
-            problem,
-            "check that its directory exists and who may write there",
-        )
-    };
+    let unusable = |error: std::io::Error| unusable(path, &error);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     let file = options.mode(0o600).open(path).map_err(unusable)?;
     let metadata = file.metadata().map_err(unusable)?;
     if !metadata.is_file() {
-        let problem = format!("the state file {} is not a regular file", path.display());
-        return Err(Fault::new(problem, "name another one under `state`"));
+        return Err(no_file(path));
     }
-    if metadata.permissions().mode() & 0o077 != 0 {
-        let private = Permissions::from_mode(0o600);
-        file.set_permissions(private).map_err(unusable)?;
-        tracing::warn!(file = %path.display(), "the state file was open to others: it has mode 0600 now");
-    }
+    let claimed = file.try_clone().map_err(unusable)?;
     let backend = FileBackend::new(file).map_err(|error| refused(path, error))?;
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE);
@@ -309,6 +322,12 @@ fn open(path: &Path) -> Result<Database, Fault> {
         pages::Unclaimed::Foreign(what) => foreign(path, &what),
         pages::Unclaimed::Broken(error) => damaged(path, &error),
     })?;
+    // Only now it is known to be ours.
+    if metadata.permissions().mode() & 0o077 != 0 {
+        let private = Permissions::from_mode(0o600);
+        claimed.set_permissions(private).map_err(unusable)?;
+        tracing::warn!(file = %path.display(), "the state file was open to others: it has mode 0600 now");
+    }
     Ok(database)
 }
 

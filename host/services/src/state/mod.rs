@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
 
-use crate::{Fault, Refused, STORE_PATIENCE};
+use crate::{Fault, Refused, STORE_PATIENCE, Trust};
 
 /// Octets of a key, at most.
 pub const KEY: usize = 512;
@@ -35,6 +35,18 @@ pub enum Place {
     File(PathBuf),
     /// `redis://..`, `rediss://..` or `redis+unix://..`; may hold a password
     Redis(String),
+}
+
+/// Could it be opened? Nothing is opened, made or asked.
+///
+/// # Errors
+/// An address that is none; a file whose directory is not there, or that is no file.
+pub fn can_be(place: &Place) -> Result<(), Fault> {
+    match place {
+        Place::Memory => Ok(()),
+        Place::File(path) => file::can_be(path),
+        Place::Redis(url) => redis::can_be(url),
+    }
 }
 
 /// Without the password.
@@ -142,16 +154,16 @@ impl Default for Store {
 
 impl Store {
     /// Opens a file, made with mode 0600 if need be, or begins to connect to a server and goes on trying. Inside a tokio
-    /// runtime, which serves it.
+    /// runtime, which serves it. A server with `rediss` is verified by `trust`.
     ///
     /// # Errors
     /// A file that is held by another process, is no state of ours or is damaged; an address that is none. A server that
     /// does not answer is no error: it may come.
-    pub async fn open(place: &Place) -> Result<Self, Fault> {
+    pub async fn open(place: &Place, trust: &Trust) -> Result<Self, Fault> {
         let keeper: Arc<dyn Keeper> = match place {
             Place::Memory => return Ok(Self::default()),
             Place::File(path) => Arc::new(file::File::open(path).await?),
-            Place::Redis(url) => Arc::new(redis::Redis::open(url)?),
+            Place::Redis(url) => Arc::new(redis::Redis::open(url, trust.clone())?),
         };
         Ok(Self {
             keeper,

@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use lazaret_services::Trust;
 use lazaret_services::state::{Caps, Place, Store};
 
 async fn open(path: &Path) -> Result<Store, String> {
-    let opened = Store::open(&Place::File(path.to_owned())).await;
+    let opened = Store::open(&Place::File(path.to_owned()), &Trust::default()).await;
     opened.map_err(|fault| fault.to_string())
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use lazaret_services::Refused;
 use lazaret_services::state::{Caps, Place, Space, Store};
+use lazaret_services::{Refused, Trust};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -79,7 +79,9 @@ async fn tell(stream: &mut TcpStream, lie: Lie) -> std::io::Result<()> {
 }
 
 async fn space(url: &str) -> (Store, Space) {
-    let store = Store::open(&Place::Redis(url.to_owned())).await.unwrap();
+    let store = Store::open(&Place::Redis(url.to_owned()), &Trust::default())
+        .await
+        .unwrap();
     let space = store.space("greylist", Caps::default());
     (store, space)
 }

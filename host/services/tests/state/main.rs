@@ -6,8 +6,8 @@ mod lying;
 mod peer;
 mod restart;
 
-use lazaret_services::Refused;
 use lazaret_services::state::{Caps, LONGEST, Place, Space, Store};
+use lazaret_services::{Refused, Trust};
 
 /// A store, and what must live as long.
 struct Kept {
@@ -39,9 +39,15 @@ async fn everywhere() -> Vec<Kept> {
         let place = Place::Redis(server.url());
         places.push(("redis", place, Some(server), directory()));
     }
+    let mut trust = Trust::default();
+    if let Some((server, believed)) = peer::redis_over_tls() {
+        let place = Place::Redis(server.url());
+        places.push(("redis over TLS", place, Some(server), directory()));
+        trust = believed;
+    }
     let mut kept = Vec::new();
     for (name, place, peer, directory) in places {
-        let store = Store::open(&place).await.unwrap();
+        let store = Store::open(&place, &trust).await.unwrap();
         kept.push(Kept {
             name,
             store,

@@ -1,24 +1,57 @@
 //! A Redis of our own, from a private directory.
 
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lazaret_services::Trust;
+use rustls::RootCertStore;
+
 pub struct Server {
     child: Child,
     directory: tempfile::TempDir,
+    door: Door,
+}
+
+#[derive(Clone, Copy)]
+enum Door {
+    Socket,
+    Tls(SocketAddr),
 }
 
 /// Starts Debian's `redis-server`; None, and a line that says so, where it is not installed.
 pub fn redis() -> Option<Server> {
-    let installed = Command::new("redis-server")
+    is_installed().then(|| {
+        let directory = tempfile::tempdir().unwrap();
+        Server::start(directory, Door::Socket)
+    })
+}
+
+/// The same with TLS alone, and who vouches for it.
+pub fn redis_over_tls() -> Option<(Server, Trust)> {
+    is_installed().then(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let write = |name, text| std::fs::write(directory.path().join(name), text).unwrap();
+        write("cert.pem", made.cert.pem());
+        write("key.pem", made.signing_key.serialize_pem());
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        let server = Server::start(directory, Door::Tls(free.unwrap()));
+        (server, Trust::of(roots))
+    })
+}
+
+fn is_installed() -> bool {
+    let version = Command::new("redis-server")
         .arg("--version")
         .stdout(Stdio::null())
         .status();
-    if installed.is_ok() {
-        let directory = tempfile::tempdir().unwrap();
-        let child = start(directory.path());
-        return Some(Server { child, directory });
+    if version.is_ok() {
+        return true;
     }
     let required = std::env::var_os("LAZARET_REQUIRE_PEERS").is_some_and(|value| value == "1");
     assert!(
@@ -26,12 +59,23 @@ pub fn redis() -> Option<Server> {
         "redis-server is not installed, and LAZARET_REQUIRE_PEERS=1 wants it"
     );
     eprintln!("skipped: redis-server not installed");
-    None
+    false
 }
 
 impl Server {
+    fn start(directory: tempfile::TempDir, door: Door) -> Self {
+        Self {
+            child: start(directory.path(), door),
+            directory,
+            door,
+        }
+    }
+
     pub fn url(&self) -> String {
-        format!("redis+unix://{}", socket(self.directory.path()))
+        match self.door {
+            Door::Socket => format!("redis+unix://{}", socket(self.directory.path())),
+            Door::Tls(address) => format!("rediss://{address}"),
+        }
     }
 
     pub fn kill(&mut self) {
@@ -40,7 +84,7 @@ impl Server {
     }
 
     pub fn start_again(&mut self) {
-        self.child = start(self.directory.path());
+        self.child = start(self.directory.path(), self.door);
     }
 
     /// Runs one command of `redis-cli`, and gives its output.
@@ -66,20 +110,40 @@ fn socket(directory: &Path) -> String {
 }
 
 /// Until it listens.
-fn start(directory: &Path) -> Child {
-    let socket = socket(directory);
-    let _ = std::fs::remove_file(&socket);
-    let child = Command::new("redis-server")
-        .args(["--port", "0", "--unixsocket", &socket, "--save", ""])
-        .args(["--appendonly", "yes", "--appendfsync", "always", "--dir"])
+fn start(directory: &Path, door: Door) -> Child {
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--port", "0", "--save", "", "--appendonly", "yes"])
+        .args(["--appendfsync", "always", "--dir"])
         .arg(directory)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+        .current_dir(directory)
+        .stdout(Stdio::null());
+    match door {
+        Door::Socket => {
+            let socket = socket(directory);
+            let _ = std::fs::remove_file(&socket);
+            command.args(["--unixsocket", &socket]);
+        }
+        Door::Tls(address) => {
+            let port = address.port().to_string();
+            command
+                .args(["--bind", "127.0.0.1", "--tls-port", &port])
+                .args(["--tls-auth-clients", "no", "--tls-ca-cert-file", "cert.pem"])
+                .args(["--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"]);
+        }
+    }
+    let child = command.spawn().unwrap();
     let late = Instant::now() + Duration::from_secs(30);
-    while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+    while !listens(directory, door) {
         assert!(Instant::now() < late, "redis-server does not listen");
         std::thread::sleep(Duration::from_millis(10));
     }
     child
+}
+
+fn listens(directory: &Path, door: Door) -> bool {
+    match door {
+        Door::Socket => UnixStream::connect(socket(directory)).is_ok(),
+        Door::Tls(address) => TcpStream::connect(address).is_ok(),
+    }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use lazaret_services::Refused;
 use lazaret_services::state::{Caps, Place, Space, Store};
+use lazaret_services::{Refused, Trust};
 
 use super::peer;
 
@@ -24,7 +24,9 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
         return;
     };
     server.kill();
-    let store = Store::open(&Place::Redis(server.url())).await.unwrap();
+    let store = Store::open(&Place::Redis(server.url()), &Trust::default())
+        .await
+        .unwrap();
     let space = store.space("greylist", Caps::default());
     assert_eq!(space.read("x").await, Err(Refused::Unavailable));
     let trouble = store.trouble().unwrap();
@@ -40,7 +42,9 @@ async fn a_dead_server_costs_no_time() {
     let Some(mut server) = peer::redis() else {
         return;
     };
-    let store = Store::open(&Place::Redis(server.url())).await.unwrap();
+    let store = Store::open(&Place::Redis(server.url()), &Trust::default())
+        .await
+        .unwrap();
     let space = store.space("greylist", Caps::default());
     until_it_answers(&space).await;
     server.kill();
@@ -61,7 +65,9 @@ async fn killed_and_restarted_under_load_nothing_answered_is_lost() {
     let Some(mut server) = peer::redis() else {
         return;
     };
-    let store = Store::open(&Place::Redis(server.url())).await.unwrap();
+    let store = Store::open(&Place::Redis(server.url()), &Trust::default())
+        .await
+        .unwrap();
     until_it_answers(&store.space("load", Caps::default())).await;
     let (ends, slowest) = (
         Arc::new(AtomicBool::new(false)),
@@ -121,7 +127,9 @@ async fn a_key_of_somebody_else_is_an_error_and_no_more() {
     let Some(server) = peer::redis() else {
         return;
     };
-    let store = Store::open(&Place::Redis(server.url())).await.unwrap();
+    let store = Store::open(&Place::Redis(server.url()), &Trust::default())
+        .await
+        .unwrap();
     let space = store.space("greylist", Caps::default());
     until_it_answers(&space).await;
     server.cli(&["SET", "lazaret:{greylist}:ends", "mine"]);
@@ -144,7 +152,9 @@ async fn a_space_goes_with_its_last_entry() {
     let Some(server) = peer::redis() else {
         return;
     };
-    let store = Store::open(&Place::Redis(server.url())).await.unwrap();
+    let store = Store::open(&Place::Redis(server.url()), &Trust::default())
+        .await
+        .unwrap();
     let space = store.space("greylist", Caps::default());
     until_it_answers(&space).await;
     for n in 0..50 {
@@ -153,4 +163,25 @@ async fn a_space_goes_with_its_last_entry() {
     assert_eq!(server.cli(&["DBSIZE"]), "3");
     tokio::time::sleep(Duration::from_millis(1300)).await;
     assert_eq!(server.cli(&["DBSIZE"]), "0");
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_is_never_told_anything() {
+    let Some((server, trust)) = peer::redis_over_tls() else {
+        return;
+    };
+    let place = Place::Redis(server.url());
+    let stranger = Store::open(&place, &Trust::default()).await.unwrap();
+    let space = stranger.space("greylist", Caps::default());
+    assert_eq!(space.set("a", b"1", 60).await, Err(Refused::Unavailable));
+    let trouble = stranger.trouble().unwrap();
+    assert!(trouble.contains("UnknownIssuer"), "{trouble}");
+
+    // The same certificate, by a name that it does not hold.
+    let named = Place::Redis(server.url().replace("127.0.0.1", "localhost"));
+    let named = Store::open(&named, &trust).await.unwrap();
+    let space = named.space("greylist", Caps::default());
+    assert_eq!(space.read("a").await, Err(Refused::Unavailable));
+    let trouble = named.trouble().unwrap();
+    assert!(trouble.contains("not valid for name"), "{trouble}");
 }

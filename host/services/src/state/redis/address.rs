@@ -16,7 +16,7 @@ pub struct Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     Tcp(String, u16),
-    /// verified by Mozilla's authorities
+    /// verified by `services-ca`, or Mozilla's authorities
     Tls(String, u16),
     Unix(std::path::PathBuf),
 }

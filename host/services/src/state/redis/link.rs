@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::address::{Address, Place};
 use super::metered::{Meter, Metered};
 use crate::state::VALUE;
-use crate::{Refused, STORE_PATIENCE};
+use crate::{Refused, STORE_PATIENCE, Trust};
 
 /// Orders under way at once.
 const TOGETHER: usize = 64;
@@ -40,6 +40,7 @@ pub struct Link {
 
 struct Shared {
     address: Address,
+    trust: Trust,
     status: watch::Sender<Status>,
     places: Semaphore,
 }
@@ -91,9 +92,10 @@ impl Drop for Answering<'_> {
 
 impl Link {
     /// Begins to connect. Inside a tokio runtime.
-    pub fn to(address: Address) -> Self {
+    pub fn to(address: Address, trust: Trust) -> Self {
         let shared = Arc::new(Shared {
             address,
+            trust,
             status: watch::Sender::new(Status::Connecting),
             places: Semaphore::new(TOGETHER),
         });
@@ -211,7 +213,7 @@ impl Shared {
     async fn connect(&self) -> io::Result<(Connected, Driving)> {
         let meter = Meter::default();
         let metered = Metered {
-            stream: stream(&self.address.place).await?,
+            stream: stream(&self.address.place, &self.trust).await?,
             meter: meter.clone(),
             limit: UNANSWERED,
         };
@@ -246,15 +248,14 @@ type Driving = Pin<Box<dyn Future<Output = ()> + Send>>;
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-async fn stream(place: &Place) -> io::Result<Box<dyn Stream>> {
+async fn stream(place: &Place, trust: &Trust) -> io::Result<Box<dyn Stream>> {
     match place {
         Place::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
         Place::Tcp(host, port) => Ok(Box::new(tcp(host, *port).await?)),
         Place::Tls(host, port) => {
             let stream = tcp(host, *port).await?;
             let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-            let tls = tokio_rustls::TlsConnector::from(Arc::new(tls()?));
-            Ok(Box::new(tls.connect(name, stream).await?))
+            Ok(Box::new(trust.connector().connect(name, stream).await?))
         }
     }
 }
@@ -263,16 +264,4 @@ async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-fn tls() -> io::Result<rustls::ClientConfig> {
-    let roots = webpki_roots::TLS_SERVER_ROOTS
-        .iter()
-        .cloned()
-        .collect::<rustls::RootCertStore>();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }

@@ -11,7 +11,7 @@ mod script;
 use redis::{ServerErrorKind, Value};
 
 use super::{Carrying, Done, Keeper, Order, Step};
-use crate::{Fault, Refused};
+use crate::{Fault, Refused, Trust};
 use address::Address;
 use link::Link;
 
@@ -19,12 +19,17 @@ pub struct Redis {
     link: Link,
 }
 
+/// Is that an address?
+pub fn can_be(url: &str) -> Result<(), Fault> {
+    Address::parse(url).map(drop)
+}
+
 impl Redis {
     /// Begins to connect.
-    pub fn open(url: &str) -> Result<Self, Fault> {
+    pub fn open(url: &str, trust: Trust) -> Result<Self, Fault> {
         let address = Address::parse(url)?;
         Ok(Self {
-            link: Link::to(address),
+            link: Link::to(address, trust),
         })
     }
 
