@@ -194,6 +194,34 @@ fn commands_that_lead_to_no_message_end_the_session_and_a_message_forgives_them(
     assert_eq!(played.closed, Some(CloseReason::TooMuchJunk));
 }
 
+/// Whoever looks for addresses is sent away; what is refused for now is no such thing.
+#[test]
+fn recipients_that_are_refused_for_good_lead_to_no_message() {
+    let play = Play {
+        config: ServerConfig {
+            max_errors: 1,
+            max_junk: 3,
+            ..kit::config()
+        },
+        judge: |event| match event {
+            Event::Rcpt(path) if path.address.to_string().contains("later@") => {
+                Some(Answer::Reply(Reply::local_error()))
+            }
+            Event::Rcpt(_) => Some(Answer::Reply(Reply::sender_not_ascii())),
+            _ => None,
+        },
+        ..Play::default()
+    };
+    let begin = "C: MAIL FROM:<a@example.net>\nS: 250 2.1.0 ...\n";
+    let later = "C: RCPT TO:<later@example.org>\nS: 451 ...\n";
+    let refused = "C: RCPT TO:<b@example.org>\nS: 550 ...\n";
+    let end =
+        "C: RCPT TO:<b@example.org>\nS: 421 4.7.0 Too many commands without a message, closing";
+    let script = format!("{begin}{}{}{end}", later.repeat(9), refused.repeat(4));
+    let played = play.check_hello(&script);
+    assert_eq!(played.closed, Some(CloseReason::TooMuchJunk));
+}
+
 #[test]
 fn errors_end_the_session_and_a_message_forgives_them() {
     let play = Play {

@@ -117,6 +117,10 @@ impl Server {
         if let State::Open(transaction) = &mut self.state {
             transaction.accepted += usize::from(reply.code().is_positive());
         }
+        // Whoever asks on and on who lives here learns no more than from VRFY.
+        if reply.code().is_permanent() {
+            self.session.note_junk(self.config.max_junk);
+        }
         self.conclude(self.final_reply(reply));
     }
 
