@@ -104,6 +104,7 @@ impl Row {
                     by: Vec::new(),
                     environment: Vec::new(),
                     log: crate::program::Log::File,
+                    sockets: crate::program::Sockets::Own,
                 })
             },
             neighbour: Neighbour::Spared,

@@ -13,8 +13,7 @@ up to ten seconds until all is as it was, and closes the books: **N** messages w
 reply. **lost** were accepted and are not at the backend, **doubled** are there twice, **ghosts** are there though they were refused, but for
 those that the backend took **in silence** (RFC 1047), where nobody can know. **quiet** is the 99th percentile of a client that has nothing to
 do with the fault, before it, and **beside** meanwhile; `-` where the fault is everybody's. Memory, descriptors and threads are of the
-program, before and after. A row in which only that client was slow is played again, up to three times. Row 18, the hand-over of
-a listener to another process, is not built.
+program, before and after. A row in which only that client was slow is played again, up to three times.
 
 | row | fault | result | N | A | R | U | lost | doubled | ghosts | in silence | quiet | beside | RSS MiB | files | threads | seen |
 | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- | --- | --- |

@@ -2,11 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use command_fds::{CommandFdExt, FdMapping};
 use tempfile::TempDir;
 
 use crate::ports::free_port;
@@ -19,6 +21,8 @@ pub struct Program {
     dir: TempDir,
     addresses: [SocketAddr; 3],
     launch: Launch,
+    /// with [`Sockets::Handed`], what it is to listen on
+    handed: Vec<TcpListener>,
     child: Child,
 }
 
@@ -31,6 +35,18 @@ pub struct Launch {
     pub environment: Vec<(String, String)>,
     /// who reads its log
     pub log: Log,
+    /// who listens
+    pub sockets: Sockets,
+}
+
+/// Who opens the sockets of the three listeners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sockets {
+    /// the program
+    #[default]
+    Own,
+    /// we, as systemd does: they are there before the program and after it
+    Handed,
 }
 
 /// Who reads the log of a program.
@@ -63,12 +79,17 @@ impl Program {
             .zip(addresses)
             .fold(builder, listen)
             .write();
-        let child = start(program, dir.path(), &launch);
+        let handed = match launch.sockets {
+            Sockets::Own => Vec::new(),
+            Sockets::Handed => addresses.map(listening).into(),
+        };
+        let child = start(program, dir.path(), &launch, &handed);
         let started = Self {
             program: program.into(),
             dir,
             addresses,
             launch,
+            handed,
             child,
         };
         started.until_it_listens();
@@ -83,14 +104,20 @@ impl Program {
 
     /// Starts it again, with the same files on the same ports.
     pub fn again(&mut self) {
-        self.child = start(&self.program, self.dir.path(), &self.launch);
+        self.child = start(&self.program, self.dir.path(), &self.launch, &self.handed);
         self.until_it_listens();
     }
 
     fn until_it_listens(&self) {
         // Before that its filters are compiled, which on a machine at work takes long.
         self.until_within(Duration::from_secs(240), "it listens", || {
-            TcpStream::connect(self.addresses[0]).is_ok()
+            // At a socket that was handed over it does so once it greets.
+            let Ok(mut client) = TcpStream::connect(self.addresses[0]) else {
+                return false;
+            };
+            let patience = client.set_read_timeout(Some(Duration::from_secs(30)));
+            patience.expect("a time");
+            self.handed.is_empty() || client.read_exact(&mut [0]).is_ok()
         });
     }
 
@@ -223,11 +250,22 @@ impl Drop for Program {
     }
 }
 
-fn start(program: &Path, dir: &Path, launch: &Launch) -> Child {
-    let mut words = launch
-        .by
+fn listening(address: SocketAddr) -> TcpListener {
+    TcpListener::bind(address).expect("a port that is nobody else's")
+}
+
+/// What systemd does last: to say whom the sockets are for.
+const HANDS_OVER: [&str; 4] = ["sh", "-c", "LISTEN_PID=$$ exec \"$@\"", "sh"];
+
+fn start(program: &Path, dir: &Path, launch: &Launch, handed: &[TcpListener]) -> Child {
+    let hands_over: &[&str] = match handed {
+        [] => &[],
+        _ => &HANDS_OVER,
+    };
+    let mut words = hands_over
         .iter()
         .map(OsStr::new)
+        .chain(launch.by.iter().map(OsStr::new))
         .chain([program.as_os_str()]);
     let mut command = Command::new(words.next().expect("at least the program"));
     command.args(words).args(["run", "--log-format", "json"]);
@@ -248,7 +286,21 @@ fn start(program: &Path, dir: &Path, launch: &Launch) -> Child {
             // The child keeps the end that is read, so it is not closed, and nobody reads it.
             Log::Blocked => Stdio::piped(),
         });
+    if !handed.is_empty() {
+        hand_over(&mut command, handed);
+    }
     command.spawn().expect("the program starts")
+}
+
+/// As sd_listen_fds(3) says: from descriptor 3 on.
+fn hand_over(command: &mut Command, sockets: &[TcpListener]) {
+    let place = |(child_fd, socket): (i32, &TcpListener)| FdMapping {
+        parent_fd: socket.try_clone().expect("a descriptor").into(),
+        child_fd,
+    };
+    let mappings = (3..).zip(sockets).map(place).collect();
+    command.env("LISTEN_FDS", sockets.len().to_string());
+    command.fd_mappings(mappings).expect("three that differ");
 }
 
 fn log(dir: &Path) -> File {

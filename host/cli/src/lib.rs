@@ -11,6 +11,7 @@ pub mod exit;
 pub mod explain;
 pub mod figures;
 pub mod filters;
+pub mod handed;
 pub mod inspect;
 pub mod logging;
 pub mod output;
@@ -35,6 +36,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A thread that waited for a disk and has nothing to do goes after this time, and the memory it kept for itself with it.
 const IDLE_THREAD: Duration = Duration::from_secs(2);
+/// For what still runs on other threads when all is done.
+const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// The program: reads the command line, runs the command, says what went wrong on standard error.
 pub fn main() -> ExitCode {
@@ -53,7 +56,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(75);
         }
     };
-    ended(runtime.block_on(perform(&arguments)))
+    let result = runtime.block_on(perform(&arguments));
+    // A thread that waits for a disk that hangs is not waited for.
+    runtime.shutdown_timeout(LAST_WAIT);
+    ended(result)
 }
 
 fn ended(result: Result<Exit, Failure>) -> ExitCode {

@@ -1,13 +1,14 @@
 //! `lazaret run`: the proxy.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use lazaret_proxy::Config;
 
 use crate::arguments::Run;
 use crate::exit::{Exit, Failure};
 use crate::service::Service;
-use crate::{logging, signals, wire};
+use crate::{handed, logging, signals, wire};
 
 /// Where the configuration is looked for when none is named.
 const USUAL_PLACES: [&str; 2] = ["./lazaret.toml", "/etc/lazaret/lazaret.toml"];
@@ -17,7 +18,13 @@ pub async fn run(arguments: &Run) -> Result<Exit, Failure> {
     let config = Config::read(&find_config(arguments.config.as_deref())?)?;
     logging::follow(&config.log);
     let (stop, hangup) = (signals::stop(signals::DRAINS)?, signals::hangup()?);
-    let (proxy, services) = wire::start(config).await?;
+    let mut stop = pin!(stop);
+    let starting = wire::start(config, handed::sockets()?);
+    let (proxy, services) = tokio::select! {
+        started = starting => started?,
+        // Filters may take minutes to compile.
+        () = &mut stop => return Ok(Exit::Good),
+    };
     logging::publish(&proxy.metrics());
     let service = Service::new(proxy.pulse());
     service.reloads(hangup, proxy.reloader());

@@ -48,6 +48,51 @@ fn no_configuration_anywhere() {
     );
 }
 
+/// What `run` could never open is told before it runs.
+#[test]
+fn a_place_for_state_that_cannot_be_is_2_for_check_too() {
+    for (state, said) in [
+        (
+            "no/such/directory/state.redb",
+            "state.redb cannot be opened",
+        ),
+        ("redis://", "holds no address of a Redis server"),
+        (".", "is not a regular file"),
+    ] {
+        let (dir, _) = with_config(&format!("state = \"{state}\"\n{GOOD}"));
+        let (code, stderr) = refused(dir.path(), &["check"]);
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
+    // It is not made either: that is for the user who runs.
+    let (dir, _) = with_config(&format!(
+        "state = \"state.redb\"\ncache = \"cache\"\n{GOOD}"
+    ));
+    assert_eq!(refused(dir.path(), &["check"]).0, 0);
+    assert!(!dir.path().join("state.redb").exists() && !dir.path().join("cache").exists());
+}
+
+/// A socket that somebody listens on for us, and that no listener is for, would never be answered.
+#[test]
+fn a_socket_that_no_listener_is_for_is_2() {
+    let (dir, path) = with_config(GOOD);
+    let script = "exec 3<&0; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\"";
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_lazaret"), "run"])
+        .arg("--config")
+        .arg(&path)
+        .current_dir(dir.path())
+        .stdin(std::os::fd::OwnedFd::from(socket))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    let said = format!("a socket at {address} was handed over");
+    assert!(stderr.contains(&said), "{stderr}");
+}
+
 #[test]
 fn usage_is_2() {
     let dir = tempfile::tempdir().unwrap();

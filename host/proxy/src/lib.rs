@@ -19,6 +19,7 @@ mod door;
 pub mod explain;
 mod fate;
 pub mod filters;
+mod handed;
 mod id;
 mod listener;
 mod metrics;
@@ -33,6 +34,7 @@ mod wire;
 
 pub use config::Config;
 pub use filters::Reloader;
+pub use handed::Handed;
 pub use lazaret_metrics::Registry as MetricsRegistry;
 pub use probe::{Finding, ProbeReport, probe};
 pub use proxy::{Proxy, Pulse, StartError, cautions, check_directories, expired};

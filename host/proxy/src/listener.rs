@@ -35,23 +35,16 @@ pub(crate) struct Listener {
 impl Listener {
     /// `[::]` takes IPv6 only, so that `0.0.0.0` can be listened on beside it.
     pub(crate) fn bind(name: &str, door: usize, address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        // A restart need not wait for connections of the last run to be forgotten.
-        socket.set_reuse_address(true)?;
+        Self::on(name, door, open(address)?)
+    }
+
+    /// On a socket that listens already.
+    pub(crate) fn on(name: &str, door: usize, socket: std::net::TcpListener) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
         Ok(Self {
             name: name.to_owned(),
             door,
-            socket: TcpListener::from_std(socket.into())?,
+            socket: TcpListener::from_std(socket)?,
         })
     }
 
@@ -122,6 +115,19 @@ impl Listener {
         }
         spare.refill();
     }
+}
+
+fn open(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A restart need not wait for connections of the last run to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Resolves once a shutdown is asked for.

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use lazaret_config::Span;
 use lazaret_mail::{Chain, LoadError, Loader};
@@ -18,6 +19,7 @@ use crate::caretaker;
 use crate::config::{Config, ListenerConfig, LogLevels};
 use crate::control::{self, Control};
 use crate::filters::{self, Directory, Needs, Reloader, Standing, Watch};
+use crate::handed::Handed;
 use crate::listener::Listener;
 use crate::metrics;
 use crate::site::{Site, Sites};
@@ -42,6 +44,11 @@ impl Pulse {
     /// What the configuration, as it holds now, wants to be logged.
     pub fn log_levels(&self) -> LogLevels {
         self.0.now().log.clone()
+    }
+
+    /// How long transactions may go on once it is told to stop.
+    pub fn grace(&self) -> Duration {
+        self.0.now().grace
     }
 
     /// `12 clients, generation 3`, and what is wrong.
@@ -76,6 +83,11 @@ pub enum StartError {
         /// the system's words
         source: io::Error,
     },
+    /// whoever started us listens where we do not
+    #[error(
+        "a socket at {0} was handed over (LISTEN_FDS), and no listener has that address: add it to `listen`, or take it out of the .socket unit"
+    )]
+    Handed(SocketAddr),
     /// the spool or the quarantine cannot be written
     #[error(
         "files cannot be written to {directory}: {source}; choose another directory or give this user the right to"
@@ -116,10 +128,33 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// May the same configuration do later? An address that fails over to this host, a disk that is full.
+    pub fn is_for_now(&self) -> bool {
+        use io::ErrorKind as Kind;
+        match self {
+            StartError::Listen { source, .. } => source.kind() == Kind::AddrNotAvailable,
+            StartError::Unwritable { source, .. } => {
+                matches!(source.kind(), Kind::StorageFull | Kind::QuotaExceeded)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Proxy {
     /// Binds every listener and loads every filter. Nothing is accepted before all of that went well; a filter that
     /// cannot be loaded takes part with its `on-failure` answer, see [`Self::load_errors`].
     pub async fn bind(config: Config, loader: Arc<dyn Loader>) -> Result<Self, StartError> {
+        Self::bind_with(config, loader, Handed::default()).await
+    }
+
+    /// The same, with sockets that listen already at some or all of these addresses.
+    pub async fn bind_with(
+        config: Config,
+        loader: Arc<dyn Loader>,
+        mut handed: Handed,
+    ) -> Result<Self, StartError> {
         check_directories(&config)?;
         let directory = open_directory(&config, loader).await?;
         let load_errors = directory.as_ref().map_or_else(Vec::new, Directory::errors);
@@ -128,11 +163,12 @@ impl Proxy {
         }
         // Before the listeners: whoever finds that we listen finds the control socket, too.
         let control = control::bind(&config)?;
-        let listeners = listen(&config.listeners)?;
+        let listeners = listen(&config.listeners, &mut handed)?;
         for trouble in expired(&config) {
             tracing::error!("{trouble}");
         }
-        let admin = listen_admin(&config.admin)?;
+        let admin = listen_admin(&config.admin, &mut handed)?;
+        handed.all_taken()?;
         let (shutdown, asked) = watch::channel(false);
         let standing = Standing::new(config.mode);
         let chain = standing.next(directory.as_ref());
@@ -217,13 +253,29 @@ impl Proxy {
         }
         beside.spawn(caretaker::keep_backends(Arc::clone(&self.sites)));
         let watch = beside.spawn(self.watch.run(Arc::clone(&self.sites)));
-        shutdown.await;
+        tokio::select! {
+            () = shutdown => {}
+            () = mind(&mut beside, &self.sites) => {}
+        }
         watch.abort();
         tracing::info!(clients = self.sites.now().admission.now(), "draining");
         self.shutdown.send_replace(true);
         while running.join_next().await.is_some() {}
         self.sites.now().backend.take_leave().await;
     }
+}
+
+/// What runs beside the mail ends with the proxy. One that ends before it has failed: mail goes on, and it is told.
+async fn mind(beside: &mut JoinSet<()>, sites: &Sites) {
+    while let Some(ended) = beside.join_next().await {
+        let why = ended.map_or_else(|error| error.to_string(), |()| "it ended".to_owned());
+        tracing::error!(
+            why,
+            "a part of the proxy is gone: mail goes on, but reloads, the control socket or the admin port may not; restart it, and report this"
+        );
+        sites.now().note_broken(&why);
+    }
+    std::future::pending().await
 }
 
 /// Certificates that clients who check will not take.
@@ -277,7 +329,7 @@ async fn open_directory(
     Ok(Some(directory))
 }
 
-fn listen(configs: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
+fn listen(configs: &[ListenerConfig], handed: &mut Handed) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
     for (door, config) in configs.iter().enumerate() {
         for address in &config.listen {
@@ -286,15 +338,25 @@ fn listen(configs: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
                 address: *address,
                 source,
             };
-            listeners.push(Listener::bind(&config.name, door, *address).map_err(failed)?);
+            let listener = match handed.take(*address) {
+                Some(socket) => Listener::on(&config.name, door, socket),
+                None => Listener::bind(&config.name, door, *address),
+            };
+            listeners.push(listener.map_err(failed)?);
         }
     }
     Ok(listeners)
 }
 
-fn listen_admin(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
-    let listen = |address: &SocketAddr| {
-        let socket = std::net::TcpListener::bind(address)?;
+fn listen_admin(
+    addresses: &[SocketAddr],
+    handed: &mut Handed,
+) -> Result<Vec<TcpListener>, StartError> {
+    let mut listen = |address: &SocketAddr| {
+        let socket = match handed.take(*address) {
+            Some(socket) => socket,
+            None => std::net::TcpListener::bind(address)?,
+        };
         socket.set_nonblocking(true)?;
         TcpListener::from_std(socket)
     };

@@ -1,23 +1,27 @@
-//! Rows 15, 16, 17 and 25: signals, and the clock.
+//! Rows 15 to 18 and 25: signals, one program after the other, and the clock.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::accepted;
 use crate::Segments;
-use crate::faults::client::{Security, Sender};
+use crate::faults::client::{Connection, Security, Sender};
 use crate::faults::ledger::Told;
 use crate::faults::letter::Letter;
 use crate::faults::load::{FINE, Load};
 use crate::faults::{Ground, Neighbour, Process, Row};
-use crate::program::{Launch, Log};
+use crate::program::{Launch, Sockets};
 
 /// How long the program may go on after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 /// Under load an exit takes a little longer than the last transaction.
 const EXIT: Duration = Duration::from_secs(5);
 
-pub(super) const ROWS: [Row; 4] = [
+pub(super) const ROWS: [Row; 5] = [
     Row {
         site: |builder, _| builder.set("grace = \"5s\"\n"),
         neighbour: Neighbour::Shares,
@@ -29,6 +33,12 @@ pub(super) const ROWS: [Row; 4] = [
         ..Row::new(16, "SIGKILL under load", killed)
     },
     Row::new(17, "SIGHUP 1000 times under load", hung_up),
+    Row {
+        site: |builder, _| builder.set("grace = \"5s\"\n"),
+        launch: on_sockets_of_ours,
+        neighbour: Neighbour::Shares,
+        ..Row::new(18, "hand-over to the next program", handed_over)
+    },
     Row {
         launch: with_false_clock,
         neighbour: Neighbour::Shares,
@@ -95,6 +105,75 @@ fn hung_up(ground: &mut Ground) -> String {
     format!("{} reloads; {}", ground.times(1000), ground.heard("hup/"))
 }
 
+fn on_sockets_of_ours() -> Result<Launch, String> {
+    Ok(Launch {
+        sockets: Sockets::Handed,
+        ..Launch::default()
+    })
+}
+
+/// The sockets outlive the program, as systemd's do: whoever connects meanwhile waits for the next one.
+fn handed_over(ground: &mut Ground) -> String {
+    let knocking = Knocking::start(ground.program.plain());
+    for round in 0..3 {
+        let load = ground.begin(endless(&format!("hand-over-{round}")));
+        ground.until_more(ground.share(6));
+        ground.program.signal("TERM");
+        let ended = ground.program.ended(GRACE + EXIT);
+        let status = ended.unwrap_or_else(|| panic!("it still runs after SIGTERM"));
+        assert_eq!(status.code(), Some(0), "{status}");
+        ground.program.again();
+        ground.until_more(ground.share(6));
+        load.stop();
+    }
+    let knocks = knocking.stop();
+    ground.only("hand-over-", |told| {
+        told == Told::Cut || told == Told::Accepted || told.is_temporary()
+    });
+    format!(
+        "{knocks} connects, each greeted; {}",
+        ground.heard("hand-over-")
+    )
+}
+
+/// Clients that do nothing but connect; each must be greeted.
+struct Knocking {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<usize>>,
+}
+
+impl Knocking {
+    fn start(address: SocketAddr) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let one = |_| {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                let mut knocks = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    let opened = Connection::open(address, Security::Plain);
+                    let mut connection = opened.unwrap_or_else(|error| panic!("connect: {error}"));
+                    let greeting = connection.reply();
+                    // One that is just on its way out says 421.
+                    assert!(matches!(greeting, Ok(220 | 421)), "{greeting:?}");
+                    knocks += 1;
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                knocks
+            })
+        };
+        let threads = (0..8).map(one).collect();
+        Self { stop, threads }
+    }
+
+    fn stop(self) -> usize {
+        self.stop.store(true, Ordering::SeqCst);
+        let knocks = self.threads.into_iter().map(JoinHandle::join);
+        knocks
+            .map(|knocks| knocks.expect("everybody is greeted"))
+            .sum()
+    }
+}
+
 /// Under libfaketime, which tells the program the time that a file says; the clock of the machine is not touched.
 fn with_false_clock() -> Result<Launch, String> {
     let library = libfaketime().ok_or("libfaketime not installed")?;
@@ -111,7 +190,7 @@ fn with_false_clock() -> Result<Launch, String> {
         environment: environment
             .map(|(name, value)| (name.to_owned(), value))
             .to_vec(),
-        log: Log::File,
+        ..Launch::default()
     })
 }
 

@@ -15,7 +15,7 @@ use crate::faults::ledger::Told;
 use crate::faults::letter::Letter;
 use crate::faults::load::{FINE, Load};
 use crate::faults::{Ground, Neighbour, Row};
-use crate::program::{Launch, Log};
+use crate::program::Launch;
 
 /// A process that waits for descriptors uses less of a processor than this.
 const IDLE: f64 = 0.2;
@@ -52,8 +52,7 @@ pub(super) const ROWS: [Row; 5] = [
 fn started_by(words: &[&str]) -> Launch {
     Launch {
         by: words.iter().map(|word| (*word).to_owned()).collect(),
-        environment: Vec::new(),
-        log: Log::File,
+        ..Launch::default()
     }
 }
 

@@ -9,7 +9,7 @@ mod session;
 mod site;
 mod words;
 
-use lazaret_proxy::Config;
+use lazaret_proxy::{Config, Handed};
 
 use crate::arguments::Demo;
 use crate::exit::{Exit, Failure};
@@ -27,7 +27,7 @@ pub async fn demo(arguments: &Demo) -> Result<Exit, Failure> {
     let config = site.prepare(arguments, &backend)?;
     let config = Config::read(&config)?;
     let (stop, hangup) = (signals::stop(signals::DRAINS)?, signals::hangup()?);
-    let (proxy, services) = wire::start(config)
+    let (proxy, services) = wire::start(config, Handed::default())
         .await
         .map_err(|failure| with_flag(failure, arguments))?;
     Service::new(proxy.pulse()).reloads(hangup, proxy.reloader());
