@@ -56,10 +56,7 @@ impl Door {
     pub(crate) fn renewed(&self, config: &ListenerConfig) -> Self {
         let before = self.tls.acceptor();
         Self::with(config, |terms| match before.filter(|it| it.has(terms)) {
-            Some(acceptor) => {
-                acceptor.renew();
-                Arc::clone(acceptor)
-            }
+            Some(acceptor) => Arc::clone(acceptor),
             None => Arc::new(Acceptor::new(terms)),
         })
     }

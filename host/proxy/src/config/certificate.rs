@@ -13,7 +13,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-/// How often the files are looked at, at most, and only when a client shakes hands.
+/// How often the files are looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The certificates of a listener, read again when their files change. The first answers clients that name no server or
@@ -56,11 +56,12 @@ impl Entry {
 #[derive(Debug)]
 struct Looked {
     at: Instant,
-    stamps: Vec<Stamp>,
+    /// of the files as they were read; of those that could not be used nothing is kept, so that they are tried again
+    stamps: Option<Vec<Stamp>>,
 }
 
-/// Differs if a file was written or replaced.
-type Stamp = Option<(SystemTime, u64, u64)>;
+/// Differs if a file was written or replaced, or others may read it: inode, length, times of content and entry.
+type Stamp = Option<(u64, u64, [i64; 4])>;
 
 impl Certificates {
     /// Reads pairs of a PEM chain (own certificate first) and its PEM key. The error says which file, why, and what
@@ -69,7 +70,7 @@ impl Certificates {
         // Before they are read: a change meanwhile is seen as one.
         let looked = Looked {
             at: Instant::now(),
-            stamps: stamps(&files),
+            stamps: Some(stamps(&files)),
         };
         let entries = ArcSwap::from_pointee(read_all(&files)?);
         Ok(Self(Arc::new(Shared {
@@ -119,12 +120,12 @@ impl Certificates {
         trouble.expect("no holder of this lock panics")
     }
 
-    /// Reads the files if they changed and were not looked at for a while.
+    /// Reads the files if they changed and were not looked at for a while. Blocks.
     pub(crate) fn watch(&self) {
         self.look(LOOK_EVERY);
     }
 
-    /// Reads the files now if they changed since they were read; true if they did and are good.
+    /// Reads the files now if they changed since they were read; true if they did and are good. Blocks.
     pub(crate) fn renew(&self) -> bool {
         self.look(Duration::ZERO)
     }
@@ -136,25 +137,34 @@ impl Certificates {
             return false;
         }
         looked.at = Instant::now();
-        let now = stamps(&self.0.files);
+        let now = Some(stamps(&self.0.files));
         if now == looked.stamps {
             return false;
         }
-        looked.stamps = now;
+        looked.stamps = None;
         match read_all(&self.0.files).and_then(|next| self.none_expired_instead(next)) {
             Ok(entries) => {
                 self.0.entries.store(Arc::new(entries));
+                looked.stamps = now;
                 *self.lock_trouble() = None;
                 tracing::info!("certificates changed and were read again");
                 true
             }
             Err((problem, cure)) => {
-                tracing::error!(problem, cure, "certificates changed; the old ones serve on");
-                *self.lock_trouble() = Some(format!(
-                    "certificates changed and cannot be used, those before them serve on: {problem}; {cure}"
-                ));
+                self.complain(&problem, &cure);
                 false
             }
+        }
+    }
+
+    /// Once for each trouble.
+    fn complain(&self, problem: &str, cure: &str) {
+        let trouble = format!(
+            "certificates changed and cannot be used, those before them serve on: {problem}; {cure}"
+        );
+        let before = self.lock_trouble().replace(trouble.clone());
+        if before != Some(trouble) {
+            tracing::error!(problem, cure, "certificates changed; the old ones serve on");
         }
     }
 }
@@ -168,7 +178,6 @@ impl PartialEq for Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.look(LOOK_EVERY);
         let wanted = hello.server_name().map(str::to_ascii_lowercase);
         let entries = self.0.entries.load();
         let is_for = |it: &&Entry, name: &str| it.names.iter().any(|own| covers(own, name));
@@ -180,7 +189,10 @@ impl ResolvesServerCert for Certificates {
 fn stamps(files: &[(PathBuf, PathBuf)]) -> Vec<Stamp> {
     let stamp = |path: &PathBuf| {
         let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+        let content = [metadata.mtime(), metadata.mtime_nsec()];
+        let entry = [metadata.ctime(), metadata.ctime_nsec()];
+        let times = [content[0], content[1], entry[0], entry[1]];
+        Some((metadata.ino(), metadata.len(), times))
     };
     files
         .iter()
@@ -316,6 +328,38 @@ mod tests {
         assert_eq!(names(&certificates), ["second.example.org"]);
         write(dir.path(), "third.example.org");
         assert_eq!(names(&certificates), ["third.example.org"]);
+    }
+
+    /// As an ACME client does: the key is there before the proxy may read it.
+    #[test]
+    fn what_could_not_be_read_once_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = write(dir.path(), "one.example.org");
+        let certificates = Certificates::read(vec![files.clone()]).unwrap();
+        write(dir.path(), "second.example.org");
+        // Root may read everything, so a directory stands for a file that may not be read.
+        let aside = dir.path().join("aside.pem");
+        std::fs::rename(&files.1, &aside).unwrap();
+        std::fs::create_dir(&files.1).unwrap();
+        assert_eq!(names(&certificates), ["one.example.org"]);
+        assert_eq!(names(&certificates), ["one.example.org"]);
+        assert!(certificates.trouble().is_some());
+        std::fs::remove_dir(&files.1).unwrap();
+        std::fs::rename(&aside, &files.1).unwrap();
+        assert_eq!(names(&certificates), ["second.example.org"]);
+        assert_eq!(certificates.trouble(), None);
+    }
+
+    /// What was read is what counts, not when: a failure leaves no stamp behind that would say "known".
+    #[test]
+    fn a_failure_is_not_remembered_as_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = write(dir.path(), "one.example.org");
+        let certificates = Certificates::read(vec![files.clone()]).unwrap();
+        std::fs::write(&files.1, "half a key").unwrap();
+        assert!(!certificates.renew());
+        assert!(!certificates.renew());
+        assert_eq!(certificates.0.looked.lock().unwrap().stamps, None);
     }
 
     #[test]

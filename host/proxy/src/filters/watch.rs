@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use lazaret_mail::LoadError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
 use super::Needs;
@@ -55,6 +56,8 @@ pub(crate) struct Watch {
     waiting: Vec<Asked>,
     /// seen, and since when it looks like this
     settling: Option<(Look, Instant)>,
+    /// looks at certificates, as long as its disk takes
+    certificates: Option<JoinHandle<()>>,
 }
 
 impl Watch {
@@ -68,6 +71,7 @@ impl Watch {
             owed: false,
             waiting: Vec::new(),
             settling: None,
+            certificates: None,
         };
         (watch, Reloader(sender))
     }
@@ -84,7 +88,7 @@ impl Watch {
                 }
             }
             let site = sites.now();
-            site.doors.iter().for_each(|door| door.watch_certificates());
+            self.watch_certificates(&site);
             match self.directory.take() {
                 Some(mut directory) => {
                     self.turn(&mut directory, &site).await;
@@ -108,6 +112,20 @@ impl Watch {
         .max(Duration::from_millis(1))
     }
 
+    /// Beside everything else: a disk that hangs holds up nobody.
+    fn watch_certificates(&mut self, site: &Arc<Site>) {
+        if self
+            .certificates
+            .as_ref()
+            .is_none_or(JoinHandle::is_finished)
+        {
+            let site = Arc::clone(site);
+            self.certificates = Some(spawn_blocking(move || {
+                site.doors.iter().for_each(|door| door.watch_certificates());
+            }));
+        }
+    }
+
     /// The configuration, then the certificates that it names; the filters are looked at next.
     async fn reload(&mut self, asked: Option<Asked>, sites: &Sites) {
         self.owed = true;
@@ -121,13 +139,14 @@ impl Watch {
             }
         }
         let site = sites.now();
-        let doors: Vec<_> = site.doors.iter().filter(|door| door.speaks_tls()).collect();
-        let all = doors.len();
-        let renewed = doors
-            .iter()
-            .filter(|door| door.renew_certificates())
-            .count();
-        tracing::info!("asked to reload: {renewed} of {all} sets of certificates changed");
+        let renewing = spawn_blocking(move || {
+            let doors: Vec<_> = site.doors.iter().filter(|door| door.speaks_tls()).collect();
+            let renewed = doors.iter().filter(|door| door.renew_certificates());
+            (renewed.count(), doors.len())
+        });
+        if let Ok((renewed, all)) = renewing.await {
+            tracing::info!("asked to reload: {renewed} of {all} sets of certificates changed");
+        }
     }
 
     fn renew(&mut self, renewal: Renewal, sites: &Sites) {

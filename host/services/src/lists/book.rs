@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::Kind;
 use super::networks::Networks;
@@ -23,7 +23,10 @@ pub struct Book {
     path: PathBuf,
     kind: Kind,
     table: RwLock<Arc<Table>>,
+    /// held while the file is read, which may take as long as it likes
     watched: Mutex<Watched>,
+    /// never held while anything waits: health is asked where mail is carried
+    trouble: Mutex<Option<String>>,
 }
 
 struct Watched {
@@ -31,7 +34,6 @@ struct Watched {
     tried: Stamp,
     /// what was seen last
     seen: Stamp,
-    trouble: Option<String>,
 }
 
 enum Table {
@@ -49,11 +51,8 @@ impl Book {
             path,
             kind,
             table: RwLock::new(Arc::new(table)),
-            watched: Mutex::new(Watched {
-                tried,
-                seen: tried,
-                trouble: None,
-            }),
+            watched: Mutex::new(Watched { tried, seen: tried }),
+            trouble: Mutex::default(),
         })
     }
 
@@ -75,19 +74,22 @@ impl Book {
             Ok(table) => {
                 let entries = table.len();
                 *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
-                watched.trouble = None;
+                *self.trouble_now() = None;
                 tracing::info!(list = %self.path.display(), entries, "list read again");
             }
             Err(fault) => {
                 tracing::error!(%fault, "a list changed and cannot be read: what was read before stays");
-                watched.trouble = Some(fault.to_string());
+                *self.trouble_now() = Some(fault.to_string());
             }
         }
     }
 
     pub fn trouble(&self) -> Option<String> {
-        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.trouble.clone()
+        self.trouble_now().clone()
+    }
+
+    fn trouble_now(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn lookup(&self, entry: &str) -> Result<Option<String>, Refused> {
