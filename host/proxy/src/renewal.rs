@@ -67,16 +67,31 @@ fn between(before: &Config, mut next: Config) -> Renewal {
     }
 }
 
+fn keep<T: PartialEq + Clone>(name: &str, before: &T, next: &mut T) -> Option<String> {
+    let differs = before != next;
+    next.clone_from(before);
+    differs.then(|| of_a_restart(name))
+}
+
+fn of_a_restart(name: &str) -> String {
+    format!("`{name}` changes with a restart only, its old value holds")
+}
+
+fn keep_authorities(before: &Config, next: &mut Config) -> Option<String> {
+    let roots = |config: &Config| config.services_ca.as_ref().map(|it| it.roots.clone());
+    let differs = roots(before) != roots(next);
+    next.services_ca.clone_from(&before.services_ca);
+    differs.then(|| of_a_restart("services-ca"))
+}
+
 /// What was opened or made at start.
 fn keep_what_is_bound(before: &Config, next: &mut Config) -> Vec<String> {
-    fn keep<T: PartialEq + Clone>(name: &str, before: &T, next: &mut T) -> Option<String> {
-        let differs = before != next;
-        next.clone_from(before);
-        differs.then(|| format!("`{name}` changes with a restart only, its old value holds"))
-    }
     let kept = [
         keep("filters", &before.filters, &mut next.filters),
         keep("cache", &before.cache, &mut next.cache),
+        keep("state", &before.state, &mut next.state),
+        keep("dns", &before.dns, &mut next.dns),
+        keep_authorities(before, next),
         keep("admin.listen", &before.admin, &mut next.admin),
         keep("admin.control", &before.control, &mut next.control),
     ];
@@ -170,6 +185,22 @@ mod tests {
         assert_eq!(renewal.changed, ["limits", "listener `a`"]);
         assert_eq!(renewal.pending, [""; 0]);
         assert_eq!(renewal.config.limits.errors, 3);
+    }
+
+    /// The services of filters are opened once: a place to remember that is only in the file would be memory.
+    #[test]
+    fn what_services_are_made_with_stays_and_is_named() {
+        let renewal = renewal(&[
+            ("[[listener]]", "state = \"memory\"\n[[listener]]"),
+            ("[backend]", "[dns]\nservers = [\"192.0.2.53\"]\n[backend]"),
+        ]);
+        assert_eq!(renewal.changed, [""; 0]);
+        assert_eq!(
+            renewal.pending,
+            ["state", "dns"]
+                .map(|name| format!("`{name}` changes with a restart only, its old value holds"))
+        );
+        assert_eq!(renewal.config.state, None);
     }
 
     #[test]
