@@ -201,6 +201,10 @@ fn what_is_wrong_is_said_with_line_and_cure() {
             "f.toml: `time` is nothing: the filter could never answer, leave it out for the default",
         ),
         (
+            "concurrency = 9223372036854775807",
+            "f.toml: `concurrency` is over 1000000, leave it out for the default",
+        ),
+        (
             "concurrency = 0",
             "f.toml: `concurrency` is nothing: the filter could never answer, leave it out for the default",
         ),

@@ -2,27 +2,59 @@
 //! `/metrics` for Prometheus.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
 use crate::backend::Health;
+use crate::filters::Absent;
 use crate::site::{Site, Sites};
 
-/// Serves until the proxy ends.
+/// Connections at once: each holds a descriptor that mail may need.
+const AT_ONCE: usize = 32;
+/// For one request and its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Serves until the proxy ends: a request for each connection.
 pub(crate) async fn serve(listener: TcpListener, sites: Arc<Sites>) {
     let router = Router::new()
         .route("/healthz", get(health))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
         .with_state(sites);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "the admin port is closed");
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let place = Arc::clone(&places).acquire_owned().await;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::error!(%error, "the admin port does not accept");
+                sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let mut http = http1::Builder::new();
+            let serving = http
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), service);
+            if let Ok(Err(error)) = timeout(PATIENCE, serving).await {
+                tracing::debug!(%error, "a request to the admin port came to nothing");
+            }
+            drop(place);
+        });
     }
 }
 
@@ -50,7 +82,12 @@ async fn health(State(sites): State<Arc<Sites>>) -> (StatusCode, String) {
 }
 
 async fn troubles(site: &Arc<Site>) -> Vec<String> {
-    let mut troubles = site.standing.absent();
+    let absent = site.standing.absent().into_iter();
+    let stops = |absent| match absent {
+        Absent::StopsMail(why) => Some(why),
+        Absent::IsMissed(_) => None,
+    };
+    let mut troubles: Vec<_> = absent.filter_map(stops).collect();
     if let Health::Bad(dead) = site.backend.health().await {
         troubles.push("the backend cannot be used".to_owned());
         troubles.extend(dead);

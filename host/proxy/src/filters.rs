@@ -16,7 +16,7 @@ use lazaret_mail::{Filter, LoadError, Loader};
 pub(crate) use directory::Directory;
 pub(crate) use needs::Needs;
 pub use needs::fits;
-pub(crate) use standing::Standing;
+pub(crate) use standing::{Absent, Standing};
 pub use watch::Reloader;
 pub(crate) use watch::Watch;
 

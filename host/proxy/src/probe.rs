@@ -74,41 +74,70 @@ impl fmt::Display for ProbeReport {
     }
 }
 
-/// Opens a session as a stranger at 192.0.2.1, asks RCPT for foreign domains, and leaves without DATA.
+/// Opens a session as a stranger at 192.0.2.1 with each address of the backend, asks RCPT for foreign domains, and leaves
+/// without DATA. One that relays is what is told, then one that cannot be asked.
 pub async fn probe(config: &Config) -> ProbeReport {
     let legs = Metrics::new(Registry::new()).legs;
-    let backend = Backend::new(config.backend.clone(), config.hostname.clone(), &legs);
-    let finding = match ask(&backend).await {
-        Ok(finding) => finding,
-        Err(error) => Finding::Failed(error.to_string()),
-    };
+    let mut worst = Finding::Closed(Vec::new());
+    for address in &config.backend.address {
+        let mut only = config.backend.clone();
+        only.address = vec![address.clone()];
+        let backend = Backend::new(only, config.hostname.clone(), &legs);
+        let finding = match ask(&backend).await {
+            Ok(finding) => finding,
+            Err(error) => Finding::Failed(error.to_string()),
+        };
+        worst = worst.or_worse(finding);
+    }
     ProbeReport {
         identity: config.backend.identity,
-        finding,
+        finding: worst,
     }
 }
 
+impl Finding {
+    fn or_worse(self, other: Finding) -> Finding {
+        match (self, other) {
+            (Finding::Closed(mut all), Finding::Closed(more)) => {
+                all.extend(more);
+                Finding::Closed(all)
+            }
+            (relays @ Finding::Relays(..), _) | (_, relays @ Finding::Relays(..)) => relays,
+            (failed @ Finding::Failed(_), _) | (_, failed) => failed,
+        }
+    }
+}
+
+/// As a bounce, which no rule about senders refuses. Only a refusal for good says that strangers are refused: greylisting, or a
+/// server that is busy, says nothing.
 async fn ask(backend: &Arc<Backend>) -> Result<Finding, Error> {
     let mut link = backend.connect(&stranger()).await?;
-    let sender = link
-        .ask(Step::Mail, &Command::Mail(path("probe@example.com")))
-        .await?;
+    let sender = link.ask(Step::Mail, &Command::Mail(path(""))).await?;
     if !sender.code().is_positive() {
-        return Ok(Finding::Closed(vec![words(&sender)]));
+        return Ok(refused("<>", &sender));
     }
-    let mut refusals = Vec::new();
+    let mut all = Finding::Closed(Vec::new());
     for recipient in FOREIGN {
-        let reply = link
-            .ask(Step::Rcpt, &Command::Rcpt(path(recipient)))
-            .await?;
+        let to = Command::Rcpt(path(recipient));
+        let reply = link.ask(Step::Rcpt, &to).await?;
         if reply.code().is_positive() {
             link.quit();
             return Ok(Finding::Relays(recipient.to_owned(), words(&reply)));
         }
-        refusals.push(words(&reply));
+        all = all.or_worse(refused(recipient, &reply));
     }
     link.quit();
-    Ok(Finding::Closed(refusals))
+    Ok(all)
+}
+
+fn refused(whom: &str, reply: &Reply) -> Finding {
+    match reply.code().is_permanent() {
+        true => Finding::Closed(vec![words(reply)]),
+        false => Finding::Failed(format!(
+            "it put off {whom} with `{}`, which says nothing about relaying; try again later",
+            words(reply)
+        )),
+    }
 }
 
 fn stranger() -> Introduction {

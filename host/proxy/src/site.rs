@@ -17,7 +17,7 @@ use crate::config::{Config, Deadlines, Limits, LogLevels, Trace};
 use crate::descriptors;
 use crate::door::Door;
 use crate::explain::Decisions;
-use crate::filters::Standing;
+use crate::filters::{Absent, Standing};
 use crate::metrics::Metrics;
 use crate::spool::{Room, Spooler};
 
@@ -51,6 +51,8 @@ pub(crate) struct Site {
     pub(crate) doors: Vec<Arc<Door>>,
     /// why the configuration file, as it is now, does not hold
     pub(crate) outdated: Arc<Mutex<Option<String>>>,
+    /// what of the proxy is gone until it is restarted
+    broken: Arc<OnceLock<String>>,
     /// true once a shutdown was asked for
     pub(crate) shutdown: watch::Receiver<bool>,
 }
@@ -127,6 +129,7 @@ impl Site {
             metrics: Arc::new(metrics),
             standing: Arc::new(standing),
             outdated: Arc::default(),
+            broken: Arc::default(),
             services: Arc::default(),
             shutdown,
         }
@@ -175,24 +178,38 @@ impl Site {
         *self.outdated.lock().expect("no holder of this lock panics") = why;
     }
 
+    /// Something that runs beside the mail ended; the first such trouble is told until a restart.
+    pub(crate) fn note_broken(&self, why: &str) {
+        let _ = self.broken.set(why.to_owned());
+    }
+
     /// What is wrong although mail passes: what changed and cannot be used, so that what was before serves on.
     pub(crate) fn degraded(&self) -> Vec<String> {
-        let outdated = self.outdated.lock().expect("no holder of this lock panics");
-        let configuration = outdated.as_ref().map(|trouble| {
+        let outdated = self.outdated.lock();
+        let outdated = outdated.expect("no holder of this lock panics").clone();
+        let configuration = outdated.map(|trouble| {
             format!("the configuration changed and cannot be used, that before it holds: {trouble}")
         });
         let filters = self.standing.trouble().map(|trouble| {
             let errors = trouble.errors.join("\n");
             format!("filters changed and cannot be loaded, those before them serve on\n{errors}")
         });
+        let absent = self.standing.absent().into_iter();
+        let absent = absent.filter_map(|absent| match absent {
+            Absent::IsMissed(why) => Some(format!("a filter could not be loaded: {why}")),
+            Absent::StopsMail(_) => None,
+        });
         let certificates = self.doors.iter().filter_map(|door| door.trouble());
         let suspended = self.standing.suspended().into_iter().map(|name| {
             format!("filter {name} failed over and over: it is not asked, its on-failure answers")
         });
         let services = self.troubles_of_services().into_iter();
-        configuration
-            .into_iter()
+        let broken = self.broken.get().into_iter();
+        let broken = broken.map(|why| format!("a part of the proxy is gone, restart it: {why}"));
+        broken
+            .chain(configuration)
             .chain(filters)
+            .chain(absent)
             .chain(certificates)
             .chain(suspended)
             .chain(services.map(|trouble| format!("a service of filters does not work: {trouble}")))

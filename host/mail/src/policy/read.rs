@@ -122,7 +122,7 @@ pub(super) fn policy(
         time: reader.not_zero("time", written.time.0)?,
         time_per_mib: written.time_per_mib.0,
         wall: reader.not_zero("wall", written.wall.0)?,
-        concurrency: reader.not_zero("concurrency", written.concurrency)?,
+        concurrency: reader.places("concurrency", written.concurrency)?,
         breaker: written.breaker.check(&reader)?,
         dns_time: reader.not_zero("dns-time", written.dns_time.0)?,
         http_time: reader.not_zero("http-time", written.http_time.0)?,
@@ -417,6 +417,17 @@ impl Reader<'_> {
             let error = self.error(word, format!("unknown stage `{text}`"));
             error.instead_of(text, Stage::ALL.map(Stage::name))
         })
+    }
+
+    /// More than there could ever be sandboxes is a mistake.
+    fn places(&self, key: &str, value: usize) -> Result<usize, ConfigError> {
+        const MOST: usize = 1_000_000;
+        if value > MOST {
+            let problem = format!("`{key}` is over {MOST}");
+            let error = ConfigError::new(self.source.path(), problem);
+            return Err(error.cure("leave it out for the default"));
+        }
+        self.not_zero(key, value)
     }
 
     fn not_zero<T: Default + PartialEq>(&self, key: &str, value: T) -> Result<T, ConfigError> {

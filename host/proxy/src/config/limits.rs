@@ -192,16 +192,16 @@ pub(super) struct Written {
     header_size: Option<Spanned<ByteSize>>,
     recipients: Option<Spanned<usize>>,
     command: Option<Spanned<ByteSize>>,
-    errors: Option<u32>,
+    errors: Option<Spanned<u32>>,
     junk_commands: Option<u32>,
     spool_memory: Option<ByteSize>,
     spool_memory_total: Option<ByteSize>,
     in_flight: Option<Spanned<ByteSize>>,
     in_flight_per_client: Option<Spanned<ByteSize>>,
     parse_memory: Option<Spanned<ByteSize>>,
-    received: Option<usize>,
-    observers: Option<usize>,
-    decisions: Option<usize>,
+    received: Option<Spanned<usize>>,
+    observers: Option<Spanned<usize>>,
+    decisions: Option<Spanned<usize>>,
     decisions_memory: Option<ByteSize>,
 }
 
@@ -243,8 +243,13 @@ impl Written {
             // RFC 5321 section 4.5.3.1.8: at least 100 recipients.
             recipients: count(self.recipients, "recipients", 100, default.recipients)?,
             // RFC 5321 section 4.5.3.1.4 with room for ESMTP parameters.
-            command: size(self.command, "command", 1024, default.command)?.min(MOST_COMMAND),
-            errors: self.errors.unwrap_or(default.errors).max(1),
+            command: size(
+                not_over(source, "command", self.command, octets, MOST_COMMAND)?,
+                "command",
+                1024,
+                default.command,
+            )?,
+            errors: errors(source, self.errors)?.unwrap_or(default.errors),
             junk_commands: self.junk_commands.unwrap_or(default.junk_commands),
             spool_memory: self
                 .spool_memory
@@ -252,15 +257,31 @@ impl Written {
             spool_memory_total: self
                 .spool_memory_total
                 .map_or(default.spool_memory_total, |s| octets(&s)),
-            received: self.received.unwrap_or(default.received).max(1),
-            observers: self
-                .observers
-                .unwrap_or(default.observers)
-                .min(MOST_OBSERVERS),
-            decisions: self
-                .decisions
-                .unwrap_or(default.decisions)
-                .min(MOST_DECISIONS),
+            received: count(self.received, "received", 1, default.received)?,
+            observers: count(
+                not_over(
+                    source,
+                    "observers",
+                    self.observers,
+                    |it| *it,
+                    MOST_OBSERVERS,
+                )?,
+                "observers",
+                0,
+                default.observers,
+            )?,
+            decisions: count(
+                not_over(
+                    source,
+                    "decisions",
+                    self.decisions,
+                    |it| *it,
+                    MOST_DECISIONS,
+                )?,
+                "decisions",
+                0,
+                default.decisions,
+            )?,
             decisions_memory: self
                 .decisions_memory
                 .map_or(default.decisions_memory, |s| octets(&s)),
@@ -290,6 +311,28 @@ fn room(
 
 fn octets(size: &ByteSize) -> usize {
     usize::try_from(size.0).unwrap_or(usize::MAX)
+}
+
+fn errors(source: &Source, written: Option<Spanned<u32>>) -> Result<Option<u32>, ConfigError> {
+    if let Some(w) = &written {
+        at_least(source, w.span(), "errors", *w.get_ref() as usize, 1)?;
+    }
+    Ok(written.map(Spanned::into_inner))
+}
+
+fn not_over<T>(
+    source: &Source,
+    name: &str,
+    written: Option<Spanned<T>>,
+    value: impl Fn(&T) -> usize,
+    most: usize,
+) -> Result<Option<Spanned<T>>, ConfigError> {
+    match written {
+        Some(w) if value(w.get_ref()) > most => Err(source
+            .error(w.span(), format!("`{name}` is too large"))
+            .cure(format!("the most that works is {most}"))),
+        written => Ok(written),
+    }
 }
 
 fn at_least(

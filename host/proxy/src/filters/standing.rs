@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
-use lazaret_mail::{Chain, Filter, LoadError, Mode, Switchboard};
+use lazaret_mail::{Chain, Filter, LoadError, Mode, OnFailure, Switchboard};
 
 use super::directory::{Directory, Held};
 use super::report::{ChainReport, FilterReport, TroubleReport, seconds, word};
@@ -22,6 +22,15 @@ struct Now {
     since: SystemTime,
     filters: Vec<Listed>,
     trouble: Option<TroubleReport>,
+}
+
+/// A filter that could not be loaded: why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// its `on-failure` answers for it, and lets nothing pass
+    StopsMail(String),
+    /// mail passes as if it were not there: it only observes, or `on-failure` says skip
+    IsMissed(String),
 }
 
 struct Listed {
@@ -94,12 +103,12 @@ impl Standing {
         self.lock().trouble.clone()
     }
 
-    /// What is wrong with filters that are stood in for.
-    pub(crate) fn absent(&self) -> Vec<String> {
+    /// What is wrong with filters that are stood in for, and what that means for mail.
+    pub(crate) fn absent(&self) -> Vec<Absent> {
         let now = self.lock();
         now.filters
             .iter()
-            .filter_map(|listed| listed.absent.clone())
+            .filter_map(|listed| listed.absent(&self.board))
             .collect()
     }
 
@@ -141,6 +150,17 @@ impl Listed {
             filter: Arc::clone(&held.filter),
             absent: held.absent.as_ref().map(ToString::to_string),
         }
+    }
+
+    fn absent(&self, board: &Switchboard) -> Option<Absent> {
+        let why = self.absent.clone()?;
+        let policy = self.filter.policy();
+        let mode = board.place(self.filter.name()).mode(policy.mode);
+        let stops = mode == Mode::Enforce && policy.on_failure != OnFailure::Skip;
+        Some(match stops {
+            true => Absent::StopsMail(why),
+            false => Absent::IsMissed(why),
+        })
     }
 
     fn report(&self, board: &Switchboard) -> FilterReport {

@@ -1,6 +1,6 @@
 //! What is counted of the way to one backend address.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -12,6 +12,9 @@ use crate::backend::Step;
 
 /// Classes of replies, in the order of their first digit from 2 on.
 const CLASSES: [&str; 4] = ["2yz", "3yz", "4yz", "5yz"];
+
+/// Addresses that are counted apart before those that nobody uses any more are forgotten: a name may lead elsewhere each day.
+const MOST_LEGS: usize = 40;
 
 /// By address.
 #[derive(Debug)]
@@ -56,8 +59,20 @@ impl Legs {
             .by_address
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        if legs.len() >= MOST_LEGS && !legs.contains_key(&address) {
+            self.forget_unused(&mut legs);
+        }
         let make = || Arc::new(self.families.of(&address.to_string()));
         Arc::clone(legs.entry(address).or_insert_with(make))
+    }
+
+    /// Addresses that a name led to once, and that nobody has a connection to.
+    fn forget_unused(&self, legs: &mut HashMap<SocketAddr, Arc<Leg>>) {
+        legs.retain(|_, leg| Arc::strong_count(leg) > 1);
+        let used: HashSet<String> = legs.keys().map(ToString::to_string).collect();
+        let is_used = |address: &str| used.contains(address);
+        self.families.phases.retain(|[it, ..]| is_used(it));
+        self.families.replies.retain(|[it, ..]| is_used(it));
     }
 }
 

@@ -257,6 +257,26 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
             "lazaret.toml:8: invalid type: integer `20`",
         ),
         (
+            text(OURS, "[limits]\nerrors = 0"),
+            "lazaret.toml:9: `errors` is too small, the least that works is 1",
+        ),
+        (
+            text(OURS, "[limits]\nreceived = 0"),
+            "lazaret.toml:9: `received` is too small, the least that works is 1",
+        ),
+        (
+            text(OURS, "[limits]\ncommand = \"2 MiB\""),
+            "lazaret.toml:9: `command` is too large, the most that works is 1048576",
+        ),
+        (
+            text(OURS, "[limits]\ndecisions = 1000001"),
+            "lazaret.toml:9: `decisions` is too large, the most that works is 1000000",
+        ),
+        (
+            text(OURS, "[limits]\nobservers = 100001"),
+            "lazaret.toml:9: `observers` is too large, the most that works is 100000",
+        ),
+        (
             text(OURS, "[limits]\nmessage-size = \"1 B\""),
             "lazaret.toml:9: `message-size` is too small",
         ),
@@ -413,6 +433,31 @@ async fn a_filter_that_remembers_wants_a_place_for_it() {
         error.to_string().contains("add `state = \"state.redb\"`"),
         "{error}"
     );
+}
+
+#[test]
+fn who_vouches_for_services_is_named_by_a_file_that_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["kv.example".to_owned()]).unwrap();
+    std::fs::write(dir.path().join("ours.pem"), made.cert.pem()).unwrap();
+    std::fs::write(dir.path().join("empty.pem"), "").unwrap();
+    let authorities = |written: &str| {
+        let text = format!("{written}{}", text(OURS, ""));
+        let config = Config::parse(&dir.path().join("lazaret.toml"), &text);
+        config
+            .map(|config| config.services_ca.map_or(0, |roots| roots.len()))
+            .map_err(|e| e.to_string())
+    };
+    assert_eq!(authorities(""), Ok(0));
+    assert_eq!(authorities("services-ca = \"ours.pem\"\n"), Ok(1));
+    for (file, wanted) in [
+        ("none.pem", "none.pem"),
+        ("empty.pem", "there is none in it"),
+    ] {
+        let error = authorities(&format!("services-ca = \"{file}\"\n")).unwrap_err();
+        assert!(error.contains("lazaret.toml:1: "), "{error}");
+        assert!(error.contains(wanted), "{error}");
+    }
 }
 
 #[test]

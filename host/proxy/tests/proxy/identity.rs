@@ -88,10 +88,18 @@ async fn without_the_identity_that_is_configured_there_is_no_mail() {
 }
 
 async fn probed(backend: &Backend, identity: &str) -> lazaret_proxy::ProbeReport {
+    probed_all(&[backend], identity).await
+}
+
+async fn probed_all(backends: &[&Backend], identity: &str) -> lazaret_proxy::ProbeReport {
+    let addresses: Vec<_> = backends
+        .iter()
+        .map(|backend| format!("\"{}\"", backend.address))
+        .collect();
     let text = format!(
         "hostname = \"mx.example.org\"\n[[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:0\"]\nrecipients = \"any\"\n\
-         [backend]\naddress = [\"{}\"]\nidentity = \"{identity}\"\n",
-        backend.address
+         [backend]\naddress = [{}]\nidentity = \"{identity}\"\n",
+        addresses.join(", ")
     );
     probe(&Config::parse("lazaret.toml".as_ref(), &text).unwrap()).await
 }
@@ -117,7 +125,23 @@ async fn the_probe_sees_a_relay_and_a_backend_that_is_none() {
         .push("XCLIENT NAME ADDR PORT PROTO HELO");
     let report = probed(&closed, "xclient").await;
     assert!(report.is_good(), "{report}");
+    // One open door is enough, wherever it is.
+    for backends in [[&closed, &open], [&open, &closed]] {
+        let report = probed_all(&backends, "none").await;
+        assert!(report.to_string().contains("RELAYS"), "{report}");
+    }
     assert!(closed.heard("XCLIENT")[0].contains("ADDR=192.0.2.1"));
+
+    // To be put off says nothing about relaying.
+    for verb in ["MAIL", "RCPT"] {
+        let busy = Backend::with(verb, Act::Say(b"450 4.2.0 Greylisted\r\n".to_vec())).await;
+        let report = probed(&busy, "none").await;
+        let said = report.to_string();
+        assert!(
+            !report.is_good() && said.contains("says nothing about relaying"),
+            "{said}"
+        );
+    }
 
     let unprepared = Backend::honest().await;
     let report = probed(&unprepared, "xclient").await;

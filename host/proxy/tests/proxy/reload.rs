@@ -4,6 +4,8 @@ use std::io::Write;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::kit::harbour::{Harbour, rcpt};
@@ -277,6 +279,38 @@ async fn one_that_could_not_be_loaded_at_start_is_stood_in_for_and_stands_in_nob
     let report = harbour.generation(4).await;
     assert_eq!(report.filters[0].not_loaded, None);
     assert_eq!(harbour.verdict().await, "550 5.7.1 D");
+}
+
+/// A balancer must not take every proxy away for a filter that keeps nothing out.
+#[tokio::test]
+async fn one_that_could_not_be_loaded_and_would_only_watch_stops_no_mail() {
+    for toml in [
+        "stages = [\"rcpt\"]\nmode = \"observe\"",
+        "stages = [\"rcpt\"]\non-failure = \"skip\"",
+    ] {
+        let harbour = Harbour::with(&[("10-gate.wasm", "flaky A"), ("10-gate.toml", toml)]).await;
+        assert!(harbour.verdict().await.starts_with("250 "), "{toml}");
+        let (status, health) = harbour.http("GET", "/healthz").await;
+        let told = "degraded: a filter could not be loaded: ";
+        assert!(
+            status == 200 && health.starts_with(told),
+            "{status} {health}"
+        );
+    }
+}
+
+/// Whoever connects to the admin port and says nothing takes no descriptors from mail, and not the port from others.
+#[tokio::test]
+async fn the_admin_port_waits_for_nobody() {
+    let harbour = Harbour::with(&[]).await;
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(TcpStream::connect(harbour.admin).await.unwrap());
+    }
+    assert_eq!(harbour.http("GET", "/healthz").await.0, 200);
+    let mut nothing = Vec::new();
+    silent[0].read_to_end(&mut nothing).await.unwrap();
+    assert_eq!(nothing, b"");
 }
 
 #[tokio::test]
