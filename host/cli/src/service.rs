@@ -16,6 +16,9 @@ const STATUS_EVERY: Duration = Duration::from_secs(10);
 /// Signs of life in the time that the watchdog allows for one: a machine short of CPU may lose some.
 const SIGNS: u32 = 6;
 
+/// To say goodbye to the backend and write down state, after `grace`.
+const AFTER_GRACE: Duration = Duration::from_secs(20);
+
 /// A proxy as the service manager sees it.
 #[derive(Clone, Debug)]
 pub struct Service {
@@ -36,7 +39,14 @@ impl Service {
     /// No new connections; those that are get `grace`.
     pub fn stopping(&self) {
         let status = format!("stopping: {}", self.pulse.line());
-        self.tell(&[NotifyState::Stopping, NotifyState::Status(&status)]);
+        // However long `grace` is: nobody kills what is still within it.
+        let grace = (self.pulse.grace() + AFTER_GRACE).as_micros();
+        let patience = NotifyState::ExtendTimeoutUsec(u32::try_from(grace).unwrap_or(u32::MAX));
+        self.tell(&[
+            NotifyState::Stopping,
+            patience,
+            NotifyState::Status(&status),
+        ]);
     }
 
     /// Reloads at each SIGHUP, and says when it begins and when it is done (`Type=notify-reload`).

@@ -27,6 +27,7 @@ struct Findings {
 /// Reads the configuration, loads every filter, asks the backend where `--probe` is given, and prints what it found.
 pub async fn check(arguments: &Check) -> Result<Exit, Failure> {
     let config = Config::read(&find_config(arguments.config.as_deref())?)?;
+    wire::can_remember(&config)?;
     let (filters, errors) = load(&config).await?;
     let probe = match arguments.probe {
         true => Some(lazaret_proxy::probe(&config).await),
@@ -49,17 +50,16 @@ pub async fn check(arguments: &Check) -> Result<Exit, Failure> {
 }
 
 async fn load(config: &Config) -> Result<(Vec<Arc<dyn Filter>>, Vec<LoadError>), Failure> {
-    match &config.filters {
-        None => Ok((Vec::new(), Vec::new())),
-        Some(directory) => {
-            let zone = match &config.dns {
-                Resolvers::Zone(file) => Some(file.as_path()),
-                Resolvers::System | Resolvers::Servers(_) => None,
-            };
-            let engine = wire::engine(config.cache.as_deref(), wire::aside(zone).await?)?;
-            Ok(lazaret_proxy::filters::load_directory(directory, &*engine).await)
-        }
-    }
+    let zone = match &config.dns {
+        Resolvers::Zone(file) => Some(file.as_path()),
+        Resolvers::System | Resolvers::Servers(_) => None,
+    };
+    let services = wire::aside(zone).await?;
+    let Some(directory) = &config.filters else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let engine = wire::engine(wire::cache_to_look_at(config)?, services)?;
+    Ok(lazaret_proxy::filters::load_directory(directory, &*engine).await)
 }
 
 impl Findings {
