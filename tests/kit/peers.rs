@@ -50,11 +50,15 @@ pub fn find(name: &str) -> Option<PathBuf> {
 
 /// Where `cargo xtask peers` has unpacked a Debian package: not installed, beside what is.
 pub fn unpacked(package: &str) -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
+    target().join("peers").join(package)
+}
+
+/// cargo's target directory.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
         PathBuf::from,
-    );
-    target.join("peers").join(package)
+    )
 }
 
 /// Says that a peer cannot take part; fails where all are wanted.

@@ -8,7 +8,7 @@ use lazaret_mail::{Loader, Source};
 use lazaret_tests::proxy::settings;
 use lazaret_tests::quantile::quantile;
 
-use super::measure::policy;
+use super::policy;
 
 /// What a client notices while this component is compiled, printed; an error where it has to wait each time.
 pub fn mail(component: &Path) -> Result<(), String> {

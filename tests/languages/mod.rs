@@ -1,14 +1,13 @@
 //! The reference filter in its languages: where its components are, and whether they are of this source.
 
 pub mod beside;
-pub mod measure;
 mod sources;
 mod stage;
 
 use std::path::{Path, PathBuf};
 
 use lazaret_engine::Permission;
-use lazaret_mail::Stage as Asked;
+use lazaret_mail::{Policy, Stage as Asked};
 
 pub use stage::{Stage, transcripts};
 
@@ -105,6 +104,16 @@ pub fn is_complete(component: &Path) -> Result<(), String> {
 
 /// Where `cargo xtask languages` puts what it builds: `languages` in cargo's target directory.
 fn directory() -> PathBuf {
-    let temporary = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    temporary.with_file_name("languages")
+    lazaret_tests::peers::target().join("languages")
+}
+
+/// All rights and a configuration, as its own transcripts give it.
+pub fn policy() -> Policy {
+    let grant = "session envelope headers body parts edit-headers score notes pace";
+    let grant: Vec<_> = grant.split(' ').collect();
+    let text = format!(
+        "grant = {grant:?}\ntime = '2s'\n[config]\ndomains = {{ lines = 'domains.txt' }}\npoints = 2.5"
+    );
+    let file = transcripts().join("reference.toml");
+    Policy::parse(&file, &text).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -22,11 +22,6 @@ static TURN: Mutex<()> = Mutex::new(());
 type Theatre = LazyLock<Stage, Box<dyn FnOnce() -> Stage + Send>>;
 
 fn main() {
-    // `cargo xtask languages` asks for figures.
-    if let Some(file) = std::env::var_os("LAZARET_MEASURE_LANGUAGES") {
-        let measured = languages::measure::write(Path::new(&file));
-        return measured.unwrap_or_else(|problem| panic!("{problem}"));
-    }
     let transcripts = transcripts();
     assert!(
         transcripts.len() >= LEAST,

@@ -73,15 +73,9 @@ fn played() -> Command {
 /// In the release profile, as operators run it.
 fn measured(figures: &Path) -> Command {
     let mut cargo = step::cargo();
-    cargo.args([
-        "test",
-        "--release",
-        "--package",
-        "lazaret-tests",
-        "--test",
-        "languages",
-    ]);
-    cargo.env("LAZARET_MEASURE_LANGUAGES", figures);
+    cargo.args(["run", "--release", "--package", "lazaret-tests"]);
+    cargo.args(["--example", "measure-languages", "--"]);
+    cargo.arg(figures);
     cargo
 }
 

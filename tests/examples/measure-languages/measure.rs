@@ -7,14 +7,12 @@ use std::time::{Duration, Instant};
 use lazaret_engine::{Engine, EngineSettings};
 use lazaret_mail::facts::Address;
 use lazaret_mail::{
-    Answer, Ask, Envelope, Filter, Loader, Notes, Party, Policy, Question, Sandbox, Score, Session,
-    Source,
+    Answer, Ask, Envelope, Filter, Loader, Notes, Party, Question, Sandbox, Score, Session, Source,
 };
 use lazaret_tests::quantile::quantile;
 use tokio::runtime::Runtime;
 
-use super::Language;
-use super::stage::transcripts;
+use crate::languages::{Language, policy};
 
 /// Sandboxes that are forked and asked one after the other.
 const ROUNDS: usize = 200;
@@ -120,17 +118,6 @@ impl Bench {
         let answer = self.runtime.block_on(sandbox.ask(question(ask)));
         answer.unwrap_or_else(|failure| panic!("{failure}"))
     }
-}
-
-/// All rights and a configuration, as its own transcripts give it.
-pub fn policy() -> Policy {
-    let grant = "session envelope headers body parts edit-headers score notes pace";
-    let grant: Vec<_> = grant.split(' ').collect();
-    let text = format!(
-        "grant = {grant:?}\ntime = '2s'\n[config]\ndomains = {{ lines = 'domains.txt' }}\npoints = 2.5"
-    );
-    let file = transcripts().join("reference.toml");
-    Policy::parse(&file, &text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn address(mailbox: &str) -> lazaret_mail::Path {
