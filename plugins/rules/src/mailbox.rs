@@ -364,6 +364,19 @@ mod tests {
         );
     }
 
+    /// Every value of four such letters.
+    #[test]
+    fn no_value_is_too_odd_to_be_read() {
+        let letters = ["a", "@", "<", ">", "\"", "(", ")", ",", "\\", " ", "é", "["];
+        for number in 0..letters.len().pow(4) {
+            let letter = |place| letters[number / letters.len().pow(place) % letters.len()];
+            let value: String = (0..4).map(letter).collect();
+            for decoded in [value.as_str(), "", "é@a"] {
+                mailboxes(&value, decoded);
+            }
+        }
+    }
+
     #[test]
     fn long_values_cost_little() {
         for text in ["<", "(", "\"\\", "@", "a@b,", "<a@b", "=?", "a@ ", " @b"] {
