@@ -1,4 +1,4 @@
-// Verdicts in a line, and the names of errors.
+// Verdicts in a line, domains, and the names of errors.
 #ifndef LAZARET_VERDICT_H
 #define LAZARET_VERDICT_H
 
@@ -16,6 +16,9 @@ void lazaret_quarantine(lazaret_verdict_t *verdict, const char *reason);
 
 // As lazaret_reject, with a reply code of ours (500 to 559) and an enhanced status code (RFC 3463).
 void lazaret_reject_with(lazaret_verdict_t *verdict, uint16_t code, const char *enhanced, const char *text);
+
+// Is a domain this one or below it? `a.example.org` is within `example.org`, in any case of letters.
+bool lazaret_is_within(const lazaret_string_t *domain, const char *above);
 
 // "not-granted" and so on: as in the contract.
 const char *lazaret_error_name(lazaret_error_t error);

@@ -1,5 +1,8 @@
 #include "lazaret_verdict.h"
 
+#include <string.h>
+#include <strings.h>
+
 lazaret_string_t lazaret_text(const char *text) {
   lazaret_string_t string;
   lazaret_string_set(&string, text);
@@ -46,6 +49,13 @@ void lazaret_reject_with(lazaret_verdict_t *verdict, uint16_t code, const char *
   lazaret_reject(verdict, text);
   verdict->val.reject.code = (lazaret_option_u16_t){.is_some = true, .val = code};
   verdict->val.reject.enhanced = (lazaret_option_string_t){.is_some = true, .val = lazaret_text(enhanced)};
+}
+
+bool lazaret_is_within(const lazaret_string_t *domain, const char *above) {
+  size_t length = strlen(above);
+  if (length == 0 || domain->len < length) return false;
+  const char *tail = (const char *)domain->ptr + (domain->len - length);
+  return strncasecmp(tail, above, length) == 0 && (domain->len == length || tail[-1] == '.');
 }
 
 const char *lazaret_error_name(lazaret_error_t error) {

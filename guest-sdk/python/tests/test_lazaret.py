@@ -116,6 +116,30 @@ x
 """
 
 
+FORWARDED = """Content-Type: multipart/mixed; boundary=line
+
+--line
+Content-Type: message/rfc822
+
+Subject: in
+X:1
+Content-Type: text/html
+
+<p>ü</p>
+--line
+Content-Type: message/rfc822
+Content-Transfer-Encoding: base64
+
+U3ViamVjdDogYg0KDQpj
+--line
+Content-Type: message/delivery-status
+
+Action: failed
+
+--line--
+"""
+
+
 class Host(unittest.TestCase):
     def test_the_message_is_read(self):
         Transaction(message=MIXED).run(Reader)
@@ -127,6 +151,20 @@ class Host(unittest.TestCase):
         self.assertEqual(whole, (None, "multipart/mixed", None, False))
         self.assertEqual(text, (0, "text/plain", None, False))
         self.assertEqual(pdf, (0, "application/pdf", "a.pdf", True))
+
+    def test_an_enclosed_message_has_all_its_octets(self):
+        seen = []
+
+        class Curious:
+            def message(self):
+                seen.extend((part.content_type, part.parent, parts.read(part.index, 0, part.size)) for part in parts.all())
+                return CONTINUE
+
+        Transaction(message=FORWARDED).run(Curious)
+        enclosed = b"Subject: in\r\nX:1\r\nContent-Type: text/html\r\n\r\n<p>\xc3\xbc</p>"
+        self.assertEqual(seen[1:3], [("message/rfc822", 0, enclosed), ("text/html", 1, b"<p>\xc3\xbc</p>")])
+        self.assertEqual(seen[3:5], [("message/rfc822", 0, b"Subject: b\r\n\r\nc"), ("text/plain", 3, b"c")])
+        self.assertEqual(seen[5:], [("message/delivery-status", 0, b"Action: failed\r\n")])
 
     def test_edits_show_from_the_next_stage_on(self):
         seen = []

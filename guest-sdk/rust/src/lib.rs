@@ -65,6 +65,8 @@ pub mod http;
 pub mod lists;
 pub mod log;
 pub mod metrics;
+#[cfg(feature = "names")]
+pub mod names;
 mod network;
 pub mod notes;
 pub mod pace;

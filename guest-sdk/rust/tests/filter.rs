@@ -199,6 +199,36 @@ aGVsbG8=
 --b--
 ";
 
+/// Says in the reply what it finds in the parts.
+#[derive(Default)]
+struct Enclosed;
+
+#[filter]
+impl Filter for Enclosed {
+    fn message(&mut self) -> Verdict {
+        let words = parts::all().unwrap().into_iter().map(|part| {
+            let octets = parts::read(part.index, 0, part.size).unwrap();
+            let text = String::from_utf8_lossy(&octets).replace("\r\n", "|");
+            format!("{}:{}:{text}", part.content_type, part.attachment)
+        });
+        Verdict::reject(words.collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// As the host tells it: all octets of the enclosed message, and an attachment where Content-Disposition says so.
+#[test]
+fn an_enclosed_message_has_octets_and_disposition_decides() {
+    let message = "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: image/png\n\nx\n--b\n\
+        Content-Type: message/rfc822\nContent-Disposition: attachment\n\nSubject: in\n\nhello\n--b--\n";
+    let report = testing::Transaction::new()
+        .message(message)
+        .run::<Enclosed>("");
+    assert_eq!(
+        report.verdict().to_string(),
+        "reject multipart/mixed:false: image/png:false:x message/rfc822:true:Subject: in||hello text/plain:false:hello"
+    );
+}
+
 #[test]
 fn permissions_answer_as_the_host_does() {
     let report = testing::Transaction::new()

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use lazaret_filter::{Address, Network};
+use lazaret_filter::{Address, Network, names};
 
 /// Networks in CIDR notation.
 #[derive(Debug, Default)]
@@ -61,9 +61,21 @@ impl Mailboxes {
     }
 }
 
-/// Case and a final dot do not matter in names (RFC 1034 section 3.1).
+/// Case and a final dot do not matter in names (RFC 1034 section 3.1), nor which of its spellings is written.
 fn normal(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_lowercase()
+    let mut name = names::normal(name);
+    if name.ends_with('.') {
+        name.pop();
+    }
+    name
+}
+
+/// A name, or a mailbox whose domain is one.
+fn normal_entry(entry: &str) -> String {
+    match entry.rsplit_once('@') {
+        Some((local, domain)) => format!("{}@{}", local.to_lowercase(), normal(domain)),
+        None => normal(entry),
+    }
 }
 
 fn checked(entry: &str) -> Result<String, String> {
@@ -74,7 +86,7 @@ fn checked(entry: &str) -> Result<String, String> {
             "has a `*`: write `.example.org` for every name below example.org"
         }
         _ if entry.chars().any(|c| c.is_whitespace() || c.is_control()) => "has a blank in it",
-        _ => return Ok(normal(entry)),
+        _ => return Ok(normal_entry(entry)),
     };
     Err(format!("entry `{entry}` {problem}"))
 }
@@ -123,6 +135,32 @@ mod tests {
             ("", true),
         ] {
             assert_eq!(list.contains(&mailbox.into()), listed, "{mailbox}");
+        }
+    }
+
+    /// `C: MAIL FROM:<win@ｂulk.example> SMTPUTF8`, the first letter of full width.
+    #[test]
+    fn every_spelling_of_a_name_is_that_name() {
+        let list = Mailboxes(names(&[
+            ".bulk.example",
+            "offers@xn--bcher-kva.example",
+            "Müller@KÖLN.example",
+            ".straße.example",
+        ]));
+        for mailbox in [
+            "win@x.\u{ff42}ulk.example",
+            "win@x.bulk\u{3002}example",
+            "win@x\u{ff0e}BULK.example",
+            "offers@bücher.example",
+            "offers@BU\u{308}CHER.example",
+            "müller@xn--kln-sna.example",
+            "a@b.xn--strae-oqa.example",
+            "win@\u{fffd}.\u{ff42}ulk.example",
+        ] {
+            assert!(list.contains(&mailbox.into()), "{mailbox}");
+        }
+        for mailbox in ["win@x.b\u{fffd}ulk.example", "offers@bucher.example"] {
+            assert!(!list.contains(&mailbox.into()), "{mailbox}");
         }
     }
 

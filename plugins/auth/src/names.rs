@@ -1,6 +1,6 @@
 //! What is asked of the name system, and how often.
 
-use idna::AsciiDenyList;
+use lazaret_filter::names::a_labels;
 
 /// Kinds of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,13 +62,10 @@ pub fn is_within(name: &str, domain: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// Octets of a name that is worth turning into A-labels: four for each of the longest.
-const LONGEST: usize = 4 * 253;
-
 /// In A-labels (RFC 5890), lower case and without a last dot; None for what can be no host's domain: one label, an address
 /// literal, empty or long labels.
 pub fn domain(text: &str) -> Option<String> {
-    let text = ascii(text)?;
+    let text = a_labels(text)?;
     let text = text.strip_suffix('.').unwrap_or(&text);
     let label = |label: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -76,18 +73,6 @@ pub fn domain(text: &str) -> Option<String> {
     };
     let fits = text.len() <= 253 && text.contains('.') && text.split('.').all(label);
     fits.then(|| text.to_owned())
-}
-
-/// As the host asks for it: letters of any script are mapped as UTS 46 has it, so two ways to write a name are one name.
-fn ascii(text: &str) -> Option<String> {
-    match text.is_ascii() {
-        true => Some(text.to_ascii_lowercase()),
-        false if text.len() > LONGEST => None,
-        false => {
-            let name = idna::domain_to_ascii_cow(text.as_bytes(), AsciiDenyList::EMPTY).ok()?;
-            Some(name.into_owned())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,13 @@ use crate::settings::Settings;
 /// Octets of each mailbox in a key, from its end. Keys have at most 512; mailboxes that are longer and end alike share one.
 const MOST_OF_A_MAILBOX: usize = 200;
 
-/// Unknown triplets of one network that are remembered at once. Recipients need not exist, so one client could fill all of
-/// `state` with them: beyond, its first tries leave nothing behind, and are first tries again.
+/// Unknown triplets of one network that are remembered at once, each by itself. Recipients need not exist, so one client
+/// could fill all of `state` with them.
 const MOST_PENDING: i32 = 2000;
+
+/// Beyond, so many places of the network are shared by all the others. Who comes to one that has waited passes, whoever
+/// waited there: nobody can shut a neighbour out, and what is remembered stays bounded.
+const SHARED: u64 = 1024;
 
 /// Who writes to whom from where.
 #[derive(Debug)]
@@ -38,11 +42,11 @@ impl Triplet {
         if self.is_of_good_network(settings)? {
             return Ok(true);
         }
-        let passes = self.has_waited(settings)?;
-        if passes {
-            self.pass(&known, settings)?;
+        let waited = self.waited(settings)?;
+        if waited != Waited::No {
+            self.pass(&known, waited, settings)?;
         }
-        Ok(passes)
+        Ok(waited != Waited::No)
     }
 
     fn passes_of_network(&self) -> String {
@@ -63,34 +67,94 @@ impl Triplet {
         Ok(passes.unwrap_or_default() >= settings.auto_allow)
     }
 
-    /// `wait` is written before `seen`: nobody finds the second without the first before the delay is over.
-    fn has_waited(&self, settings: &Settings) -> Result<bool, Error> {
-        let (seen, wait) = (format!("seen {}", self.key), format!("wait {}", self.key));
-        if state::get(&seen)?.is_some() {
-            return Ok(state::get(&wait)?.is_none());
+    fn waited(&self, settings: &Settings) -> Result<Waited, Error> {
+        let alone = Place::new(&self.key);
+        match alone.has_waited()? {
+            Some(true) => return Ok(Waited::Alone),
+            Some(false) => return Ok(Waited::No),
+            None => {}
         }
-        if state::increment(&self.pending_of_network(), 1, settings.window.seconds())?
-            > MOST_PENDING
-        {
-            return Ok(false);
+        if self.count(1, settings)? <= MOST_PENDING {
+            alone.take(settings)?;
+            return Ok(Waited::No);
         }
-        state::set(&wait, b"1", settings.delay.seconds())?;
-        state::compare_and_set(&seen, None, Some(b"1"), settings.window.seconds())?;
-        Ok(false)
+        self.count(-1, settings)?;
+        let shared = Place::new(&format!(
+            "{} shared {}",
+            self.network,
+            hash(&self.key) % SHARED
+        ));
+        match shared.has_waited()? {
+            Some(true) => Ok(Waited::Shared),
+            Some(false) => Ok(Waited::No),
+            None => shared.take(settings).map(|()| Waited::No),
+        }
+    }
+
+    /// Triplets that are remembered by themselves and did not come back yet.
+    fn count(&self, by: i32, settings: &Settings) -> Result<i32, Error> {
+        state::increment(&self.pending_of_network(), by, settings.window.seconds())
     }
 
     /// Of several sessions that come back at once, one counts.
-    fn pass(&self, known: &str, settings: &Settings) -> Result<(), Error> {
+    fn pass(&self, known: &str, waited: Waited, settings: &Settings) -> Result<(), Error> {
         let lifetime = settings.lifetime.seconds();
         if !state::compare_and_set(known, None, Some(b"1"), lifetime)? {
             return Ok(());
         }
-        state::increment(&self.pending_of_network(), -1, settings.window.seconds())?;
+        if waited == Waited::Alone {
+            self.count(-1, settings)?;
+        }
         if settings.auto_allow > 0 {
             state::increment(&self.passes_of_network(), 1, lifetime)?;
         }
         Ok(())
     }
+}
+
+/// Did it, and where?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    No,
+    Alone,
+    Shared,
+}
+
+/// Where a first try is remembered.
+struct Place {
+    seen: String,
+    wait: String,
+}
+
+impl Place {
+    fn new(key: &str) -> Self {
+        Self {
+            seen: format!("seen {key}"),
+            wait: format!("wait {key}"),
+        }
+    }
+
+    /// None before the first try.
+    fn has_waited(&self) -> Result<Option<bool>, Error> {
+        match state::get(&self.seen)? {
+            Some(_) => Ok(Some(state::get(&self.wait)?.is_none())),
+            None => Ok(None),
+        }
+    }
+
+    /// `wait` is written before `seen`: nobody finds the second without the first before the delay is over.
+    fn take(&self, settings: &Settings) -> Result<(), Error> {
+        state::set(&self.wait, b"1", settings.delay.seconds())?;
+        state::compare_and_set(&self.seen, None, Some(b"1"), settings.window.seconds())?;
+        Ok(())
+    }
+}
+
+/// FNV-1a: the same in every version and for every proxy that shares the store. Whoever looks for two of a kind gains nothing.
+fn hash(key: &str) -> u64 {
+    let start = 0xcbf2_9ce4_8422_2325;
+    let step = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+    key.bytes().fold(start, step)
 }
 
 /// Large senders try again from a neighbour: /24 of IPv4, /64 of IPv6.

@@ -7,6 +7,7 @@ mod settings;
 
 use std::time::Duration;
 
+use lazaret_filter::names;
 use lazaret_filter::prelude::*;
 
 use crate::bucket::{Bucket, Taken, Token};
@@ -84,12 +85,11 @@ impl Rate {
 
     /// Whose bucket it is; None where there is nobody.
     fn subject(&self, by: Subject, recipient: Option<&Address>) -> Option<String> {
-        let lower = |text: &str| (!text.is_empty()).then(|| text.to_lowercase());
         match by {
             Subject::Network => Some(self.settings.network(session::client_ip())),
             Subject::User => session::user(),
-            Subject::SenderDomain => lower(&self.sender.domain),
-            Subject::Recipient => lower(&recipient?.mailbox),
+            Subject::SenderDomain => some(domain(&self.sender)),
+            Subject::Recipient => some(mailbox(recipient?)),
         }
     }
 
@@ -121,6 +121,23 @@ impl Rate {
             }
         }
     }
+}
+
+/// In whichever spelling: else each would have a bucket of its own.
+fn domain(address: &Address) -> String {
+    names::normal(&address.domain)
+}
+
+fn mailbox(address: &Address) -> String {
+    let local_part = address.local_part.to_lowercase();
+    match address.domain.is_empty() {
+        true => local_part,
+        false => format!("{local_part}@{}", domain(address)),
+    }
+}
+
+fn some(subject: String) -> Option<String> {
+    (!subject.is_empty()).then_some(subject)
 }
 
 /// Who may not be held passes: the token is taken.

@@ -62,6 +62,37 @@ fn catches_a_sender_that_changes_its_addresses() {
     );
 }
 
+/// `C: MAIL FROM:<x@ｂulk.example> SMTPUTF8`, the first letter of full width.
+#[test]
+fn catches_a_domain_in_another_spelling() {
+    let state = State::new();
+    let config = "[[bucket]]\nby = 'sender-domain'\nrate = '10/1m'\nburst = 2
+        [[bucket]]\nby = 'recipient'\nrate = '1/1h'\nburst = 3";
+    let mail = |from: &str, to: &str| Transaction::new().from(from).to(to);
+    passes(
+        1,
+        &mail("x@\u{ff42}ulk.example", "anna@bücher.example"),
+        &state,
+        config,
+    );
+    passes(
+        1,
+        &mail("x@BULK\u{3002}example", "Anna@BU\u{308}CHER.example"),
+        &state,
+        config,
+    );
+    let third = mail("x@bulk.example", "bob@example.org");
+    assert!(said(third, &state, config).contains("from this domain"));
+    passes(
+        1,
+        &mail("a@a.example", "anna@xn--bcher-kva.example"),
+        &state,
+        config,
+    );
+    let fourth = said(mail("a@a.example", "anna@bücher.example"), &state, config);
+    assert!(fourth.contains("to this recipient"), "{fourth}");
+}
+
 /// A bomb for one mailbox, from everywhere.
 #[test]
 fn catches_a_flood_at_one_recipient() {

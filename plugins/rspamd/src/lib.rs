@@ -3,11 +3,13 @@
 mod facts;
 mod fields;
 mod opinion;
+mod points;
 mod settings;
 
 use lazaret_filter::prelude::*;
 
 use crate::opinion::{Opinion, Trouble};
+use crate::points::Sum;
 use crate::settings::{Answer, Checked, Points, Settings, Unavailable};
 
 /// The configured filter.
@@ -61,10 +63,11 @@ impl Rspamd {
 
     /// Points and fields of a message that goes on.
     fn pass_on(&self, answer: Answer, opinion: &Opinion) {
+        let sum = Sum::new(self.0.least, self.0.most);
         match self.0.score {
             Points::None => {}
-            Points::Total => count_total(opinion.score * self.0.weight),
-            Points::Symbols => count_symbols(opinion, self.0.weight),
+            Points::Total => count_total(sum, opinion.score * self.0.weight),
+            Points::Symbols => count_symbols(sum, opinion, self.0.weight),
         }
         fields::write(&self.0, answer, opinion);
     }
@@ -81,36 +84,29 @@ impl Rspamd {
     }
 }
 
-fn count_total(points: f64) {
-    if points != 0.0 {
-        count("RSPAMD", points, "");
-        reason(&format!("RSPAMD={points:.1}"));
+fn count_total(mut sum: Sum, points: f64) {
+    let given = sum.give("RSPAMD", points, "");
+    if given != 0.0 {
+        reason(&format!("RSPAMD={given:.1}"));
     }
 }
 
 /// What one call of a filter may give, less one for safety.
 const MOST_SYMBOLS: usize = 99;
 
-fn count_symbols(opinion: &Opinion, weight: f64) {
+/// Those that speak against the whole go first: they make room for the others.
+fn count_symbols(mut sum: Sum, opinion: &Opinion, weight: f64) {
+    let mut symbols: Vec<_> = opinion.weighty().take(MOST_SYMBOLS).collect();
+    symbols.sort_by_key(|(_, symbol)| (symbol.score > 0.0) == (opinion.score > 0.0));
     let mut reasons = String::new();
-    for (name, symbol) in opinion.weighty().take(MOST_SYMBOLS) {
-        let points = symbol.score * weight;
+    for (name, symbol) in symbols {
         let name = opinion::safe(name, 64);
-        count(&name, points, &symbol.why());
-        if reasons.len() < 900 {
-            reasons += &format!("{name}={points:.1} ");
+        let given = sum.give(&name, symbol.score * weight, &symbol.why());
+        if given != 0.0 && reasons.len() < 900 {
+            reasons += &format!("{name}={given:.1} ");
         }
     }
     reason(reasons.trim_end());
-}
-
-fn count(symbol: &str, points: f64, why: &str) {
-    if let Err(error) = score::add(symbol, points, why) {
-        log::warn(format_args!(
-            "{points:.1} points of rspamd's do not count ({}): widen \"score:-10..20\" in `grant`, or set `weight`",
-            error.name()
-        ));
-    }
 }
 
 /// For the policy; who denies notes wants none.

@@ -16,6 +16,10 @@ pub struct Settings {
     score: Points,
     /// what they are multiplied with
     weight: f64,
+    /// so few points at least, as in the grant
+    least: f64,
+    /// so many at most, likewise
+    most: f64,
     /// when the field with score and symbols is written
     report: Report,
     /// fields that rspamd wants to have added and removed
@@ -115,6 +119,8 @@ pub struct Checked {
     pub when_unavailable: Unavailable,
     pub score: Points,
     pub weight: f64,
+    pub least: f64,
+    pub most: f64,
     pub report: Report,
     pub milter_headers: MilterHeaders,
     pub text: String,
@@ -142,6 +148,8 @@ impl Default for Settings {
             when_unavailable: Unavailable::Defer,
             score: Points::Total,
             weight: 1.0,
+            least: -10.0,
+            most: 20.0,
             report: Report::Spam,
             milter_headers: MilterHeaders::Ignore,
             text: "this message looks like spam".to_owned(),
@@ -165,12 +173,20 @@ impl Settings {
                 "url: `{url}` is no origin; write it as http://127.0.0.1:11333, without a path"
             ));
         }
+        if !(self.least <= 0.0 && self.most >= 0.0) {
+            return Err(
+                "`least` is 0 or less and `most` is 0 or more; write them as in the grant `score:-10..20`"
+                    .to_owned(),
+            );
+        }
         let usual = USUAL.map(|(action, answer)| (action.to_owned(), answer));
         Ok(Checked {
             url: url.to_owned(),
             when_unavailable: self.when_unavailable,
             score: self.score,
             weight: self.weight,
+            least: self.least,
+            most: self.most,
             report: self.report,
             milter_headers: self.milter_headers,
             text: self.text,

@@ -255,6 +255,51 @@ fn symbols_become_points_of_their_own() {
     assert!(none.message().starts_with("X-Rspamd-Report: no action"));
 }
 
+fn points(report: &Report) -> Vec<f64> {
+    report.scores().iter().map(|score| score.points).collect()
+}
+
+/// As shipped: `score:-10..20`. What goes beyond is no reason to give nothing.
+#[test]
+fn catches_what_has_more_points_than_are_granted() {
+    let config = "actions.reject = 'tag'";
+    let granted = mail().grant_score(-10.0, 20.0);
+    let report = judged(&granted, &opinion("reject", 35.5), config);
+    assert_eq!(points(&report), [20.0]);
+    assert_eq!(report.note("reasons"), Some("RSPAMD=20.0"));
+    assert!(report.log().is_empty(), "{:?}", report.log());
+    let good = judged(&granted, &opinion("no action", -1e300), "weight = 1e300");
+    assert_eq!(points(&good), [-10.0]);
+}
+
+#[test]
+fn a_grant_that_is_narrower_than_the_settings_is_found_out() {
+    let config = "actions.reject = 'tag'";
+    let narrow = mail().grant_score(-2.0, 8.0);
+    let report = judged(&narrow, &opinion("reject", 35.5), config);
+    assert_eq!(points(&report), [8.0]);
+    assert_eq!(
+        report.log(),
+        [
+            "warn: 8.0 of 20.0 points of rspamd's count: widen \"score:-10..20\" in `grant`, or set `least` and `most` to it"
+        ]
+    );
+    let denied = judged(&mail().deny("score"), &opinion("reject", 35.5), config);
+    assert!(points(&denied).is_empty() && !denied.log().is_empty());
+}
+
+/// A good one makes room, and the last counts as far as it fits.
+#[test]
+fn symbols_that_leave_the_range_count_as_far_as_it_goes() {
+    let many = r#"{"score":27,"action":"add header","symbols":{"A":{"score":15},"B":{"score":9},"C":{"score":6},"GOOD":{"score":-3}}}"#;
+    let report = judged(&mail().grant_score(-10.0, 20.0), many, "score = 'symbols'");
+    assert_eq!(report.symbols(), ["GOOD", "A", "B"]);
+    assert_eq!(points(&report), [-3.0, 15.0, 8.0]);
+    assert_eq!(report.note("reasons"), Some("GOOD=-3.0 A=15.0 B=8.0"));
+    let narrow = judged(&mail().grant_score(-10.0, 13.0), many, "score = 'symbols'");
+    assert_eq!(points(&narrow), [-3.0, 15.0, 0.8]);
+}
+
 #[test]
 fn milter_headers_are_applied_where_that_is_wanted() {
     let milter = r#"{"score":0,"action":"no action","milter":{
@@ -373,6 +418,7 @@ fn says_what_is_wrong_with_its_configuration() {
         );
     }
     assert!(configure::<Rspamd>("url = 'http://127.0.0.1:11333/'").is_ok());
+    assert!(problem("most = -1").contains("write them as in the grant"));
     assert!(problem("weight = inf").contains("weight"));
     assert!(problem("actions.reject = 'drop'").contains("unknown variant `drop`"));
     assert!(problem("flags = ['body_block']").contains("unknown variant `body_block`"));

@@ -1,5 +1,7 @@
 //! Edits of the header section.
 
+use std::collections::HashMap;
+
 use lazaret_filter::{Error, edit_headers, headers};
 use serde::Deserialize;
 
@@ -21,7 +23,7 @@ pub enum Edit {
     Add(String, String),
     /// a new value for the first field of that name
     Replace(String, String),
-    /// text before the value of the first field of that name
+    /// text before the values of the fields of that name
     Prefix(String, String),
     /// every field of that name
     Remove(String),
@@ -69,26 +71,61 @@ impl Edit {
             | Self::Remove(field) => field,
         }
     }
+}
 
+/// Fields there may be once; where there are more, some reader shows the first and some the last.
+const MOST_AT_AN_END: usize = 8;
+
+/// The values of edited fields as they are now: the header section is shown without own edits.
+#[derive(Debug, Default)]
+pub struct Edits(HashMap<String, Vec<String>>);
+
+impl Edits {
     /// # Errors
     /// The host's, see [`edit_headers`].
-    pub fn apply(&self) -> Result<(), Error> {
-        match self {
-            Self::Add(field, value) => edit_headers::add(field, value),
-            Self::Replace(field, value) => set(field, value),
-            Self::Prefix(field, value) => match headers::first(field) {
-                Some(old) if old.starts_with(value.trim()) => Ok(()),
-                Some(old) => edit_headers::replace(field, 0, &format!("{value}{old}")),
-                None => edit_headers::add(field, value.trim_end()),
-            },
-            Self::Remove(field) => edit_headers::remove_all(field).map(|_| ()),
+    pub fn apply(&mut self, edit: &Edit) -> Result<(), Error> {
+        let field = edit.field();
+        let values = self
+            .0
+            .entry(field.to_ascii_lowercase())
+            .or_insert_with(|| headers::text(field));
+        match edit {
+            Edit::Add(_, value) => add(field, value, values),
+            Edit::Replace(_, value) if !values.is_empty() => replace(field, 0, value, values),
+            Edit::Prefix(_, value) if !values.is_empty() => prefix(field, value, values),
+            Edit::Replace(_, value) => add(field, value, values),
+            Edit::Prefix(_, value) => add(field, value.trim_end(), values),
+            Edit::Remove(_) => {
+                edit_headers::remove_all(field)?;
+                values.clear();
+                Ok(())
+            }
         }
     }
 }
 
-fn set(field: &str, value: &str) -> Result<(), Error> {
-    match headers::first(field) {
-        Some(_) => edit_headers::replace(field, 0, value),
-        None => edit_headers::add(field, value),
+fn add(field: &str, value: &str, values: &mut Vec<String>) -> Result<(), Error> {
+    edit_headers::add(field, value)?;
+    values.insert(0, value.to_owned());
+    Ok(())
+}
+
+fn replace(field: &str, nth: usize, value: &str, values: &mut [String]) -> Result<(), Error> {
+    let place = u32::try_from(nth).map_err(|_| Error::Limit)?;
+    edit_headers::replace(field, place, value)?;
+    value.clone_into(&mut values[nth]);
+    Ok(())
+}
+
+/// Where it is not there already.
+fn prefix(field: &str, prefix: &str, values: &mut [String]) -> Result<(), Error> {
+    let count = values.len();
+    let is_shown = |nth: usize| nth < MOST_AT_AN_END || nth + MOST_AT_AN_END >= count;
+    for nth in (0..count).filter(|nth| is_shown(*nth)) {
+        if !values[nth].starts_with(prefix.trim()) {
+            let value = format!("{prefix}{}", values[nth]);
+            replace(field, nth, &value, values)?;
+        }
     }
+    Ok(())
 }

@@ -25,6 +25,7 @@ pub struct ConditionTable {
     recipient: Option<Test>,
     subject: Option<Test>,
     from: Option<Test>,
+    every_from: Option<Test>,
     from_name: Option<Test>,
     to: Option<Test>,
     reply_to: Option<Test>,
@@ -69,14 +70,24 @@ pub enum Condition {
     Is(Trait),
     Client(Vec<Network>),
     Text(Source, Matcher),
+    /// at least one, and all of them
+    Every(Source, Matcher),
+}
+
+/// How often the negations around a condition turn it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// one text that fits is enough
+    Any,
+    /// A condition is spared by it: whoever writes several authors would choose the one that spares.
+    Every,
 }
 
 impl Condition {
     /// # Errors
     /// What is wrong and the cure.
-    pub fn new(table: ConditionTable) -> Result<Self, String> {
+    pub fn new(table: ConditionTable, holds: Holds) -> Result<Self, String> {
         let mut all = Vec::new();
-        combined(&mut all, table.all, table.any, table.not)?;
         counted(&mut all, table.exists, table.missing, table.repeated);
         all.extend(table.is.map(Self::Is));
         all.extend(table.client.map(clients).transpose()?);
@@ -97,12 +108,23 @@ impl Condition {
             .into_iter()
             .filter_map(|(source, test)| Some((source, test?)));
         for (source, test) in tests.chain(header) {
-            all.push(Self::Text(source, Matcher::new(test)?));
+            all.push(Self::text(source, Matcher::new(test)?, holds));
         }
+        if let Some(test) = table.every_from {
+            all.push(Self::Every(Source::From, Matcher::new(test)?));
+        }
+        combined(&mut all, (table.all, table.any, table.not), holds)?;
         match all.len() {
             0 => Err("a condition is empty; say e.g. { missing = \"Date\" }".into()),
             1 => Ok(all.remove(0)),
             _ => Ok(Self::All(all)),
+        }
+    }
+
+    fn text(source: Source, matcher: Matcher, holds: Holds) -> Self {
+        match (&source, holds) {
+            (Source::From | Source::ReplyTo, Holds::Every) => Self::Every(source, matcher),
+            _ => Self::Text(source, matcher),
         }
     }
 
@@ -121,20 +143,30 @@ impl Condition {
             Self::Text(source, matcher) => {
                 facts.texts(source).iter().any(|text| matcher.fits(text))
             }
+            Self::Every(source, matcher) => {
+                let texts = facts.texts(source);
+                !texts.is_empty() && texts.iter().all(|text| matcher.fits(text))
+            }
         }
     }
 }
 
+/// `all`, `any` and `not`.
+type Combined = (
+    Option<Vec<ConditionTable>>,
+    Option<Vec<ConditionTable>>,
+    Option<Box<ConditionTable>>,
+);
+
 fn combined(
     into: &mut Vec<Condition>,
-    all: Option<Vec<ConditionTable>>,
-    any: Option<Vec<ConditionTable>>,
-    not: Option<Box<ConditionTable>>,
+    (all, any, not): Combined,
+    holds: Holds,
 ) -> Result<(), String> {
     let each = |tables: Vec<ConditionTable>| {
         tables
             .into_iter()
-            .map(Condition::new)
+            .map(|table| Condition::new(table, holds))
             .collect::<Result<Vec<_>, _>>()
     };
     for (key, list) in [("all", &all), ("any", &any)] {
@@ -145,7 +177,11 @@ fn combined(
     into.extend(all.map(each).transpose()?.map(Condition::All));
     into.extend(any.map(each).transpose()?.map(Condition::Any));
     if let Some(not) = not {
-        into.push(Condition::Not(Box::new(Condition::new(*not)?)));
+        let turned = match holds {
+            Holds::Any => Holds::Every,
+            Holds::Every => Holds::Any,
+        };
+        into.push(Condition::Not(Box::new(Condition::new(*not, turned)?)));
     }
     Ok(())
 }

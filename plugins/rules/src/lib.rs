@@ -4,12 +4,14 @@ mod action;
 mod condition;
 mod facts;
 mod mailbox;
+mod mask;
 mod matcher;
 mod rule;
 mod settings;
 
 use lazaret_filter::prelude::*;
 
+use action::Edits;
 use facts::Facts;
 use rule::Rule;
 use settings::Settings;
@@ -30,12 +32,13 @@ impl Filter for Rules {
 
     fn message(&mut self) -> Verdict {
         let facts = Facts::default();
+        let mut edits = Edits::default();
         let mut reasons = Vec::new();
         for rule in &self.0 {
             if !rule.holds(&facts) {
                 continue;
             }
-            let verdict = rule.follow(&mut reasons);
+            let verdict = rule.follow(&mut edits, &mut reasons);
             if !verdict.passes() {
                 return verdict;
             }

@@ -1,4 +1,18 @@
-//! Mailboxes in a decoded header value (RFC 5322 section 3.4), read as people's programs show them.
+//! Mailboxes in a header value (RFC 5322 section 3.4), read as people's programs show them.
+//!
+//! Where an address begins and ends is told by the value as it was received: what an encoded word says is never structure.
+//! What is shown as a name is told by the decoded value.
+
+use std::ops::Range;
+
+use crate::mask::masked;
+use crate::matcher::MOST_TEXT;
+
+/// Octets of an address, from its end; real ones have at most 254.
+const MOST_OF_AN_ADDRESS: usize = 1024;
+
+/// What an address is not made of, but where it is quoted.
+const BETWEEN: &str = "<>()[]\"\\,;:@";
 
 /// A display name and an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,44 +23,170 @@ pub struct Mailbox {
     pub address: String,
 }
 
-/// The mailboxes of a value such as `Anna <anna@example.org>, eva@example.org`.
-///
-/// The value is decoded, so a display name may hold anything: commas, and addresses of others in angle brackets. The
-/// last pair of brackets is the address.
-pub fn mailboxes(value: &str) -> Vec<Mailbox> {
-    pieces(value)
-        .iter()
-        .filter_map(|piece| mailbox(piece))
-        .collect()
-}
-
-/// At commas outside quotes; a piece without `@` belongs to the name in the next one.
-fn pieces(value: &str) -> Vec<String> {
-    let mut pieces = vec![String::new()];
-    let mut quoted = false;
-    for c in value.chars() {
-        quoted ^= c == '"';
-        let piece = pieces.last_mut().expect("there is always one");
-        if c == ',' && !quoted && piece.contains('@') {
-            pieces.push(String::new());
-        } else {
-            piece.push(c);
+impl Mailbox {
+    /// Of a value without an address, or too long to be read.
+    pub fn unread(decoded: &str) -> Self {
+        Self {
+            name: decoded[..decoded.floor_char_boundary(MOST_TEXT)].to_owned(),
+            address: String::new(),
         }
     }
-    pieces
 }
 
-fn mailbox(piece: &str) -> Option<Mailbox> {
-    let piece = piece.trim();
-    let (name, address) = match piece.rsplit_once('<') {
-        Some((name, rest)) => (name, rest.split('>').next().unwrap_or_default()),
-        None => ("", piece),
-    };
-    let address = address.trim().to_lowercase();
-    address.contains('@').then(|| Mailbox {
-        name: name.trim().trim_matches('"').trim().to_owned(),
-        address,
+/// An address that stands in a value.
+struct Found<'v> {
+    /// which of the entries that commas divide
+    entry: usize,
+    written: &'v str,
+    /// the same without comments
+    address: String,
+}
+
+/// The mailboxes of a value such as `Anna <anna@example.org>, eva@example.org`, unfolded and also decoded.
+///
+/// What is quoted or a comment is no address. Two addresses in one entry are two: some reader takes the one, some the other.
+pub fn mailboxes(unfolded: &str, decoded: &str) -> Vec<Mailbox> {
+    let mask = masked(unfolded);
+    let found = addresses(unfolded, &mask);
+    if !found.is_empty() {
+        return named(found, decoded);
+    }
+    // Some programs encode the address along with the name.
+    let mask = masked(decoded);
+    named(addresses(decoded, &mask), decoded)
+}
+
+fn addresses<'v>(value: &'v str, mask: &str) -> Vec<Found<'v>> {
+    let mut found = Vec::new();
+    for (entry, range) in entries(mask).into_iter().enumerate() {
+        for place in places(mask, range) {
+            let (value, mask) = (&value[place.clone()], &mask[place]);
+            found.extend(written(mask).map(|range| Found {
+                entry,
+                written: &value[range.clone()],
+                address: plain(&value[range.clone()], &mask[range]),
+            }));
+        }
+    }
+    found
+}
+
+/// At commas and semicolons outside of angle brackets; a piece without `@` belongs to the name in the next one, as in
+/// `Doe, Jo <jo@example.org>`.
+fn entries(mask: &str) -> Vec<Range<usize>> {
+    let (mut entries, mut start) = (Vec::new(), 0);
+    let (mut inside, mut addressed) = (false, false);
+    for (at, c) in mask.char_indices() {
+        match c {
+            '<' => inside = true,
+            '>' => inside = false,
+            '@' => addressed = true,
+            ',' | ';' if addressed && !inside => {
+                entries.push(start..at);
+                (start, addressed) = (at + 1, false);
+            }
+            _ => {}
+        }
+    }
+    entries.push(start..mask.len());
+    entries
+}
+
+/// Where an entry has addresses: in angle brackets, else anywhere.
+fn places(mask: &str, entry: Range<usize>) -> Vec<Range<usize>> {
+    let text = &mask[entry.clone()];
+    let angles = text.match_indices('<').map(|(at, _)| {
+        let start = at + 1;
+        let length = text[start..].find(['<', '>']);
+        let end = length.map_or(text.len(), |length| start + length);
+        entry.start + start..entry.start + end
+    });
+    let angles: Vec<_> = angles.collect();
+    match angles.is_empty() {
+        true => vec![entry],
+        false => angles,
+    }
+}
+
+/// The words around each `@`.
+fn written(mask: &str) -> impl Iterator<Item = Range<usize>> {
+    let is_between = |c: char| c.is_whitespace() || BETWEEN.contains(c);
+    mask.match_indices('@').filter_map(move |(at, _)| {
+        let before = mask[..at].trim_end().char_indices().rev();
+        let local = before.take_while(|(_, c)| !is_between(*c));
+        let start = local.last().map_or(at, |(start, _)| start);
+        let domain = mask[at + 1..].trim_start();
+        let literal = usize::from(domain.starts_with('['));
+        let word = domain[literal..].find(is_between);
+        let end = word
+            .map_or(domain.len(), |word| literal + word + literal)
+            .min(domain.len());
+        (end > 0).then(|| start..mask.len() - domain.len() + end)
     })
+}
+
+/// In lower case, without comments and blanks.
+fn plain(written: &str, mask: &str) -> String {
+    let shown = written
+        .char_indices()
+        .filter(|(at, _)| mask.as_bytes()[*at] != b' ');
+    let address: String = shown.map(|(_, c)| c).collect();
+    let start = address.len().saturating_sub(MOST_OF_AN_ADDRESS);
+    address[address.ceil_char_boundary(start)..].to_lowercase()
+}
+
+/// With the names that are shown before them. Of several addresses in one entry, the last has all that is shown before.
+fn named(found: Vec<Found<'_>>, decoded: &str) -> Vec<Mailbox> {
+    let spans = spans(&found, decoded);
+    let entry_of = |nth: usize| found.get(nth).map(|this| this.entry);
+    let (mut entry, mut before) = (0, 0);
+    let mut mailboxes = Vec::with_capacity(found.len());
+    for (nth, (this, span)) in found.iter().zip(&spans).enumerate() {
+        let is_last = entry_of(nth + 1) != Some(this.entry);
+        let start = if is_last { entry } else { before };
+        mailboxes.push(Mailbox {
+            name: name(&decoded[start..span.start]),
+            address: this.address.clone(),
+        });
+        before = span.end;
+        if is_last {
+            entry = before;
+        }
+    }
+    // An older way: `anna@example.org (Anna)`.
+    if let (Some(last), Some(span)) = (mailboxes.last_mut(), spans.last())
+        && last.name.is_empty()
+    {
+        last.name = name(&decoded[span.end..]);
+    }
+    mailboxes
+}
+
+/// Where the addresses are in the decoded value. They are looked for from its end: one in an encoded word makes a name
+/// longer, never shorter. What stands before one that is not found is all its name.
+fn spans(found: &[Found<'_>], decoded: &str) -> Vec<Range<usize>> {
+    let mut end = decoded.len();
+    let backwards = found.iter().rev().map(|this| {
+        let start = decoded[..end].rfind(this.written);
+        let span = start.map_or(end..end, |start| start..start + this.written.len());
+        end = start.unwrap_or(0);
+        span
+    });
+    let mut spans: Vec<_> = backwards.collect();
+    spans.reverse();
+    spans
+}
+
+/// Without what stands around a name, and without backslashes.
+fn name(text: &str) -> String {
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || ">,;".contains(c));
+    let text = text.trim_end();
+    let text = text.strip_suffix('<').unwrap_or(text).trim_end();
+    let comment = text
+        .strip_prefix('(')
+        .and_then(|text| text.strip_suffix(')'));
+    let text = comment.unwrap_or(text).trim_matches('"').trim();
+    text.replace('\\', "")
 }
 
 /// The first address shown in a display name.
@@ -86,7 +226,11 @@ mod tests {
     use super::*;
 
     fn read(value: &str) -> Vec<(String, String)> {
-        mailboxes(value)
+        decoded(value, value)
+    }
+
+    fn decoded(unfolded: &str, decoded: &str) -> Vec<(String, String)> {
+        mailboxes(unfolded, decoded)
             .into_iter()
             .map(|m| (m.name, m.address))
             .collect()
@@ -105,20 +249,144 @@ mod tests {
                 pair("", "eva@example.org")
             ]
         );
-        assert_eq!(
-            read("\"Doe, Jo\" <jo@example.org>"),
-            [pair("Doe, Jo", "jo@example.org")]
-        );
-        assert_eq!(
-            read("Doe, Jo <jo@example.org>"),
-            [pair("Doe, Jo", "jo@example.org")]
-        );
+        for (value, name, address) in [
+            ("\"Doe, Jo\" <jo@example.org>", "Doe, Jo", "jo@example.org"),
+            ("Doe, Jo <jo@example.org>", "Doe, Jo", "jo@example.org"),
+            ("jo@example.org (Jo)", "Jo", "jo@example.org"),
+            ("Team: jo@example.org;", "Team:", "jo@example.org"),
+            ("Jo <jo@[192.0.2.1]>", "Jo", "jo@[192.0.2.1]"),
+            (
+                "Jo (home) < jo(x@a.example)@example.org >",
+                "Jo (home)",
+                "jo@example.org",
+            ),
+            (
+                "help@bank.example <x@example.net>",
+                "help@bank.example",
+                "x@example.net",
+            ),
+        ] {
+            assert_eq!(read(value), [pair(name, address)], "{value}");
+        }
+        for nobody in ["undisclosed-recipients:;", "", "Anna <>", "\"a@b.example\""] {
+            assert_eq!(read(nobody), [], "{nobody}");
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_or_a_comment_is_no_address() {
+        for (value, name, address) in [
+            (
+                "PayPal <\"<service@paypal.com>\"@evil.example>",
+                "PayPal",
+                "\"<service@paypal.com>\"@evil.example",
+            ),
+            (
+                "\"<service@paypal.com>\" <x@evil.example>",
+                "<service@paypal.com>",
+                "x@evil.example",
+            ),
+            (
+                "x@evil.example (<service@paypal.com>)",
+                "<service@paypal.com>",
+                "x@evil.example",
+            ),
+            (
+                "\"Pay\\\" <a@paypal.com>\" <x@evil.example>",
+                "Pay\" <a@paypal.com>",
+                "x@evil.example",
+            ),
+            ("\"Pay\\Pal\" <x@evil.example>", "PayPal", "x@evil.example"),
+            ("\"PayPal <x@evil.example>", "PayPal", "x@evil.example"),
+            ("(PayPal <x@evil.example>", "(PayPal", "x@evil.example"),
+        ] {
+            assert_eq!(read(value), [pair(name, address)], "{value}");
+        }
+    }
+
+    /// Some reader takes the one, some the other.
+    #[test]
+    fn two_addresses_in_one_entry_are_two() {
         assert_eq!(
             read("Bank <help@bank.example> <x@example.net>"),
-            [pair("Bank <help@bank.example>", "x@example.net")]
+            [
+                pair("Bank", "help@bank.example"),
+                pair("Bank <help@bank.example>", "x@example.net")
+            ]
         );
-        assert_eq!(read("undisclosed-recipients:;"), []);
-        assert_eq!(read(""), []);
+        let addresses = |value| {
+            read(value)
+                .into_iter()
+                .map(|(_, address)| address)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            addresses("<x@evil.example@paypal.com>"),
+            ["x@evil.example", "evil.example@paypal.com"]
+        );
+        assert_eq!(
+            addresses("<x@evil.example, y@paypal.com"),
+            ["x@evil.example", "y@paypal.com"]
+        );
+        assert_eq!(
+            addresses("<x@evil.example\".paypal.com>"),
+            ["x@evil.example"]
+        );
+    }
+
+    #[test]
+    fn encoded_words_are_names_and_no_structure() {
+        for (shown, name) in [
+            ("( Pay <x@evil.example>", "( Pay"),
+            ("\"<x@evil.example>", ""),
+            (
+                "Bank <help@bank.example> <x@evil.example>",
+                "Bank <help@bank.example>",
+            ),
+            (
+                "<x@evil.example> PayPal <x@evil.example>",
+                "<x@evil.example> PayPal",
+            ),
+        ] {
+            let mailboxes = decoded("=?utf-8?q?..?= <x@evil.example>", shown);
+            assert_eq!(mailboxes, [pair(name, "x@evil.example")], "{shown}");
+        }
+        assert_eq!(
+            decoded("=?utf-8?b?..?=", "Jo <jo@example.org>"),
+            [pair("Jo", "jo@example.org")]
+        );
+        assert_eq!(
+            decoded(
+                "=?utf-8?q?Jo?= <a=?utf-8?q?b?=@example.org>",
+                "Jo <ab@example.org>"
+            ),
+            [pair("Jo <ab@example.org>", "a=?utf-8?q?b?=@example.org")]
+        );
+    }
+
+    /// Every value of four such letters.
+    #[test]
+    fn no_value_is_too_odd_to_be_read() {
+        let letters = ["a", "@", "<", ">", "\"", "(", ")", ",", "\\", " ", "é", "["];
+        for number in 0..letters.len().pow(4) {
+            let letter = |place| letters[number / letters.len().pow(place) % letters.len()];
+            let value: String = (0..4).map(letter).collect();
+            for decoded in [value.as_str(), "", "é@a"] {
+                mailboxes(&value, decoded);
+            }
+        }
+    }
+
+    #[test]
+    fn long_values_cost_little() {
+        for text in ["<", "(", "\"\\", "@", "a@b,", "<a@b", "=?", "a@ ", " @b"] {
+            let value = text.repeat((1 << 16) / text.len());
+            mailboxes(&value, &value);
+            mailboxes(&value, "");
+        }
+        let long = format!("{}@example.org", "a".repeat(1 << 16));
+        assert!(read(&long)[0].1.len() <= MOST_OF_AN_ADDRESS);
+        assert!(read(&long)[0].1.ends_with("a@example.org"));
     }
 
     #[test]

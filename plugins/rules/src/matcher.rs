@@ -4,7 +4,7 @@ use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Deserializer};
 
 /// Octets of a text that are looked at: a header value can be as long as its sender likes.
-const MOST_TEXT: usize = 8 * 1024;
+pub const MOST_TEXT: usize = 8 * 1024;
 
 /// Octets of a compiled regular expression.
 const MOST_REGEX: usize = 256 * 1024;

@@ -3,8 +3,8 @@
 use lazaret_filter::prelude::*;
 use serde::Deserialize;
 
-use crate::action::{Edit, EditTable};
-use crate::condition::{Condition, ConditionTable};
+use crate::action::{Edit, EditTable, Edits};
+use crate::condition::{Condition, ConditionTable, Holds};
 use crate::facts::Facts;
 
 /// Octets of a rule's name.
@@ -48,7 +48,7 @@ impl Rule {
             .map(Edit::new)
             .collect::<Result<_, _>>()?;
         let rule = Self {
-            when: Condition::new(table.when)?,
+            when: Condition::new(table.when, Holds::Any)?,
             why: why(table.why, &table.name)?,
             name: name(table.name)?,
             score: table.score,
@@ -69,7 +69,7 @@ impl Rule {
     }
 
     /// Does what follows; points are also told to `reasons`.
-    pub fn follow(&self, reasons: &mut Vec<String>) -> Verdict {
+    pub fn follow(&self, edits: &mut Edits, reasons: &mut Vec<String>) -> Verdict {
         if let Some(points) = self.score {
             reasons.push(format!("{}={points:.1}", self.name));
             if let Err(error) = score::add(&self.name, points, &self.why) {
@@ -81,7 +81,7 @@ impl Rule {
             }
         }
         for edit in &self.edits {
-            if let Err(error) = edit.apply() {
+            if let Err(error) = edits.apply(edit) {
                 let field = edit.field();
                 log::warn(format!(
                     "rule {}: cannot edit {field} ({word}): grant `edit-headers:{field}`",

@@ -122,7 +122,8 @@ fn spares_the_true_owner_of_the_name() {
     assert_eq!(report.symbols(), [""; 0]);
 }
 
-/// A mailing list that writes the author's address into the name (as DMARC makes lists do).
+/// A mailing list that writes the author's address into the name (as DMARC makes lists do): below 5 points, where the
+/// policy flags.
 #[test]
 fn spares_a_mailing_list() {
     let message = mail(
@@ -133,7 +134,53 @@ fn spares_a_mailing_list() {
         "Subject:",
         "List-Id: <gardeners.lists.example>\nReply-To: jo.private@gmail.com\nSubject:",
     );
-    assert_eq!(judged(&message).symbols(), [""; 0]);
+    let report = judged(&message);
+    assert_eq!(
+        report.symbols(),
+        ["LIST_SHOWS_OTHER_ADDRESS", "SUBJECT_ACCOUNT_THREAT"]
+    );
+    assert_eq!(points(&report), 4.5);
+    let plain = message
+        .replace("jo@example.com via", "Jo Doe via")
+        .replace("how I restore your mailbox post", "how I prune roses");
+    assert_eq!(judged(&plain).symbols(), [""; 0]);
+}
+
+/// Anybody can write List-Id.
+#[test]
+fn catches_who_says_to_be_a_list() {
+    let symbols = |from: &str, subject: &str| {
+        let message = mail(from, subject).replace(
+            "Subject:",
+            "List-Id: <a>\nReply-To: chief.private@gmail.com\nSubject:",
+        );
+        judged(&message).symbols().join(" ")
+    };
+    assert_eq!(
+        symbols("chief@example.org <x81@cheap.example>", "Are you there?"),
+        "NAME_SHOWS_OTHER_ADDRESS REPLY_TO_FREE_MAIL"
+    );
+    assert_eq!(
+        symbols(
+            "PayPal via List <x@evil.example>",
+            "Your account has been limited"
+        ),
+        "BORROWED_NAME SUBJECT_ACCOUNT_THREAT"
+    );
+    assert_eq!(
+        symbols("Jo via List <x@evil.example>", "Earn money, risk-free"),
+        "SUBJECT_MONEY"
+    );
+}
+
+/// Programs show what stands in From, address or not: `C: From: Europa Park,(<service@shop.example>)`
+#[test]
+fn catches_an_address_that_is_only_shown() {
+    let report = judged(&mail("Europa Park,(<service@shop.example>)", "A present"));
+    assert_eq!(
+        report.symbols(),
+        ["NAME_SHOWS_OTHER_ADDRESS", "NO_ADDRESS_IN_FROM"]
+    );
 }
 
 /// People write about money, pills and accounts too.
@@ -155,6 +202,70 @@ fn spares_people_who_talk_about_such_things() {
         let report = judged(&mail("Jo Doe <jo@example.com>", subject));
         assert_eq!(report.symbols(), [""; 0], "{subject}");
     }
+}
+
+/// In a negation every author must fit, else a second one spares the first: `not = { from = .. }` and `every-from`.
+#[test]
+fn catches_a_second_author_who_would_spare_the_first() {
+    let config = r#"
+[[rule]]
+name = "OUTSIDE"
+score = 1
+when = { not = { from = { ends = "@example.org" } } }
+
+[[rule]]
+name = "OURS"
+score = -1
+when = { every-from = { ends = "@example.org" } }
+
+[[rule]]
+name = "ANY_OF_OURS"
+score = 1
+when = { not = { not = { from = { ends = "@example.org" } } } }
+"#;
+    let symbols = |from: &str| {
+        let report = transaction(&mail(from, "x")).run::<Rules>(config);
+        report.symbols().join(" ")
+    };
+    assert_eq!(symbols("Ceo <ceo@example.org>"), "OURS ANY_OF_OURS");
+    assert_eq!(
+        symbols("x@evil.example, ceo@example.org"),
+        "OUTSIDE ANY_OF_OURS"
+    );
+    assert_eq!(symbols("ceo@example.org <x@evil.example>"), "OUTSIDE");
+    assert_eq!(symbols("X <\"<ceo@example.org>\"@evil.example>"), "OUTSIDE");
+    assert_eq!(symbols("nobody"), "OUTSIDE");
+    let padded = format!("{}x@evil.example", "ceo@example.org, ".repeat(5000));
+    assert_eq!(symbols(&padded), "OUTSIDE");
+}
+
+#[test]
+fn catches_an_address_in_quotes_as_what_it_is() {
+    let report = judged(&mail("PayPal <\"<service@paypal.com>\"@evil.example>", "x"));
+    assert_eq!(report.symbols(), ["BORROWED_NAME"]);
+    let report = judged(&mail("PayPal <x@evil.example>, <service@paypal.com>", "x"));
+    assert_eq!(report.symbols(), ["BORROWED_NAME"]);
+    let long = format!("PayPal {} <x@evil.example>", "y".repeat(70_000));
+    let report = judged(&mail(&long, "x"));
+    assert_eq!(report.symbols(), ["BORROWED_NAME", "NO_ADDRESS_IN_FROM"]);
+}
+
+/// As much as the host takes: nothing is compared with everything.
+#[test]
+fn many_recipients_and_long_fields_cost_little() {
+    let subject = "İ".repeat(500_000);
+    let many = |name: &str| format!("{name}: {}\n", "<a@b.example>, ".repeat(20_000));
+    let message = format!(
+        "{}{}{}\nx\n",
+        many("From"),
+        many("Reply-To"),
+        format!("Subject: {subject}\n").repeat(20)
+    );
+    let transaction = (0..1000).fold(transaction(&message), |it, n| {
+        it.to(&format!("{n}@example.org"))
+    });
+    let report = transaction.run::<Rules>(&shipped());
+    assert!(report.symbols().contains(&"REPEATED_FIELD"));
 }
 
 /// A name that holds a company's as a part of another word, and a reply to one's own other domain.
@@ -233,6 +344,46 @@ fn replies_end_the_rules() {
 fn a_prefix_is_put_once() {
     let report = transaction(&mail("a@b.example", "[outside] x")).run::<Rules>(EVERY_KIND);
     assert!(report.message().contains("Subject: [outside] x\r\n"));
+}
+
+/// Edits of one message follow each other: the header section is shown without own edits.
+#[test]
+fn edits_of_one_field_all_remain() {
+    let tags = r#"
+[[rule]]
+name = "OUTSIDE"
+when = { exists = "From" }
+edit = [{ prefix = "Subject", value = "[outside] " }, { replace = "X-Class", value = "1" }]
+
+[[rule]]
+name = "SPAM"
+when = { exists = "From" }
+edit = [{ prefix = "subject", value = "[spam] " }, { replace = "X-Class", value = "2" }, { prefix = "X-Class", value = "3 " }]
+"#;
+    let edited = |message: &str| transaction(message).run::<Rules>(tags).message();
+    let section = |message: &str| edited(message).replace("\r\n", "\n");
+    assert_eq!(
+        section("From: a@b.example\nSubject: hi\n\nx\n"),
+        "X-Class: 3 2\nFrom: a@b.example\nSubject: [spam] [outside] hi\n\nx\n"
+    );
+    assert_eq!(
+        section("From: a@b.example\nX-Class: 7\n\nx\n"),
+        "Subject: [spam] [outside]\nFrom: a@b.example\nX-Class: 3 2\n\nx\n"
+    );
+    assert_eq!(
+        section("From: a@b.example\nX-Class: 7\nSubject: hi\nSubject: hello\n\nx\n"),
+        "From: a@b.example\nX-Class: 3 2\nSubject: [spam] [outside] hi\nSubject: [spam] [outside] hello\n\nx\n"
+    );
+}
+
+#[test]
+fn of_many_subjects_both_ends_are_prefixed() {
+    let many = "Subject: x\n".repeat(300);
+    let report = transaction(&format!("From: a@b.example\n{many}\nx\n")).run::<Rules>(EVERY_KIND);
+    let message = report.message();
+    assert_eq!(message.matches("[outside] x").count(), 16);
+    assert!(message.contains("[outside] x\r\n\r\n"), "{message}");
+    assert_eq!(report.log(), [""; 0]);
 }
 
 #[test]

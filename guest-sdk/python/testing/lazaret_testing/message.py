@@ -49,7 +49,7 @@ class Message:
 
     def leaves(self) -> List["Leaf"]:
         """The MIME tree, each part after the one that holds it."""
-        return list(_walk(email.message_from_bytes(self.octets), None, 0))
+        return list(_walk(_parsed(self.octets), None, 0))
 
     def leaf(self, index: int) -> "Leaf":
         """One part of it; `invalid` when there is none."""
@@ -57,6 +57,25 @@ class Message:
         if index >= len(leaves):
             raise Err(Error.INVALID)
         return leaves[index]
+
+
+class _Entity(Tree):
+    """Read without a look into what is enclosed in it: all octets of a message/rfc822 part are its own, as with the host."""
+
+    def kind(self) -> str:
+        return super().get_content_type()
+
+    def get_content_type(self) -> str:
+        return "application/octet-stream" if self.kind().startswith("message/") else self.kind()
+
+    def below(self, octets: bytes) -> List["_Entity"]:
+        if self.is_multipart():
+            return self.get_payload()
+        return [_parsed(octets)] if self.kind() in ("message/rfc822", "message/global") else []
+
+
+def _parsed(octets: bytes) -> _Entity:
+    return email.message_from_bytes(octets, _class=_Entity)
 
 
 @dataclass
@@ -89,14 +108,14 @@ def _decoded(text: str) -> str:
         return text
 
 
-def _walk(tree: Tree, parent: Optional[int], index: int) -> Iterator[Leaf]:
+def _walk(tree: _Entity, parent: Optional[int], index: int) -> Iterator[Leaf]:
     from wit_world.imports.parts import Part
 
     octets = b"" if tree.is_multipart() else bytes(tree.get_payload(decode=True) or b"")
     part = Part(
         index=index,
         parent=parent,
-        content_type=tree.get_content_type(),
+        content_type=tree.kind(),
         name=_decoded(name) if (name := tree.get_filename()) else None,
         attachment=tree.get_content_disposition() == "attachment",
         size=len(octets),
@@ -104,7 +123,7 @@ def _walk(tree: Tree, parent: Optional[int], index: int) -> Iterator[Leaf]:
     )
     yield Leaf(part, octets, tree.get_content_charset() or "utf-8")
     following = index + 1
-    for below in tree.get_payload() if tree.is_multipart() else []:
+    for below in tree.below(octets):
         for leaf in _walk(below, index, following):
             yield leaf
             following = leaf.part.index + 1

@@ -185,6 +185,11 @@ pub mod score {
             if !is_word(symbol) || !points.is_finite() || !is_reason {
                 return Err(Error::Invalid);
             }
+            let given: f64 = world.scores.iter().map(|score| score.points).sum();
+            let (least, most) = world.facts.score_scope;
+            if !(least..=most).contains(&(given + points)) {
+                return Err(Error::NotGranted);
+            }
             world.scores.push(Score {
                 symbol: symbol.to_owned(),
                 points,

@@ -24,7 +24,7 @@ pub fn parts(message: &[u8]) -> Vec<Leaf> {
 fn walk(message: &Message, id: u32, parent: Option<u32>, leaves: &mut Vec<Leaf>) {
     let Some(part) = message.part(id) else { return };
     let index = leaves.len() as u32;
-    leaves.push(leaf(message, id, part, index, parent));
+    leaves.push(leaf(part, index, parent));
     match &part.body {
         PartType::Multipart(children) => {
             for &child in children {
@@ -36,7 +36,7 @@ fn walk(message: &Message, id: u32, parent: Option<u32>, leaves: &mut Vec<Leaf>)
     }
 }
 
-fn leaf(message: &Message, id: u32, part: &MessagePart, index: u32, parent: Option<u32>) -> Leaf {
+fn leaf(part: &MessagePart, index: u32, parent: Option<u32>) -> Leaf {
     let octets = match part.body {
         PartType::Multipart(_) => Vec::new(),
         _ => part.contents().to_vec(),
@@ -47,7 +47,9 @@ fn leaf(message: &Message, id: u32, part: &MessagePart, index: u32, parent: Opti
             parent,
             content_type: content_type(part),
             name: part.attachment_name().map(str::to_owned),
-            attachment: message.attachments.contains(&id),
+            attachment: part
+                .content_disposition()
+                .is_some_and(|disposition| disposition.is_attachment()),
             size: octets.len() as u32,
             sha256: hex(&Sha256::digest(&octets)),
         },

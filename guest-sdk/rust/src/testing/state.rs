@@ -50,6 +50,8 @@ pub struct Facts {
     pub parts_fault: Option<Error>,
     pub denied: Vec<String>,
     pub edit_scope: Vec<String>,
+    /// least and most points together
+    pub score_scope: (f64, f64),
     pub notes: Vec<Note>,
     pub earlier: Vec<Entry>,
     pub outside: Outside,
@@ -72,6 +74,7 @@ impl Facts {
             parts_fault: None,
             denied: Vec::new(),
             edit_scope: Vec::new(),
+            score_scope: (f64::NEG_INFINITY, f64::INFINITY),
             notes: Vec::new(),
             earlier: Vec::new(),
             outside: Outside::default(),

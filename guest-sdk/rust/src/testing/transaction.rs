@@ -128,6 +128,13 @@ impl Transaction {
         self
     }
 
+    /// Bounds of what the filter may give in all, as in `score:-10..20`; if not said, there are none.
+    #[must_use]
+    pub fn grant_score(mut self, least: f64, most: f64) -> Self {
+        self.facts.score_scope = (least, most);
+        self
+    }
+
     /// A transaction note left by another filter.
     #[must_use]
     pub fn note(mut self, filter: &str, key: &str, value: &str) -> Self {
