@@ -192,7 +192,7 @@ typedef struct lazaret_parts_part_t {
   // lower case, e.g. "text/html"; "text/plain" where the message says nothing
   lazaret_string_t   content_type;
   // file name of Content-Disposition, else the name of Content-Type, decoded, of several the first that has an
-  // extension; may hold anything but controls
+  // extension, else that of a uuencoded body; may hold anything but controls
   lazaret_option_string_t   name;
   // Content-Disposition says so
   bool   attachment;

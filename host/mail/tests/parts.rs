@@ -317,6 +317,9 @@ fn transfer_encodings_that_programs_know_are_decoded() {
         assert_eq!(data(encoding, body), "hello", "{encoding}");
     }
     assert_eq!(data("utf-8", "hello"), "hello");
+    let inside =
+        "Content-Transfer-Encoding: uuencode\r\n\r\nbegin 644 in voice.hta\r\n`\r\nend\r\n";
+    assert_eq!(tree(inside), ["0 - text/plain in voice.hta inline 0"]);
     for fields in [
         "Content-Type: application/pdf\r\nContent-Transfer-Encoding: x-yencode",
         "Content-Type: text/plain; name=a.txt\r\nContent-Transfer-Encoding: x-yencode",

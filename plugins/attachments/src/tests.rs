@@ -191,6 +191,17 @@ fn catches_a_program_by_the_name_inside() {
     );
 }
 
+#[test]
+fn reads_the_start_of_a_long_list() {
+    let plain: Vec<String> = (0..20_000).map(|n| format!("{n:05}.txt")).collect();
+    let mut names: Vec<&str> = plain.iter().map(String::as_str).collect();
+    let report = judged("a.zip", &archive(&names, false));
+    assert_eq!(report.symbols(), ["ATTACHED_UNLISTED"]);
+    names[0] = "a.exe";
+    let why = "\"a.exe\" in \"a.zip\" is a program";
+    refused(&judged("a.zip", &archive(&names, false)), why);
+}
+
 /// A second directory with many names does not make the one script of the first a source.
 #[test]
 fn catches_a_script_beside_a_decoy() {

@@ -19,13 +19,21 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
+    /// The name that the encoded octets themselves say.
+    pub(super) fn name_inside(self, octets: &[u8]) -> Option<&[u8]> {
+        let (name, _) = Some(octets)
+            .filter(|_| self == Encoding::Uuencode)
+            .and_then(uuencoded)?;
+        Some(name)
+    }
+
     pub(super) fn decode(self, octets: Bytes) -> Bytes {
         match self {
             Encoding::Identity | Encoding::Unknown => octets,
             Encoding::Base64 => base64(&octets).into(),
             Encoding::QuotedPrintable => quoted_printable(&octets).into(),
             Encoding::Uuencode => match uuencoded(&octets) {
-                Some(lines) => uudecode(lines).into(),
+                Some((_, lines)) => uudecode(lines).into(),
                 None => octets,
             },
         }
@@ -73,12 +81,15 @@ pub(super) fn unescape(mark: u8, mut rest: &[u8], decoded: &mut Vec<u8>) {
     decoded.extend_from_slice(rest);
 }
 
-/// The lines behind `begin 644 name` (POSIX uuencode).
-fn uuencoded(octets: &[u8]) -> Option<&[u8]> {
-    let begins = |at: usize| at == 0 || octets[at - 1] == b'\n';
-    let begin = memmem::find_iter(octets, b"begin ").find(|at| begins(*at))?;
-    let line = memchr::memchr(b'\n', &octets[begin..])?;
-    Some(&octets[begin + line + 1..])
+/// The name and the lines behind `begin 644 name` (POSIX uuencode).
+fn uuencoded(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    const BEGIN: &[u8] = b"begin ";
+    let starts = memmem::find_iter(octets, BEGIN).filter(|at| *at == 0 || octets[at - 1] == b'\n');
+    let mut behind = starts.map(|at| &octets[at + BEGIN.len()..]);
+    let begun = behind.find(|rest| rest.first().is_some_and(u8::is_ascii_digit))?;
+    let (line, lines) = begun.split_at(memchr::memchr(b'\n', begun)? + 1);
+    let name = memchr::memchr(b' ', line).map_or(&b""[..], |blank| &line[blank..]);
+    Some((name.trim_ascii(), lines))
 }
 
 fn uudecode(lines: &[u8]) -> Vec<u8> {
@@ -125,7 +136,7 @@ mod tests {
             (Encoding::Unknown, b"=3D", b"=3D"),
             (
                 Encoding::Uuencode,
-                b"hi\r\nbegin 644 a.txt\r\n%:&5L;&\\\r\n`\r\nend\r\n!!!!",
+                b"begin here:\r\nbegin 644 a.txt\r\n%:&5L;&\\\r\n`\r\nend\r\n!!!!",
                 b"hello",
             ),
             (

@@ -102,6 +102,15 @@ impl Head {
             && extension(self) == extension(other)
     }
 
+    /// A part without a name has that of the uuencoded file in it.
+    pub(super) fn name_from(&mut self, body: &[u8]) {
+        if self.name.is_none() {
+            let inside = self.encoding.name_inside(body).map(String::from_utf8_lossy);
+            let inside = inside.map(|name| without_controls(&name));
+            self.name = inside.filter(|name| !name.is_empty());
+        }
+    }
+
     pub(super) fn is_multipart(&self) -> bool {
         is_multipart(&self.content_type)
     }

@@ -51,7 +51,7 @@ pub struct PartInfo {
     /// lower case, e.g. "text/html"
     pub content_type: String,
     /// file name of Content-Disposition, else name of Content-Type, decoded, without controls; of several the first that
-    /// has an extension
+    /// has an extension, else that of a uuencoded body
     pub name: Option<String>,
     /// Content-Disposition says so
     pub attachment: bool,

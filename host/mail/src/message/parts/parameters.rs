@@ -57,7 +57,11 @@ impl Structured {
 
     fn readings(&self, name: &str) -> impl Iterator<Item = Reading> {
         let groups = self.views.iter().flat_map(move |view| groups(view, name));
-        groups.flat_map(|group| [0, 1].map(|which| Reading::join(&group, which)))
+        groups.flat_map(|group| {
+            let same = group.iter().all(|p| p.values[0] == p.values[1]);
+            let values = if same { 0..1 } else { 0..2 };
+            values.map(move |which| Reading::join(&group, which))
+        })
     }
 }
 

@@ -42,7 +42,7 @@ struct Place {
 
 impl Walk {
     /// Recursion is bounded by [`DEPTH_LIMIT`].
-    fn entity(&mut self, place: Place, head: Head, body: Bytes) -> Result<(), PartsFault> {
+    fn entity(&mut self, place: Place, mut head: Head, body: Bytes) -> Result<(), PartsFault> {
         if place.depth > DEPTH_LIMIT {
             return Err(PartsFault::TooDeep);
         }
@@ -54,6 +54,7 @@ impl Walk {
                 .into_iter()
                 .try_for_each(|body| self.inner(here, inside, body));
         }
+        head.name_from(&body);
         let data = head.encoding.decode(body);
         if head.is_multipart() && looks_divided(&data) {
             return Err(PartsFault::Boundary);
