@@ -32,7 +32,7 @@ pub(in crate::message) fn mime_fields(fields: &[Field]) -> impl Iterator<Item = 
 }
 
 /// What a part's header says of it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Head {
     pub(super) content_type: String,
     pub(super) name: Option<String>,
@@ -152,16 +152,19 @@ fn essence(head: &[u8]) -> Option<String> {
 /// The first of all names that has an extension, else the first. Names of which one might be a program and another not
 /// are told by none.
 fn name(readings: &[String]) -> Result<Option<String>, PartsFault> {
-    let names = readings.iter().map(|name| without_controls(name));
-    let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
-    let extended = names.iter().find(|name| extension(name).is_some());
-    let told = extended.or(names.first());
-    let mut extensions = names.iter().filter_map(|name| extension(name));
-    let first = extensions.next();
-    if extensions.any(|other| Some(other) != first) {
-        return Err(PartsFault::Ambiguous);
+    let mut told: Option<(String, Option<String>)> = None;
+    for name in readings.iter().map(|name| without_controls(name)) {
+        let extension = extension(&name);
+        match &told {
+            Some((_, Some(first))) if extension.as_ref().is_some_and(|other| other != first) => {
+                return Err(PartsFault::Ambiguous);
+            }
+            Some((_, None)) if extension.is_some() => told = Some((name, extension)),
+            None if !name.is_empty() => told = Some((name, extension)),
+            _ => {}
+        }
     }
-    Ok(told.cloned())
+    Ok(told.map(|(name, _)| name))
 }
 
 fn without_controls(text: &str) -> String {
@@ -192,7 +195,8 @@ fn boundaries(kind: &Structured) -> Result<BTreeSet<Vec<u8>>, PartsFault> {
 
 /// The names that programs know, and what others write for no encoding.
 fn transfer_encoding(value: &[u8]) -> Encoding {
-    let value = String::from_utf8_lossy(&without_comments(value)).to_ascii_lowercase();
+    let bare = without_comments(value).to_ascii_lowercase();
+    let value = String::from_utf8_lossy(&bare);
     let mut words = value.split(|c: char| c.is_whitespace() || matches!(c, ';' | '(' | '"'));
     match words.find(|word| !word.is_empty()).unwrap_or_default() {
         "base64" => Encoding::Base64,

@@ -28,20 +28,20 @@ impl Structured {
     /// As it stands, without its comments, and with a quote at the end that is not closed.
     pub(super) fn read(value: &[u8]) -> Self {
         let line: Vec<u8> = value.iter().copied().filter(|c| !is_line_end(*c)).collect();
-        let bare = without_comments(&line);
         let (segments, unclosed) = segments(&line);
+        let mut head = self::head(segments[0]).to_vec();
         let mut views = vec![parameters(&segments)];
-        if bare != line {
-            views.push(parameters(&self::segments(&bare).0));
+        if memchr(b'(', &line).is_some() {
+            let bare = without_comments(&line);
+            let segments = self::segments(&bare).0;
+            head = self::head(segments[0]).to_vec();
+            views.push(parameters(&segments));
         }
         if unclosed {
             let closed = [&line[..], b"\""].concat();
             views.push(parameters(&self::segments(&closed).0));
         }
-        Self {
-            head: head(&bare).to_vec(),
-            views,
-        }
+        Self { head, views }
     }
 
     /// All readings of a parameter, the extended form (RFC 2231) first.
@@ -132,19 +132,14 @@ fn is_line_end(octet: u8) -> bool {
     matches!(octet, b'\r' | b'\n')
 }
 
-/// Before the first parameter, which need not stand behind a `;`.
-fn head(line: &[u8]) -> &[u8] {
-    let first = segments(line).0[0];
-    match memchr(b'=', first) {
-        Some(equals) => {
-            let name = last_word(&first[..equals]);
-            first[..equals].trim_ascii_end()[..]
-                .strip_suffix(name)
-                .unwrap_or_default()
-        }
-        None => first,
-    }
-    .trim_ascii()
+/// Of the first segment, what stands before a parameter, which need not be behind a `;`.
+fn head(segment: &[u8]) -> &[u8] {
+    let Some(equals) = memchr(b'=', segment) else {
+        return segment.trim_ascii();
+    };
+    let before = segment[..equals].trim_ascii_end();
+    let name = last_word(before);
+    before[..before.len() - name.len()].trim_ascii()
 }
 
 fn last_word(octets: &[u8]) -> &[u8] {
@@ -163,7 +158,7 @@ pub(super) fn without_comments(line: &[u8]) -> Vec<u8> {
             _ => Some(at),
         };
         match (octet, end) {
-            (b'(', Some(end)) if comments => bare.extend_from_slice(&b" "[..usize::from(end > at)]),
+            (b'(', Some(_)) if comments => bare.push(b' '),
             (_, Some(end)) => bare.extend_from_slice(&line[at..=end]),
             (_, None) => bare.push(*octet),
         }
