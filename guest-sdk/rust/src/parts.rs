@@ -8,7 +8,8 @@ use crate::host::parts as host;
 /// Every part, parents before their children.
 ///
 /// # Errors
-/// [`Error::Limit`] when the message exceeds the host's depth or part budget (judge it as unparsed),
+/// [`Error::Limit`] when the message exceeds the host's depth or part budget, or is built so that mail programs see
+/// different parts or names in it (judge it as unparsed),
 /// [`Error::NotNow`] before the message is complete, [`Error::NotGranted`].
 pub fn all() -> Result<Vec<Part>, Error> {
     host::all()

@@ -69,3 +69,20 @@ fn mime_parts(bencher: Bencher) {
         .with_inputs(message)
         .bench_values(|message| message.parts());
 }
+
+/// A text, a page and a picture, as most programs write them.
+fn mixed() -> Message {
+    let leaf = "--line\r\nContent-Type: image/png; name=\"picture of it.png\"\r\n\
+        Content-Disposition: attachment;\r\n filename=\"picture of it.png\"\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n";
+    let head = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"line\"\r\n\r\n";
+    let octets = [head, leaf, leaf, leaf, "--line--\r\n"].concat();
+    Message::parse(Content::Memory(octets.into()), HEADER_LIMIT).unwrap()
+}
+
+#[divan::bench]
+fn mime_tree(bencher: Bencher) {
+    bencher
+        .with_inputs(mixed)
+        .bench_values(|message| message.parts());
+}

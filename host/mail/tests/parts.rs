@@ -48,7 +48,7 @@ const PROPER: &str = concat!(
     "Content-Transfer-Encoding: quoted-printable\r\n\r\n<b>Gr=FC=DFe</b>\r\n",
     "--inner--\r\n",
     "--outer\r\n",
-    "Content-Type: application/pdf; name=\"x.pdf\"\r\n",
+    "Content-Type: application/pdf; name=\"x.exe\"\r\n",
     "Content-Disposition: attachment; filename*0*=utf-8''r%C3%A4t; filename*1=sel.pdf.exe\r\n",
     "Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n",
     "--outer\r\n",
@@ -153,6 +153,186 @@ fn an_outer_boundary_ends_inner_parts() {
     );
 }
 
+/// A boundary is read as mail programs read it: a decoy in the preamble is none.
+#[test]
+fn a_boundary_is_what_stands_in_the_body() {
+    for (parameter, boundary) in [
+        ("boundary=\"=?us-ascii?Q?x?=\"", "=?us-ascii?Q?x?="),
+        ("boundary=ab(c)d", "ab(c)d"),
+        ("boundary=ab (c) ", "ab"),
+        ("(c) boundary = (c) \"ab\" (c)", "ab"),
+        ("(never closed boundary=ab", "ab"),
+        ("boundary=\"a\\b\"", "ab"),
+        ("boundary=\"a\\b\"", "a\\b"),
+        ("boundary*=us-ascii''a%62", "ab"),
+        ("boundary*0=a; boundary*1=\"b\"", "ab"),
+        ("boundary=\"ab", "ab"),
+    ] {
+        let octets = format!(
+            "Content-Type: multipart/mixed; {parameter}\r\n\r\n--x\r\n\r\ndecoy\r\n--x--\r\n\
+             --{boundary}\r\nContent-Type: a/b; name=x.exe\r\n\r\nMZ\r\n--{boundary}--"
+        );
+        assert_eq!(
+            tree(octets),
+            ["0 - multipart/mixed - inline 0", "1 0 a/b x.exe inline 2"],
+            "{parameter}"
+        );
+    }
+    let no_semicolon = "Content-Type: multipart/mixed boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--";
+    assert_eq!(tree(no_semicolon).len(), 2);
+}
+
+#[test]
+fn two_boundaries_that_divide_are_a_fault() {
+    for parameters in [
+        "boundary=a; boundary=b",
+        "boundary=b; boundary*=us-ascii''a",
+        "(; boundary=b;) ; boundary=a",
+    ] {
+        let head = format!("Content-Type: multipart/mixed; {parameters}\r\n\r\n");
+        let one = format!("{head}--a\r\n\r\none\r\n--a--\r\n");
+        assert_eq!(tree(&one).len(), 2, "{parameters}");
+        let two = format!("{one}--b\r\n\r\ntwo\r\n--b--\r\n");
+        assert_eq!(fault(two), PartsFault::Ambiguous, "{parameters}");
+    }
+    let many: String = (0..9).map(|n| format!("; boundary=b{n}")).collect();
+    let many = format!("Content-Type: multipart/mixed{many}\r\n\r\nx");
+    assert_eq!(fault(many), PartsFault::Ambiguous);
+}
+
+#[test]
+fn a_multipart_that_another_boundary_divides_is_a_fault() {
+    for kind in ["multipart/mixed", "multipart/mixed; boundary=other"] {
+        let octets =
+            format!("Content-Type: {kind}\r\n\r\n--b\r\nContent-Type: a/b\r\n\r\nMZ\r\n--b--\r\n");
+        assert_eq!(fault(octets), PartsFault::Boundary, "{kind}");
+        let octets = format!("Content-Type: {kind}\r\n\r\nhello\r\n-- \r\nAnn\r\n");
+        assert_eq!(tree(octets), ["0 - multipart/mixed - inline 17"]);
+    }
+}
+
+/// The name that a part with these fields is told to have.
+fn name(fields: &str) -> Option<String> {
+    let parts = parts(format!("{fields}\r\n\r\nx")).unwrap();
+    parts.all().next().unwrap().name.clone()
+}
+
+#[test]
+fn names_read_as_mail_programs_show_them() {
+    for (value, shown) in [
+        ("filename=invoice(1).hta", "invoice(1).hta"),
+        ("filename=my invoice.hta", "my invoice.hta"),
+        ("filename=invoice.hta (for you)", "invoice.hta"),
+        ("; filename=\"invoice.hta\"", "invoice.hta"),
+        ("filename=\"invoice\".hta", "invoice.hta"),
+        ("filename*=utf-8''inv%oice%2Ehta", "inv%oice.hta"),
+        ("filename=\"inv=?utf-8?Q?oice=2Ehta?=\"", "invoice.hta"),
+        ("filename=\"=?utf-8?B?aW52!b2ljZS5odGE=?=\"", "invoice.hta"),
+        (
+            "filename=\"r?tsel.pdf\"; filename*=utf-8''r%C3%A4tsel.pdf",
+            "r\u{e4}tsel.pdf",
+        ),
+        (
+            "filename=invoice; filename*=utf-8''invoice.hta",
+            "invoice.hta",
+        ),
+        (
+            "filename*0=\"=?utf-8?Q?a\"; filename*1=\"=2Ehta?=\"",
+            "a.hta",
+        ),
+        (
+            "filename*=utf-8''a%0D%0AX%3A%20b%00%7F%C2%85.pdf",
+            "aX: b.pdf",
+        ),
+    ] {
+        let fields = format!("Content-Disposition: attachment; {value}");
+        assert_eq!(name(&fields).as_deref(), Some(shown), "{value}");
+    }
+    let type_only = "Content-Type: a/b; name=x.hta\r\nContent-Disposition: inline; filename=\"\"";
+    assert_eq!(name(type_only).as_deref(), Some("x.hta"));
+    assert_eq!(
+        name("Content-Disposition: attachment; filename=\"\"").as_deref(),
+        None
+    );
+}
+
+#[test]
+fn names_of_two_extensions_are_a_fault() {
+    for fields in [
+        "Content-Disposition: attachment; filename=\"invoice.pdf\"; filename*=utf-8''invoice.hta",
+        "Content-Disposition: attachment; filename*0=invoice.hta; filename*2=.pdf",
+        "Content-Disposition: attachment; filename=\"invoice.pdf\".hta",
+        "Content-Disposition: attachment; filename=\"invoice.pdf; filename=invoice.hta",
+        "Content-Disposition: attachment; filename=a.pdf; filename*=utf-8''b.h%E2%80%8Bta",
+        "Content-Disposition: attachment; filename=a.pdf; filename*=utf-8''b%EF%BC%8Ehta",
+        "Content-Type: a/b; name=\"invoice.js\"\r\nContent-Disposition: attachment; filename=\"invoice.pdf\"",
+    ] {
+        assert_eq!(
+            fault(format!("{fields}\r\n\r\nx")),
+            PartsFault::Ambiguous,
+            "{fields}"
+        );
+    }
+    let spelt =
+        "Content-Type: a/b; name=\"a.jpeg\"\r\nContent-Disposition: attachment; filename=\"b.JPG\"";
+    assert_eq!(name(spelt).as_deref(), Some("b.JPG"));
+}
+
+#[test]
+fn a_mime_field_that_is_there_twice_must_say_the_same() {
+    for fields in [
+        "Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=b",
+        "Content-Type: text/plain\r\nContent-Type: message/rfc822",
+        "Content-Disposition: attachment; filename=a.pdf\r\nContent-Disposition: inline; filename=a.exe",
+        "Content-Disposition: attachment\r\nContent-Disposition: inline; filename=a.exe",
+        "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64",
+        "Content-Type: text/plain\r\nContent-Type: text/plain\r\nContent-Type: text/plain",
+    ] {
+        assert_eq!(
+            fault(format!("{fields}\r\n\r\nx")),
+            PartsFault::Ambiguous,
+            "{fields}"
+        );
+    }
+    for fields in [
+        "Content-Type: text/plain\r\nContent-type: text/html; charset=utf-8",
+        "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: 8bit",
+        "Content-Disposition: inline; filename=a.pdf\r\nContent-Disposition: attachment; filename=b.pdf",
+    ] {
+        assert!(parts(format!("{fields}\r\n\r\nx")).is_ok(), "{fields}");
+    }
+}
+
+#[test]
+fn transfer_encodings_that_programs_know_are_decoded() {
+    let data = |encoding: &str, body: &str| {
+        let octets = format!("Content-Transfer-Encoding: {encoding}\r\n\r\n{body}");
+        parts(octets).unwrap().read(0, 0, 100).unwrap()
+    };
+    for encoding in ["base64", "(c) Base64", "\"base64\"", "base64;"] {
+        assert_eq!(data(encoding, "aGVsbG8="), "hello", "{encoding}");
+    }
+    for encoding in ["x-uuencode", "uuencode", "x-uue"] {
+        let body = "begin 644 a\r\n%:&5L;&\\\r\n`\r\nend\r\n";
+        assert_eq!(data(encoding, body), "hello", "{encoding}");
+    }
+    assert_eq!(data("utf-8", "hello"), "hello");
+    let inside =
+        "Content-Transfer-Encoding: uuencode\r\n\r\nbegin 644 in voice.hta\r\n`\r\nend\r\n";
+    assert_eq!(tree(inside), ["0 - text/plain in voice.hta inline 0"]);
+    for fields in [
+        "Content-Type: application/pdf\r\nContent-Transfer-Encoding: x-yencode",
+        "Content-Type: text/plain; name=a.txt\r\nContent-Transfer-Encoding: x-yencode",
+        "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: rot13",
+    ] {
+        assert_eq!(
+            fault(format!("{fields}\r\n\r\nx")),
+            PartsFault::Encoding,
+            "{fields}"
+        );
+    }
+}
+
 /// Faults are found in seconds even in an unoptimised build on a busy machine.
 fn fault(octets: impl AsRef<[u8]>) -> PartsFault {
     let started = Instant::now();
@@ -226,6 +406,13 @@ fn parameters_and_comments_without_end_are_a_fault() {
         "\"",
         "=?utf-8?q?a?=",
         "; a*9999999999*='",
+        "(\"",
+        "\"\\",
+        "\\\"",
+        "()",
+        "; name=a.b",
+        "; name*=''%41",
+        ";",
     ] {
         let field = filler.repeat(200_000 / filler.len());
         let octets = format!("Content-Type: text/plain{field}\r\n\r\nx");
@@ -279,7 +466,12 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
         Just("Content-Type: message/rfc822\r\n"),
         Just("Content-Type: text/plain; charset=utf-16; name*0*=utf-7''%41; name*1=(\r\n"),
         Just("Content-Disposition: attachment; filename=\"=?utf-8?b?QQ?=\r\n \\\"x\"\r\n"),
+        Just("Content-Type: multipart/mixed; boundary=\"=?us-ascii?Q?b?=\"; (c\r\n"),
+        Just("Content-Type: multipart/mixed (boundary=b) boundary*0*=''%62\r\n"),
+        Just("Content-Disposition: ; filename=a(1).b; filename*1*=%4; filename*=x'y'%zz\r\n"),
         Just("Content-Transfer-Encoding: base64\r\n"),
+        Just("Content-Transfer-Encoding: (c) x-uuencode\r\n"),
+        Just("begin 644 a\n%:&5L;&\\\n"),
         Just("Content-Transfer-Encoding: quoted-printable\r\n"),
         Just("--b\r\n"),
         Just("--b--\r\n"),
@@ -303,9 +495,22 @@ proptest! {
                 prop_assert!(part.parent.is_none_or(|parent| parent < part.index));
                 let data = parts.read(part.index, 0, usize::MAX).unwrap();
                 prop_assert_eq!(data.len() as u32, part.size);
+                let name = part.name.as_deref().unwrap_or("none");
+                prop_assert!(!name.is_empty() && !name.contains(char::is_control));
                 let _ = parts.text(part.index);
             }
         }
+    }
+
+    /// Whatever stands in a value again and again, 4 KiB of it in each part are read in good time.
+    #[test]
+    fn any_repeated_value_is_cheap(piece in "[;=*'\"\\\\()a%0 ]{1,12}") {
+        let value = piece.repeat(3_900 / piece.len());
+        let part = format!("--b\r\nContent-Type: a/b;name={value}\r\n\r\nx\r\n");
+        let head = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+        let started = Instant::now();
+        let _ = parts(format!("{head}{}", part.repeat(4)));
+        prop_assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
 
     #[test]

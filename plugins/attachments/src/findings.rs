@@ -2,6 +2,7 @@
 
 use lazaret_filter::prelude::*;
 
+use crate::names::Nature;
 use crate::settings::{Answer, Answers, Word};
 
 /// Octets of the note `reasons`.
@@ -18,7 +19,7 @@ pub enum Finding {
     Macros,
     /// sealed: nobody but the reader can look into it
     Encrypted,
-    /// an archive whose names cannot be listed
+    /// an archive or a message whose names cannot be listed
     Unlisted,
     /// the content is not what the name says
     Mismatch,
@@ -53,6 +54,21 @@ impl Findings {
         if self.0.iter().all(|(known, _)| *known != finding) {
             self.0.push((finding, why.into()));
         }
+    }
+
+    /// Adds what a name is; `shown` stands for it.
+    pub fn name(&mut self, nature: Nature, shown: &str) {
+        let (finding, what) = match nature {
+            Nature::Masked => (Finding::Program, "is a program that looks like a document"),
+            Nature::Reversed => (
+                Finding::Disguise,
+                "has a name written in the wrong direction",
+            ),
+            Nature::Program | Nature::Source => (Finding::Program, "is a program"),
+            Nature::Macros => (Finding::Macros, "has macros"),
+            Nature::Plain => return,
+        };
+        self.add(finding, format!("{shown} {what}"));
     }
 
     /// Reject goes before defer.

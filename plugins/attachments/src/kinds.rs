@@ -9,8 +9,10 @@ pub enum Kind {
     Zip,
     /// the compound file of old Office, of installers and of encrypted new Office
     Compound,
-    /// names inside are compressed or sealed
+    /// names inside are compressed, sealed, or of a kind that is not read here
     OtherArchive,
+    /// one file, compressed
+    Packed,
     Image,
     Pdf,
     Html,
@@ -24,7 +26,7 @@ pub const HEAD: u32 = 4096;
 /// Where an ISO 9660 image says that it is one.
 pub const ISO_MARK: (u32, &[u8]) = (0x8001, b"CD001");
 
-const MAGIC: [(&[u8], Kind); 23] = [
+const MAGIC: [(&[u8], Kind); 29] = [
     (b"\x7fELF", Kind::Program("a Linux program")),
     (b"\xfe\xed\xfa\xce", Kind::Program("a macOS program")),
     (b"\xfe\xed\xfa\xcf", Kind::Program("a macOS program")),
@@ -46,7 +48,13 @@ const MAGIC: [(&[u8], Kind); 23] = [
     (b"PK\x05\x06", Kind::Zip),
     (b"Rar!\x1a\x07", Kind::OtherArchive),
     (b"7z\xbc\xaf\x27\x1c", Kind::OtherArchive),
-    (b"\x1f\x8b\x08", Kind::OtherArchive),
+    (b"\x1f\x8b", Kind::Packed),
+    (b"\x1f\x9d", Kind::Packed),
+    (b"\x1f\xa0", Kind::Packed),
+    (b"\xfd7zXZ\0", Kind::Packed),
+    (b"\x28\xb5\x2f\xfd", Kind::Packed),
+    (b"\x04\x22\x4d\x18", Kind::Packed),
+    (b"LZIP\x01", Kind::Packed),
     (b"MSCF\0\0\0\0", Kind::OtherArchive),
     (b"\x89PNG\r\n\x1a\n", Kind::Image),
     (b"\xff\xd8\xff", Kind::Image),
@@ -54,6 +62,13 @@ const MAGIC: [(&[u8], Kind); 23] = [
     (b"%PDF-", Kind::Pdf),
     (b"{\\rtf", Kind::Rtf),
     (b"BM\0\0\0\0", Kind::Image),
+];
+
+/// What stands behind the start tells these: LZH, ACE and tar.
+const LATER: [(usize, &[u8], Kind); 3] = [
+    (2, b"-lh", Kind::OtherArchive),
+    (7, b"**ACE**", Kind::OtherArchive),
+    (257, b"ustar", Kind::OtherArchive),
 ];
 
 /// The kind of a file that begins with `head`.
@@ -64,9 +79,21 @@ pub fn kind(head: &[u8]) -> Kind {
     let known = MAGIC.iter().find(|(magic, _)| head.starts_with(magic));
     match known {
         Some((_, kind)) => *kind,
+        None if is_bzip2(head) => Kind::Packed,
         None if is_html(head) => Kind::Html,
-        None => Kind::Unknown,
+        None => by_later(head),
     }
+}
+
+fn by_later(head: &[u8]) -> Kind {
+    let is = |at: usize, mark: &[u8]| head.get(at..at + mark.len()) == Some(mark);
+    let known = LATER.iter().find(|(at, mark, _)| is(*at, mark));
+    known.map_or(Kind::Unknown, |(_, _, kind)| *kind)
+}
+
+/// Three letters, a size, and the digits of pi before the first block.
+fn is_bzip2(head: &[u8]) -> bool {
+    head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY")
 }
 
 /// Two letters are not enough: text may begin with them. A program's header points to its real header.
@@ -87,10 +114,12 @@ fn is_windows_program(head: &[u8]) -> bool {
 }
 
 fn is_html(head: &[u8]) -> bool {
-    let text = head
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(head)
-        .trim_ascii_start();
+    let marks = [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"];
+    let mark = marks.iter().find(|mark| head.starts_with(mark));
+    // Without NULs UTF-16 reads like ASCII.
+    let text = head.iter().skip(mark.map_or(0, |mark| mark.len()));
+    let text: Vec<u8> = text.copied().filter(|b| *b != 0).collect();
+    let text = text.trim_ascii_start();
     let starts = |word: &[u8]| {
         text.get(..word.len())
             .is_some_and(|t| t.eq_ignore_ascii_case(word))
@@ -105,7 +134,7 @@ pub fn contradicts(extension: &str, kind: Kind) -> bool {
         "pdf" => &[Kind::Pdf],
         "png" | "jpg" | "jpeg" | "gif" | "webp" | "bmp" => &[Kind::Image],
         "docx" | "xlsx" | "pptx" => &[Kind::Zip, Kind::Compound],
-        "zip" => &[Kind::Zip, Kind::OtherArchive],
+        "zip" => &[Kind::Zip, Kind::OtherArchive, Kind::Packed],
         "txt" | "csv" => &[Kind::Html],
         _ => return false,
     };
@@ -139,12 +168,36 @@ mod tests {
     }
 
     #[test]
+    fn knows_archives() {
+        let tar = [&[0; 257][..], b"ustar\0"].concat();
+        for (head, known) in [
+            (&tar[..], Kind::OtherArchive),
+            (b"\x20\x30-lh5-", Kind::OtherArchive),
+            (b"\x1f\x8b\x08\0", Kind::Packed),
+            (b"\xfd7zXZ\0", Kind::Packed),
+            (b"BZh91AY&SY", Kind::Packed),
+            (b"BZh is how it begins", Kind::Unknown),
+        ] {
+            assert_eq!(kind(head), known, "{head:?}");
+        }
+    }
+
+    #[test]
     fn text_that_begins_like_a_program_is_text() {
         let text =
             b"MZ is how each program of DOS begins, after Mark Zbikowski, who wrote ....".repeat(3);
         assert_eq!(kind(&text), Kind::Unknown);
         assert_eq!(kind(b"MZ"), Kind::Unknown);
         assert_eq!(kind(b""), Kind::Unknown);
+    }
+
+    #[test]
+    fn knows_pages_in_utf_16() {
+        let page: Vec<u8> = "\u{feff}\n<HTML>"
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        assert_eq!(kind(&page), Kind::Html);
     }
 
     #[test]

@@ -2,12 +2,15 @@
 //!
 //! Nothing is decompressed: of an archive it reads the list of names.
 
+mod archive;
 mod findings;
 mod html;
 mod kinds;
 mod names;
+mod packed;
 mod part;
 mod settings;
+mod text;
 mod zip;
 
 use lazaret_filter::prelude::*;
@@ -36,9 +39,7 @@ impl Filter for Attachments {
             Ok(parts) => parts
                 .iter()
                 .for_each(|part| part::look(part, extensions, &mut findings)),
-            Err(Error::Limit) => {
-                findings.add(Finding::Unparsed, "it has too many parts, or too deep")
-            }
+            Err(Error::Limit) => findings.add(Finding::Unparsed, "its parts cannot be told apart"),
             Err(error) => return unreadable(error),
         }
         answer(&findings, answers)

@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 /// Windows, and the desktops of others, run these when they are opened, or mount them and show what can be run.
-const PROGRAMS: &str = "ace app application appx bat cab chm cmd com cpl diagcab dll dmg exe gadget hta htc img inf ins \
-    iso isp jar job js jse ksh lnk mde msc msi msix msp mst ocx pif ps1 ps1xml ps2 psc1 psd1 psm1 pyw reg scf scr sct \
-    search-ms settingcontent-ms shb shs sys url vb vbe vbs vhd vhdx wll workflow ws wsc wsf wsh xbap xll";
+const PROGRAMS: &str = "ace app appcontent-ms application appref-ms appx bat cab chm cmd com cpl desktop diagcab dll dmg exe \
+    gadget hlp hta htc img inf ins iqy iso isp jar jnlp job js jse ksh library-ms lnk mde mht mhtml msc msh \
+    msh1 msh2 mshxml msi msix msp mst msu ocx one oqy pif ps1 ps1xml ps2 ps2xml psc1 psc2 psd1 psm1 pyw pyz \
+    pyzw rdp reg rqy scf scr sct search-ms searchconnector-ms settingcontent-ms shb shs slk sys url vb vbe \
+    vbs vhd vhdx website wll workflow ws wsb wsc wsf wsh xbap xll";
 
 /// Part of many an honest archive of sources; only an archive of few files is judged by them.
 const SOURCES: &str = "app bat cmd com dll inf js job ksh reg sys url vb workflow";
@@ -21,6 +23,16 @@ const BAITS: &str = "pdf doc docx xls xlsx ppt pptx odt ods rtf txt csv jpg jpeg
 
 /// Files in an archive up to which its sources are taken for programs.
 pub const FEW: usize = 5;
+
+/// Archives; those of programs are above.
+const ARCHIVES: &str = "7z alz arc arj cpio deb egg lha lzh r00 rar rpm tar taz tb2 tbz tbz2 tgz tlz txz tzst uu uue \
+    wim xar xxe zip zipx zoo";
+
+/// One compressed file, called what stands before.
+const PACKED: &str = "br bz bz2 gz gzip lz lz4 lzma lzo xz z zst";
+
+/// Messages in a file.
+const MESSAGES: [&str; 3] = ["eml", "emlx", "msg"];
 
 /// Octets of a name that is told to the sender; two of them and some words fit into a reason for points.
 const LONGEST_SHOWN: usize = 60;
@@ -67,12 +79,7 @@ impl Extensions {
         }
         match runs {
             _ if name.contains(['\u{202d}', '\u{202e}']) => Nature::Reversed,
-            true if SOURCES
-                .split_ascii_whitespace()
-                .any(|source| source == last) =>
-            {
-                Nature::Source
-            }
+            true if is_of(SOURCES, last) => Nature::Source,
             true => Nature::Program,
             false if has_one && MACROS.contains(&last) => Nature::Macros,
             false => Nature::Plain,
@@ -89,6 +96,38 @@ pub fn extension(name: &str) -> String {
         .unwrap_or_default()
 }
 
+/// As a desktop sees it, without the last extension, in lower case.
+pub fn without_extension(name: &str) -> String {
+    let clean = cleaned(name);
+    let start = clean.rsplit_once('.').map(|(start, _)| start.to_owned());
+    start.unwrap_or(clean)
+}
+
+/// Does a file of this extension hold others?
+pub fn is_archive(extension: &str) -> bool {
+    is_packed(extension) || is_of(ARCHIVES, extension)
+}
+
+/// Is a file of this extension one other, compressed?
+pub fn is_packed(extension: &str) -> bool {
+    is_of(PACKED, extension)
+}
+
+pub fn is_message(extension: &str) -> bool {
+    MESSAGES.contains(&extension)
+}
+
+/// What is inside cannot be told from the name alone: `a.zip`, `a.tar.gz`, `a.eml`, but not `a.txt.gz`.
+pub fn is_closed(name: &str) -> bool {
+    let extension = extension(name);
+    let inner = || self::extension(&without_extension(name));
+    if is_packed(&extension) {
+        inner().is_empty() || is_archive(&inner())
+    } else {
+        is_archive(&extension) || is_message(&extension)
+    }
+}
+
 /// For a reply: printable, short, and only if it is plain.
 pub fn shown(name: &str) -> String {
     let plain = name.bytes().all(|b| (b' '..=b'~').contains(&b)) && name.len() <= LONGEST_SHOWN;
@@ -100,7 +139,11 @@ pub fn shown(name: &str) -> String {
 }
 
 fn is_bait(extension: &str) -> bool {
-    BAITS.split_ascii_whitespace().any(|bait| bait == extension)
+    is_of(BAITS, extension)
+}
+
+fn is_of(words: &str, extension: &str) -> bool {
+    words.split_ascii_whitespace().any(|word| word == extension)
 }
 
 /// As a desktop takes it: without folders, alternate streams, unseen characters and what Windows drops at the end.
@@ -145,6 +188,13 @@ mod tests {
             ("annex\u{202e}fdp.exe", Nature::Reversed),
             ("setup.exe", Nature::Program),
             ("setup.exe::$DATA", Nature::Program),
+            ("server.rdp", Nature::Program),
+            ("query.iqy", Nature::Program),
+            ("sheet.slk", Nature::Program),
+            ("sandbox.wsb", Nature::Program),
+            ("docs.library-ms", Nature::Program),
+            ("page.mht", Nature::Program),
+            ("notes.one", Nature::Program),
             ("..\\..\\setup.hta", Nature::Program),
             ("tool.py", Nature::Program),
             ("site.url", Nature::Plain),
@@ -157,6 +207,24 @@ mod tests {
             ("", Nature::Plain),
         ] {
             assert_eq!(extensions.judge(name), nature, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn knows_what_holds_more() {
+        for (name, closed) in [
+            ("a.zip", true),
+            ("a.TAR.gz ", true),
+            ("a.tgz", true),
+            ("a.gz", true),
+            ("a.rar.xz", true),
+            ("a.eml", true),
+            ("access.log.gz", false),
+            ("a.txt", false),
+            ("zip", false),
+            ("", false),
+        ] {
+            assert_eq!(is_closed(name), closed, "{name:?}");
         }
     }
 

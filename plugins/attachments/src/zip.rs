@@ -1,10 +1,11 @@
 //! The list of names in a ZIP archive: its central directory (APPNOTE 4.3.12), read from the end. Nothing is unpacked.
 
-/// Octets at the end in which the directory's own end is looked for: 22 and the longest comment.
-pub const TAIL: u32 = 22 + 0xffff;
+/// Octets at the end in which the directory's own end is looked for: 22 and the longest comment, and before that what
+/// tells where the directory of a ZIP64 archive is.
+pub const TAIL: u32 = 22 + 0xffff + (LOCATOR_SIZE + END64_SIZE) as u32;
 
 /// Octets of directory that are read.
-pub const MOST_DIRECTORY: u32 = 1024 * 1024;
+const MOST_DIRECTORY: u64 = 1024 * 1024;
 
 /// End records that are looked at, of those that end the archive and of the others.
 const MOST_DIRECTORIES: usize = 4;
@@ -12,21 +13,40 @@ const MOST_DIRECTORIES: usize = 4;
 const END: &[u8; 4] = b"PK\x05\x06";
 const ENTRY: &[u8; 4] = b"PK\x01\x02";
 const ENTRY_SIZE: usize = 46;
+const LOCATOR: &[u8; 4] = b"PK\x06\x07";
+const LOCATOR_SIZE: usize = 20;
+const END64: &[u8; 4] = b"PK\x06\x06";
+const END64_SIZE: usize = 56;
+
+/// Info-ZIP Unicode Path: the name once more, behind a version and a checksum (APPNOTE 4.6.9).
+const UNICODE_PATH: u16 = 0x7075;
+const UNICODE_PATH_START: usize = 5;
 
 /// The directory's place before the end record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Directory {
     /// octets from the start of the archive
     pub offset: u32,
-    /// octets
+    /// octets that are read
     pub size: u32,
+    /// are there more?
+    pub is_cut: bool,
 }
 
 /// One file of the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub name: String,
+    /// the name that some unpackers take in its place
+    pub unicode_name: Option<String>,
     pub encrypted: bool,
+}
+
+impl Member {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let also = self.unicode_name.as_deref();
+        std::iter::once(&*self.name).chain(also)
+    }
 }
 
 /// Finds directories in the last octets of an archive of `size` octets. There should be one; a comment may hold the mark
@@ -40,10 +60,13 @@ pub fn directories(tail: &[u8], size: u32) -> Vec<Directory> {
         .into_iter()
         .take(MOST_DIRECTORIES)
         .chain(odd.into_iter().take(MOST_DIRECTORIES));
-    marks
-        .flat_map(|at| directories_of(tail, at, size).unwrap_or_default())
-        .flatten()
-        .collect()
+    let mut directories = Vec::new();
+    for directory in marks.flat_map(|at| directories_of(tail, at, size)) {
+        if !directories.contains(&directory) {
+            directories.push(directory);
+        }
+    }
+    directories
 }
 
 fn ends_the_archive(tail: &[u8], at: usize) -> bool {
@@ -51,21 +74,73 @@ fn ends_the_archive(tail: &[u8], at: usize) -> bool {
     comment.is_some_and(|comment| at + 22 + usize::from(comment) == tail.len())
 }
 
+/// What an end record says of its directory.
+#[derive(Clone, Copy)]
+struct Said {
+    length: u64,
+    offset: u64,
+    /// where the record itself is
+    at: u64,
+}
+
 /// A directory ends where its end record begins. Where it begins, some unpackers take from the length that the record
-/// says, which allows for octets before the archive, and some from the offset: both, where they differ.
-fn directories_of(tail: &[u8], at: usize, size: u32) -> Option<[Option<Directory>; 2]> {
+/// says, which allows for octets before the archive, and some from the offset: both, where they differ. Some look for
+/// the record of ZIP64 only where the other one does not say it: all that there are.
+fn directories_of(tail: &[u8], at: usize, size: u32) -> Vec<Directory> {
+    let size = u64::from(size);
+    let start = size.saturating_sub(tail.len() as u64);
+    let said = [said(tail, at, start)].into_iter().flatten();
+    said.chain(said_in_zip64(tail, at, start))
+        .flat_map(|said| [said.at.checked_sub(said.length), Some(said.offset)].map(|o| (o, said)))
+        .filter_map(|(offset, said)| between(offset?, said.at, size))
+        .collect()
+}
+
+/// `start` is the offset of the tail in the archive.
+fn said(tail: &[u8], at: usize, start: u64) -> Option<Said> {
     let said = |at: usize| tail.get(at..at + 4).map(number);
-    let (length, offset) = (said(at + 12)?, said(at + 16)?);
-    let end = size.checked_sub(tail.len() as u32)? + at as u32;
-    let between = |offset: u32| {
-        let size = end.checked_sub(offset)?;
-        (1..=MOST_DIRECTORY)
-            .contains(&size)
-            .then_some(Directory { offset, size })
-    };
-    let by_length = end.checked_sub(length).and_then(between);
-    let by_offset = between(offset).filter(|other| Some(*other) != by_length);
-    Some([by_length, by_offset])
+    Some(Said {
+        length: u64::from(said(at + 12)?),
+        offset: u64::from(said(at + 16)?),
+        at: start + at as u64,
+    })
+}
+
+/// The record of ZIP64 (APPNOTE 4.3.14) is where its locator before the end record says, or right before the locator.
+fn said_in_zip64(tail: &[u8], at: usize, start: u64) -> impl Iterator<Item = Said> {
+    let locator = at
+        .checked_sub(LOCATOR_SIZE)
+        .filter(|at| tail[*at..].starts_with(LOCATOR));
+    let places = locator.map(|at| {
+        let offset = long(&tail[at + 8..at + 16]);
+        let told = offset
+            .checked_sub(start)
+            .and_then(|at| usize::try_from(at).ok());
+        [told, at.checked_sub(END64_SIZE)]
+    });
+    places
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(move |at| {
+            let record = tail.get(at..)?.get(..END64_SIZE)?;
+            record.starts_with(END64).then(|| Said {
+                length: long(&record[40..48]),
+                offset: long(&record[48..56]),
+                at: start + at as u64,
+            })
+        })
+}
+
+/// From `offset` to the end record at `end`; from behind it to the end of the archive.
+fn between(offset: u64, end: u64, size: u64) -> Option<Directory> {
+    let end = if offset < end { end } else { size };
+    let length = end.checked_sub(offset).filter(|length| *length > 0)?;
+    Some(Directory {
+        offset: u32::try_from(offset).ok()?,
+        size: length.min(MOST_DIRECTORY) as u32,
+        is_cut: length > MOST_DIRECTORY,
+    })
 }
 
 /// The members up to where the directory is none any more; unpackers read them, whatever follows.
@@ -86,11 +161,28 @@ fn member(directory: &[u8]) -> Option<(Member, &[u8])> {
     let lengths = [28, 30, 32].map(|at| usize::from(short(&header[at..at + 2])));
     let whole = ENTRY_SIZE + lengths.iter().sum::<usize>();
     let name = directory.get(ENTRY_SIZE..ENTRY_SIZE + lengths[0])?;
+    let extra_start = ENTRY_SIZE + lengths[0];
+    let extra = directory.get(extra_start..extra_start + lengths[1]);
     let member = Member {
         name: String::from_utf8_lossy(name).into_owned(),
+        unicode_name: extra.and_then(unicode_path),
         encrypted: header[8] & 1 != 0,
     };
     Some((member, directory.get(whole..).unwrap_or_default()))
+}
+
+/// The extra fields of a member are each a kind, a length and so many octets.
+fn unicode_path(mut extra: &[u8]) -> Option<String> {
+    while let [a, b, c, d, rest @ ..] = extra {
+        let (kind, length) = (short(&[*a, *b]), usize::from(short(&[*c, *d])));
+        let (field, others) = rest.split_at_checked(length)?;
+        if kind == UNICODE_PATH {
+            let name = field.get(UNICODE_PATH_START..)?;
+            return Some(String::from_utf8_lossy(name).into_owned());
+        }
+        extra = others;
+    }
+    None
 }
 
 fn short(octets: &[u8]) -> u16 {
@@ -99,6 +191,10 @@ fn short(octets: &[u8]) -> u16 {
 
 fn number(octets: &[u8]) -> u32 {
     u32::from_le_bytes(octets.try_into().expect("four octets"))
+}
+
+fn long(octets: &[u8]) -> u64 {
+    u64::from_le_bytes(octets.try_into().expect("eight octets"))
 }
 
 /// For tests: an archive with these names, encrypted or not, and no content.
@@ -141,7 +237,7 @@ mod tests {
     use super::*;
 
     fn listed(archive: &[u8]) -> Option<Vec<Member>> {
-        let Directory { offset, size } = *directories(archive, archive.len() as u32).first()?;
+        let Directory { offset, size, .. } = *directories(archive, archive.len() as u32).first()?;
         let members = members(&archive[offset as usize..(offset + size) as usize]);
         (!members.is_empty()).then_some(members)
     }
@@ -188,10 +284,92 @@ mod tests {
         assert_eq!(names(&octets), ["a.exe"]);
     }
 
+    /// Sets what the end record says of length and offset.
+    fn saying(mut archive: Vec<u8>, length: u32, offset: u32) -> Vec<u8> {
+        let end = archive.len() - 22;
+        archive[end + 12..end + 16].copy_from_slice(&length.to_le_bytes());
+        archive[end + 16..end + 20].copy_from_slice(&offset.to_le_bytes());
+        archive
+    }
+
+    #[test]
+    fn two_directories_are_both_read() {
+        let hidden = archive(&["a.exe"], false);
+        let hidden = &hidden[..hidden.len() - 22];
+        let files = b"PK\x03\x04\x14\0".len() + 24 + "a.exe".len();
+        let both = [hidden, &archive(&["b.txt"], false)].concat();
+        let length = (ENTRY_SIZE + 5) as u32;
+        assert_eq!(
+            names(&saying(both, length, files as u32)),
+            ["b.txt", "a.exe"]
+        );
+        let behind = archive(&["b.txt"], false);
+        let offset = behind.len() as u32;
+        let behind = with_comment(saying(behind, length, offset), &hidden[files..]);
+        assert_eq!(names(&behind), ["b.txt", "a.exe"]);
+    }
+
+    #[test]
+    fn a_directory_of_zip64_is_read() {
+        let plain = archive(&["a.exe"], false);
+        let (files, end) = plain.split_at(plain.len() - 22);
+        let length = (ENTRY_SIZE + 5) as u64;
+        let offset = files.len() as u64 - length;
+        for prefix in [0, 100] {
+            let record = [
+                END64,
+                &[0; 36][..],
+                &length.to_le_bytes(),
+                &offset.to_le_bytes(),
+            ];
+            let at = files.len() as u64;
+            let locator = [LOCATOR, &[0; 4][..], &at.to_le_bytes(), &[1, 0, 0, 0]];
+            let end = saying(end.to_vec(), u32::MAX, u32::MAX);
+            let start = vec![b'x'; prefix];
+            let large = [
+                start,
+                files.to_vec(),
+                record.concat(),
+                locator.concat(),
+                end,
+            ];
+            assert_eq!(names(&large.concat()), ["a.exe"], "{prefix}");
+        }
+    }
+
+    #[test]
+    fn the_first_names_of_a_long_directory_are_read() {
+        let directory = Directory {
+            offset: 7,
+            size: 1024 * 1024,
+            is_cut: true,
+        };
+        let long = 7 + MOST_DIRECTORY + 1;
+        assert_eq!(between(7, long, long), Some(directory));
+        let most = Directory {
+            is_cut: false,
+            ..directory
+        };
+        assert_eq!(between(7, long - 1, long), Some(most));
+    }
+
+    #[test]
+    fn the_unicode_name_is_read_too() {
+        let mut entry = archive(&["a.txt"], false).split_off(35);
+        let extra = b"\x01\0\x02\0xx\x75\x70\x0a\0\x01crc_a.exe";
+        entry.truncate(ENTRY_SIZE + 5);
+        entry[30] = extra.len() as u8;
+        entry.extend_from_slice(extra);
+        let members = members(&entry);
+        let names: Vec<_> = members.iter().flat_map(Member::names).collect();
+        assert_eq!(names, ["a.txt", "a.exe"]);
+    }
+
     #[test]
     fn lists_names() {
         let member = |name: &str, encrypted| Member {
             name: name.to_owned(),
+            unicode_name: None,
             encrypted,
         };
         assert_eq!(

@@ -94,6 +94,21 @@ fn catches_two_senders_in_one_message() {
     assert_eq!(judged(&message).symbols(), ["REPEATED_FIELD"]);
 }
 
+/// One program takes the message for a text, another for a page, a third looks for attachments.
+#[test]
+fn catches_two_types_in_one_message() {
+    for field in [
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain",
+        "Content-Transfer-Encoding: 7bit",
+        "Content-Disposition: inline",
+    ] {
+        let twice = format!("{field}\n{field}\nTo:");
+        let message = mail("ann@b.example", "Statement").replace("To:", &twice);
+        assert_eq!(judged(&message).symbols(), ["REPEATED_FIELD"], "{field}");
+    }
+}
+
 #[test]
 fn catches_unseen_characters() {
     let subject = "=?utf-8?Q?Ver=E2=80=8Bify_the_pay=C2=ADment?=";

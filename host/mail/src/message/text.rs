@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
 use memchr::memmem;
+
+use super::parts::base64;
 
 /// Longest encoded word that is decoded. RFC 2047 allows 75 octets; some senders write one long word. With this bound
 /// the work is linear, whatever looks like the start of a word.
@@ -18,57 +19,108 @@ pub(super) fn decode(value: &[u8]) -> String {
         .filter(|c| !matches!(c, b'\r' | b'\n'))
         .collect();
     let line = line.trim_ascii();
-    let mut text = String::with_capacity(line.len());
+    let mut text = Text {
+        shown: String::with_capacity(line.len()),
+        words: None,
+    };
     let mut rest = line;
-    let mut after_word = false;
     while let Some(start) = memmem::find(rest, b"=?") {
         let (before, candidate) = rest.split_at(start);
-        let Some(word) = EncodedWord::parse(candidate) else {
-            push(&mut text, &rest[..start + 2]);
-            (rest, after_word) = (&candidate[2..], false);
-            continue;
-        };
-        // RFC 2047 section 6.2: blanks between adjacent encoded words are not shown.
-        if !(after_word && before.iter().all(u8::is_ascii_whitespace)) {
-            push(&mut text, before);
+        match EncodedWord::parse(candidate) {
+            Some(word) => {
+                rest = &candidate[word.length..];
+                text.word(before, word);
+            }
+            None => {
+                text.octets(&rest[..start + 2]);
+                rest = &candidate[2..];
+            }
         }
-        text.push_str(&word.text);
-        (rest, after_word) = (&candidate[word.length..], true);
     }
-    push(&mut text, rest);
-    text
+    text.octets(rest);
+    text.shown
 }
 
-fn push(text: &mut String, octets: &[u8]) {
-    text.push_str(&String::from_utf8_lossy(octets));
+/// A value as far as it is decoded.
+struct Text<'v> {
+    shown: String,
+    /// encoded words one after the other
+    words: Option<Words<'v>>,
 }
 
-struct EncodedWord {
-    text: String,
+/// Words of one charset and encoding are decoded together: a character may begin in one and end in the next.
+struct Words<'v> {
+    charset: &'v [u8],
+    encoding: u8,
+    data: Vec<u8>,
+}
+
+impl<'v> Text<'v> {
+    fn octets(&mut self, octets: &[u8]) {
+        if let Some(words) = self.words.take() {
+            self.shown.push_str(&words.text());
+        }
+        self.shown.push_str(&String::from_utf8_lossy(octets));
+    }
+
+    fn word(&mut self, before: &[u8], word: EncodedWord<'v>) {
+        // RFC 2047 section 6.2: blanks between adjacent encoded words are not shown.
+        let adjacent = self.words.is_some() && before.iter().all(u8::is_ascii_whitespace);
+        match &mut self.words {
+            Some(words) if adjacent && words.are_like(&word) => {
+                words.data.extend_from_slice(word.data);
+            }
+            _ => {
+                self.octets(if adjacent { b"" } else { before });
+                self.words = Some(Words {
+                    charset: word.charset,
+                    encoding: word.encoding,
+                    data: word.data.to_vec(),
+                });
+            }
+        }
+    }
+}
+
+impl Words<'_> {
+    fn are_like(&self, word: &EncodedWord<'_>) -> bool {
+        self.charset.eq_ignore_ascii_case(word.charset) && self.encoding == word.encoding
+    }
+
+    fn text(&self) -> String {
+        let octets = match self.encoding {
+            b'b' => base64(&self.data),
+            _ => q_decode(&self.data),
+        };
+        charset_text(self.charset, &octets).into_owned()
+    }
+}
+
+struct EncodedWord<'v> {
+    charset: &'v [u8],
+    /// `b` or `q`
+    encoding: u8,
+    data: &'v [u8],
     /// octets of the encoded form
     length: usize,
 }
 
-impl EncodedWord {
+impl<'v> EncodedWord<'v> {
     /// `=?charset[*language]?B|Q?data?=` at the start of the octets.
-    fn parse(octets: &[u8]) -> Option<Self> {
+    fn parse(octets: &'v [u8]) -> Option<Self> {
         let octets = &octets[..octets.len().min(WORD_LIMIT)];
         let charset_end = 2 + memchr::memchr(b'?', octets.get(2..)?)?;
         let charset = octets[2..charset_end].split(|c| *c == b'*').next()?;
         let [encoding, b'?', ..] = octets.get(charset_end + 1..)? else {
             return None;
         };
+        let encoding = encoding.to_ascii_lowercase();
         let start = charset_end + 3;
         let end = start + memmem::find(octets.get(start..)?, b"?=")?;
-        let data = &octets[start..end];
-        let decoded = match encoding.to_ascii_lowercase() {
-            b'b' => base64_decode(data)?,
-            b'q' => q_decode(data),
-            _ => return None,
-        };
-        let text = charset_text(charset, &decoded).into_owned();
-        Some(Self {
-            text,
+        matches!(encoding, b'b' | b'q').then_some(Self {
+            charset,
+            encoding,
+            data: &octets[start..end],
             length: end + 2,
         })
     }
@@ -120,6 +172,18 @@ mod tests {
             (b"a =?utf-8?q?b?= =?utf-8?q?c", "a b =?utf-8?q?c"),
             (b"=?utf-8?x?b?= =?=? =?", "=?utf-8?x?b?= =?=? =?"),
             (b"=?utf-8?q?=zz=4?=", "=zz=4"),
+            (b"=?utf-8?B?UGF5!UGFs?=", "PayPal"),
+            (b"=?utf-8?B?UGF5?= =?utf-8?b?UGFs?=", "PayPal"),
+            (
+                b"=?utf-8?Q?Gr=C3?=\r\n =?UTF-8*de?q?=BC=C3=9Fe?=",
+                "Gr\u{fc}\u{df}e",
+            ),
+            (b"=?utf-8?B?R3L?= =?utf-8?B?DvMOfZQ==?=", "Gr\u{fc}\u{df}e"),
+            (b"=?utf-8?B?R3I=?= =?utf-8?B?w7w=?= x", "Gr\u{fc} x"),
+            (
+                b"=?utf-8?Q?a?= =?iso-8859-1?Q?=FC?= =?utf-8?B?Yg==?=",
+                "a\u{fc}b",
+            ),
             (b"\xff", "\u{fffd}"),
             (b"", ""),
         ] {

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use mail_parser::decoders::base64::base64_decode;
+use memchr::memmem;
 
 use crate::message::section::without_line_end;
 use crate::message::text::hex_octet;
@@ -7,24 +8,40 @@ use crate::message::text::hex_octet;
 /// Content-Transfer-Encoding (RFC 2045 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
-    /// 7bit, 8bit, binary, or unknown
+    /// 7bit, 8bit, binary
     Identity,
     Base64,
     QuotedPrintable,
+    /// of no standard, but programs know it
+    Uuencode,
+    /// left as it is
+    Unknown,
 }
 
 impl Encoding {
+    /// The name that the encoded octets themselves say.
+    pub(super) fn name_inside(self, octets: &[u8]) -> Option<&[u8]> {
+        let (name, _) = Some(octets)
+            .filter(|_| self == Encoding::Uuencode)
+            .and_then(uuencoded)?;
+        Some(name)
+    }
+
     pub(super) fn decode(self, octets: Bytes) -> Bytes {
         match self {
-            Encoding::Identity => octets,
+            Encoding::Identity | Encoding::Unknown => octets,
             Encoding::Base64 => base64(&octets).into(),
             Encoding::QuotedPrintable => quoted_printable(&octets).into(),
+            Encoding::Uuencode => match uuencoded(&octets) {
+                Some((_, lines)) => uudecode(lines).into(),
+                None => octets,
+            },
         }
     }
 }
 
 /// RFC 2045 section 6.8: all outside the alphabet is ignored, so that a stray octet hides nothing.
-fn base64(octets: &[u8]) -> Vec<u8> {
+pub(in crate::message) fn base64(octets: &[u8]) -> Vec<u8> {
     let of_alphabet = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=');
     base64_decode(octets).unwrap_or_else(|| {
         let clean: Vec<u8> = octets.iter().copied().filter(of_alphabet).collect();
@@ -45,7 +62,7 @@ fn quoted_printable(octets: &[u8]) -> Vec<u8> {
         } else {
             content
         };
-        unescape(content, &mut decoded);
+        unescape(b'=', content, &mut decoded);
         if !soft {
             decoded.extend_from_slice(line_end);
         }
@@ -53,14 +70,48 @@ fn quoted_printable(octets: &[u8]) -> Vec<u8> {
     decoded
 }
 
-fn unescape(mut rest: &[u8], decoded: &mut Vec<u8>) {
-    while let Some(at) = memchr::memchr(b'=', rest) {
+/// What is not two hexadecimal digits behind a `mark` leaves it as it stands.
+pub(super) fn unescape(mark: u8, mut rest: &[u8], decoded: &mut Vec<u8>) {
+    while let Some(at) = memchr::memchr(mark, rest) {
         decoded.extend_from_slice(&rest[..at]);
         let escaped = rest.get(at + 1..at + 3).and_then(hex_octet);
-        decoded.push(escaped.unwrap_or(b'='));
+        decoded.push(escaped.unwrap_or(mark));
         rest = &rest[at + if escaped.is_some() { 3 } else { 1 }..];
     }
     decoded.extend_from_slice(rest);
+}
+
+/// The name and the lines behind `begin 644 name` (POSIX uuencode).
+fn uuencoded(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    const BEGIN: &[u8] = b"begin ";
+    let starts = memmem::find_iter(octets, BEGIN).filter(|at| *at == 0 || octets[at - 1] == b'\n');
+    let mut behind = starts.map(|at| &octets[at + BEGIN.len()..]);
+    let begun = behind.find(|rest| rest.first().is_some_and(u8::is_ascii_digit))?;
+    let (line, lines) = begun.split_at(memchr::memchr(b'\n', begun)? + 1);
+    let name = memchr::memchr(b' ', line).map_or(&b""[..], |blank| &line[blank..]);
+    Some((name.trim_ascii(), lines))
+}
+
+fn uudecode(lines: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(lines.len() / 4 * 3);
+    let lines = lines.split(|c| *c == b'\n').map(<[u8]>::trim_ascii_end);
+    for line in lines.take_while(|line| *line != b"end") {
+        let Some((length, digits)) = line.split_first() else {
+            continue;
+        };
+        let line_end = decoded.len() + usize::from(six_bits(*length));
+        for group in digits.chunks(4) {
+            let bits = |at: usize| u32::from(group.get(at).map_or(0, |digit| six_bits(*digit)));
+            let word = bits(0) << 18 | bits(1) << 12 | bits(2) << 6 | bits(3);
+            decoded.extend_from_slice(&word.to_be_bytes()[1..]);
+        }
+        decoded.truncate(line_end);
+    }
+    decoded
+}
+
+const fn six_bits(digit: u8) -> u8 {
+    digit.wrapping_sub(b' ') & 0x3f
 }
 
 #[cfg(test)]
@@ -82,6 +133,18 @@ mod tests {
             (Encoding::QuotedPrintable, b"=4", b"=4"),
             (Encoding::QuotedPrintable, b"=c3=BC", "\u{fc}".as_bytes()),
             (Encoding::Identity, b"=3D", b"=3D"),
+            (Encoding::Unknown, b"=3D", b"=3D"),
+            (
+                Encoding::Uuencode,
+                b"begin here:\r\nbegin 644 a.txt\r\n%:&5L;&\\\r\n`\r\nend\r\n!!!!",
+                b"hello",
+            ),
+            (
+                Encoding::Uuencode,
+                b"begin 644 a\n%:&5L;&\\\n#:&5L",
+                b"hellohel",
+            ),
+            (Encoding::Uuencode, b"no begin 644 a", b"no begin 644 a"),
         ] {
             assert_eq!(encoding.decode(Bytes::from_static(octets)), decoded);
         }

@@ -1,11 +1,14 @@
-use mail_parser::parsers::MessageStream;
-use mail_parser::{ContentType, HeaderValue};
+use std::collections::BTreeSet;
 
 use super::decode::Encoding;
+use super::parameters::{Structured, without_comments};
 use super::{Field, PartsFault};
 
 /// A longer MIME field makes the message unparsed: parsing its parameters must stay cheap.
 const FIELD_OCTETS: usize = 4 << 10;
+
+/// More readings of a boundary are no accident.
+const MOST_BOUNDARIES: usize = 8;
 
 const NAMES: [&str; 3] = [
     "Content-Type",
@@ -13,11 +16,19 @@ const NAMES: [&str; 3] = [
     "Content-Transfer-Encoding",
 ];
 
-/// The fields that decide what a part is: the first of each name.
-pub(in crate::message) fn mime_fields(fields: &[Field]) -> impl Iterator<Item = Option<&Field>> {
-    NAMES
+/// Extensions that mean the same.
+const SPELLINGS: [(&str, &str); 4] = [
+    ("jpeg", "jpg"),
+    ("html", "htm"),
+    ("tiff", "tif"),
+    ("mpeg", "mpg"),
+];
+
+/// The fields that decide what a part is.
+pub(in crate::message) fn mime_fields(fields: &[Field]) -> impl Iterator<Item = &Field> {
+    fields
         .iter()
-        .map(|name| fields.iter().find(|field| field.is(name)))
+        .filter(|field| NAMES.iter().any(|name| field.is(name)))
 }
 
 /// What a part's header says of it.
@@ -25,41 +36,83 @@ pub(in crate::message) fn mime_fields(fields: &[Field]) -> impl Iterator<Item = 
 pub(super) struct Head {
     pub(super) content_type: String,
     pub(super) name: Option<String>,
-    pub(super) disposition: Option<String>,
+    pub(super) attachment: bool,
     pub(super) charset: Option<String>,
-    /// of a multipart
-    pub(super) boundary: Option<Vec<u8>>,
+    /// of a multipart, each reading of it
+    pub(super) boundaries: BTreeSet<Vec<u8>>,
     pub(super) encoding: Encoding,
 }
 
 impl Head {
     /// `default` is the type of a part without one (RFC 2046 section 5.1).
     pub(super) fn of(fields: &[Field], default: &str) -> Result<Self, PartsFault> {
-        let mut found = [None; 3];
-        for (slot, field) in found.iter_mut().zip(mime_fields(fields)) {
-            if field.is_some_and(|field| field.raw().len() > FIELD_OCTETS) {
-                return Err(PartsFault::Header);
+        let (mut first, mut last) = ([None; 3], [None; 3]);
+        for (place, name) in NAMES.iter().enumerate() {
+            let mut named = fields.iter().filter(|field| field.is(name));
+            first[place] = value(named.next())?;
+            last[place] = value(named.next())?;
+            if named.next().is_some() {
+                return Err(PartsFault::Ambiguous);
             }
-            *slot = field.map(Field::value);
         }
-        let [kind, disposition, encoding] = found;
-        let parsed_kind = kind.and_then(parse);
-        let parsed_disposition = disposition.and_then(parse);
-        let attribute = |of: &Option<ContentType<'static>>, name: &str| {
+        let head = Self::read(first, default)?;
+        if last == [None; 3] {
+            return Ok(head);
+        }
+        let other = [0, 1, 2].map(|place| last[place].or(first[place]));
+        let same = head.agrees_with(&Self::read(other, default)?);
+        same.then_some(head).ok_or(PartsFault::Ambiguous)
+    }
+
+    fn read(fields: [Option<&[u8]>; 3], default: &str) -> Result<Self, PartsFault> {
+        let [kind, disposition, encoding] = fields;
+        let kind = kind.map(Structured::read);
+        let disposition = disposition.map(Structured::read);
+        let stated = kind.as_ref().and_then(|kind| essence(&kind.head));
+        let content_type = stated.unwrap_or_else(|| default.to_owned());
+        let named = |of: &Option<Structured>, what: &str| -> Vec<String> {
             of.as_ref()
-                .and_then(|value| value.attribute(name))
-                .map(str::to_owned)
+                .map_or(Vec::new(), |of| of.texts(what).collect())
         };
-        let content_type = parsed_kind.as_ref().map_or(default.to_owned(), essence);
-        let multipart = content_type.starts_with("multipart/");
-        Ok(Self {
-            content_type,
-            name: attribute(&parsed_disposition, "filename").or(attribute(&parsed_kind, "name")),
-            disposition: parsed_disposition.map(|value| value.ctype().to_owned()),
-            charset: attribute(&parsed_kind, "charset"),
-            boundary: kind.filter(|_| multipart).and_then(boundary),
+        let names = [named(&disposition, "filename"), named(&kind, "name")].concat();
+        let multipart = kind.as_ref().filter(|_| is_multipart(&content_type));
+        let head = Self {
+            name: name(&names)?,
+            attachment: disposition.is_some_and(|d| d.head.eq_ignore_ascii_case(b"attachment")),
+            charset: named(&kind, "charset").into_iter().next(),
+            boundaries: multipart.map_or(Ok(BTreeSet::new()), boundaries)?,
             encoding: encoding.map_or(Encoding::Identity, transfer_encoding),
-        })
+            content_type,
+        };
+        let text = head.is_multipart() || head.content_type.starts_with("text/");
+        if head.encoding == Encoding::Unknown && !(text && head.name.is_none()) {
+            return Err(PartsFault::Encoding);
+        }
+        Ok(head)
+    }
+
+    /// Of two fields of one name it does not matter which counts. Broken programs repeat the type of a text.
+    fn agrees_with(&self, other: &Self) -> bool {
+        let leaf = |head: &Self| !head.is_multipart() && !head.is_message();
+        let same_type = self.content_type == other.content_type || leaf(self) && leaf(other);
+        let extension = |head: &Self| head.name.as_deref().and_then(extension);
+        same_type
+            && self.boundaries == other.boundaries
+            && self.encoding == other.encoding
+            && extension(self) == extension(other)
+    }
+
+    /// A part without a name has that of the uuencoded file in it.
+    pub(super) fn name_from(&mut self, body: &[u8]) {
+        if self.name.is_none() {
+            let inside = self.encoding.name_inside(body).map(String::from_utf8_lossy);
+            let inside = inside.map(|name| without_controls(&name));
+            self.name = inside.filter(|name| !name.is_empty());
+        }
+    }
+
+    pub(super) fn is_multipart(&self) -> bool {
+        is_multipart(&self.content_type)
     }
 
     pub(super) fn is_message(&self) -> bool {
@@ -75,38 +128,83 @@ impl Head {
     }
 }
 
-fn parse(value: &[u8]) -> Option<ContentType<'static>> {
-    let line = [value, b"\r\n"].concat();
-    match MessageStream::new(&line).parse_content_type().into_owned() {
-        HeaderValue::ContentType(parsed) => Some(parsed),
-        _ => None,
+fn value(field: Option<&Field>) -> Result<Option<&[u8]>, PartsFault> {
+    match field {
+        Some(field) if field.raw().len() > FIELD_OCTETS => Err(PartsFault::Header),
+        field => Ok(field.map(Field::value)),
     }
 }
 
-fn essence(kind: &ContentType<'_>) -> String {
-    let essence = format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or("unknown"));
-    essence.trim().to_ascii_lowercase()
+fn is_multipart(content_type: &str) -> bool {
+    content_type.starts_with("multipart/")
 }
 
-/// A boundary may hold octets that are no UTF-8. It is read with each octet as a character, so that it is found as it
-/// stands in the body.
-fn boundary(value: &[u8]) -> Option<Vec<u8>> {
-    let latin1: String = value.iter().map(|octet| char::from(*octet)).collect();
-    let parsed = parse(latin1.as_bytes())?;
-    let boundary = parsed.attribute("boundary")?.trim_end();
-    let octets = boundary
-        .chars()
-        .map(|c| u8::try_from(c).ok())
-        .collect::<Option<Vec<u8>>>()?;
-    Some(octets).filter(|octets| !octets.is_empty())
+/// In lower case, without blanks; `None` if there is no type.
+fn essence(head: &[u8]) -> Option<String> {
+    let head = String::from_utf8_lossy(head);
+    let shown = without_controls(head.trim_matches('"')).to_ascii_lowercase();
+    let (kind, rest) = shown.split_once('/').unwrap_or((&shown, ""));
+    let subtype = rest.split_ascii_whitespace().next().unwrap_or("unknown");
+    let kind = Some(kind.trim()).filter(|kind| !kind.is_empty())?;
+    Some(format!("{kind}/{subtype}"))
 }
 
+/// The first of all names that has an extension, else the first. Names of which one might be a program and another not
+/// are told by none.
+fn name(readings: &[String]) -> Result<Option<String>, PartsFault> {
+    let mut told: Option<(String, Option<String>)> = None;
+    for name in readings.iter().map(|name| without_controls(name)) {
+        let extension = extension(&name);
+        match &told {
+            Some((_, Some(first))) if extension.as_ref().is_some_and(|other| other != first) => {
+                return Err(PartsFault::Ambiguous);
+            }
+            Some((_, None)) if extension.is_some() => told = Some((name, extension)),
+            None if !name.is_empty() => told = Some((name, extension)),
+            _ => {}
+        }
+    }
+    Ok(told.map(|(name, _)| name))
+}
+
+fn without_controls(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// What a desktop may take for one; an unseen character in it makes it another.
+fn extension(name: &str) -> Option<String> {
+    const LONGEST: usize = 16;
+    let name = name.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
+    let (_, last) = name.rsplit_once(['.', '\u{2024}', '\u{fe52}', '\u{ff0e}'])?;
+    let is_one = last.chars().count() <= LONGEST
+        && last.chars().any(char::is_alphabetic)
+        && !last.contains(char::is_whitespace);
+    let last = is_one.then(|| last.to_lowercase())?;
+    let short = SPELLINGS.iter().find(|(long, _)| *long == last);
+    Some(short.map_or(last, |(_, short)| (*short).to_owned()))
+}
+
+/// As they stand in the body; blanks at the end do not count (RFC 2046 section 5.1.1).
+fn boundaries(kind: &Structured) -> Result<BTreeSet<Vec<u8>>, PartsFault> {
+    let readings = kind.octets("boundary");
+    let trimmed = readings.map(|boundary| boundary.trim_ascii_end().to_vec());
+    let all: BTreeSet<_> = trimmed.filter(|boundary| !boundary.is_empty()).collect();
+    let few = all.len() <= MOST_BOUNDARIES;
+    few.then_some(all).ok_or(PartsFault::Ambiguous)
+}
+
+/// The names that programs know, and what others write for no encoding.
 fn transfer_encoding(value: &[u8]) -> Encoding {
-    let value = String::from_utf8_lossy(value);
-    let word = value.trim().split([';', '(', ' ', '\t', '\r']).next();
-    match word.unwrap_or("").to_ascii_lowercase().as_str() {
+    let bare = without_comments(value).to_ascii_lowercase();
+    let value = String::from_utf8_lossy(&bare);
+    let mut words = value.split(|c: char| c.is_whitespace() || matches!(c, ';' | '(' | '"'));
+    match words.find(|word| !word.is_empty()).unwrap_or_default() {
         "base64" => Encoding::Base64,
         "quoted-printable" => Encoding::QuotedPrintable,
-        _ => Encoding::Identity,
+        "x-uuencode" | "uuencode" | "x-uue" | "uue" => Encoding::Uuencode,
+        "" | "7bit" | "8bit" | "binary" | "7-bit" | "8-bit" | "7" | "8" | "none" => {
+            Encoding::Identity
+        }
+        _ => Encoding::Unknown,
     }
 }

@@ -1,11 +1,13 @@
 //! The MIME tree of a message (RFC 2045, RFC 2046), parsed and decoded once for all filters.
 //!
 //! A message is hostile: depth, number of parts, size of a part's header and the total work are bounded, and whatever
-//! passes a bound makes the whole tree a [`PartsFault`] instead of a guess. Boundaries count at the start of a line
-//! only, an outer one goes before an inner one, base64 skips what is not of its alphabet as RFC 2045 says.
+//! passes a bound makes the whole tree a [`PartsFault`] instead of a guess. So does what mail programs take for
+//! different parts or names. Boundaries count at the start of a line only, an outer one goes before an inner one, base64
+//! skips what is not of its alphabet as RFC 2045 says.
 
 mod decode;
 mod head;
+mod parameters;
 mod split;
 mod walk;
 
@@ -14,6 +16,7 @@ use bytes::Bytes;
 use super::field::Field;
 use super::text::charset_text;
 
+pub(super) use decode::base64;
 pub(super) use head::mime_fields;
 
 /// Deepest nesting of parts.
@@ -47,11 +50,12 @@ pub struct PartInfo {
     pub parent: Option<u32>,
     /// lower case, e.g. "text/html"
     pub content_type: String,
-    /// file name of Content-Disposition, else name of Content-Type, decoded
+    /// file name of Content-Disposition, else name of Content-Type, decoded, without controls; of several the first that
+    /// has an extension, else that of a uuencoded body
     pub name: Option<String>,
     /// Content-Disposition says so
     pub attachment: bool,
-    /// octets after transfer decoding; 0 for a multipart, whose octets are those of its parts
+    /// octets after transfer decoding; 0 for a multipart, whose octets are those of its parts, if it has any
     pub size: u32,
     /// lower case hex, of the decoded octets
     pub sha256: String,
@@ -72,6 +76,15 @@ pub enum PartsFault {
     /// the body is over [`PARSE_LIMIT`]
     #[error("body larger than {PARSE_LIMIT} octets")]
     TooLarge,
+    /// a MIME field twice, or one that programs read differently: other parts, a name of another extension
+    #[error("parts that programs see differently")]
+    Ambiguous,
+    /// a multipart that looks divided, but not by its boundary
+    #[error("multipart without a line of its boundary")]
+    Boundary,
+    /// a transfer encoding that nobody knows, of something else than plain text
+    #[error("unknown transfer encoding")]
+    Encoding,
     /// built so that parsing takes many times the message's length
     #[error("too much work")]
     Work,

@@ -42,26 +42,45 @@ struct Place {
 
 impl Walk {
     /// Recursion is bounded by [`DEPTH_LIMIT`].
-    fn entity(&mut self, place: Place, head: Head, body: Bytes) -> Result<(), PartsFault> {
+    fn entity(&mut self, place: Place, mut head: Head, body: Bytes) -> Result<(), PartsFault> {
         if place.depth > DEPTH_LIMIT {
             return Err(PartsFault::TooDeep);
         }
         self.spend(body.len())?;
-        let boundary = head.boundary.as_deref();
-        if let Some(bodies) = boundary.and_then(|boundary| split(&body, boundary)) {
+        if let Some(bodies) = self.divided(&head, &body)? {
             let inside = head.default_inside();
             let here = self.push(place, head, Bytes::new())?;
             return bodies
                 .into_iter()
                 .try_for_each(|body| self.inner(here, inside, body));
         }
+        head.name_from(&body);
         let data = head.encoding.decode(body);
+        if head.is_multipart() && looks_divided(&data) {
+            return Err(PartsFault::Boundary);
+        }
         let message = head.is_message();
         let here = self.push(place, head, data.clone())?;
         if message {
             self.inner(here, "text/plain", data)?;
         }
         Ok(())
+    }
+
+    /// The bodies of a multipart, if there is a line of its boundary. Two readings of the boundary may not both divide
+    /// it.
+    fn divided(&mut self, head: &Head, body: &Bytes) -> Result<Option<Vec<Bytes>>, PartsFault> {
+        let mut found = None;
+        for (earlier, boundary) in head.boundaries.iter().enumerate() {
+            // The first search is paid for with the entity.
+            self.spend(body.len() * earlier.min(1))?;
+            let bodies = split(body, boundary);
+            if bodies.is_some() && found.is_some() {
+                return Err(PartsFault::Ambiguous);
+            }
+            found = found.or(bodies);
+        }
+        Ok(found)
     }
 
     /// A header section and a body inside a multipart or a message/rfc822.
@@ -88,15 +107,12 @@ impl Walk {
         }
         self.spend(data.len())?;
         let index = self.parts.len() as u32;
-        let attachment = head
-            .disposition
-            .is_some_and(|d| d.eq_ignore_ascii_case("attachment"));
         let info = PartInfo {
             index,
             parent: place.parent,
             content_type: head.content_type,
             name: head.name,
-            attachment,
+            attachment: head.attachment,
             size: u32::try_from(data.len()).map_err(|_| PartsFault::TooLarge)?,
             sha256: sha256(&data),
         };
@@ -116,6 +132,21 @@ impl Walk {
         self.work_left = left.ok_or(PartsFault::Work)?;
         Ok(())
     }
+}
+
+/// Has it a line that might be a delimiter, and one that might be of a part's header?
+fn looks_divided(data: &[u8]) -> bool {
+    let starts = |line: &[u8], word: &[u8]| {
+        let start = line.get(..word.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
+    let has = |word: &[u8]| {
+        let rest = memchr::memchr_iter(b'\n', data).map(|lf| &data[lf + 1..]);
+        std::iter::once(data)
+            .chain(rest)
+            .any(|line| starts(line, word))
+    };
+    has(b"--") && has(b"content-")
 }
 
 /// Lower case hex.

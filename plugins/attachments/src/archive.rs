@@ -1,0 +1,99 @@
+//! Looks at what holds other files: by the list of their names, as far as there is one to read.
+
+use lazaret_filter::parts::{self, Part};
+
+use crate::findings::{Finding, Findings};
+use crate::names::{self, Extensions, FEW, Nature};
+use crate::packed;
+use crate::zip::{self, Member};
+
+/// A ZIP archive, or what may be one behind other octets.
+pub fn zipped(part: &Part, shown: &str, extensions: &Extensions, findings: &mut Findings) {
+    let (lists, complete) = listed(part);
+    if lists.is_empty() || !complete {
+        unlisted(shown, findings);
+    }
+    for members in &lists {
+        all(members, shown, findings);
+        for member in members {
+            each(member, members.len(), shown, extensions, findings);
+        }
+    }
+}
+
+/// One compressed file. What Windows would take for a `.com` is the log of a site more often.
+pub fn compressed(name: &str, head: &[u8], extensions: &Extensions, findings: &mut Findings) {
+    let shown = names::shown(name);
+    if !names::is_packed(&names::extension(name)) {
+        return unlisted(&shown, findings);
+    }
+    for inner in packed::inner_names(name, head) {
+        let extension = names::extension(&inner);
+        if extension.is_empty() || extension == "com" || names::is_closed(&inner) {
+            unlisted(&shown, findings);
+        } else {
+            let inside = format!("{} in {shown}", names::shown(&inner));
+            findings.name(extensions.judge(&inner), &inside);
+        }
+    }
+}
+
+pub fn unlisted(shown: &str, findings: &mut Findings) {
+    findings.add(
+        Finding::Unlisted,
+        format!("the names in {shown} cannot be listed"),
+    );
+}
+
+/// The members by each directory that there is, for unpackers do not agree which counts; and whether that is all.
+fn listed(part: &Part) -> (Vec<Vec<Member>>, bool) {
+    let length = part.size.min(zip::TAIL);
+    let tail = parts::read_all(part.index, part.size - length, length).unwrap_or_default();
+    let (mut lists, mut complete) = (Vec::new(), true);
+    for directory in zip::directories(&tail, part.size) {
+        let octets = parts::read_all(part.index, directory.offset, directory.size);
+        complete &= octets.is_ok();
+        let members = zip::members(&octets.unwrap_or_default());
+        if !members.is_empty() {
+            complete &= !directory.is_cut;
+            lists.push(members);
+        }
+    }
+    (lists, complete)
+}
+
+fn all(members: &[Member], shown: &str, findings: &mut Findings) {
+    if members.iter().any(|member| member.encrypted) {
+        findings.add(Finding::Encrypted, format!("{shown} is encrypted"));
+    }
+    let has = |wanted: fn(&str) -> bool| members.iter().flat_map(Member::names).any(wanted);
+    if has(|name| name == "AndroidManifest.xml")
+        || has(|name| name == "META-INF/MANIFEST.MF") && has(|name| name.ends_with(".class"))
+    {
+        findings.add(
+            Finding::Program,
+            format!("{shown} is a Java or Android program"),
+        );
+    }
+    if has(|name| name.ends_with("/vbaProject.bin") || name.contains("xl/macrosheets/")) {
+        findings.add(Finding::Macros, format!("{shown} has macros"));
+    }
+}
+
+fn each(
+    member: &Member,
+    count: usize,
+    shown: &str,
+    extensions: &Extensions,
+    findings: &mut Findings,
+) {
+    for name in member.names() {
+        let inside = || format!("{} in {shown}", names::shown(name));
+        let nature = extensions.judge(name);
+        if nature != Nature::Plain && (nature != Nature::Source || count <= FEW) {
+            findings.name(nature, &inside());
+        } else if names::is_closed(name) {
+            unlisted(&inside(), findings);
+        }
+    }
+}
