@@ -191,8 +191,8 @@ typedef struct lazaret_parts_part_t {
   lazaret_option_u32_t   parent;
   // lower case, e.g. "text/html"; "text/plain" where the message says nothing
   lazaret_string_t   content_type;
-  // file name of Content-Disposition, else the name of Content-Type, decoded, of several the first that has an
-  // extension, else that of a uuencoded body; may hold anything but controls
+  // file name of Content-Disposition, else the name of Content-Type, decoded, else that of a uuencoded body; of
+  // several the one whose extension looks least harmless; may hold anything but controls
   lazaret_option_string_t   name;
   // Content-Disposition says so
   bool   attachment;
@@ -536,7 +536,7 @@ extern bool lazaret_body_read(uint32_t offset, uint32_t length, lazaret_list_u8_
 
 // Imported Functions from `lazaret:filter/parts@0.1.0`
 // error `limit` when the message exceeds the host's depth or part budget, or is built so that mail programs see
-// different parts or names of different extensions in it: judge it as unparsed; `unavailable` when the host has no
+// different parts in it, or names of which two may be programs: judge it as unparsed; `unavailable` when the host has no
 // memory left for it now: defer
 extern bool lazaret_parts_all(lazaret_parts_list_part_t *ret, lazaret_error_t *err);
 // decoded octets, at most 64 KiB a call, short at the end, empty past it; `invalid` when there is no such part

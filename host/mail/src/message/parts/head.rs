@@ -149,19 +149,47 @@ fn essence(head: &[u8]) -> Option<String> {
     Some(format!("{kind}/{subtype}"))
 }
 
-/// The first of all names that has an extension, else the first. Names of which one might be a program and another not
-/// are told by none.
+/// Extensions that open as something to look at or listen to. Of several names a part with such a one is told only if all
+/// are so: which of them a program shows, nobody knows.
+const HARMLESS: &[&str] = &[
+    "7z", "asc", "avi", "bmp", "csv", "doc", "docx", "gif", "gz", "heic", "ics", "jpg", "log",
+    "md", "mov", "mp3", "mp4", "odp", "ods", "odt", "p7m", "p7s", "pdf", "png", "ppt", "pptx",
+    "rar", "rtf", "sig", "tgz", "tif", "txt", "vcf", "wav", "webp", "xls", "xlsx", "xml", "zip",
+];
+
+/// How much a reading of a name says about what its part may do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Says {
+    Nothing,
+    Harmless,
+    Extension(String),
+}
+
+impl Says {
+    fn of(name: &str) -> Self {
+        match extension(name) {
+            None => Says::Nothing,
+            Some(known) if HARMLESS.contains(&&*known) => Says::Harmless,
+            Some(other) => Says::Extension(other),
+        }
+    }
+}
+
+/// Of all readings the first that may be more than harmless, else the first with an extension, else the first. Two of
+/// them that may be different things cannot both be told.
 fn name(readings: &[String]) -> Result<Option<String>, PartsFault> {
-    let mut told: Option<(String, Option<String>)> = None;
-    for name in readings.iter().map(|name| without_controls(name)) {
-        let extension = extension(&name);
+    let mut told: Option<(String, Says)> = None;
+    let names = readings.iter().map(|name| without_controls(name));
+    for name in names.filter(|name| !name.is_empty()) {
+        let says = Says::of(&name);
         match &told {
-            Some((_, Some(first))) if extension.as_ref().is_some_and(|other| other != first) => {
-                return Err(PartsFault::Ambiguous);
+            Some((_, first @ Says::Extension(_))) if matches!(says, Says::Extension(_)) => {
+                if *first != says {
+                    return Err(PartsFault::Ambiguous);
+                }
             }
-            Some((_, None)) if extension.is_some() => told = Some((name, extension)),
-            None if !name.is_empty() => told = Some((name, extension)),
-            _ => {}
+            Some((_, first)) if *first >= says => {}
+            _ => told = Some((name, says)),
         }
     }
     Ok(told.map(|(name, _)| name))
