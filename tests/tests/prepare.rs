@@ -291,7 +291,7 @@ fn a_thousand_transactions_do_not_pay_for_a_slow_configure() {
     let backend = BackendDouble::start();
     let proxy = Proxy::before(backend.address())
         .filter("10-frozen", Guest::Frozen, "[config]\nspin = 200\n")
-        .set("[limits]\njunk-commands = 1000\n")
+        .set("[limits]\njunk-commands = 3000\n")
         .start();
     let begun = Instant::now();
     let mut client = Client::greeted(proxy.plain());
