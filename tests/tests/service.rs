@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lazaret_tests::peers;
+use lazaret_tests::backend::Step;
 use lazaret_tests::program::{Launch, Program};
 use lazaret_tests::{BackendDouble, Client, Proxy};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
@@ -163,6 +164,25 @@ fn whoever_does_not_end_within_grace_is_cut_off_and_nothing_is_delivered() {
     assert!(backend.deliveries().is_empty());
 }
 
+/// Whether the backend took it nobody can know: the log names it, and the client, told nothing, sends it again.
+#[test]
+fn a_message_behind_its_dot_when_grace_is_over_is_named() {
+    let backend = BackendDouble::start();
+    backend.always(".", [Step::Commit, Step::Silence]);
+    let builder = Proxy::before(backend.address()).set("grace = \"300ms\"");
+    let mut program = Program::run(PROGRAM, builder);
+    let mut busy = sender(&program);
+    busy.say("Subject: a\r\n\r\nb\r\n.");
+    backend.wait_for(1);
+    program.signal("TERM");
+    let status = program.ended(Duration::from_secs(30)).expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    assert!(busy.hear().is_none(), "nobody was promised anything");
+    assert_eq!(program.log(&["grace is over", "\"sessions\":1"]).len(), 1);
+    let named = program.log(&["cut off behind the dot", &backend.address().to_string()]);
+    assert_eq!(named.len(), 1);
+}
+
 #[test]
 fn a_second_signal_ends_at_once_with_75() {
     let backend = BackendDouble::start();
@@ -265,22 +285,24 @@ fn a_low_hard_limit_is_told_and_held() {
 
 /// The unit is one that systemd understands, and it is not loose.
 #[test]
-fn the_unit_is_good() {
-    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/lazaret.service");
-    let text = std::fs::read_to_string(unit).expect("the unit is there");
+fn the_units_are_good() {
     let Some(systemd) = peers::find("systemd-analyze") else {
         return;
     };
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let here = dir.path().join("lazaret.service");
-    let text = text.replace("/usr/local/bin/lazaret", PROGRAM);
-    std::fs::write(&here, text).expect("our directory");
+    let [here, socket] = ["lazaret.service", "lazaret.socket"].map(|name| {
+        let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging");
+        let text = std::fs::read_to_string(unit.join(name)).expect("the unit is there");
+        let text = text.replace("/usr/local/bin/lazaret", PROGRAM);
+        std::fs::write(dir.path().join(name), text).expect("our directory");
+        dir.path().join(name)
+    });
     let analyze = || {
         let mut command = std::process::Command::new(&systemd);
         command.env("SYSTEMD_LOG_LEVEL", "warning");
         command
     };
-    let said = peers::run(analyze().arg("verify").arg(&here));
+    let said = peers::run(analyze().arg("verify").args([&here, &socket]));
     assert_eq!(said, "", "systemd-analyze verify has nothing to say");
     let said = peers::run(
         analyze()
