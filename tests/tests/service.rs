@@ -6,8 +6,8 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lazaret_tests::peers;
 use lazaret_tests::backend::Step;
+use lazaret_tests::peers;
 use lazaret_tests::program::{Launch, Program};
 use lazaret_tests::{BackendDouble, Client, Proxy};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
