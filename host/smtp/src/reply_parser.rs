@@ -199,12 +199,17 @@ fn parse_code(digits: &[u8]) -> Option<Code> {
     Code::new(number)
 }
 
+/// A tab is a blank: it is printed as one.
+fn first_blank(text: &[u8]) -> Option<usize> {
+    memchr::memchr2(b' ', b'\t', text)
+}
+
 fn leading_enhanced(text: &[u8]) -> Option<Enhanced> {
-    let end = memchr::memchr(b' ', text).unwrap_or(text.len());
+    let end = first_blank(text).unwrap_or(text.len());
     Enhanced::parse(std::str::from_utf8(&text[..end]).ok()?)
 }
 
 fn after_word(text: &[u8]) -> &[u8] {
-    let end = memchr::memchr(b' ', text).map_or(text.len(), |space| space + 1);
+    let end = first_blank(text).map_or(text.len(), |blank| blank + 1);
     &text[end..]
 }
