@@ -4,11 +4,11 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use command_fds::{CommandFdExt, FdMapping};
 use tempfile::TempDir;
 
 use crate::ports::free_port;
@@ -254,8 +254,14 @@ fn listening(address: SocketAddr) -> TcpListener {
     TcpListener::bind(address).expect("a port that is nobody else's")
 }
 
-/// What systemd does last: to say whom the sockets are for.
-const HANDS_OVER: [&str; 4] = ["sh", "-c", "LISTEN_PID=$$ exec \"$@\"", "sh"];
+/// What systemd does last, as sd_listen_fds(3) says: the sockets, here in the place of standard input and output, become
+/// descriptors from 3 on, and the program hears whom they are for.
+const HANDS_OVER: [&str; 4] = [
+    "sh",
+    "-c",
+    "exec 3<&0 4<&1 5<&2 </dev/null >/dev/null 2>>\"$XDG_RUNTIME_DIR/log\"; LISTEN_FDS=3 LISTEN_PID=$$ exec \"$@\"",
+    "sh",
+];
 
 fn start(program: &Path, dir: &Path, launch: &Launch, handed: &[TcpListener]) -> Child {
     let hands_over: &[&str] = match handed {
@@ -286,21 +292,17 @@ fn start(program: &Path, dir: &Path, launch: &Launch, handed: &[TcpListener]) ->
             // The child keeps the end that is read, so it is not closed, and nobody reads it.
             Log::Blocked => Stdio::piped(),
         });
-    if !handed.is_empty() {
-        hand_over(&mut command, handed);
+    if let [one, other, third] = handed {
+        let stdio = |socket: &TcpListener| {
+            let socket = socket.try_clone().expect("a descriptor");
+            Stdio::from(OwnedFd::from(socket))
+        };
+        command
+            .stdin(stdio(one))
+            .stdout(stdio(other))
+            .stderr(stdio(third));
     }
     command.spawn().expect("the program starts")
-}
-
-/// As sd_listen_fds(3) says: from descriptor 3 on.
-fn hand_over(command: &mut Command, sockets: &[TcpListener]) {
-    let place = |(child_fd, socket): (i32, &TcpListener)| FdMapping {
-        parent_fd: socket.try_clone().expect("a descriptor").into(),
-        child_fd,
-    };
-    let mappings = (3..).zip(sockets).map(place).collect();
-    command.env("LISTEN_FDS", sockets.len().to_string());
-    command.fd_mappings(mappings).expect("three that differ");
 }
 
 fn log(dir: &Path) -> File {
