@@ -256,6 +256,25 @@ fn names_read_as_mail_programs_show_them() {
     );
 }
 
+/// Programs take the type for what it says up to the mark.
+#[test]
+fn a_mark_behind_the_type_is_no_parameter() {
+    for kind in ["multipart/mixed=", "multipart/mixed=x", "multipart/mixed ="] {
+        let message = format!(
+            "Content-Type: {kind}; boundary=b\r\n\r\n--b\r\n\r\na\r\n--b\r\n\
+             Content-Type: a/b; name=x.exe\r\n\r\nMZ\r\n--b--\r\n"
+        );
+        match parts(&message) {
+            Ok(parts) => assert!(
+                parts
+                    .all()
+                    .any(|part| part.name.as_deref() == Some("x.exe"))
+            ),
+            Err(fault) => panic!("{kind}: {fault:?}"),
+        }
+    }
+}
+
 /// Which of them a program shows, nobody knows: the filter is told the one that matters.
 #[test]
 fn of_several_names_the_least_harmless_is_told() {
@@ -295,6 +314,18 @@ fn of_several_names_the_least_harmless_is_told() {
         (
             "Content-Type: a/b; name=\"photo.png\"\r\nContent-Disposition: attachment; filename=\"IMG_1.JPG\"",
             "IMG_1.JPG",
+        ),
+        (
+            "Content-Type: a/b; name=\"a.pdf\"\r\nContent-Disposition: attachment; filename=\"a.searchconnector-ms\"",
+            "a.searchconnector-ms",
+        ),
+        (
+            "Content-Disposition: attachment; filename=\"setup.exe.gz\"; filename*=utf-8''a.pdf",
+            "setup.exe.gz",
+        ),
+        (
+            "Content-Disposition: attachment; filename=E.ON Vertrag.pdf",
+            "E.ON",
         ),
         // Programs differ about blanks, and none of the readings is a program.
         (

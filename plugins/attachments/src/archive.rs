@@ -7,6 +7,9 @@ use crate::names::{self, Extensions, FEW, Nature};
 use crate::packed;
 use crate::zip::{self, Member};
 
+/// Octets of all directories of an archive.
+const MOST_OCTETS: u32 = 2 * 1024 * 1024;
+
 /// A ZIP archive, or what may be one behind other octets.
 pub fn zipped(part: &Part, shown: &str, extensions: &Extensions, findings: &mut Findings) {
     let (lists, complete) = listed(part);
@@ -50,7 +53,14 @@ fn listed(part: &Part) -> (Vec<Vec<Member>>, bool) {
     let length = part.size.min(zip::TAIL);
     let tail = parts::read_all(part.index, part.size - length, length).unwrap_or_default();
     let (mut lists, mut complete) = (Vec::new(), true);
+    let mut left = MOST_OCTETS;
     for directory in zip::directories(&tail, part.size) {
+        // They may overlap, and cost the sender nothing.
+        let Some(rest) = left.checked_sub(directory.size) else {
+            complete = false;
+            break;
+        };
+        left = rest;
         let octets = parts::read_all(part.index, directory.offset, directory.size);
         complete &= octets.is_ok();
         let members = zip::members(&octets.unwrap_or_default());

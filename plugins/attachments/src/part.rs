@@ -5,7 +5,7 @@ use lazaret_filter::parts::{self, Part};
 use crate::archive;
 use crate::findings::{Finding, Findings};
 use crate::kinds::{self, HEAD, ISO_MARK, Kind};
-use crate::names::{self, Extensions};
+use crate::names::{self, Extensions, Nature};
 use crate::text;
 
 /// Octets of a compound file in which names of its streams are looked for.
@@ -50,9 +50,10 @@ fn by_name(
     findings: &mut Findings,
 ) {
     let (shown, extension) = (names::shown(name), names::extension(name));
+    let nature = extensions.judge(name);
     let runs = extension != "com" || may_run(part, kind, head);
-    if runs {
-        findings.name(extensions.judge(name), &shown);
+    if runs || !matches!(nature, Nature::Program | Nature::Source) {
+        findings.name(nature, &shown);
     }
     if names::is_message(&extension) && !is_message(part) {
         archive::unlisted(&shown, findings);

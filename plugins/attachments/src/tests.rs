@@ -334,6 +334,11 @@ fn spares_a_document_with_dots_in_its_name() {
 #[test]
 fn spares_what_is_named_after_a_site() {
     passes(&judged("Order from amazon.com", b"%PDF-1.7 ..."));
+    // Nobody needs these, whatever is in them.
+    for disguised in ["annex\u{202e}fdp.com", "invoice.pdf.com"] {
+        let report = judged(disguised, b"what we agreed on\n");
+        assert!(!report.verdict().passes(), "{disguised}");
+    }
     passes(&judged("www.example.com", b"\x89PNG\r\n\x1a\n"));
     let text = format!("{}\u{fc}", "x".repeat(4095));
     passes(&judged("notes on example.com", text.as_bytes()));

@@ -118,9 +118,9 @@ fn written(mask: &str) -> impl Iterator<Item = Range<usize>> {
         let domain = mask[at + 1..].trim_start();
         let literal = usize::from(domain.starts_with('['));
         let word = domain[literal..].find(is_between);
-        let end = word
-            .map_or(domain.len(), |word| literal + word + literal)
-            .min(domain.len());
+        let end = word.map_or(domain.len(), |word| literal + word);
+        // A literal is closed by its bracket, whatever else ends it.
+        let end = end + usize::from(literal > 0 && domain[end..].starts_with(']'));
         (end > 0).then(|| start..mask.len() - domain.len() + end)
     })
 }
@@ -364,10 +364,22 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_blank_of_two_octets_ends_a_literal() {
+        assert_eq!(
+            decoded("=?utf-8?q?a=40=5B1=C2=A0?=", "a@[1\u{a0}")[0].1,
+            "a@[1"
+        );
+        assert_eq!(read("<a@[1\u{a0}>")[0].1, "a@[1");
+        assert_eq!(read("<a@[192.0.2.1]>")[0].1, "a@[192.0.2.1]");
+    }
+
     /// Every value of four such letters.
     #[test]
     fn no_value_is_too_odd_to_be_read() {
-        let letters = ["a", "@", "<", ">", "\"", "(", ")", ",", "\\", " ", "é", "["];
+        let letters = [
+            "a", "@", "<", ">", "\"", "(", ")", ",", "\\", " ", "é", "[", "]", "\u{a0}",
+        ];
         for number in 0..letters.len().pow(4) {
             let letter = |place| letters[number / letters.len().pow(place) % letters.len()];
             let value: String = (0..4).map(letter).collect();

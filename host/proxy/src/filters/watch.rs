@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use lazaret_mail::LoadError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::Needs;
 use super::directory::{Directory, Renewed};
@@ -43,6 +43,9 @@ impl Reloader {
         }
     }
 }
+
+/// For the disk of certificates, when the operator asks.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The task that watches.
 pub(crate) struct Watch {
@@ -144,8 +147,11 @@ impl Watch {
             let renewed = doors.iter().filter(|door| door.renew_certificates());
             (renewed.count(), doors.len())
         });
-        if let Ok((renewed, all)) = renewing.await {
-            tracing::info!("asked to reload: {renewed} of {all} sets of certificates changed");
+        match timeout(PATIENCE, renewing).await {
+            Ok(Ok((renewed, all))) => {
+                tracing::info!("asked to reload: {renewed} of {all} sets of certificates changed");
+            }
+            _ => tracing::error!("asked to reload: the disk of the certificates does not answer"),
         }
     }
 

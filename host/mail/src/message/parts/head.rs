@@ -152,9 +152,10 @@ fn essence(head: &[u8]) -> Option<String> {
 /// Extensions that open as something to look at or listen to. Of several names a part with such a one is told only if all
 /// are so: which of them a program shows, nobody knows.
 const HARMLESS: &[&str] = &[
-    "7z", "asc", "avi", "bmp", "csv", "doc", "docx", "gif", "gz", "heic", "ics", "jpg", "log",
-    "md", "mov", "mp3", "mp4", "odp", "ods", "odt", "p7m", "p7s", "pdf", "png", "ppt", "pptx",
-    "rar", "rtf", "sig", "tgz", "tif", "txt", "vcf", "wav", "webp", "xls", "xlsx", "xml", "zip",
+    "7z", "asc", "avi", "bmp", "csv", "doc", "docx", "dwg", "dxf", "epub", "gif", "heic", "ics",
+    "jpg", "json", "key", "log", "m4a", "md", "mov", "mp3", "mp4", "numbers", "odp", "ods", "odt",
+    "p7m", "p7s", "pages", "pdf", "png", "ppt", "pptx", "psd", "rar", "rtf", "sig", "tif", "txt",
+    "vcf", "wav", "webp", "xls", "xlsx", "xml", "zip",
 ];
 
 /// How much a reading of a name says about what its part may do.
@@ -201,7 +202,8 @@ fn without_controls(text: &str) -> String {
 
 /// What a desktop may take for one; an unseen character in it makes it another.
 fn extension(name: &str) -> Option<String> {
-    const LONGEST: usize = 16;
+    // Of the known ones the longest have 18.
+    const LONGEST: usize = 64;
     let name = name.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
     let (_, last) = name.rsplit_once(['.', '\u{2024}', '\u{fe52}', '\u{ff0e}'])?;
     let is_one = last.chars().count() <= LONGEST

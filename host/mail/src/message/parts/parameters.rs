@@ -139,7 +139,11 @@ fn head(segment: &[u8]) -> &[u8] {
     };
     let before = segment[..equals].trim_ascii_end();
     let name = last_word(before);
-    before[..before.len() - name.len()].trim_ascii()
+    // `multipart/mixed=` is a type with something behind it, not a parameter.
+    match memchr(b'/', name) {
+        Some(_) => before.trim_ascii(),
+        None => before[..before.len() - name.len()].trim_ascii(),
+    }
 }
 
 fn last_word(octets: &[u8]) -> &[u8] {
