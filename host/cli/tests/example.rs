@@ -60,6 +60,21 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Whoever only looks need not install anything, and nothing is written for him.
+#[test]
+fn it_can_be_tried_as_it_lies_there() {
+    let dir = tempfile::tempdir().unwrap();
+    copy(&examples(), dir.path());
+    fs::write(dir.path().join("mail.eml"), "Subject: hi\r\n\r\nHello\r\n").unwrap();
+    let (code, said) = lazaret(dir.path(), &["try", "--filters", "mx.d", "mail.eml"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("note: of access, "), "{said}");
+    assert!(!said.contains("not loadable"), "{said}");
+    let written = fs::read_dir(dir.path().join("mx.d")).unwrap().flatten();
+    let names: Vec<_> = written.map(|entry| entry.file_name()).collect();
+    assert!(names.iter().all(|name| name != ".shipped"), "{names:?}");
+}
+
 /// As its README says: copied, then the components installed.
 fn set_up() -> TempDir {
     let dir = tempfile::tempdir().unwrap();

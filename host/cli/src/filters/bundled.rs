@@ -2,14 +2,19 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::{fs, io};
 
 use lazaret_bundled::{ALL, Bundled, FURTHER};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::arguments::{Install, Print};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Table};
 use crate::shipped::{self, Fate, Shipped};
+
+/// Directories below a filter directory that hold its lists.
+const LEVELS: u32 = 3;
 
 /// `lazaret filters shipped`: what there is, and what each asks for.
 pub fn list(print: Print) -> Result<Exit, Failure> {
@@ -41,6 +46,43 @@ pub fn install(arguments: &Install) -> Result<Exit, Failure> {
         true => Exit::Bad,
         false => Exit::Good,
     })
+}
+
+/// Filters whose policy is in a directory and whose component is not: a copy of it with those that the program brings
+/// along. None where nothing is missing that it has.
+///
+/// # Errors
+/// The directory cannot be copied.
+pub fn completed(dir: &Path) -> Result<Option<(TempDir, Vec<&'static str>)>, Failure> {
+    let is_missing = |filter: &&Bundled| {
+        let stem = shipped::stem(dir, filter.name);
+        stem.is_some_and(|stem| !dir.join(format!("{stem}.wasm")).exists())
+    };
+    let missing: Vec<_> = all().filter(is_missing).collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let uncopied =
+        |error| Failure::temporary(format!("{} cannot be copied: {error}", dir.display()));
+    let copy = tempfile::tempdir().map_err(uncopied)?;
+    copy_files(dir, copy.path(), LEVELS).map_err(uncopied)?;
+    write(copy.path(), &missing)?;
+    let names = missing.iter().map(|filter| filter.name).collect();
+    Ok(Some((copy, names)))
+}
+
+fn copy_files(from: &Path, to: &Path, levels: u32) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_file() {
+            fs::copy(path, to)?;
+        } else if path.is_dir() && levels > 0 {
+            fs::create_dir(&to)?;
+            copy_files(&path, &to, levels - 1)?;
+        }
+    }
+    Ok(())
 }
 
 fn all() -> impl Iterator<Item = &'static Bundled> {

@@ -1,6 +1,6 @@
 //! `lazaret filters`: the running chain, the panic switch, and the filters that the program brings along.
 
-mod bundled;
+pub mod bundled;
 mod table;
 
 use std::io::IsTerminal;

@@ -14,6 +14,7 @@ use lazaret_mail::Chain;
 
 use crate::arguments::Try;
 use crate::exit::{Exit, Failure};
+use crate::filters::bundled::completed;
 use crate::{output, wire};
 use rights::Loaded;
 use stranger::Stranger;
@@ -70,7 +71,16 @@ async fn load(arguments: &Try) -> Result<Loaded, Failure> {
             );
             return Err(Failure::usage(problem));
         }
-        loaded.directory(directory, &*engine).await;
+        match completed(directory)? {
+            None => loaded.directory(directory, &*engine).await,
+            Some((copy, names)) => {
+                loaded.notes.push(format!(
+                    "of {} only the policy is there: asked is the component that this program brings along",
+                    names.join(", ")
+                ));
+                loaded.directory(copy.path(), &*engine).await;
+            }
+        }
     }
     for wasm in &arguments.filter {
         loaded.file(wasm, &*engine).await?;
