@@ -61,11 +61,24 @@ impl fmt::Display for ConfigError {
         if let Some(line) = self.line {
             write!(f, "{line}:")?;
         }
-        write!(f, " {}", self.problem)?;
+        write!(f, " {}", Shown(&self.problem))?;
         match &self.cure {
-            Some(cure) => write!(f, ", {cure}"),
+            Some(cure) => write!(f, ", {}", Shown(cure)),
             None => Ok(()),
         }
+    }
+}
+
+/// A file may hold anything, a filter's from a stranger too: no control of it reaches a terminal or a log.
+struct Shown<'t>(&'t str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_fit = |c: char| c == '\n' || !c.is_control();
+        self.0.chars().try_for_each(|c| match is_fit(c) {
+            true => write!(f, "{c}"),
+            false => write!(f, "{}", c.escape_debug()),
+        })
     }
 }
 
@@ -83,6 +96,16 @@ pub fn nearest<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_control_is_shown_and_not_said() {
+        let error =
+            ConfigError::new(Path::new("f.toml"), "`5\0\u{1b}[2J` is no time").cure("a\nb\u{9b}");
+        assert_eq!(
+            error.to_string(),
+            "f.toml: `5\\0\\u{1b}[2J` is no time, a\nb\\u{9b}"
+        );
+    }
 
     #[test]
     fn prints_file_line_problem_and_cure() {
