@@ -1,5 +1,6 @@
 //! The only place where the engine and the proxy meet.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,9 +30,10 @@ async fn services(config: &Config) -> Result<Services, Failure> {
     Services::open(settings).await.map_err(Failure::usage)
 }
 
-/// Who checks may be another user than the service: its cache is neither made nor used for him.
+/// Who checks may be another user than the service: its cache is not used for him, and none is made in a directory that is
+/// not his own.
 pub fn cache_to_look_at(config: &Config) -> Result<Option<&Path>, Failure> {
-    let Some(cache) = config.cache.as_deref().filter(|cache| cache.exists()) else {
+    let Some(cache) = config.cache.as_deref().filter(|cache| may_be_made(cache)) else {
         return Ok(None);
     };
     match lazaret_engine::check_cache(cache) {
@@ -39,6 +41,13 @@ pub fn cache_to_look_at(config: &Config) -> Result<Option<&Path>, Failure> {
         Err(CacheError::NotOurs(_)) => Ok(None),
         Err(error) => Err(Failure::usage(error)),
     }
+}
+
+/// Or is there.
+fn may_be_made(cache: &Path) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    let is_ours = |parent: &Path| parent.metadata().is_ok_and(|it| it.uid() == user);
+    cache.exists() || cache.parent().is_some_and(is_ours)
 }
 
 /// Whether the services could open what keeps state, as far as that is seen without opening it: a proxy may run that has it.
