@@ -189,10 +189,11 @@ fn builds_are_swapped_under_load_and_each_message_has_exactly_one_stamp() {
     println!("seen after {median:.0?} (median), {slowest:.0?} (slowest)");
     println!("memory {before} KiB after {settled} swaps, {after} KiB at last");
     assert_eq!(counts.len(), 2, "both stamps occur: {counts:?}");
-    // The run that counts has the machine to itself: none is late. Beside a build, even a quick one may wait for seconds.
+    // The run that counts has the machine to itself, as far as there is such a machine: one of a hundred may meet a disk
+    // that hangs. Beside a build, even a quick one may wait for seconds.
     let late = seen.iter().filter(|time| **time > PROMISED).count();
     println!("{late} of {} later than {PROMISED:?}", seen.len());
-    let few = if wanted.is_some() { 0 } else { seen.len() / 2 };
+    let few = seen.len() / if wanted.is_some() { 100 } else { 2 };
     assert!(late <= few, "{late} of {} late, {slowest:?}", seen.len());
     // A short run has hardly begun: an allocator still fills what it keeps.
     let slack = wanted.map_or(before / 2 + (64 << 10), |_| FLAT);

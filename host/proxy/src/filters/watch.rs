@@ -44,6 +44,8 @@ impl Reloader {
     }
 }
 
+/// Between looks at certificates, which then decide for themselves whether it is time.
+const CERTIFICATES: Duration = Duration::from_secs(1);
 /// For the disk of certificates, when the operator asks.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -59,8 +61,8 @@ pub(crate) struct Watch {
     waiting: Vec<Asked>,
     /// seen, and since when it looks like this
     settling: Option<(Look, Instant)>,
-    /// looks at certificates, as long as its disk takes
-    certificates: Option<JoinHandle<()>>,
+    /// looks at certificates, as long as its disk takes; and when it began to
+    certificates: Option<(JoinHandle<()>, Instant)>,
 }
 
 impl Watch {
@@ -117,15 +119,15 @@ impl Watch {
 
     /// Beside everything else: a disk that hangs holds up nobody.
     fn watch_certificates(&mut self, site: &Arc<Site>) {
-        if self
-            .certificates
-            .as_ref()
-            .is_none_or(JoinHandle::is_finished)
-        {
+        let is_due = |(looking, since): &(JoinHandle<()>, Instant)| {
+            looking.is_finished() && since.elapsed() >= CERTIFICATES
+        };
+        if self.certificates.as_ref().is_none_or(is_due) {
             let site = Arc::clone(site);
-            self.certificates = Some(spawn_blocking(move || {
+            let looking = spawn_blocking(move || {
                 site.doors.iter().for_each(|door| door.watch_certificates());
-            }));
+            });
+            self.certificates = Some((looking, Instant::now()));
         }
     }
 
