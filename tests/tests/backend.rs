@@ -61,8 +61,6 @@ fn the_next_client_sees_what_the_backend_offers_now() {
     };
     assert!(!offers_dsn());
     backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME", "DSN"]);
-    // As old as our knowledge may be.
-    std::thread::sleep(Duration::from_millis(250));
     assert!(offers_dsn(), "the very next client sees it");
 }
 
@@ -82,7 +80,7 @@ fn a_fresh_connection_tells_what_the_backend_offers_now() {
     assert!(offer.contains("DSN"), "{offer}");
 }
 
-/// Under load nobody opens a connection of his own to ask.
+/// Under load hardly anybody opens a connection of his own to ask: four a second, and one for each twenty greetings.
 #[test]
 fn a_crowd_of_clients_asks_the_backend_rarely() {
     let backend = BackendDouble::start();
@@ -93,7 +91,7 @@ fn a_crowd_of_clients_asks_the_backend_rarely() {
     }
     let took = begun.elapsed();
     let asked = backend.heard().len();
-    let most = 2 + took.as_millis() as usize / 250;
+    let most = 2 + 200 / 18 + took.as_millis() as usize / 250;
     println!("200 clients in {took:?}, {asked} connections to ask the backend");
     assert!(asked <= most, "{asked} connections in {took:?}");
 }

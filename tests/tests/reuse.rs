@@ -272,13 +272,30 @@ fn in_tls_a_connection_is_used_again_too() {
 fn a_connection_from_before_a_change_is_not_used_again() {
     let backend = BackendDouble::start();
     backend.offer(["PIPELINING", "8BITMIME"]);
-    let proxy = Proxy::before(backend.address())
-        .set("[backend]\noffer-age = \"0s\"\n")
-        .start();
+    let proxy = Proxy::before(backend.address()).start();
     assert_eq!(visit(&proxy, "client.example.com"), 250);
     backend.offer(["PIPELINING", "8BITMIME", "DSN"]);
     let mut client = Client::greeted(proxy.plain());
     client.ask("MAIL FROM:<alice@example.com> RET=HDRS", "250 *");
+}
+
+/// Each client is told what was asked for it, mostly on a connection that is open; backends count greetings without mail.
+#[test]
+fn an_idle_connection_is_asked_anew_but_not_for_ever() {
+    let backend = BackendDouble::start();
+    let proxy = Proxy::before(backend.address()).start();
+    for _ in 0..60 {
+        let mut client = Client::connect(proxy.plain());
+        client.expect("220 *");
+        client.ask("EHLO client.example.com", "250 *");
+        client.ask("QUIT", "221 *");
+    }
+    let heard = backend.heard();
+    let greetings = |heard: &Heard| count(std::slice::from_ref(heard), "EHLO ");
+    assert!(count(&heard, "EHLO ") >= 60, "{heard:#?}");
+    assert!(heard.len() < 50, "{} connections", heard.len());
+    assert!(heard.iter().map(greetings).max() <= Some(20), "{heard:#?}");
+    assert_eq!(visit(&proxy, "client.example.com"), 250);
 }
 
 /// Twenty clients over three connections: all are served in turn, and the backend never sees a fourth.

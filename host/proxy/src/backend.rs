@@ -83,7 +83,13 @@ impl Backend {
 
     /// A connection was opened.
     fn opened(&self, member: &Member, link: &Link) {
-        self.tell(member, member.opened(link.extensions()));
+        self.tell(member, member.opened(link.extensions(), link.greeted()));
+    }
+
+    /// A connection that was open was asked what it offers.
+    fn offered(&self, member: &Member, link: &Link) {
+        member.offered(link.extensions(), link.greeted());
+        self.tell(member, Change::None);
     }
 
     /// A transaction was answered to its end.

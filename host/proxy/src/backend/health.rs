@@ -13,6 +13,11 @@ const LOOK: Duration = Duration::from_millis(400);
 /// How long such a probe may take; one with all patience of the configuration runs beside it, for a backend that is slow
 /// to greet.
 const PROBE: Duration = Duration::from_millis(400);
+/// If a connection was opened within this time, an idle one is asked in place of another new one. A backend that is
+/// configured anew may go on as before on its old connections (Postfix does): that they agree is checked so often.
+pub(super) const FRESH: Duration = Duration::from_millis(250);
+/// How long it may take to answer; then a new one is opened.
+const QUESTION: Duration = Duration::from_secs(5);
 
 /// What becomes of the connection that a check opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +93,39 @@ impl Backend {
         let Some(slot) = slot(&member.checks) else {
             return true;
         };
+        let known = member.was_opened_within(FRESH);
+        if let Some(link) = known.then(|| self.idle_link(member)).flatten() {
+            self.spawn_question(member, slot, link);
+            return true;
+        }
         let permit = self.pool.spare();
         if permit.is_none() && member.is_alive() {
             return false;
         }
         self.spawn_check(member, slot, permit, Afterwards::Kept);
         true
+    }
+
+    /// Asks on an idle connection what is offered. It may have died, which says nothing about the address.
+    fn spawn_question(
+        self: &Arc<Self>,
+        member: &Arc<Member>,
+        slot: OwnedSemaphorePermit,
+        mut link: Link,
+    ) {
+        let (backend, member) = (Arc::clone(self), Arc::clone(member));
+        tokio::spawn(async move {
+            let asked = timeout(QUESTION, link.hello(&backend.hostname)).await;
+            if let Ok(Ok(())) = asked {
+                drop(slot);
+                backend.offered(&member, &link);
+                backend.give_back(link);
+            } else {
+                drop(link);
+                let permit = backend.pool.spare();
+                backend.spawn_check(&member, slot, permit, Afterwards::Kept);
+            }
+        });
     }
 
     fn spawn_check(

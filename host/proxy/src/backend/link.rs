@@ -46,6 +46,10 @@ pub(crate) struct Link {
     transactions: u32,
     /// negative replies since the last message that was taken
     refusals: u32,
+    /// greetings since the last message that was taken
+    hellos: u32,
+    /// when the last one left us
+    greeted: Instant,
     /// since when it is idle
     since: Instant,
     /// place among the `connections`, given back when this is dropped; a probe of a dead address has none
@@ -99,6 +103,8 @@ impl Link {
             whose: Whose::Ours,
             transactions: 0,
             refusals: 0,
+            hellos: 0,
+            greeted: Instant::now(),
             since: Instant::now(),
             permit,
             leg: backend.legs.to(member.address),
@@ -138,6 +144,16 @@ impl Link {
     /// What its clients were refused on it, since the last message that was taken.
     pub(super) fn refusals(&self) -> u32 {
         self.refusals
+    }
+
+    /// How often we greeted it since the last message that was taken.
+    pub(super) fn hellos(&self) -> u32 {
+        self.hellos
+    }
+
+    /// When the greeting that it answered with [`Self::extensions`] left us.
+    pub(super) fn greeted(&self) -> Instant {
+        self.greeted
     }
 
     /// May another client use it?
@@ -210,6 +226,8 @@ impl Link {
 
     /// EHLO; the answer replaces what was known of it.
     pub(crate) async fn hello(&mut self, name: &str) -> Result<(), Error> {
+        self.greeted = Instant::now();
+        self.hellos += 1;
         let reply = self
             .ask(Step::Hello, &Command::Ehlo(hello_argument(name)))
             .await?;
@@ -339,6 +357,7 @@ impl Link {
         if reply.code().is_positive() {
             self.transaction = Transaction::None;
             self.refusals = 0;
+            self.hellos = 0;
         }
         Ok(reply)
     }

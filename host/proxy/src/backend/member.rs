@@ -34,8 +34,10 @@ struct Condition {
     circuit: Circuit,
     /// what the newest connection was offered before any identity was passed on
     offer: Option<Arc<Extensions>>,
-    /// when that was asked last, in vain or not
+    /// when that was asked last, in vain or not: when the question left us
     asked: Option<Instant>,
+    /// when a connection was last opened
+    opened: Option<Instant>,
     /// when a transaction was last answered to its end
     served: Option<Instant>,
     /// why it is not alive
@@ -124,15 +126,24 @@ impl Member {
         asked.is_some_and(|asked| asked.elapsed() < age)
     }
 
-    /// A connection was opened, and this was offered.
-    pub(super) fn opened(&self, offer: &Extensions) -> Change {
+    /// Was a connection opened within this time?
+    pub(super) fn was_opened_within(&self, age: Duration) -> bool {
+        let opened = self.condition().opened;
+        opened.is_some_and(|opened| opened.elapsed() < age)
+    }
+
+    /// A connection was opened, and this was offered when it was asked.
+    pub(super) fn opened(&self, offer: &Extensions, asked: Instant) -> Change {
         Counts::add(&self.counts.opened);
         let mut condition = self.condition();
-        condition.asked = Some(Instant::now());
-        if condition.offer.as_deref() != Some(offer) {
-            condition.offer = Some(Arc::new(offer.clone()));
-        }
+        condition.opened = Some(Instant::now());
+        condition.learn(offer, asked);
         condition.change(Circuit::opened, None)
+    }
+
+    /// On a connection that was open this was offered when it was asked.
+    pub(super) fn offered(&self, offer: &Extensions, asked: Instant) {
+        self.condition().learn(offer, asked);
     }
 
     /// A connection that somebody began to open at `begun` cannot be had. Not held against an address that served
@@ -140,7 +151,7 @@ impl Member {
     pub(super) fn not_opened(&self, begun: Instant, error: &Error) -> Change {
         Counts::add(&self.counts.failed);
         let mut condition = self.condition();
-        condition.asked = Some(Instant::now());
+        condition.note_asked(begun);
         if condition.served.is_some_and(|served| served >= begun) {
             return Change::None;
         }
@@ -215,6 +226,21 @@ impl Member {
 }
 
 impl Condition {
+    /// Replies may overtake each other: the question that left us last counts.
+    fn learn(&mut self, offer: &Extensions, asked: Instant) {
+        if self.asked.is_some_and(|newer| newer > asked) && self.offer.is_some() {
+            return;
+        }
+        self.note_asked(asked);
+        if self.offer.as_deref() != Some(offer) {
+            self.offer = Some(Arc::new(offer.clone()));
+        }
+    }
+
+    fn note_asked(&mut self, asked: Instant) {
+        self.asked = self.asked.max(Some(asked));
+    }
+
     fn change(&mut self, event: impl FnOnce(&mut Circuit), trouble: Option<&Error>) -> Change {
         let before = self.circuit.is_closed();
         event(&mut self.circuit);

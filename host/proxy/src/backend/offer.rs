@@ -6,6 +6,7 @@ use std::time::Duration;
 use lazaret_smtp::Extensions;
 use tokio::time::{Instant, timeout};
 
+use super::health::FRESH;
 use super::{Backend, Member};
 
 /// How long a client's EHLO may wait for the backend's.
@@ -17,9 +18,11 @@ impl Backend {
     pub(crate) async fn offer(self: &Arc<Self>) -> Option<Arc<Extensions>> {
         let known = timeout(PATIENCE, self.names.members()).await;
         let members = known.ok().and_then(Result::ok)?;
-        let age = self.config.offer_age;
-        let stale = |member: &&Arc<Member>| !member.is_known(age);
         let alive = members.iter().any(|member| member.is_alive());
+        // What is dead is asked in the background anyway.
+        let least = if alive { Duration::ZERO } else { FRESH };
+        let age = self.config.offer_age.max(least);
+        let stale = |member: &&Arc<Member>| !member.is_known(age);
         let to_ask = members.iter().filter(|member| member.is_alive() == alive);
         let asked: Vec<_> = to_ask.filter(stale).cloned().collect();
         if !asked.is_empty() {
@@ -39,13 +42,12 @@ impl Backend {
     async fn ask(self: &Arc<Self>, members: &[Arc<Member>]) {
         let begun = Instant::now();
         let mut changes = self.changes.subscribe();
-        let being_asked: Vec<_> = members.iter().filter(|member| self.check(member)).collect();
+        let mut waiting = members.to_vec();
         let answered = async {
-            while !being_asked
-                .iter()
-                .all(|member| member.was_asked_since(begun))
-            {
-                if changes.changed().await.is_err() {
+            loop {
+                // Who was being asked before we came is asked again.
+                waiting.retain(|member| !member.was_asked_since(begun) && self.check(member));
+                if waiting.is_empty() || changes.changed().await.is_err() {
                     return;
                 }
             }

@@ -35,11 +35,11 @@ pub(super) struct Search<'b> {
 }
 
 /// Which connections will do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 enum Wants {
     Any,
-    /// an idle one proved dead: no other is trusted
-    Fresh,
+    /// an idle one of this address proved dead: no other is trusted, and a fresh one tells whether the address is to blame
+    Fresh(Arc<Member>),
 }
 
 impl<'b> Search<'b> {
@@ -91,7 +91,7 @@ impl<'b> Search<'b> {
             tracing::debug!(address = %member.address, %error, "an idle connection was dead");
             // Those idle beside it are no better.
             drop(member.sort_out(|_| false));
-            self.wants = Wants::Fresh;
+            self.wants = Wants::Fresh(Arc::clone(member));
             return Ok(());
         }
         if !error.is_of_address() {
@@ -116,7 +116,7 @@ impl<'b> Search<'b> {
         let members = self.backend.names.known();
         let mut others = members.iter().filter(|it| it.address != member.address);
         match link.was_idle() && !others.any(|other| self.may_try(other)) {
-            true => self.wants = Wants::Fresh,
+            true => self.wants = Wants::Fresh(Arc::clone(member)),
             false => self.exclude(member, error),
         }
         Ok(())
@@ -129,14 +129,17 @@ impl<'b> Search<'b> {
 
     async fn any_link(&mut self, dialogue: &Dialogue) -> Result<Link, Error> {
         loop {
-            let member = self.choose().await?;
+            let member = match &self.wants {
+                Wants::Fresh(member) if self.may_try(member) => Arc::clone(member),
+                _ => self.choose().await?,
+            };
             if let Some(link) = self.idle(&member) {
                 return Ok(link);
             }
             match self.place().await? {
                 Place::Taken(member, mut link) => {
                     // Of an address that failed: dropped, which frees a place.
-                    if self.wants == Wants::Any && !self.is_tried(&member) {
+                    if matches!(self.wants, Wants::Any) && !self.is_tried(&member) {
                         Counts::add(&member.counts.reused);
                         link.begin_use(&member);
                         return Ok(link);
@@ -183,7 +186,7 @@ impl<'b> Search<'b> {
     }
 
     fn idle(&self, member: &Arc<Member>) -> Option<Link> {
-        if self.wants == Wants::Fresh || self.backend.pool.is_waited_for() {
+        if matches!(self.wants, Wants::Fresh(_)) || self.backend.pool.is_waited_for() {
             return None;
         }
         let link = self.backend.idle_link(member)?;

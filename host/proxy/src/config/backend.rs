@@ -15,7 +15,7 @@ use super::listener::ListenerConfig;
 use super::roots;
 
 /// Default of `offer-age`.
-const OFFER_AGE: Duration = Duration::from_millis(250);
+const OFFER_AGE: Duration = Duration::ZERO;
 
 /// The mail server behind us.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +48,7 @@ pub struct BackendConfig {
     /// for the reply to the end of data; if that is too short for the backend, mail it accepts is sent again by the
     /// client and doubled. Default 60 s
     pub accept: Duration,
-    /// how old what we know of its EHLO may be when a client says EHLO. Default 250 ms
+    /// how old what we know of its EHLO may be when a client says EHLO. Default 0: it is asked anew
     pub offer_age: Duration,
 }
 

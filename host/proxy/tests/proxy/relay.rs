@@ -201,14 +201,7 @@ async fn what_the_backend_says_of_a_recipient_is_told_live() {
 #[tokio::test]
 async fn ehlo_is_what_the_backend_offers_now() {
     let mut backend = Backend::honest().await;
-    let proxy = Running::start(
-        &backend,
-        Setup {
-            backend: "offer-age = \"0s\"",
-            ..Setup::default()
-        },
-    )
-    .await;
+    let proxy = Running::before(&backend).await;
     let lines = |mut client: kit::Client| async move {
         client.play("S: 220\nC: EHLO a").await;
         client.lines().await.join("|")
