@@ -9,7 +9,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use lazaret_smtp::{Argument, Client, ClientLimits, Command, Extensions, Keyword, Reply};
+use lazaret_smtp::{
+    Argument, Client, ClientError, ClientLimits, Command, Extensions, Keyword, Reply,
+};
 use rustls::pki_types::ServerName;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -289,6 +291,7 @@ impl Link {
     ) -> Result<Reply, Error> {
         let asked = Instant::now();
         let came = self.receive(step, patience).await;
+        let came = came.and_then(|reply| self.alone(step, reply));
         let took = asked.elapsed();
         if let Ok(reply) | Err(Error::Unexpected(_, reply)) = &came {
             self.leg.answered(step, reply, took);
@@ -311,6 +314,19 @@ impl Link {
         match reply.code().get() {
             421 => Err(Error::Unexpected(step, reply)),
             _ => Ok(reply),
+        }
+    }
+
+    /// A promise with another reply right behind it is none: who can say which of them is meant? A refusal stands, and a
+    /// 421 behind anything is a farewell. What is behind the answer to STARTTLS is looked at there.
+    fn alone(&mut self, step: Step, reply: Reply) -> Result<Reply, Error> {
+        let promise = !reply.code().is_negative() && step != Step::StartTls;
+        if !promise || self.client.owed() > 0 || self.client.is_in_step() {
+            return Ok(reply);
+        }
+        match self.client.next() {
+            Ok(_) | Err(ClientError::Closing(_)) => Ok(reply),
+            Err(doubt) => Err(Error::Doubt(step, doubt)),
         }
     }
 
