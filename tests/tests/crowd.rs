@@ -45,17 +45,29 @@ fn two_hundred_that_stop_after_data_do_not_keep_the_next_from_delivering() {
     assert_eq!(backend.wait_for(51).len(), 51);
 }
 
-/// A proxy that may have one connection to its backend, and waits a short time for it.
-fn narrow(backend: &BackendDouble) -> Proxy {
+/// A proxy that may have one connection to its backend, and waits so long for it.
+fn narrow(backend: &BackendDouble, wait: &str) -> Proxy {
     Proxy::before(backend.address())
-        .set("[backend]\nconnections = 1\nhold = \"20s\"\nwait = \"300ms\"\n")
+        .set(&format!(
+            "[backend]\nconnections = 1\nhold = \"20s\"\nwait = \"{wait}\"\n"
+        ))
         .start()
+}
+
+/// Waits until the backend has heard the end of a message.
+fn until_the_dot(backend: &BackendDouble) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let is_dot = |line: &String| line == ".";
+    while !backend.heard().iter().any(|it| it.lines.iter().any(is_dot)) {
+        assert!(Instant::now() < deadline, "no message comes");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
 fn who_says_nothing_gives_the_only_connection_back() {
     let backend = BackendDouble::start();
-    let proxy = narrow(&backend);
+    let proxy = narrow(&backend, "15s");
     let mut first = Client::greeted(proxy.plain());
     first.ask("MAIL FROM:<alice@example.com>", "250 *");
     let mut second = Client::greeted(proxy.plain());
@@ -71,13 +83,13 @@ fn who_says_nothing_gives_the_only_connection_back() {
 #[test]
 fn a_backend_that_is_used_up_is_a_451_at_mail_and_recovers() {
     let backend = BackendDouble::start();
-    let proxy = narrow(&backend);
-    backend.once(".", [Step::Wait(Duration::from_secs(2)), Step::Ordinary]);
+    let proxy = narrow(&backend, "300ms");
+    backend.once(".", [Step::Wait(Duration::from_secs(8)), Step::Ordinary]);
     let address = proxy.plain();
     let busy = std::thread::spawn(move || {
         Client::greeted(address).deliver("alice@example.com", &["bob@example.org"], MESSAGE)
     });
-    std::thread::sleep(Duration::from_millis(500));
+    until_the_dot(&backend);
     let mut second = Client::greeted(proxy.plain());
     second.ask("MAIL FROM:<carol@example.com>", "451 4.3.2 *");
     assert_eq!(busy.join().expect("it is answered").code, 250);
@@ -95,7 +107,7 @@ fn clients_over_the_limit_hear_421() {
     refused.expect("421 *");
     refused.ended();
     held.pop().expect("three").ask("QUIT", "221 *");
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while Client::connect(proxy.plain())
         .hear()
         .is_none_or(|reply| reply.code != 220)

@@ -133,7 +133,7 @@ fn a_filter_that_sleeps_does_not_hold_a_neighbour_up() {
         took >= Duration::from_millis(500),
         "answered after {took:?}"
     );
-    assert!(took < Duration::from_secs(5), "answered after {took:?}");
+    assert!(took < Duration::from_secs(20), "answered after {took:?}");
     let p99 = quantile(&neighbour.finish().attack, 0.99);
     println!("sleep: answered after {took:?}; neighbour's p99 {p99:?}");
 }
@@ -141,7 +141,7 @@ fn a_filter_that_sleeps_does_not_hold_a_neighbour_up() {
 #[test]
 fn pace_holds_the_reply_back_and_nobody_elses() {
     let backend = BackendDouble::start();
-    let policy = "listeners = [\"starttls\"]\n[config]\nrcpt = { do = [{ hold = 300 }] }\n";
+    let policy = "listeners = [\"starttls\"]\n[config]\nrcpt = { do = [{ hold = 3000 }] }\n";
     let proxy = Proxy::before(backend.address())
         .filter("10-slow", Guest::Puppet, policy)
         .start();
@@ -149,10 +149,10 @@ fn pace_holds_the_reply_back_and_nobody_elses() {
     neighbour.enter(Window::Attack);
     let begun = Instant::now();
     assert_eq!(answer_at(&proxy, "rcpt"), 250);
-    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert!(begun.elapsed() >= Duration::from_secs(3));
     let p50 = quantile(&neighbour.finish().attack, 0.5);
     assert!(
-        p50 < Duration::from_millis(300),
+        p50 < Duration::from_millis(1500),
         "a neighbour waited {p50:?}"
     );
 }
@@ -201,7 +201,7 @@ fn observers_delay_nobody_however_long_they_take() {
     client.ask("QUIT", "221 *");
     client.ended();
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(12),
         "{:?}",
         begun.elapsed()
     );
@@ -229,53 +229,78 @@ fn a_table_that_grows_without_end_is_stopped() {
     }
 }
 
-/// Twenty places for sandboxes.
+/// Three places for sandboxes.
 fn cramped() -> Arc<Engine> {
     let settings = EngineSettings {
-        sandboxes: 20,
+        sandboxes: PLACES,
         ..EngineSettings::default()
     };
     Engine::new(settings).expect("an engine")
 }
 
-/// Clients that hold a sandbox each, and then say nothing.
-fn silent_clients(proxy: &Proxy, count: usize) -> Vec<Client> {
-    let silent = |n| {
-        let mut client = Client::greeted(proxy.plain());
-        client.ask(&format!("MAIL FROM:<silent{n}@example.com>"), "250 *");
-        client
-    };
-    (0..count).map(silent).collect()
+const PLACES: u32 = 3;
+/// How long a sandbox is left to a client that says nothing.
+const KEPT: Duration = Duration::from_secs(1);
+
+/// Lets clients that were greeted take a sandbox each, all at once; they say nothing more.
+fn fall_silent(clients: &mut [Client]) {
+    for client in &mut *clients {
+        client.say("MAIL FROM:<silent@example.com>");
+    }
+    for client in clients {
+        client.expect("250 *");
+    }
+}
+
+fn greeted(proxy: &Proxy, count: u32) -> Vec<Client> {
+    (0..count).map(|_| Client::greeted(proxy.plain())).collect()
 }
 
 /// Rejects what it is to reject, if it is asked; who gets it to fail gets past it.
 const GUARD: &str = "on-failure = \"skip\"\nwall = \"WALL\"\n[config]\nmail = { do = [] }\nmessage = { reject = \"seen\" }\n";
 
+fn guarded(backend: &BackendDouble, wall: &str) -> Proxy {
+    Proxy::before(backend.address())
+        .filter("10-guard", Guest::Puppet, &GUARD.replace("WALL", wall))
+        .engine(cramped())
+        .start()
+}
+
 #[test]
 fn where_no_sandbox_is_free_mail_waits_and_does_not_pass_unseen() {
     let backend = BackendDouble::start();
-    let proxy = Proxy::before(backend.address())
-        .filter("10-guard", Guest::Puppet, &GUARD.replace("WALL", "400ms"))
-        .engine(cramped())
-        .start();
-    let _silent = silent_clients(&proxy, 20);
+    let refused = (0..20).any(|_| is_refused_for_want_of_room(&backend));
+    assert!(refused, "each time we were too slow for it");
+}
+
+/// One who comes while others hold all sandboxes; false if a place was free by the time its own came up.
+fn is_refused_for_want_of_room(backend: &BackendDouble) -> bool {
+    let proxy = guarded(backend, "400ms");
+    let mut silent = greeted(&proxy, PLACES);
     let mut client = Client::greeted(proxy.plain());
+    let begun = Instant::now();
+    fall_silent(&mut silent);
     let reply = client.deliver("alice@example.com", &["bob@example.org"], MESSAGE);
     let busy = "451 4.3.2 Too busy to check mail now, try again later (";
-    assert!(reply.text().starts_with(busy), "{reply:?}");
+    if !reply.text().starts_with(busy) {
+        assert!(reply.text().starts_with("550 5.7.1 seen ("), "{reply:?}");
+        assert!(begun.elapsed() >= KEPT, "given up too early: {reply:?}");
+        return false;
+    }
     let session = reply.session().expect("a session").to_owned();
     let line = journal::wait_for(&[&session, "\"message\":\"refused\""]);
     assert_eq!(line[0]["fields"]["by"], "(rule)", "no filter decided this");
+    true
 }
 
 #[test]
 fn silent_clients_do_not_keep_a_filter_from_others() {
     let backend = BackendDouble::start();
-    let proxy = Proxy::before(backend.address())
-        .filter("10-guard", Guest::Puppet, &GUARD.replace("WALL", "10s"))
-        .engine(cramped())
-        .start();
-    let mut silent = silent_clients(&proxy, 20);
+    let proxy = guarded(&backend, "10s");
+    let mut silent = greeted(&proxy, PLACES);
+    for client in silent.chunks_mut(1) {
+        fall_silent(client);
+    }
     let mut client = Client::greeted(proxy.plain());
     let reply = client.deliver("alice@example.com", &["bob@example.org"], MESSAGE);
     assert!(reply.text().starts_with("550 5.7.1 seen ("), "{reply:?}");
