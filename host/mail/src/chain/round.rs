@@ -564,7 +564,7 @@ impl Record {
     }
 }
 
-/// The guest's last words may hold anything: they are escaped.
+/// The guest's last words may hold anything: whoever writes the log escapes it.
 pub(super) fn log_failure(member: &Member, failure: &Failure) {
     let (why, clues) = (failure.kind.to_string(), &failure.clues);
     let (stderr, backtrace) = (clues.stderr_line(), clues.backtrace_line());
@@ -572,10 +572,10 @@ pub(super) fn log_failure(member: &Member, failure: &Failure) {
         filter = %member.name,
         stage = %failure.stage,
         cpu = ?failure.cpu,
-        ?why,
-        detail = clues.detail.as_deref().map(tracing::field::debug),
-        stderr = stderr.as_deref().map(tracing::field::debug),
-        backtrace = backtrace.as_deref().map(tracing::field::debug),
+        %why,
+        detail = clues.detail.as_deref(),
+        stderr,
+        backtrace,
         "filter failed"
     );
 }
