@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::ExitStatus;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::beside::Beside;
@@ -45,6 +46,10 @@ pub struct Ground {
     stored: Vec<Delivery>,
     books: Books,
     beside: Option<Beside>,
+    /// of the client beside the fault, once it has stopped
+    samples: Samples,
+    /// what the machine, and not the program, may have been too slow for
+    late: Mutex<Option<String>>,
     base: Held,
 }
 
@@ -61,6 +66,8 @@ pub struct Ending {
     pub after: Held,
     /// how it ended, if it did
     pub ended: Option<ExitStatus>,
+    /// in the short table: messages that were told to come back later, for no fault of theirs
+    pub late: Option<String>,
 }
 
 impl Ground {
@@ -83,6 +90,8 @@ impl Ground {
             stored: Vec::new(),
             books: Books::default(),
             beside: None,
+            samples: Samples::default(),
+            late: Mutex::default(),
             base: Held::default(),
         };
         ground.warm_up();
@@ -117,6 +126,11 @@ impl Ground {
     /// How often something is to be done that is done so many times in the whole table.
     pub fn times(&self, whole: usize) -> usize {
         self.scale.times(whole)
+    }
+
+    /// How long something may take that may take so long in the whole table.
+    pub fn patience(&self, whole: Duration) -> Duration {
+        self.scale.patience(whole)
     }
 
     /// Sends all of it.
@@ -163,6 +177,19 @@ impl Ground {
         assert!(!tally.is_empty(), "nothing was sent as {prefix}");
         let wrong: Vec<_> = tally.iter().filter(|(told, _)| !allowed(**told)).collect();
         assert!(wrong.is_empty(), "{prefix}: {}", self.heard(prefix));
+    }
+
+    /// The messages of a load that its fault is not for were accepted. In the short table one may be told to come back
+    /// later, where the machine is slower than a deadline; then the row is played again.
+    pub fn fine(&self, label: &str) {
+        let prefix = format!("{label}/fine/");
+        let may_be_late = |told: Told| !self.scale.is_whole() && told.is_temporary();
+        self.only(&prefix, |told| told == Told::Accepted || may_be_late(told));
+        let tally = lock(&self.books).tally(&prefix);
+        if tally.keys().any(|told| may_be_late(*told)) {
+            let heard = format!("{prefix}: {}", self.heard(&prefix));
+            *self.late.lock().expect("nobody panics with it") = Some(heard);
+        }
     }
 
     /// The messages about which their clients know nothing.
@@ -214,12 +241,14 @@ impl Ground {
     }
 
     /// The client beside the fault stops: what comes now is its affair too.
-    pub fn alone(&mut self) -> Samples {
-        self.beside.take().map(Beside::finish).unwrap_or_default()
+    pub fn alone(&mut self) {
+        let samples = self.beside.take().map(Beside::finish);
+        self.samples.extend(samples.unwrap_or_default());
     }
 
-    /// From now on the backend does what is right; a message must be accepted within `patience`.
+    /// From now on the backend does what is right; a message must be accepted within `patience` (in the whole table).
     pub fn recovers(&self, label: &str, patience: Duration) {
+        let patience = self.patience(patience);
         if let Some(backend) = &self.backend {
             backend.behave();
         }
@@ -243,25 +272,25 @@ impl Ground {
     }
 
     /// Closes the books; what a row's program holds at last.
-    pub fn end(mut self, samples: Samples) -> Ending {
-        let mut all = self.alone();
-        all.extend(samples);
+    pub fn end(mut self) -> Ending {
+        self.alone();
         let after = self.settle();
         if let Some(backend) = self.backend.take() {
             self.stored.extend(backend.stop());
         }
         Ending {
             balance: lock(&self.books).balance(&self.stored),
-            samples: all,
+            samples: self.samples,
             base: self.base,
             after,
             ended: self.program.ended(Duration::ZERO),
+            late: self.late.into_inner().expect("nobody panics with it"),
         }
     }
 
     /// Waits until the process holds what it held before, or the time for that is over.
     fn settle(&self) -> Held {
-        let deadline = Instant::now() + RECOVERY;
+        let deadline = Instant::now() + self.patience(RECOVERY);
         loop {
             let held = Held::by(self.program.id());
             if held.is_near(&self.base) || Instant::now() >= deadline {

@@ -94,7 +94,7 @@ mod tests {
                 .and_then(|()| child.wait())
                 .expect("our own child");
         }
-        assert!(shares[0] > 0.02 && shares[1] < 0.02, "{shares:?}");
+        assert!(shares[1] < 0.1 && shares[0] > shares[1], "{shares:?}");
         assert!(
             held.resident > 0 && held.descriptors > 0 && held.threads == 1,
             "{held:?}"

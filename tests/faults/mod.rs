@@ -10,6 +10,8 @@
 //!   [`held`] is what a process holds, [`outside`] are the servers that filters ask.
 //! * [`crowd`] is `cargo xtask crowd`: thousands of connections that are slow or idle.
 
+use std::time::Duration;
+
 use crate::program::Launch;
 use crate::proxy::Builder;
 
@@ -80,6 +82,20 @@ impl Scale {
     pub const WHOLE: Scale = Scale { messages: 500 };
     /// For plain `cargo test`.
     pub const SHORT: Scale = Scale { messages: 80 };
+
+    /// Is this the whole table, or more than it? Less is played beside other tests, on a machine that is late with
+    /// everything: what is lost or doubled is judged the same, what took long less strictly.
+    pub fn is_whole(self) -> bool {
+        self.messages >= Scale::WHOLE.messages
+    }
+
+    /// How long something may take that may take so long in the whole table.
+    pub fn patience(self, whole: Duration) -> Duration {
+        match self.is_whole() {
+            true => whole,
+            false => whole * 6,
+        }
+    }
 
     /// One of so many parts of a row's messages, rounded up.
     pub fn share(self, parts: usize) -> usize {

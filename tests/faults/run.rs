@@ -17,6 +17,8 @@ const TIMES: u32 = 5;
 const TRIES: usize = 3;
 /// Whatever the quiet time is, this is not slow: on a machine shared with the clients one switch of tasks is a millisecond.
 const NOT_SLOW: Duration = Duration::from_millis(100);
+/// The same for the short table, beside other tests; there it is the median that is judged, of few samples.
+const NOT_SLOW_IN_SHORT: Duration = Duration::from_secs(1);
 
 /// All rows.
 #[derive(Debug, Default)]
@@ -144,7 +146,7 @@ fn on_ground(row: &Row, program: &Path, scale: Scale) -> Line {
     if row.process == Process::Stays {
         ground.recovers("again", Duration::from_secs(5));
     }
-    let ending = ground.end(Samples::default());
+    let ending = ground.end();
     let meanwhile = match row.neighbour {
         Neighbour::Spared => quantile(&ending.samples.attack, 0.99),
         Neighbour::Shares => Duration::ZERO,
@@ -154,8 +156,8 @@ fn on_ground(row: &Row, program: &Path, scale: Scale) -> Line {
         state: State::Played,
         faults: judge(row, scale, &ending),
         slow: match row.neighbour {
-            Neighbour::Spared => slow(&ending.samples),
-            Neighbour::Shares => None,
+            Neighbour::Spared => slow(&ending.samples, scale).or(ending.late),
+            Neighbour::Shares => ending.late,
         },
         quiet: quantile(&ending.samples.quiet, 0.99),
         meanwhile,
@@ -179,15 +181,17 @@ fn judge(row: &Row, scale: Scale, ending: &Ending) -> Vec<String> {
     faults
 }
 
-fn slow(samples: &Samples) -> Option<String> {
-    let (quiet, meanwhile) = (
-        quantile(&samples.quiet, 0.99),
-        quantile(&samples.attack, 0.99),
-    );
+fn slow(samples: &Samples, scale: Scale) -> Option<String> {
     if samples.attack.is_empty() {
         return Some("nothing of the others was accepted meanwhile".to_owned());
     }
-    let is_slow = meanwhile > NOT_SLOW && meanwhile > quiet * TIMES;
+    let (share, not_slow) = match scale.is_whole() {
+        true => (0.99, NOT_SLOW),
+        false => (0.5, NOT_SLOW_IN_SHORT),
+    };
+    let [quiet, meanwhile] =
+        [&samples.quiet, &samples.attack].map(|samples| quantile(samples, share));
+    let is_slow = meanwhile > not_slow && meanwhile > quiet * TIMES;
     is_slow.then(|| format!("the others took {meanwhile:.1?}, and {quiet:.1?} when it was quiet"))
 }
 
@@ -218,10 +222,13 @@ mod tests {
 
     #[test]
     fn slow_is_five_times_and_not_little() {
-        assert_eq!(slow(&samples(5, 99)), None);
-        assert_eq!(slow(&samples(50, 249)), None);
-        assert!(slow(&samples(50, 251)).is_some());
-        assert!(slow(&Samples::default()).is_some());
+        let whole = |samples: &Samples| slow(samples, Scale::WHOLE);
+        assert_eq!(whole(&samples(5, 99)), None);
+        assert_eq!(whole(&samples(50, 249)), None);
+        assert!(whole(&samples(50, 251)).is_some());
+        assert!(whole(&Samples::default()).is_some());
+        assert_eq!(slow(&samples(50, 999), Scale::SHORT), None);
+        assert!(slow(&samples(50, 1001), Scale::SHORT).is_some());
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) const ROWS: [Row; 9] = [
     Row::new(5, "backend closes or resets in the body", body),
     Row::new(6, "backend closes after the dot", after_dot),
     Row {
-        site: |builder, _| builder.set("[backend]\naccept = \"2s\"\n"),
+        site: |builder, _| builder.set("[backend]\naccept = \"5s\"\n"),
         ..Row::new(7, "backend commits, then closes or hangs", commits)
     },
     Row::new(8, "backend says 421 anywhere, also unasked", going_down),
@@ -110,7 +110,7 @@ fn fails(ground: &mut Ground) -> String {
         ground.backend().when(FROM, command, steps.clone());
         ground.load(Load::of(&format!("fails-{n}"), ground.share(15)));
         ground.only(&format!("fails-{n}/fault/"), class);
-        ground.only(&format!("fails-{n}/fine/"), accepted);
+        ground.fine(&format!("fails-{n}"));
         ground.backend().behave();
     }
     hello(ground);
@@ -175,7 +175,7 @@ fn slow_by(ground: &Ground, label: &str, steps: &[Step], right: fn(Told) -> bool
     loads.into_iter().for_each(Running::finish);
     for (at, _) in SLOW {
         ground.only(&format!("{label}-{at}/fault/"), right);
-        ground.only(&format!("{label}-{at}/fine/"), accepted);
+        ground.fine(&format!("{label}-{at}"));
     }
     ground.backend().behave();
     let in_use = ground.metric("lazaret_backend_in_use");
@@ -195,7 +195,7 @@ fn body(ground: &mut Ground) -> String {
             ..Load::of(label, ground.share(2))
         });
         ground.only(&format!("{label}/fault/"), Told::is_temporary);
-        ground.only(&format!("{label}/fine/"), accepted);
+        ground.fine(label);
         in_step(ground, label);
         ground.backend().behave();
     }
@@ -235,7 +235,7 @@ fn after_dot(ground: &mut Ground) -> String {
         ground.backend().when(FROM, ".", steps);
         ground.load(Load::of(label, ground.share(3)));
         ground.only(&format!("{label}/fault/"), Told::is_temporary);
-        ground.only(&format!("{label}/fine/"), accepted);
+        ground.fine(label);
         ground.backend().behave();
     }
     ground.heard("close/")
@@ -263,7 +263,7 @@ fn commits(ground: &mut Ground) -> String {
             ..Load::of(label, messages)
         });
         ground.only(&format!("{label}/fault/"), Told::is_temporary);
-        ground.only(&format!("{label}/fine/"), accepted);
+        ground.fine(label);
         ground.backend().behave();
     }
     let silent = ground.backend().deliveries();
@@ -290,7 +290,7 @@ fn going_down(ground: &mut Ground) -> String {
         ground.backend().when(FROM, command, steps());
         ground.load(Load::of(&label, ground.share(5)));
         ground.only(&format!("{label}/fault/"), Told::is_temporary);
-        ground.only(&format!("{label}/fine/"), accepted);
+        ground.fine(&label);
         ground.backend().behave();
     }
     unasked(ground);

@@ -206,7 +206,7 @@ fn at(ground: &Ground, stage: &str, misdeed: &str) {
     ground.only(&format!("{label}/fault/"), |told| {
         told.is_temporary() || misdeed == "huge" && told.is_permanent()
     });
-    ground.only(&format!("{label}/fine/"), accepted);
+    ground.fine(&label);
 }
 
 /// The session stays open, and the next one is served.

@@ -55,9 +55,10 @@ fn terminated(ground: &mut Ground) -> String {
     let load = ground.begin(endless("term"));
     ground.until_more(ground.share(1));
     ground.program.signal("TERM");
-    let ended = ground.program.ended(GRACE + EXIT);
+    let exit = ground.patience(EXIT);
+    let ended = ground.program.ended(GRACE + exit);
     load.stop();
-    let status = ended.unwrap_or_else(|| panic!("it still runs {:?} after SIGTERM", GRACE + EXIT));
+    let status = ended.unwrap_or_else(|| panic!("it still runs {:?} after SIGTERM", GRACE + exit));
     assert_eq!(status.code(), Some(0), "{status}");
     ground.only("term/", |told| {
         told == Told::Cut || told == Told::Accepted || told.is_temporary()
@@ -119,7 +120,8 @@ fn handed_over(ground: &mut Ground) -> String {
         let load = ground.begin(endless(&format!("hand-over-{round}")));
         ground.until_more(ground.share(6));
         ground.program.signal("TERM");
-        let ended = ground.program.ended(GRACE + EXIT);
+        let exit = ground.patience(EXIT);
+        let ended = ground.program.ended(GRACE + exit);
         let status = ended.unwrap_or_else(|| panic!("it still runs after SIGTERM"));
         assert_eq!(status.code(), Some(0), "{status}");
         ground.program.again();
