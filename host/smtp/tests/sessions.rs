@@ -365,6 +365,21 @@ fn a_greeting_with_421_closes() {
     );
 }
 
+/// RFC 2034 section 4.
+#[test]
+fn a_close_at_hello_has_no_enhanced_code() {
+    let mut server = Server::new(config());
+    server.greet();
+    server.receive(b"EHLO client.example.net\r\n");
+    assert!(matches!(server.next(), Event::Hello(_)));
+    server.output().clear();
+    server.close(Reply::unavailable());
+    assert_eq!(
+        &server.output()[..],
+        b"421 Service not available, closing\r\n"
+    );
+}
+
 #[test]
 fn nothing_is_answered_before_the_greeting() {
     let mut server = Server::new(config());

@@ -198,16 +198,15 @@ impl Server {
 
     /// Says `reply` and ends the session, whatever it is at: [`Event::Close`] comes next.
     pub fn close(&mut self, reply: Reply) {
-        self.question = Question::None;
-        match self.state {
-            State::Closed(_) => {}
-            State::Silent => {
-                self.shut(reply.without_enhanced(), CloseReason::Asked);
-            }
-            _ => {
-                self.shut(reply.with_enhanced(), CloseReason::Asked);
-            }
-        }
+        let question = mem::replace(&mut self.question, Question::None);
+        let answers_hello = matches!(question, Question::Asked(Event::Hello(_)));
+        let reply = match self.state {
+            State::Closed(_) => return,
+            State::Silent => reply.without_enhanced(),
+            _ if answers_hello => reply.without_enhanced(),
+            _ => reply.with_enhanced(),
+        };
+        self.shut(reply, CloseReason::Asked);
     }
 
     fn take(&mut self, fits: impl Fn(&Event) -> bool) -> Option<Event> {
