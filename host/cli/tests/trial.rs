@@ -87,6 +87,16 @@ fn json_tells_stage_by_stage_and_stops_where_the_session_would() {
     assert_eq!(json["delivered-octets"], Value::Null);
 }
 
+/// As on the wire: neither the greeting nor an answer to EHLO has an enhanced code (RFC 2034 section 4).
+#[test]
+fn what_is_heard_at_hello_has_no_enhanced_code() {
+    let dir = tempfile::tempdir().unwrap();
+    filters(dir.path());
+    let (_, said) = trial(dir.path(), CLEAN, &["--filters", ".", "--helo", "ylmf-pc"]);
+    let heard = "\nat hello, access: 550 we take no mail from a client of this name (TRIAL)\n";
+    assert!(said.contains(heard), "{said}");
+}
+
 /// It reaches no filter in earnest; here its author sees why.
 #[test]
 fn what_the_gate_would_refuse_is_said() {

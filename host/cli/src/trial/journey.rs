@@ -186,11 +186,24 @@ impl Traveller {
         if !passes {
             self.journey.replies.push(Heard {
                 stage,
-                action: decision.action,
+                action: as_heard(stage, decision.action),
                 by: decision.by,
             });
         }
         passes
+    }
+}
+
+/// A greeting and an answer to EHLO have no enhanced code (RFC 2034 section 4).
+fn as_heard(stage: Stage, action: Action) -> Action {
+    match (stage, action) {
+        (Stage::Connect | Stage::Hello, Action::Refuse(reply)) => {
+            Action::Refuse(reply.without_enhanced())
+        }
+        (Stage::Connect | Stage::Hello, Action::Close(reply)) => {
+            Action::Close(reply.without_enhanced())
+        }
+        (_, action) => action,
     }
 }
 
