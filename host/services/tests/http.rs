@@ -14,7 +14,10 @@ use lazaret_services::http::{
 };
 use lazaret_services::{Refused, Trust};
 
-const PATIENCE: Duration = Duration::from_millis(700);
+/// How long a filter of these tests waits for what comes.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// And how long for what does not.
+const SHORT: Duration = Duration::from_millis(700);
 
 /// Reads a request up to its end, hands it over, and lets `answer` do what it likes with the connection.
 fn server(
@@ -79,19 +82,31 @@ fn get(url: &str) -> Request {
 }
 
 async fn fetch(address: SocketAddr, request: Request) -> Result<Response, Refused> {
-    let grant = grant(&address.to_string());
+    fetch_within(PATIENCE, address, request).await
+}
+
+async fn fetch_within(
+    time: Duration,
+    address: SocketAddr,
+    request: Request,
+) -> Result<Response, Refused> {
+    let grant = Grant {
+        time,
+        ..grant(&address.to_string())
+    };
     client("")
         .fetch(&grant, &mut Budget::of(&grant), request)
         .await
 }
 
 async fn fetched(
+    time: Duration,
     answer: impl Fn(&mut TcpStream) + Send + Sync + 'static,
 ) -> Result<Response, Refused> {
     let (address, _requests) = server(answer);
     let begun = Instant::now();
-    let response = fetch(address, get(&format!("http://{address}/"))).await;
-    assert!(begun.elapsed() < PATIENCE * 6, "{:?}", begun.elapsed());
+    let response = fetch_within(time, address, get(&format!("http://{address}/"))).await;
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     response
 }
 
@@ -173,14 +188,14 @@ async fn servers_that_are_no_use_are_unavailable() {
         ),
         (
             "says nothing",
-            Box::new(|_| std::thread::sleep(PATIENCE * 8)),
+            Box::new(|_| std::thread::sleep(PATIENCE * 3)),
         ),
         (
             "drips",
             Box::new(|stream| {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
                 while stream.write_all(b".").is_ok() {
-                    std::thread::sleep(PATIENCE / 4);
+                    std::thread::sleep(SHORT / 4);
                 }
             }),
         ),
@@ -193,7 +208,8 @@ async fn servers_that_are_no_use_are_unavailable() {
         ),
     ];
     for (name, answer) in cases {
-        assert_eq!(fetched(answer).await, Err(Refused::Unavailable), "{name}");
+        let fetched = fetched(SHORT, answer).await;
+        assert_eq!(fetched, Err(Refused::Unavailable), "{name}");
     }
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -205,14 +221,13 @@ async fn servers_that_are_no_use_are_unavailable() {
 
 #[tokio::test]
 async fn an_answer_without_end_is_cut_off() {
-    let endless = fetched(|stream| {
+    let endless = fetched(PATIENCE, |stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         while stream.write_all(&[b'x'; 65_536]).is_ok() {}
     });
     assert_eq!(endless.await, Err(Refused::Limit));
-    let announced = fetched(says(
-        "HTTP/1.1 200 OK\r\nContent-Length: 536870912\r\n\r\nx",
-    ));
+    let announces = says("HTTP/1.1 200 OK\r\nContent-Length: 536870912\r\n\r\nx");
+    let announced = fetched(SHORT, announces);
     assert!(announced.await.is_err());
 }
 
