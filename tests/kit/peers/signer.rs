@@ -1,4 +1,5 @@
-//! DKIM by others: a key of Debian's `opendkim-genkey`, signatures of Debian's Mail::DKIM.
+//! DKIM by others: a key of Debian's `opendkim-genkey`, signatures of Debian's Mail::DKIM. `opendkim-testmsg`, which comes with
+//! the former, signs with SHA-1 only, and such a signature is none any more (RFC 8301).
 
 use std::path::Path;
 use std::process::{Command, Stdio};
