@@ -1,6 +1,7 @@
 //! What rspamd is told of a message besides its octets. The table in the README says the same.
 
 use lazaret_filter::http::Request;
+use lazaret_filter::session::TlsInfo;
 use lazaret_filter::{envelope, session};
 
 use crate::settings::Checked;
@@ -22,7 +23,8 @@ pub fn request(settings: &Checked) -> Request {
         ("User", session::user()),
         ("Queue-ID", Some(session::id())),
         ("TLS-Version", tls.as_ref().map(|tls| tls.version.clone())),
-        ("TLS-Cipher", tls.map(|tls| tls.cipher)),
+        ("TLS-Cipher", tls.as_ref().map(|tls| tls.cipher.clone())),
+        ("TLS-Cert-Issuer", tls.and_then(issuer)),
         ("MTA-Tag", Some(session::listener())),
         ("MTA-Name", settings.mta_name.clone()),
         ("Settings-ID", settings.settings_id.clone()),
@@ -35,6 +37,13 @@ pub fn request(settings: &Checked) -> Request {
         }
     }
     with_recipients(request)
+}
+
+/// Of a client's certificate that our roots vouch for: any other is the client's own word. A control in a name is none in a
+/// field.
+fn issuer(tls: TlsInfo) -> Option<String> {
+    let certificate = tls.client_certificate.filter(|shown| shown.verified)?;
+    Some(certificate.issuer.replace(char::is_control, "_"))
 }
 
 /// One field each; a single one is also whom it is delivered to.

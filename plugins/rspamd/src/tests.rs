@@ -1,7 +1,7 @@
 //! Opinions of rspamd's, mail that they are about, and an rspamd that is no use.
 
 use lazaret_filter::http::{Content, Response};
-use lazaret_filter::session::TlsInfo;
+use lazaret_filter::session::{Certificate, TlsInfo};
 use lazaret_filter::testing::{Report, Transaction, configure};
 
 use crate::Rspamd;
@@ -106,20 +106,35 @@ fn spares_mail_with_forged_fields_and_removes_them() {
     assert_eq!(report.scores()[0].points, -1.5);
 }
 
-#[test]
-fn tells_rspamd_all_that_is_known() {
-    let tls = TlsInfo {
+fn tls(client_certificate: Option<Certificate>) -> TlsInfo {
+    TlsInfo {
         version: "TLSv1.3".to_owned(),
         cipher: "TLS_AES_256_GCM_SHA384".to_owned(),
         server_name: None,
-        client_certificate: None,
-    };
+        client_certificate,
+    }
+}
+
+fn certificate(issuer: &str, verified: bool) -> Certificate {
+    Certificate {
+        subject: "CN=mail.example.com".to_owned(),
+        issuer: issuer.to_owned(),
+        sha256: "0".repeat(64),
+        verified,
+    }
+}
+
+#[test]
+fn tells_rspamd_all_that_is_known() {
     let known = mail()
         .client("2001:db8::1")
         .client_name("mail.example.com")
         .helo("mail.example.com")
         .user("eva")
-        .tls(tls)
+        .tls(tls(Some(certificate(
+            "CN=Anna's CA, O=Ex\u{e4}mple\n",
+            true,
+        ))))
         .from("eva@example.com")
         .to("anna@example.org")
         .to("bob@example.org");
@@ -145,6 +160,7 @@ fn tells_rspamd_all_that_is_known() {
         "User: eva",
         "TLS-Version: TLSv1.3",
         "TLS-Cipher: TLS_AES_256_GCM_SHA384",
+        "TLS-Cert-Issuer: CN=Anna's CA, O=Ex\u{e4}mple_",
         "MTA-Tag: mx",
         "MTA-Name: mx.example.org",
         "Settings-ID: inbound",
@@ -158,6 +174,21 @@ fn tells_rspamd_all_that_is_known() {
         .position(|field| field.starts_with("Queue-ID: "));
     expected.insert(5, fields[queue.unwrap()].as_str());
     assert_eq!(fields, expected);
+}
+
+/// Anybody can write any issuer into a certificate of their own.
+#[test]
+fn spares_rspamd_what_nobody_vouches_for() {
+    for shown in [None, Some(certificate("CN=our own CA", false))] {
+        let report = judged(&mail().tls(tls(shown)), &opinion("no action", 0.0), "");
+        let fields = &report.requests()[0].fields;
+        let of_tls: Vec<_> = fields
+            .iter()
+            .filter(|field| field.name.starts_with("TLS"))
+            .map(|field| field.name.as_str())
+            .collect();
+        assert_eq!(of_tls, ["TLS-Version", "TLS-Cipher"]);
+    }
 }
 
 /// A bounce has a sender, an empty one; who is alone is whom it is delivered to.
