@@ -167,8 +167,9 @@ async fn a_slow_configure_is_paid_once() {
         cpu += answer.effects.cpu;
     }
     println!("1000 transactions: {:?}, CPU {cpu:?}", begun.elapsed());
+    // Under 5 s on a machine with nothing else to do; if each paid, 200 s.
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(60),
         "{:?}",
         begun.elapsed()
     );
