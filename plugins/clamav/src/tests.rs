@@ -229,12 +229,12 @@ fn a_slow_clamd_is_waited_for_as_long_as_configured() {
     let begun = Instant::now();
     let slow = server(|mut stream| {
         streamed(&mut stream);
-        thread::sleep(Duration::from_secs(5));
+        thread::sleep(Duration::from_secs(60));
     });
     let report = report(slow, PLAIN, "time = '200ms'");
     assert_eq!(report.verdict().to_string(), LATER);
     assert!(report.log()[0].contains("did not answer within `time`"));
-    assert!(begun.elapsed() < Duration::from_secs(4));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 /// One that dribbles does not stretch the time; one that takes nothing neither.
@@ -251,10 +251,10 @@ fn a_clamd_that_dribbles_is_late() {
         }
     });
     assert_eq!(verdict(dribbling, PLAIN, "time = '300ms'"), LATER);
-    let deaf = server(|_stream| thread::sleep(Duration::from_secs(5)));
+    let deaf = server(|_stream| thread::sleep(Duration::from_secs(60)));
     let large = format!("Subject: large\n\n{}\n", "x".repeat(16 << 20));
     assert_eq!(verdict(deaf, &large, "time = '300ms'"), LATER);
-    assert!(begun.elapsed() < Duration::from_secs(4));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

@@ -95,7 +95,11 @@ async fn a_421_before_any_promise_is_asked_of_another_address() {
 #[tokio::test]
 async fn an_identity_that_is_not_taken_leaves_what_is_idle_alone() {
     let backend = offering("XFORWARD NAME ADDR PROTO HELO").await;
-    let proxy = before(&backend, "identity = \"xforward\"\nidle = \"60s\"").await;
+    let proxy = before(
+        &backend,
+        "identity = \"xforward\"\nidle = \"60s\"\noffer-age = \"1h\"",
+    )
+    .await;
     let mut both = [proxy.play(HELLO).await, proxy.play(HELLO).await];
     for client in &mut both {
         client.play("C: MAIL FROM:<>\nS: 250").await;
