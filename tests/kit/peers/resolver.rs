@@ -1,10 +1,14 @@
-//! A name server that is no use: slow, broken, endless or going round in circles, as it is told while it runs.
+//! A name server that is no use: away, slow, broken, endless or going round in circles, as it is told while it runs.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use crate::ports::free_port;
 
 /// How it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +25,14 @@ pub enum Manner {
     InCircles,
     /// octets that are no message
     Nonsense,
+    /// records, but of another type than was asked for
+    OfAnotherType,
+    /// with a reset, by TCP after a truncated answer by UDP
+    Resets,
     /// not at all
     Never,
+    /// not at all, for nobody listens on its port
+    Down,
 }
 
 /// The type of a record that it knows: 1 is A, 16 is TXT.
@@ -40,6 +50,8 @@ struct Shared {
     manner: Mutex<Manner>,
     records: Vec<Record>,
     queries: AtomicUsize,
+    /// its sockets, of UDP and TCP
+    open: AtomicUsize,
     over: AtomicBool,
 }
 
@@ -49,6 +61,9 @@ const TXT: u16 = 16;
 /// The name at the start of the question.
 const QUESTION: [u8; 2] = [0xc0, 12];
 
+/// How long the system may take to close or open its port.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 impl Resolver {
     /// Answers by UDP and TCP on one port.
     pub fn start(records: &[Record]) -> Self {
@@ -57,12 +72,17 @@ impl Resolver {
             manner: Mutex::new(Manner::Well),
             records: records.to_vec(),
             queries: AtomicUsize::new(0),
+            open: AtomicUsize::new(2),
             over: AtomicBool::new(false),
         });
         let address = udp.local_addr().expect("a bound socket");
         let (by_udp, by_tcp) = (shared.clone(), shared.clone());
-        std::thread::spawn(move || by_udp.serve_udp(&udp));
-        std::thread::spawn(move || by_tcp.serve_tcp(&tcp));
+        std::thread::spawn(move || {
+            by_udp.serve(udp, || UdpSocket::bind(address), Shared::serve_udp);
+        });
+        std::thread::spawn(move || {
+            by_tcp.serve(tcp, || TcpListener::bind(address), Shared::serve_tcp);
+        });
         Self { address, shared }
     }
 
@@ -75,30 +95,49 @@ impl Resolver {
     pub fn answers(&self, manner: Manner) {
         let place = self.shared.manner.lock();
         *place.unwrap_or_else(PoisonError::into_inner) = manner;
+        let sockets = match manner {
+            Manner::Down => 0,
+            _ => 2,
+        };
+        let begun = Instant::now();
+        while self.shared.open.load(Ordering::Relaxed) != sockets {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "its port does not become {manner:?}"
+            );
+            if manner == Manner::Down {
+                self.wake();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// How many queries it had.
     pub fn queries(&self) -> usize {
         self.shared.queries.load(Ordering::Relaxed)
     }
-}
 
-impl Drop for Resolver {
-    fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::Relaxed);
-        // Both threads wait for somebody.
+    /// Both threads wait for somebody.
+    fn wake(&self) {
         let _ = TcpStream::connect(self.address);
         let woken = UdpSocket::bind("127.0.0.1:0");
         let _ = woken.and_then(|socket| socket.send_to(&[0], self.address));
     }
 }
 
-/// A port that is free for both.
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+}
+
+/// A port that is free for both, and stays ours while it is closed.
 fn both() -> (UdpSocket, TcpListener) {
     for _ in 0..100 {
-        let tcp = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = tcp.local_addr().expect("a bound socket");
-        if let Ok(udp) = UdpSocket::bind(address) {
+        let address = free_port();
+        let sockets = (UdpSocket::bind(address), TcpListener::bind(address));
+        if let (Ok(udp), Ok(tcp)) = sockets {
             return (udp, tcp);
         }
     }
@@ -106,25 +145,61 @@ fn both() -> (UdpSocket, TcpListener) {
 }
 
 impl Shared {
-    fn serve_udp(self: Arc<Self>, socket: &UdpSocket) {
+    fn manner(&self) -> Manner {
+        *self.manner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_over() || self.manner() == Manner::Down
+    }
+
+    /// Serves by this socket until it is to be closed, then by the next one.
+    fn serve<S>(
+        self: Arc<Self>,
+        first: S,
+        bind: impl Fn() -> io::Result<S>,
+        until_closed: fn(&Arc<Self>, S),
+    ) {
+        let mut socket = Some(first);
+        while !self.is_over() {
+            if let Some(socket) = socket.take() {
+                until_closed(&self, socket);
+                self.open.fetch_sub(1, Ordering::Relaxed);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            if !self.is_closed()
+                && let Ok(bound) = bind()
+            {
+                socket = Some(bound);
+                self.open.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn serve_udp(self: &Arc<Self>, socket: UdpSocket) {
+        let socket = Arc::new(socket);
         let mut octets = [0; 4096];
         while let Ok((length, from)) = socket.recv_from(&mut octets) {
-            if self.over.load(Ordering::Relaxed) {
+            if self.is_closed() {
                 return;
             }
             let (this, query) = (self.clone(), octets[..length].to_vec());
-            let socket = socket.try_clone().expect("a socket");
+            // Whoever is slow keeps no port open.
+            let socket = Arc::downgrade(&socket);
             std::thread::spawn(move || {
-                if let Some(answer) = this.answer(&query, false) {
-                    let _ = socket.send_to(&answer, from);
-                }
+                let answer = this.answer(&query, false)?;
+                socket.upgrade()?.send_to(&answer, from).ok()
             });
         }
     }
 
-    fn serve_tcp(self: Arc<Self>, listener: &TcpListener) {
+    fn serve_tcp(self: &Arc<Self>, listener: TcpListener) {
         for stream in listener.incoming().flatten() {
-            if self.over.load(Ordering::Relaxed) {
+            if self.is_closed() {
                 return;
             }
             let this = self.clone();
@@ -141,7 +216,12 @@ impl Shared {
             stream.read_exact(&mut length).ok()?;
             let mut query = vec![0; u16::from_be_bytes(length).into()];
             stream.read_exact(&mut query).ok()?;
-            let answer = self.answer(&query, true)?;
+            let answer = self.answer(&query, true);
+            if self.manner() == Manner::Resets {
+                let now = Some(Duration::ZERO);
+                return SockRef::from(&stream).set_linger(now).ok();
+            }
+            let answer = answer?;
             let length = u16::try_from(answer.len()).expect("answers are made to fit");
             stream.write_all(&length.to_be_bytes()).ok()?;
             stream.write_all(&answer).ok()?;
@@ -151,8 +231,7 @@ impl Shared {
     fn answer(&self, query: &[u8], by_tcp: bool) -> Option<Vec<u8>> {
         let question = Question::read(query)?;
         self.queries.fetch_add(1, Ordering::Relaxed);
-        let manner = *self.manner.lock().unwrap_or_else(PoisonError::into_inner);
-        match manner {
+        match self.manner() {
             Manner::Well => Some(self.known(&question)),
             Manner::Slowly => {
                 std::thread::sleep(Duration::from_secs(5));
@@ -160,10 +239,11 @@ impl Shared {
             }
             Manner::Broken => Some(question.reply(2, &[])),
             Manner::Endlessly if by_tcp => Some(question.endless()),
-            Manner::Endlessly => Some(question.truncated()),
+            Manner::Endlessly | Manner::Resets => Some(question.truncated()),
             Manner::InCircles => Some(question.circle()),
             Manner::Nonsense => Some(vec![0xff; 40]),
-            Manner::Never => None,
+            Manner::OfAnotherType => Some(question.of_another_type()),
+            Manner::Never | Manner::Down => None,
         }
     }
 
@@ -236,6 +316,14 @@ impl Question {
         };
         let room = usize::from(u16::MAX) - self.reply(0, &[]).len();
         self.reply(0, &vec![one.clone(); room / one.len()])
+    }
+
+    fn of_another_type(&self) -> Vec<u8> {
+        let record = match self.kind {
+            TXT => record(&QUESTION, A, &[127, 0, 0, 2]),
+            _ => record(&QUESTION, TXT, &data(TXT, "127.0.0.2")),
+        };
+        self.reply(0, &[record])
     }
 
     fn circle(&self) -> Vec<u8> {
