@@ -1,4 +1,4 @@
-//! `auth` with a real name server and signatures of others.
+//! `auth` and `dnsbl` with a real name server, `auth` with signatures of others.
 
 use lazaret_tests::peers::{self, Nsd, Signer};
 use lazaret_tests::program::Program;
@@ -18,13 +18,13 @@ ns A 127.0.0.1
 _dmarc TXT \"v=DMARC1; p=reject\"
 ";
 
-/// Sends from here, and asks to have suspected what is not its own.
+/// Sends from here, by a record in two strings (RFC 7208 section 3.3), and asks to have suspected what is not its own.
 const SUSPECTING: &str = "$ORIGIN net.
 $TTL 60
 @ SOA ns.example host.example ( 1 3600 600 86400 60 )
   NS ns.example
 $ORIGIN example.net.
-@ TXT \"v=spf1 a:mail.example.net ~all\"
+@ TXT \"v=spf1 a:mail.exam\" \"ple.net ~all\"
 ns A 127.0.0.1
 mail A 127.0.0.1
 other TXT \"v=spf1 -all\"
@@ -135,5 +135,79 @@ fn policies_of_domains_decide() {
 
     let reply = world.sent("eva@example.net", &letter("Bank <info@example.com>"));
     assert!(reply.starts_with("550 5.7.1 "), "{reply}");
+    peers::ran("nsd");
+}
+
+/// A list that holds some, and one that vouches for one of them.
+const LISTS: &str = "$ORIGIN example.
+$TTL 60
+@ SOA ns.example host.example ( 1 3600 600 86400 60 )
+  NS ns.example
+ns A 127.0.0.1
+$ORIGIN block.example.
+1.0.0.127 A 127.0.0.2
+1.2.0.192 A 127.0.0.2
+  A 127.0.0.10
+2.2.0.192 A 127.0.0.2
+1.113.0.203 A 127.0.0.2
+3.2.0.192 A 127.0.0.9
+$ORIGIN allow.example.
+2.2.0.192 A 127.0.0.2
+";
+
+/// The reply to a recipient; `client` is who the balancer says it is.
+fn rcpt(program: &Program, client: Option<&str>, to: &str) -> String {
+    let mut session = match client {
+        None => Client::greeted(program.plain()),
+        Some(client) => {
+            let mut session = Client::connect(program.address("starttls"));
+            session.say(&format!("PROXY TCP4 {client} 198.51.100.1 40000 25"));
+            session.expect("220 *");
+            session.ask("EHLO client.example.com", "250 *");
+            session
+        }
+    };
+    session.ask("MAIL FROM:<win@example.com>", "250 *");
+    session.say(&format!("RCPT TO:<{to}>"));
+    session.hear().expect("a reply").text()
+}
+
+/// Whom a list knows is refused, but not at a mailbox for complaints, in a network of ours, or where another list vouches for
+/// them.
+#[test]
+fn whom_a_list_knows_is_refused() {
+    let Some(names) = Nsd::start(&[("example", LISTS)]) else {
+        return;
+    };
+    let backend = BackendDouble::start();
+    let balancer = "[listener-starttls]\nproxy-protocol = { from = [\"127.0.0.0/8\"] }\n";
+    let servers = format!("[dns]\nservers = [\"{}\"]\n", names.address());
+    let builder = before(&backend)
+        .set(balancer)
+        .set(&servers)
+        .bundled("dnsbl", "[config]\ntrusted = [\"203.0.113.0/24\"]\n");
+    let program = Program::run(PROGRAM, builder);
+    for (client, to, expected) in [
+        (
+            None,
+            "bob@example.org",
+            "550 5.7.1 127.0.0.1 is listed by block.example (",
+        ),
+        (None, "abuse@example.org", "250 "),
+        (None, "Postmaster@example.org", "250 "),
+        (
+            Some("192.0.2.1"),
+            "bob@example.org",
+            "550 5.7.1 192.0.2.1 is listed by block.example (",
+        ),
+        (Some("192.0.2.2"), "bob@example.org", "250 "),
+        (Some("192.0.2.3"), "bob@example.org", "250 "),
+        (Some("192.0.2.10"), "bob@example.org", "250 "),
+        (Some("203.0.113.1"), "bob@example.org", "250 "),
+    ] {
+        let reply = rcpt(&program, client, to);
+        assert!(reply.starts_with(expected), "{client:?}, {to}: {reply}");
+    }
+    assert_eq!(program.log(&["example does not answer"]), [""; 0]);
     peers::ran("nsd");
 }
