@@ -60,10 +60,10 @@ typedef struct {
   uint16_t val;
 } lazaret_option_u16_t;
 
-// What the client is told. The host checks it: the class of `code` must fit the verdict (5xx for reject, 4xx for
-// defer, 421 or 5xx for disconnect), `text` is one or more printable lines, at most 400 octets together; what does
-// not fit is replaced by the host's own words and counted. The host adds the session's id at the end. Texts over
-// 1 MiB are a failure of the filter.
+// What the client is told. The host checks it: the class of `code` must fit the verdict (5xx for reject; 4xx for defer,
+// 421 only at connect; 4xx for disconnect, at connect also 5xx), `text` is one or more printable lines, at most 400
+// octets together; what does not fit is replaced by the host's own and counted. The host adds the session's id at the
+// end. Texts over 1 MiB are a failure of the filter.
 typedef struct lazaret_reply_t {
   // e.g. 550; none = the host's default for the stage and verdict
   lazaret_option_u16_t   code;
@@ -98,7 +98,7 @@ typedef struct lazaret_verdict_t {
 // tell the client 250, deliver to nobody; one log line holds all facts
 #define LAZARET_VERDICT_DISCARD 4
 // tell the client 250 once the message is safe in the quarantine; the string is the reason kept with it, made
-// printable, at most 2048 octets
+// printable, at most 400 characters
 #define LAZARET_VERDICT_QUARANTINE 5
 // reply and close the connection
 #define LAZARET_VERDICT_DISCONNECT 6
@@ -134,7 +134,7 @@ typedef uint8_t lazaret_error_t;
 #define LAZARET_ERROR_NOT_NOW 1
 // a cap of this filter is used up
 #define LAZARET_ERROR_LIMIT 2
-// the service behind it does not answer
+// the service behind it does not answer, or the host has no room for it now
 #define LAZARET_ERROR_UNAVAILABLE 3
 // the argument is not acceptable; nothing was done
 #define LAZARET_ERROR_INVALID 4
@@ -536,13 +536,15 @@ extern bool lazaret_body_read(uint32_t offset, uint32_t length, lazaret_list_u8_
 
 // Imported Functions from `lazaret:filter/parts@0.1.0`
 // error `limit` when the message exceeds the host's depth or part budget, or is built so that mail programs see
-// different parts in it, or names of which two may be programs: judge it as unparsed; `unavailable` when the host has no
-// memory left for it now: defer
+// different parts in it, or names of which two may be programs: judge it as unparsed; `limit` also when all reads of
+// this call reach 1 GiB, of which each part in the list takes 256 octets; `unavailable` when the host has no memory left
+// for it now, or cannot read the spool: defer
 extern bool lazaret_parts_all(lazaret_parts_list_part_t *ret, lazaret_error_t *err);
-// decoded octets, at most 64 KiB a call, short at the end, empty past it; `invalid` when there is no such part
+// decoded octets, at most 64 KiB a call, short at the end, empty past it; `invalid` when there is no such part, `limit`
+// when all reads of this call reach 1 GiB, else the errors of `all`
 extern bool lazaret_parts_read(uint32_t part, uint32_t offset, uint32_t length, lazaret_list_u8_t *ret, lazaret_error_t *err);
 // Text parts as UTF-8, what cannot be decoded as U+FFFD. `invalid` when there is no such part or it is not text/*,
-// `limit` over 8 MiB.
+// `limit` over 8 MiB of decoded octets and when all reads of this call reach 1 GiB, else the errors of `all`.
 extern bool lazaret_parts_text(uint32_t part, lazaret_string_t *ret, lazaret_error_t *err);
 
 // Imported Functions from `lazaret:filter/edit-headers@0.1.0`
@@ -560,7 +562,8 @@ extern bool lazaret_edit_headers_remove(lazaret_string_t *name, uint32_t *maybe_
 extern bool lazaret_score_add(lazaret_string_t *symbol, double points, lazaret_string_t *why, lazaret_error_t *err);
 // points of all filters so far, those of this call included; `not-now` in `configure`
 extern bool lazaret_score_total(double *ret, lazaret_error_t *err);
-// The entries behind `total`, oldest first, at most 1000 (later ones count in `total` alone). `not-now` in `configure`.
+// The entries behind `total`, oldest first, at most 1000 (later ones count in `total` alone). `not-now` in `configure`;
+// `limit` when all reads of this call reach 1 GiB.
 extern bool lazaret_score_all(lazaret_score_list_entry_t *ret, lazaret_error_t *err);
 
 // Imported Functions from `lazaret:filter/notes@0.1.0`
@@ -568,7 +571,8 @@ extern bool lazaret_score_all(lazaret_score_list_entry_t *ret, lazaret_error_t *
 // else `invalid`. `not-now` for observers, in `configure`, and for the scope transaction before mail; `limit` after 32
 // notes of a call.
 extern bool lazaret_notes_set(lazaret_notes_scope_t scope, lazaret_string_t *key, lazaret_string_t *value, lazaret_error_t *err);
-// The note that the filter of that name left; a transaction's hides a connection's. None when there is none.
+// The note that the filter of that name left; a transaction's hides a connection's. None when there is none, also for a
+// name or a key that none can have. `not-now` in `configure`.
 extern bool lazaret_notes_get(lazaret_string_t *filter, lazaret_string_t *key, lazaret_option_string_t *ret, lazaret_error_t *err);
 
 // Imported Functions from `lazaret:filter/pace@0.1.0`

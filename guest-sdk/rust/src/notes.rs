@@ -14,10 +14,10 @@ pub fn set(scope: Scope, key: &str, value: &str) -> Result<(), Error> {
 }
 
 /// Reads a note of the filter of that name (`rules` for `20-rules.wasm`); one of the transaction goes before one of the
-/// connection.
+/// connection. None, too, for a name or a key that none can have.
 ///
 /// # Errors
-/// [`Error::NotGranted`].
+/// [`Error::NotNow`] in `configure`, [`Error::NotGranted`].
 pub fn get(filter: &str, key: &str) -> Result<Option<String>, Error> {
     host::get(filter, key)
 }

@@ -9,7 +9,8 @@ use crate::host::parts as host;
 ///
 /// # Errors
 /// [`Error::Limit`] when the message exceeds the host's depth or part budget, or is built so that mail programs see
-/// different parts or names in it (judge it as unparsed),
+/// different parts or names in it (judge it as unparsed), and when all reads of the call reach 1 GiB;
+/// [`Error::Unavailable`] when the host has no memory left for it now or cannot read the spool (defer),
 /// [`Error::NotNow`] before the message is complete, [`Error::NotGranted`].
 pub fn all() -> Result<Vec<Part>, Error> {
     host::all()
@@ -46,7 +47,7 @@ pub fn read_all(part: u32, offset: u32, length: u32) -> Result<Vec<u8>, Error> {
 /// A text part as UTF-8.
 ///
 /// # Errors
-/// [`Error::Invalid`] when there is no such text part, else as [`all`].
+/// [`Error::Invalid`] when there is no such text part, [`Error::Limit`] over 8 MiB of decoded octets, else as [`all`].
 pub fn text(part: u32) -> Result<String, Error> {
     host::text(part)
 }

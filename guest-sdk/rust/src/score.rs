@@ -17,7 +17,7 @@ pub fn add(symbol: &str, points: f64, why: &str) -> Result<(), Error> {
 /// The sum of all filters so far.
 ///
 /// # Errors
-/// As [`add`].
+/// [`Error::NotNow`] in `configure`, [`Error::NotGranted`].
 pub fn total() -> Result<f64, Error> {
     host::total()
 }
@@ -25,7 +25,7 @@ pub fn total() -> Result<f64, Error> {
 /// The entries behind [`total`], oldest first, at most 1000.
 ///
 /// # Errors
-/// As [`add`].
+/// As [`total`], and [`Error::Limit`] when all reads of the call reach 1 GiB.
 pub fn all() -> Result<Vec<Entry>, Error> {
     host::all()
 }

@@ -21,7 +21,7 @@ impl From<String> for Reply {
 }
 
 impl Verdict {
-    /// Refuse for good (5xx), with printable text for the sender; the host cuts it at 400 octets.
+    /// Refuse for good (5xx), with printable text for the sender, at most 400 octets: else the host says words of its own.
     pub fn reject(text: impl Into<String>) -> Self {
         Self::Reject(text.into().into())
     }
