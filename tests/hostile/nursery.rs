@@ -19,6 +19,8 @@ use super::site::TIME;
 
 /// CPU that a fork may use before its first question, which pays for it.
 const BOOT: Duration = Duration::from_millis(50);
+/// CPU that one question may use.
+const MOST: Duration = TIME.saturating_add(BOOT).saturating_add(GRACE);
 /// Octets of what an operator is shown of one file: a thousand of the filter's own, each escaped, and some of ours.
 const MESSAGE: usize = 12_000;
 
@@ -139,18 +141,29 @@ impl Nursery {
             if !filter.stages().contains(stage) {
                 continue;
             }
-            let mut sandbox = filter.fork();
-            let answered = self.runtime.block_on(sandbox.ask(question(ask)));
-            let cpu = match answered {
-                Ok(answer) => answer.effects.cpu,
-                Err(failure) => failure.cpu,
-            };
-            longest = longest.max(cpu);
+            longest = longest.max(self.least_cpu(filter, &ask));
         }
-        if longest > TIME + BOOT + GRACE {
+        if longest > MOST {
             return Err(format!("used {longest:?} of CPU"));
         }
         Ok(longest)
+    }
+
+    /// The CPU of an answer or a failure: the least of up to five, for on a busy machine whoever is to stop it may come late.
+    fn least_cpu(&self, filter: &dyn Filter, ask: &Ask) -> Duration {
+        let mut least = Duration::MAX;
+        for _ in 0..5 {
+            let mut sandbox = filter.fork();
+            let answered = self.runtime.block_on(sandbox.ask(question(ask.clone())));
+            least = least.min(match answered {
+                Ok(answer) => answer.effects.cpu,
+                Err(failure) => failure.cpu,
+            });
+            if least <= MOST {
+                break;
+            }
+        }
+        least
     }
 }
 

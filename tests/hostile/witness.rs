@@ -50,9 +50,9 @@ pub fn of(listener: &str, stage: &str) -> Seen {
     seen.unwrap_or_default()
 }
 
-/// The same, once it is `enough`; waits up to 10 s, for observers come after the reply.
+/// The same, once it is `enough`; waits up to a minute, for observers come after the reply.
 pub fn wait_for(listener: &str, stage: &str, enough: impl Fn(&Seen) -> bool) -> Seen {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let seen = of(listener, stage);
         if enough(&seen) || Instant::now() >= deadline {
@@ -60,6 +60,11 @@ pub fn wait_for(listener: &str, stage: &str, enough: impl Fn(&Seen) -> bool) -> 
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Forgets what was seen at this listener of this stage.
+pub fn forget_at(listener: &str, stage: &str) {
+    lock().remove(&key(listener, stage));
 }
 
 /// Forgets all of it, for the next run.
