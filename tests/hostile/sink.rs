@@ -126,9 +126,9 @@ fn subject(message: &[u8]) -> String {
     subject.unwrap_or_default().to_owned()
 }
 
-/// Waits until there is a message with this token, up to 5 s, and takes it.
+/// Waits until there is a message with this token, up to 30 s, and takes it.
 pub fn wait(sink: &Sink, token: &str) -> Vec<Vec<u8>> {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while sink.count(token) == 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -237,7 +237,7 @@ impl BackendDouble {
     pub fn stop(self) -> Vec<Delivery> {
         let shared = Arc::clone(&self.shared);
         drop(self);
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while shared.open.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -264,9 +264,9 @@ impl BackendDouble {
         lock(&self.shared.deliveries).clone()
     }
 
-    /// The messages taken, once there are so many; waits up to 10 s.
+    /// The messages taken, once there are so many; waits up to a minute.
     pub fn wait_for(&self, count: usize) -> Vec<Delivery> {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while lock(&self.shared.deliveries).len() < count && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -300,7 +300,7 @@ impl Drop for BackendDouble {
 
 /// Whoever listened there before may be a moment in leaving.
 fn again(address: SocketAddr) -> TcpListener {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         match TcpListener::bind(address) {
             Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {

@@ -210,16 +210,20 @@ impl Client {
         sent.unwrap_or_else(|error| panic!("could not send the message: {error}"));
     }
 
-    /// Is everything that was heard read, and nothing more coming?
-    pub fn is_silent(&mut self, wait: Duration) -> bool {
+    /// Is everything that was heard read, and nothing more coming for so long after `since`? What comes later stays to be
+    /// heard.
+    pub fn is_silent(&mut self, since: Instant, wait: Duration) -> bool {
         if !self.lines.waiting().is_empty() {
             return false;
         }
-        self.stream().patience(wait);
-        let begun = Instant::now();
+        let left = wait.saturating_sub(since.elapsed());
+        self.stream().patience(left.max(Duration::from_millis(1)));
         let heard = self.line();
         self.stream().patience(PATIENCE);
-        matches!(heard, Err(_) | Ok(None)) || begun.elapsed() >= wait
+        let Ok(Some(line)) = heard else { return true };
+        let is_late = since.elapsed() >= wait;
+        self.unhear(&line);
+        is_late
     }
 
     /// Must see the end of the connection, and nothing before it.

@@ -46,9 +46,9 @@ pub fn lines(words: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// The same, once there is one; waits up to 5 s, then returns nothing.
+/// The same, once there is one; waits up to 30 s, then returns nothing.
 pub fn wait_for(words: &[&str]) -> Vec<Value> {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let found = lines(words);
         if !found.is_empty() || Instant::now() >= deadline {

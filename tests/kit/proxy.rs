@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use lazaret_engine::{Engine, EngineSettings, Preparer};
 use lazaret_services::dns::{Names, Zone};
@@ -15,7 +16,7 @@ use tokio::sync::oneshot;
 use toml::{Table, Value};
 
 use crate::guests::Guest;
-use crate::{certificate, journal};
+use crate::{Client, certificate, journal};
 
 /// One engine for all proxies of this process, as one would serve all listeners of a real one.
 static ENGINE: LazyLock<Arc<Engine>> =
@@ -256,7 +257,7 @@ impl Proxy {
         let thread = std::thread::spawn(move || {
             let runtime = Runtime::new().expect("a runtime");
             runtime.block_on(run(config, engine, started, when_shut));
-            runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+            runtime.shutdown_timeout(Duration::from_secs(1));
         });
         let addresses = when_started.recv().expect("the proxy starts");
         Self {
@@ -276,6 +277,20 @@ impl Proxy {
     /// The listener without TLS.
     pub fn plain(&self) -> SocketAddr {
         self.address("plain")
+    }
+
+    /// Waits until it offers this keyword: one that has just started, on a busy machine, may not have heard yet what its
+    /// backend offers.
+    pub fn until_offered(&self, keyword: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut client = Client::connect(self.plain());
+        client.expect("220 *");
+        let mut offers = || client.ask("EHLO client.example.com", "250 *").text();
+        while !offers().contains(keyword) {
+            let in_time = Instant::now() < deadline;
+            assert!(in_time, "the backend's {keyword} is never offered");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Its directory.

@@ -162,12 +162,31 @@ impl Transcript {
             backend.offer(offer);
         }
         let proxy = self.proxy(backend.address(), address);
+        if let Some(keyword) = self.offered() {
+            proxy.until_offered(keyword);
+        }
         let all = &[Way::Plain, Way::Starttls, Way::Implicit];
         self.play_in(&proxy, &backend, all, &[Segments::Whole, Segments::Single])?;
         if let Some(name) = &self.setup.peer {
             peers::ran(name);
         }
         Ok(())
+    }
+
+    /// What a client of before may learn of the backend's offer: nothing where somebody would notice that there was one.
+    fn offered(&self) -> Option<&str> {
+        let notices = |line: &Line| match line {
+            Line::Heard(line) => line.starts_with('<') || line.starts_with("EHLO"),
+            _ => false,
+        };
+        let setup = &self.setup;
+        let is_ordinary = setup.filter.is_empty() && setup.proxy.is_empty();
+        if !is_ordinary || self.lines.iter().any(notices) {
+            return None;
+        }
+        let offer = setup.offer.as_deref().unwrap_or(&[]);
+        let has = |keyword: &&str| offer.is_empty() || offer.iter().any(|it| it == keyword);
+        ["DSN", "8BITMIME"].into_iter().find(has)
     }
 
     /// Against a proxy that is there already, in the clear and whole unless it says otherwise. Its own filters and

@@ -2,7 +2,6 @@
 //! backend offers made use of, in the clear and by TLS behind us.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
 
 use lazaret_tests::peers::journey::{each_way, must_equal, row, with_header};
 use lazaret_tests::peers::{self, Backend, Exim, OpenSmtpd, Postfix, Service};
@@ -75,7 +74,8 @@ fn journeys(backend: &dyn Backend, tls: &str) {
     } else {
         "STARTTLS, verified"
     };
-    until_known(&proxy);
+    // All of these offer it.
+    proxy.until_offered("DSN");
     for (n, (way, mut client, offered)) in each_way(&proxy).into_iter().enumerate() {
         let message = message(offered.contains("8BITMIME"));
         let (used, reply) = deliver(&mut client, &offered, &message);
@@ -89,24 +89,6 @@ fn journeys(backend: &dyn Backend, tls: &str) {
             &format!("{way}; {behind}"),
             &used,
         );
-    }
-}
-
-/// A proxy that has just started, on a busy machine, may not have heard yet what its backend offers; all of these offer DSN.
-fn until_known(proxy: &Proxy) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let mut client = Client::connect(proxy.plain());
-    client.expect("220 *");
-    while !client
-        .ask("EHLO client.example.com", "250 *")
-        .text()
-        .contains("DSN")
-    {
-        assert!(
-            Instant::now() < deadline,
-            "the backend's DSN is never offered"
-        );
-        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -24,6 +24,7 @@ impl Site {
     fn start() -> Self {
         let backend = BackendDouble::start();
         let proxy = Proxy::before(backend.address()).start();
+        proxy.until_offered("DSN");
         Self { backend, proxy }
     }
 

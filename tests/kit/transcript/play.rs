@@ -12,6 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// One play: the client's connection and what was heard on it.
 struct Play {
     client: Client,
+    /// when it said something last
+    said: Instant,
     /// all lines heard
     heard: Vec<String>,
 }
@@ -29,6 +31,7 @@ pub(super) fn play(
     let before = proxy.quarantine("eml").len();
     let begun = journal::length();
     let mut play = Play {
+        said: Instant::now(),
         client: connect(proxy, transcript.setup.listener.as_deref(), way),
         heard: Vec::new(),
     };
@@ -115,6 +118,7 @@ impl Play {
         match line {
             // A server that has closed is noticed at what it should have said.
             Line::Client(octets) => {
+                self.said = Instant::now();
                 let _ = self.client.octets(&octets);
                 Ok(())
             }
@@ -129,7 +133,7 @@ impl Play {
             }
             Line::Server(pattern) => self.must_hear(&pattern),
             Line::ServerAny => self.skip_to(next),
-            Line::ServerSilent(span) => match self.client.is_silent(Duration::from_millis(span)) {
+            Line::ServerSilent(span) => match self.is_silent(span) {
                 true => Ok(()),
                 false => Err(format!("heard something within {span} ms")),
             },
@@ -177,10 +181,16 @@ impl Play {
 
     fn nothing_more(&mut self, lines: &[Line]) -> Result<(), String> {
         let ended = lines.contains(&Line::ServerCloses) || lines.contains(&Line::ClientCloses);
-        if ended || self.client.is_silent(Duration::from_millis(20)) {
+        let moment = Duration::from_millis(20);
+        if ended || self.client.is_silent(Instant::now(), moment) {
             return Ok(());
         }
         Err("the server said more than the transcript".to_owned())
+    }
+
+    fn is_silent(&mut self, milliseconds: u64) -> bool {
+        let span = Duration::from_millis(milliseconds);
+        self.client.is_silent(self.said, span)
     }
 }
 
@@ -218,7 +228,7 @@ fn check_backend(transcript: &Transcript, backend: &BackendDouble) -> Result<(),
             _ => None,
         })
         .collect();
-    let deadline = Instant::now() + Duration::from_secs(3);
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let all: Vec<String> = backend
             .heard()
@@ -307,7 +317,7 @@ fn check_quarantine(transcript: &Transcript, proxy: &Proxy, before: usize) -> Re
 /// Other transcripts may write into the same log meanwhile: a pattern should name what only this one has.
 fn check_log(transcript: &Transcript, begun: usize) -> Result<(), String> {
     let patterns = &transcript.setup.after.log;
-    let deadline = Instant::now() + Duration::from_secs(3);
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let lines = journal::after(begun);
         let fits = |pattern: &&String| {
