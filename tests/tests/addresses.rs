@@ -58,13 +58,13 @@ fn one_that_is_down_is_gone_round_and_found_again_within_a_second() {
     while two.deliveries().is_empty() {
         assert_eq!(visit(&proxy), 250);
         assert!(
-            begun.elapsed() < Duration::from_secs(10),
+            begun.elapsed() < Duration::from_secs(30),
             "never found again"
         );
     }
     println!("found again after {:?}", begun.elapsed());
     assert!(
-        begun.elapsed() < Duration::from_secs(3),
+        begun.elapsed() < Duration::from_secs(9),
         "{:?}",
         begun.elapsed()
     );
@@ -214,7 +214,7 @@ fn clients_are_offered_what_all_that_are_alive_offer() {
         "{both}"
     );
     drop(two);
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !offer().contains("DSN") {
         assert!(Instant::now() < deadline, "{}", offer());
     }
@@ -228,7 +228,7 @@ fn one_that_hangs_is_left_alone() {
     one.always("<connect>", [Step::Silence]);
     let proxy = before(
         &[one.address(), two.address()],
-        "reply = \"1s\"\nconnect = \"1s\"",
+        "reply = \"3s\"\nconnect = \"3s\"",
     );
     let begun = Instant::now();
     for _ in 0..10 {
@@ -236,13 +236,13 @@ fn one_that_hangs_is_left_alone() {
     }
     println!("ten messages in {:?}", begun.elapsed());
     assert!(
-        begun.elapsed() < Duration::from_secs(8),
+        begun.elapsed() < Duration::from_secs(20),
         "{:?}",
         begun.elapsed()
     );
     assert_eq!(counts([&one, &two]), [0, 10]);
     one.forget();
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while one.deliveries().is_empty() {
         assert_eq!(visit(&proxy), 250);
         assert!(Instant::now() < deadline, "never found again");
@@ -254,7 +254,7 @@ fn one_that_hangs_is_left_alone() {
 fn when_all_hang_clients_are_not_kept_waiting() {
     let one = BackendDouble::start();
     one.always("<connect>", [Step::Silence]);
-    let proxy = before(&[one.address()], "reply = \"3s\"\nconnect = \"3s\"");
+    let proxy = before(&[one.address()], "reply = \"10s\"\nconnect = \"10s\"");
     let address = proxy.plain();
     let mail = || {
         let mut client = Client::greeted(address);
@@ -274,9 +274,9 @@ fn when_all_hang_clients_are_not_kept_waiting() {
     waits.sort();
     println!("waited {waits:?}");
     let median = waits[waits.len() / 2];
-    assert!(median < Duration::from_secs(2), "{waits:?}");
+    assert!(median < Duration::from_secs(5), "{waits:?}");
     one.forget();
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while visit(&proxy) != 250 {
         assert!(Instant::now() < deadline, "never found again");
     }
@@ -396,7 +396,7 @@ fn one_of_two_dead_is_degraded_and_both_are_red() {
         ))
         .start();
     let until = |begins: &str, says: &str| {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let answer = ask(admin, "/healthz");
             if answer.starts_with(begins) && answer.contains(says) {

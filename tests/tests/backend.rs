@@ -1,7 +1,7 @@
 //! Backends that are down, change, lie or fall silent: the client hears 4xx, nothing is lost, nothing sent twice.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lazaret_tests::backend::say;
@@ -100,7 +100,7 @@ fn a_crowd_of_clients_asks_the_backend_rarely() {
 fn silence_is_a_451_at_the_deadline() {
     let backend = BackendDouble::start();
     let proxy = Proxy::before(backend.address())
-        .set("[backend]\nconnect = \"300ms\"\nreply = \"300ms\"\naccept = \"300ms\"\n")
+        .set("[backend]\nconnect = \"2s\"\nreply = \"2s\"\naccept = \"2s\"\n")
         .start();
     for (pattern, deliveries) in [("MAIL *", 0), ("RCPT *", 0), ("DATA", 0), (".", 0)] {
         backend.forget();
@@ -109,7 +109,7 @@ fn silence_is_a_451_at_the_deadline() {
         let begun = Instant::now();
         assert_eq!(deliver(&mut client), 451, "silent at {pattern}");
         assert!(
-            begun.elapsed() < Duration::from_secs(5),
+            begun.elapsed() < Duration::from_secs(20),
             "silent at {pattern}"
         );
         assert_eq!(backend.deliveries().len(), deliveries);
@@ -175,17 +175,26 @@ fn a_greeting_that_refuses_is_a_451_at_mail() {
     assert_eq!(deliver(&mut client), 250);
 }
 
+/// Waits until the client's connection is given back, and closed.
+fn until_given_back(backend: &BackendDouble) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while backend.connections() > 0 {
+        assert!(Instant::now() < deadline, "it is held for ever");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn after_hold_the_journal_is_played_again() {
     let backend = BackendDouble::start();
     let proxy = Proxy::before(backend.address())
-        .set("[backend]\nhold = \"1s\"\n")
+        .set("[backend]\nhold = \"2s\"\nidle = \"0s\"\n")
         .start();
     let mut client = Client::greeted(proxy.plain());
     client.ask("MAIL FROM:<alice@example.com>", "250 *");
     client.ask("RCPT TO:<bob@example.org>", "250 *");
     client.ask("DATA", "354 *");
-    std::thread::sleep(Duration::from_millis(2500));
+    until_given_back(&backend);
     assert_eq!(backend.deliveries().len(), 0);
     client.content(MESSAGE);
     client.expect("250 *");
@@ -198,7 +207,8 @@ fn after_hold_the_journal_is_played_again() {
         .iter()
         .filter(|line| line.starts_with("MAIL "))
         .count();
-    assert_eq!(mails, 2, "{heard:?}");
+    // On a busy machine there may have been a silence before DATA, too.
+    assert!((2..=3).contains(&mails), "{heard:?}");
     assert_eq!(backend.deliveries().len(), 1);
 }
 
@@ -206,7 +216,7 @@ fn after_hold_the_journal_is_played_again() {
 fn a_backend_that_changed_its_mind_after_hold_gets_nothing() {
     let backend = BackendDouble::start();
     let proxy = Proxy::before(backend.address())
-        .set("[backend]\nhold = \"1s\"\n")
+        .set("[backend]\nhold = \"2s\"\nidle = \"0s\"\n")
         .start();
     for later in ["550 5.1.1 gone", "451 4.2.0 busy"] {
         let mut client = Client::greeted(proxy.plain());
@@ -214,7 +224,7 @@ fn a_backend_that_changed_its_mind_after_hold_gets_nothing() {
         client.ask("RCPT TO:<bob@example.org>", "250 *");
         client.ask("DATA", "354 *");
         backend.once("RCPT *", [say(later)]);
-        std::thread::sleep(Duration::from_millis(2500));
+        until_given_back(&backend);
         client.content(MESSAGE);
         client.expect("451 4.*");
     }
@@ -304,9 +314,7 @@ fn with_tls(policy: &str, offers: bool, steps: Option<Step>) -> u16 {
         backend.always("STARTTLS", [step]);
     }
     let proxy = Proxy::before(backend.address())
-        .set(&format!(
-            "[backend]\nreply = \"2s\"\nconnect = \"2s\"\n{policy}\n"
-        ))
+        .set(&format!("[backend]\n{policy}\n"))
         .start();
     deliver(&mut Client::greeted(proxy.plain()))
 }
@@ -345,16 +353,30 @@ fn octets_behind_the_backends_220_are_not_taken_for_replies() {
     }
 }
 
-/// What one client after another hears until `stop`, with when each came and went.
-fn visits(address: SocketAddr, stop: &AtomicBool) -> Vec<(Instant, Instant, u16)> {
+/// What one client after another hears until `stop`, with when each came and went; how many heard 451.
+fn visits(
+    address: SocketAddr,
+    stop: &AtomicBool,
+    refused: &AtomicUsize,
+) -> Vec<(Instant, Instant, u16)> {
     let mut told = Vec::new();
     while !stop.load(Ordering::SeqCst) {
         let came = Instant::now();
         let code = deliver(&mut Client::greeted(address));
         told.push((came, Instant::now(), code));
+        refused.fetch_add(usize::from(code == 451), Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(5));
     }
     told
+}
+
+/// Waits until so many more are counted.
+fn until_more(count: &AtomicUsize, more: usize) {
+    let wanted = count.load(Ordering::SeqCst) + more;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while count.load(Ordering::SeqCst) < wanted && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
@@ -373,15 +395,16 @@ fn while_the_certificate_is_expired_clients_hear_451_and_nothing_goes_in_clear()
         .set("[backend]\ntls = \"verify\"\nname = \"mx.example.org\"\nca = \"believed.pem\"\n")
         .start();
     let (address, stop) = (proxy.plain(), AtomicBool::new(false));
+    let refused = AtomicUsize::new(0);
     let (told, bad, good) = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| visits(address, &stop)))
+            .map(|_| scope.spawn(|| visits(address, &stop, &refused)))
             .collect();
         backend.wait_for(20);
         backend.present(&expired);
         backend.hang_up();
         let bad = Instant::now();
-        std::thread::sleep(Duration::from_millis(1500));
+        until_more(&refused, 16);
         let good = Instant::now();
         backend.present(&renewed);
         let before = backend.deliveries().len();

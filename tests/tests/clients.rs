@@ -12,15 +12,15 @@ const MESSAGE: &[u8] = b"Subject: hello\r\n\r\nA line.\r\n";
 /// A proxy whose patience with clients is short.
 fn impatient(backend: &BackendDouble) -> Proxy {
     Proxy::before(backend.address())
-        .set("[deadlines]\ncommand = \"1s\"\nblock = \"1s\"\nhandshake = \"1s\"\n")
+        .set("[deadlines]\ncommand = \"3s\"\nblock = \"3s\"\nhandshake = \"3s\"\n")
         .start()
 }
 
-/// How long until the other side closes; panics after ten seconds.
+/// How long until the other side closes; panics after half a minute.
 fn until_closed(socket: &mut TcpStream) -> Duration {
     let begun = Instant::now();
     socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
+        .set_read_timeout(Some(Duration::from_secs(30)))
         .expect("a socket option");
     let mut octets = [0; 4096];
     loop {
@@ -57,7 +57,7 @@ fn a_line_that_grows_octet_by_octet_is_over_at_the_deadline() {
     let proxy = impatient(&backend);
     let mut client = Client::greeted(proxy.plain());
     let begun = Instant::now();
-    while client.octets(b"N").is_ok() && begun.elapsed() < Duration::from_secs(4) {
+    while client.octets(b"N").is_ok() && begun.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(100));
         client.patience(Duration::from_millis(10));
         if matches!(client.line(), Ok(Some(line)) if line.starts_with("421")) {
@@ -65,7 +65,7 @@ fn a_line_that_grows_octet_by_octet_is_over_at_the_deadline() {
         }
     }
     assert!(
-        begun.elapsed() < Duration::from_secs(4),
+        begun.elapsed() < Duration::from_secs(20),
         "closed after {:?}",
         begun.elapsed()
     );
@@ -93,11 +93,11 @@ fn a_tls_handshake_that_stalls_or_is_none_is_closed() {
     let proxy = impatient(&backend);
     let mut stalled = TcpStream::connect(proxy.address("implicit")).unwrap();
     let took = until_closed(&mut stalled);
-    assert!(took < Duration::from_secs(5), "closed after {took:?}");
+    assert!(took < Duration::from_secs(9), "closed after {took:?}");
     let mut garbage = TcpStream::connect(proxy.address("implicit")).unwrap();
     garbage.write_all(b"EHLO client.example.com\r\n").unwrap();
     let took = until_closed(&mut garbage);
-    assert!(took < Duration::from_secs(5), "closed after {took:?}");
+    assert!(took < Duration::from_secs(9), "closed after {took:?}");
     still_serves(&proxy);
 }
 
@@ -173,7 +173,7 @@ fn clients_that_vanish_anywhere_leave_nothing_behind() {
         }
     }
     still_serves(&proxy);
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while backend.connections() > 0 {
         assert!(
             Instant::now() < deadline,
@@ -198,9 +198,14 @@ fn who_speaks_before_the_greeting_is_known_to_filters() {
         .start();
     let mut polite = Client::greeted(proxy.plain());
     polite.ask("MAIL FROM:<alice@example.com>", "550 5.7.1 early false (*)");
-    let mut hasty = Client::connect(proxy.plain());
-    hasty.say("EHLO client.example.com");
-    hasty.expect("220 *");
-    hasty.expect("250 *");
-    hasty.ask("MAIL FROM:<alice@example.com>", "550 5.7.1 early true (*)");
+    let is_early = |_| {
+        let mut hasty = Client::connect(proxy.plain());
+        hasty.say("EHLO client.example.com");
+        hasty.expect("220 *");
+        hasty.expect("250 *");
+        let reply = hasty.ask("MAIL FROM:<alice@example.com>", "550 5.7.1 early *");
+        reply.text().contains(" early true (")
+    };
+    // On a busy machine the greeting may go out before we come to say it.
+    assert!((0..5).any(is_early));
 }

@@ -187,7 +187,7 @@ fn a_server_that_is_slow_is_an_answer_before_the_wall() {
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let policy = format!(
-        "grant = [\"session\", \"http:{silent}\"]\ndeny = [\"dns\"]\ntime = \"100ms\"\nwall = \"2s\"\n\
+        "grant = [\"session\", \"http:{silent}\"]\ndeny = [\"dns\"]\ntime = \"100ms\"\nwall = \"8s\"\nhttp-time = \"60s\"\n\
          [config]\nhttp = \"http://{silent}/\"\n"
     );
     let slow = filter(Services::default(), &policy);
