@@ -8,7 +8,7 @@ use lazaret_tests::proxy::Builder;
 use lazaret_tests::{BackendDouble, Client, Delivery, Impostor, Proxy, Reply, Vice};
 
 /// What a service does that is slow: longer than any filter waits here.
-pub const SLOW: Duration = Duration::from_secs(5);
+pub const SLOW: Duration = Duration::from_secs(30);
 
 /// An ordinary message.
 pub const MESSAGE: &[u8] = b"From: a@example.com\r\nSubject: hello\r\n\r\nA line.\r\n";
