@@ -36,7 +36,7 @@ pub fn mail(component: &Path) -> Result<(), String> {
         quantile(&samples.attack, 0.5),
         quantile(&samples.quiet, 0.5),
     );
-    match busy < Duration::from_millis(60).max(quiet * 10) {
+    match busy < Duration::from_millis(500).max(quiet * 20) {
         true => Ok(()),
         false => Err(format!(
             "a message takes {busy:?} while it compiles, {quiet:?} without"

