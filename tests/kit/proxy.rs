@@ -163,8 +163,20 @@ impl Builder {
             }
         }
         let file = |end: &str| format!("filters.d/{}.{end}", filter.file);
-        self.file(&file("wasm"), filter.wasm)
+        let lists = filter.lists.iter();
+        lists
+            .fold(self, |builder, (name, text)| builder.list(name, text))
+            .file(&file("wasm"), filter.wasm)
             .file(&file("toml"), policy.to_string().as_bytes())
+    }
+
+    /// A file that a filter's TOML names, by path relative to it.
+    fn list(self, name: &str, text: &str) -> Self {
+        let name = format!("filters.d/{name}");
+        let directory = self.dir.path().join(&name);
+        let directory = directory.parent().expect("it is in a directory");
+        std::fs::create_dir_all(directory).expect("a writable directory");
+        self.file(&name, text.as_bytes())
     }
 
     /// Code that any test of this build compiled is taken from there: for a proxy that is a process of its own.

@@ -1,4 +1,8 @@
-//! Every transcript in `sessions/`, whole and with one octet a segment, in the clear and in TLS.
+//! Every transcript in `sessions/`, whole and with one octet a segment, in the clear and in TLS; and what of them is in the
+//! README of a bundled filter.
+
+#[path = "sessions/readme.rs"]
+mod readme;
 
 use std::path::{Path, PathBuf};
 
@@ -15,9 +19,11 @@ fn main() {
         "no transcripts in {}",
         sessions.display()
     );
+    let readmes = readmes(&sessions, &files);
     let trials = files
         .into_iter()
         .map(|file| trial(&sessions, file))
+        .chain(readmes)
         .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
@@ -30,6 +36,31 @@ fn trial(sessions: &Path, file: PathBuf) -> Trial {
     Trial::test(name.display().to_string(), move || {
         Transcript::read(&file).play().map_err(Failed::from)
     })
+}
+
+/// One for each bundled filter.
+fn readmes(sessions: &Path, files: &[PathBuf]) -> Vec<Trial> {
+    let plugins = sessions.join("../../plugins");
+    let all = lazaret_bundled::ALL.iter().chain(&lazaret_bundled::FURTHER);
+    let trial = |name: &'static str| {
+        let readme = plugins.join(name).join("README.md");
+        let of_filter = |file: &&PathBuf| is_of(name, file, sessions);
+        let transcripts: Vec<_> = files.iter().filter(of_filter).cloned().collect();
+        Trial::test(format!("readme/{name}"), move || {
+            let transcripts: Vec<_> = transcripts.iter().map(PathBuf::as_path).collect();
+            readme::check(&readme, &transcripts).map_err(Failed::from)
+        })
+    };
+    all.map(|filter| trial(filter.name)).collect()
+}
+
+fn is_of(filter: &str, file: &Path, sessions: &Path) -> bool {
+    let homes = ["bundled", "services"].map(|home| sessions.join(home));
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let rest = stem.strip_prefix(filter);
+    file.parent()
+        .is_some_and(|home| homes.iter().any(|it| it == home))
+        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
