@@ -1,14 +1,16 @@
 //! The only place where the engine and the proxy meet.
 
+use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lazaret_config::Source;
 use lazaret_engine::{CacheError, Engine, EngineSettings, Preparer};
 use lazaret_mail::Loader;
 use lazaret_proxy::config::{Resolvers, State};
 use lazaret_proxy::{Config, Handed, Proxy};
-use lazaret_services::{Services, Settings, Trust, dns, state};
+use lazaret_services::{Services, Settings, Trust, dns, http, state};
 
 use crate::exit::Failure;
 use crate::figures;
@@ -18,16 +20,22 @@ const OURSELVES: &str = "/proc/self/exe";
 
 /// What filters are given of the outside world by this configuration.
 async fn services(config: &Config) -> Result<Services, Failure> {
-    let settings = Settings {
-        dns: names(&config.dns),
-        state: memory(config.state.as_ref()),
-        trust: config
-            .services_ca
-            .clone()
-            .map(Trust::of)
-            .unwrap_or_default(),
-    };
-    Services::open(settings).await.map_err(Failure::usage)
+    let at = |key| move |fault| Failure::usage(placed(config, key, fault));
+    let trust = config.services_ca.clone();
+    let trust = trust.map(Trust::of).unwrap_or_default();
+    let names = dns::Names::open(&names(&config.dns)).map_err(at(&["dns", "zone"]))?;
+    let state = state::Store::open(&memory(config.state.as_ref()), &trust).await;
+    let http = http::Client::new(names.clone(), trust);
+    Ok(Services::of(names, http, state.map_err(at(&["state"]))?))
+}
+
+/// What is wrong with a value that was well written, with the place where it stands.
+pub fn placed(config: &Config, key: &[&str], why: impl fmt::Display) -> String {
+    let line = Source::read(&config.path).ok();
+    match line.and_then(|source| source.line_of_key(key)) {
+        Some(line) => format!("{}:{line}: {why}", config.path.display()),
+        None => why.to_string(),
+    }
 }
 
 /// Who checks may be another user than the service: its cache is not used for him, and none is made in a directory that is
@@ -39,7 +47,7 @@ pub fn cache_to_look_at(config: &Config) -> Result<Option<&Path>, Failure> {
     match lazaret_engine::check_cache(cache) {
         Ok(()) => Ok(Some(cache)),
         Err(CacheError::NotOurs(_)) => Ok(None),
-        Err(error) => Err(Failure::usage(error)),
+        Err(error) => Err(Failure::usage(placed(config, &["cache"], error))),
     }
 }
 
@@ -52,7 +60,8 @@ fn may_be_made(cache: &Path) -> bool {
 
 /// Whether the services could open what keeps state, as far as that is seen without opening it: a proxy may run that has it.
 pub fn can_remember(config: &Config) -> Result<(), Failure> {
-    state::can_be(&memory(config.state.as_ref())).map_err(Failure::usage)
+    let fault = state::can_be(&memory(config.state.as_ref()));
+    fault.map_err(|fault| Failure::usage(placed(config, &["state"], fault)))
 }
 
 /// Without a place nothing is remembered: filters that are granted `state` are refused then.
@@ -151,6 +160,10 @@ fn usual_place(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
 /// Loads the filters, listens, and counts; nothing is served before [`Proxy::run`].
 pub async fn start(config: Config, handed: Handed) -> Result<(Proxy, Services), Failure> {
     let services = services(&config).await?;
+    if let Some(cache) = &config.cache {
+        let fit = lazaret_engine::check_cache(cache);
+        fit.map_err(|error| Failure::usage(placed(&config, &["cache"], error)))?;
+    }
     let engine = sandboxes(config.cache.as_deref(), services.clone())?;
     let loader: Arc<dyn Loader> = Arc::clone(&engine) as _;
     let proxy = Proxy::bind_with(config, loader, handed).await;

@@ -7,6 +7,7 @@
 
 mod error;
 mod lists;
+mod places;
 mod source;
 mod units;
 

@@ -45,6 +45,11 @@ impl Source {
         &self.path
     }
 
+    /// What it holds.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The directory that relative paths in this file start from.
     pub fn directory(&self) -> &Path {
         match self.path.parent() {
@@ -55,7 +60,20 @@ impl Source {
 
     /// Parses the whole text; `T` says with `deny_unknown_fields` which keys there are.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        toml::from_str(&self.text).map_err(|error| self.explain(&error))
+        toml::from_str(&self.text).map_err(|error| {
+            let words = self.words::<T>(&error);
+            self.explain(&error, words)
+        })
+    }
+
+    /// The words that may stand where something stands that is none: what is said of one that nobody knows.
+    fn words<T: DeserializeOwned>(&self, error: &toml::de::Error) -> Option<Vec<String>> {
+        let span = error.span().filter(|_| error.message() == NO_WORD)?;
+        let mut text = self.text.clone();
+        text.replace_range(span, "\"?\"");
+        let error = toml::from_str::<T>(&text).err()?;
+        let (_, known) = unknown(error.message(), "unknown variant")?;
+        Some(known.into_iter().map(str::to_owned).collect())
     }
 
     /// An error at the line where `span` (octets of the text) starts.
@@ -64,18 +82,27 @@ impl Source {
     }
 
     /// Counted from 1.
-    fn line(&self, offset: usize) -> usize {
+    pub(crate) fn line(&self, offset: usize) -> usize {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         before.iter().filter(|octet| **octet == b'\n').count() + 1
     }
 
     /// serde knows what is wrong only as a sentence; ours name keys, not fields, and the nearest right word.
-    fn explain(&self, error: &toml::de::Error) -> ConfigError {
+    fn explain(&self, error: &toml::de::Error, words: Option<Vec<String>>) -> ConfigError {
         let message = error.message().replace('\n', " ");
         let at = |problem: String| match error.span() {
             Some(span) => self.error(span, problem),
             None => ConfigError::new(&self.path, problem),
         };
+        let there = error.span().and_then(|span| self.text.get(span));
+        let there = there.unwrap_or_default().trim();
+        if let Some(words) = words {
+            return at(format!("`{there}` is no word that is known here"))
+                .cure(format!("write \"{}\"", words.join("\" or \"")));
+        }
+        if message == "duplicate key" {
+            return at(format!("`{there}` stands here twice")).cure("remove one of them");
+        }
         for (serde, ours) in [
             ("unknown field", "unknown key"),
             ("unknown variant", "unknown word"),
@@ -84,12 +111,19 @@ impl Source {
                 return at(format!("{ours} `{word}`")).instead_of(word, known);
             }
         }
-        match message.strip_prefix("missing field ") {
-            Some(field) => at(format!("the key {field} is missing")),
-            None => at(in_our_words(&message)),
+        if let Some(field) = message.strip_prefix("missing field ") {
+            return at(format!("the key {field} is missing"));
+        }
+        let error = at(in_our_words(&message));
+        match error.problem.ends_with("expected a list") && there.starts_with('[') {
+            true => error.cure(format!("write [{there}]")),
+            false => error,
         }
     }
 }
+
+/// What is said of a number or a list where one of some words is wanted.
+const NO_WORD: &str = "wanted string or table";
 
 /// "expected usize" is for those who know Rust.
 fn in_our_words(message: &str) -> String {
@@ -261,7 +295,19 @@ mod tests {
             ),
             (
                 "hostname = \"a\"\nhostname = \"b\"\n",
-                "lazaret.toml:2: duplicate key",
+                "lazaret.toml:2: `hostname` stands here twice, remove one of them",
+            ),
+            (
+                "hostname = \"a\"\n[tls]\n[tls]\n",
+                "lazaret.toml:3: `tls` stands here twice, remove one of them",
+            ),
+            (
+                "hostname = \"a\"\ntls = true\n",
+                "lazaret.toml:2: `true` is no word that is known here, write \"off\" or \"starttls\"",
+            ),
+            (
+                "hostname = \"a\"\n[listener]\nlisten = []\n",
+                "lazaret.toml:2: invalid type: a table, expected a list, write [[listener]]",
             ),
         ] {
             assert_eq!(complaint(text), said);

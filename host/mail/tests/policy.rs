@@ -174,7 +174,7 @@ fn what_is_wrong_is_said_with_line_and_cure() {
         ),
         (
             "dns-time = \"0s\"",
-            "f.toml: `dns-time` is nothing: the filter could never answer, leave it out for the default",
+            "f.toml:1: `dns-time` is nothing: the filter could never answer, leave it out for the default",
         ),
         (
             "deny = [\"session\"]",
@@ -198,15 +198,15 @@ fn what_is_wrong_is_said_with_line_and_cure() {
         ),
         (
             "time = \"0ms\"",
-            "f.toml: `time` is nothing: the filter could never answer, leave it out for the default",
+            "f.toml:1: `time` is nothing: the filter could never answer, leave it out for the default",
         ),
         (
             "concurrency = 9223372036854775807",
-            "f.toml: `concurrency` is over 1000000, leave it out for the default",
+            "f.toml:1: `concurrency` is over 1000000, leave it out for the default",
         ),
         (
             "concurrency = 0",
-            "f.toml: `concurrency` is nothing: the filter could never answer, leave it out for the default",
+            "f.toml:1: `concurrency` is nothing: the filter could never answer, leave it out for the default",
         ),
         (
             "breaker = { failure = 3 }",
@@ -218,7 +218,7 @@ fn what_is_wrong_is_said_with_line_and_cure() {
         ),
         (
             "[config]\nx = nan",
-            "f.toml: [config] holds NaN, which JSON cannot say",
+            "f.toml:1: [config] holds NaN, which JSON cannot say",
         ),
     ] {
         assert_eq!(
@@ -237,7 +237,7 @@ fn a_missing_list_is_named() {
     assert!(
         error
             .to_string()
-            .starts_with("/nowhere/no.txt: cannot be read"),
+            .starts_with("/nowhere/f.toml:2: /nowhere/no.txt cannot be read"),
         "{error}"
     );
 }
@@ -251,7 +251,7 @@ fn files_of_config_are_told_before_they_are_read_also_those_that_cannot_be() {
     assert!(
         error
             .to_string()
-            .starts_with("/nowhere/a.txt: cannot be read"),
+            .starts_with("/d/f.toml:2: /nowhere/a.txt cannot be read"),
         "{error}"
     );
     assert_eq!(told, [Path::new("/nowhere/a.txt")]);

@@ -109,8 +109,27 @@ impl Config {
         Self::check(&Source::new(path, text))
     }
 
+    /// `FILE:LINE: ` where this address is written; nothing if the file has changed meanwhile.
+    pub(crate) fn place_of_address(&self, address: SocketAddr) -> String {
+        self.place(|text| text.parse() == Ok(address))
+    }
+
+    /// `FILE:LINE: ` where this path is written; nothing if it is not.
+    pub(crate) fn place_of_path(&self, path: &Path) -> String {
+        let base = self.path.parent().unwrap_or(Path::new(""));
+        self.place(|text| base.join(text) == path || Path::new(text) == path)
+    }
+
+    fn place(&self, is_meant: impl Fn(&str) -> bool) -> String {
+        let line = Source::read(&self.path).ok();
+        let line = line.and_then(|source| source.line_where(is_meant));
+        line.map_or_else(String::new, |line| {
+            format!("{}:{line}: ", self.path.display())
+        })
+    }
+
     fn check(source: &Source) -> Result<Self, ConfigError> {
-        let written: Written = source.parse()?;
+        let written: Written = source.parse().map_err(exemplified)?;
         let base = source.directory();
         let listeners = listener::check_all(source, base, written.listener)?;
         let backend = written.backend.check(source, &listeners)?;
@@ -274,6 +293,30 @@ fn cache(
     match path.exists() || !above {
         true => directory(source, written),
         false => Ok(Some(path)),
+    }
+}
+
+/// A key without which nothing goes is shown as it may look.
+fn exemplified(error: ConfigError) -> ConfigError {
+    const EXAMPLES: [(&str, &str); 5] = [
+        ("`hostname`", "add e.g. hostname = \"mx.example.org\""),
+        (
+            "`backend`",
+            "add [backend] with address = [\"127.0.0.1:10025\"]",
+        ),
+        ("`address`", "add e.g. address = [\"127.0.0.1:10025\"]"),
+        ("`name`", "add e.g. name = \"mx\""),
+        (
+            "`listen`",
+            "add e.g. listen = [\"0.0.0.0:25\", \"[::]:25\"]",
+        ),
+    ];
+    let missing = error.problem.strip_prefix("the key ");
+    let missing = missing.and_then(|rest| rest.strip_suffix(" is missing"));
+    let example = EXAMPLES.iter().find(|(key, _)| Some(*key) == missing);
+    match example {
+        Some((_, example)) => error.cure(*example),
+        None => error,
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::admin;
 use crate::caretaker;
-use crate::config::{Config, ListenerConfig, LogLevels};
+use crate::config::{Config, LogLevels};
 use crate::control::{self, Control};
 use crate::filters::{self, Directory, Needs, Reloader, Standing, Watch};
 use crate::handed::Handed;
@@ -74,8 +74,10 @@ impl std::fmt::Debug for Pulse {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// somebody else has the port, or we may not have it
-    #[error("listener `{listener}` cannot listen on {address}: {source}{}", advice(.source))]
+    #[error("{place}listener `{listener}` cannot listen on {address}: {source}{}", advice(.source))]
     Listen {
+        /// `FILE:LINE: ` where it is written, or nothing
+        place: String,
         /// its name
         listener: String,
         /// where
@@ -90,17 +92,21 @@ pub enum StartError {
     Handed(SocketAddr),
     /// the spool or the quarantine cannot be written
     #[error(
-        "files cannot be written to {directory}: {source}; choose another directory or give this user the right to"
+        "{place}files cannot be written to {directory}: {source}; choose another directory or give this user the right to"
     )]
     Unwritable {
+        /// `FILE:LINE: ` where it is written, or nothing
+        place: String,
         /// where
         directory: PathBuf,
         /// the system's words
         source: io::Error,
     },
     /// the control socket that the configuration names
-    #[error("the control socket {path} cannot be made: {source}")]
+    #[error("{place}the control socket {path} cannot be made: {source}")]
     Control {
+        /// `FILE:LINE: ` where it is written, or nothing
+        place: String,
         /// where
         path: PathBuf,
         /// why
@@ -163,11 +169,11 @@ impl Proxy {
         }
         // Before the listeners: whoever finds that we listen finds the control socket, too.
         let control = control::bind(&config)?;
-        let listeners = listen(&config.listeners, &mut handed)?;
+        let listeners = listen(&config, &mut handed)?;
         for trouble in expired(&config) {
             tracing::error!("{trouble}");
         }
-        let admin = listen_admin(&config.admin, &mut handed)?;
+        let admin = listen_admin(&config, &mut handed)?;
         handed.all_taken()?;
         let (shutdown, asked) = watch::channel(false);
         let standing = Standing::new(config.mode);
@@ -304,12 +310,13 @@ pub fn cautions(config: &Config) -> Vec<String> {
 pub fn check_directories(config: &Config) -> Result<(), StartError> {
     let directories = [Some(&config.spool), config.quarantine.as_ref()];
     let mut named = directories.into_iter().flatten();
-    named.try_for_each(|directory| check_writable(directory))
+    named.try_for_each(|directory| check_writable(config, directory))
 }
 
-fn check_writable(directory: &Path) -> Result<(), StartError> {
+fn check_writable(config: &Config, directory: &Path) -> Result<(), StartError> {
     let written = tempfile::tempfile_in(directory);
     written.map(drop).map_err(|source| StartError::Unwritable {
+        place: config.place_of_path(directory),
         directory: directory.to_owned(),
         source,
     })
@@ -329,11 +336,13 @@ async fn open_directory(
     Ok(Some(directory))
 }
 
-fn listen(configs: &[ListenerConfig], handed: &mut Handed) -> Result<Vec<Listener>, StartError> {
+fn listen(config: &Config, handed: &mut Handed) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
-    for (door, config) in configs.iter().enumerate() {
+    let whole = config;
+    for (door, config) in config.listeners.iter().enumerate() {
         for address in &config.listen {
             let failed = |source| StartError::Listen {
+                place: whole.place_of_address(*address),
                 listener: config.name.clone(),
                 address: *address,
                 source,
@@ -348,10 +357,7 @@ fn listen(configs: &[ListenerConfig], handed: &mut Handed) -> Result<Vec<Listene
     Ok(listeners)
 }
 
-fn listen_admin(
-    addresses: &[SocketAddr],
-    handed: &mut Handed,
-) -> Result<Vec<TcpListener>, StartError> {
+fn listen_admin(config: &Config, handed: &mut Handed) -> Result<Vec<TcpListener>, StartError> {
     let mut listen = |address: &SocketAddr| {
         let socket = match handed.take(*address) {
             Some(socket) => socket,
@@ -361,12 +367,13 @@ fn listen_admin(
         TcpListener::from_std(socket)
     };
     let failed = |address: &SocketAddr, source| StartError::Listen {
+        place: config.place_of_address(*address),
         listener: "admin".to_owned(),
         address: *address,
         source,
     };
+    let addresses = config.admin.iter();
     addresses
-        .iter()
         .map(|address| listen(address).map_err(|source| failed(address, source)))
         .collect()
 }

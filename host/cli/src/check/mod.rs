@@ -54,7 +54,10 @@ async fn load(config: &Config) -> Result<(Vec<Arc<dyn Filter>>, Vec<LoadError>),
         Resolvers::Zone(file) => Some(file.as_path()),
         Resolvers::System | Resolvers::Servers(_) => None,
     };
-    let services = wire::aside(zone).await?;
+    let services = wire::aside(zone).await.map_err(|failure| {
+        let told = wire::placed(config, &["dns", "zone"], &failure);
+        Failure::usage(told)
+    })?;
     let Some(directory) = &config.filters else {
         return Ok((Vec::new(), Vec::new()));
     };

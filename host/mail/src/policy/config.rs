@@ -33,10 +33,8 @@ fn value(
         Value::Float(number) => serde_json::Number::from_f64(number)
             .map(Json::Number)
             .ok_or_else(|| {
-                ConfigError::new(
-                    source.path(),
-                    format!("[config] holds {number}, which JSON cannot say"),
-                )
+                let problem = format!("[config] holds {number}, which JSON cannot say");
+                source.error_at(&["config"], problem)
             })?,
         Value::Boolean(truth) => truth.into(),
         Value::Datetime(time) => time.to_string().into(),
@@ -48,9 +46,9 @@ fn value(
         }
         Value::Table(table) => match outside(&table) {
             Some((key, path)) => {
-                let path = source.directory().join(path);
-                reading(&path);
-                read_outside(key, &path)?
+                let file = source.directory().join(path);
+                reading(&file);
+                read_outside(key, &file).map_err(|error| source.naming(path, error))?
             }
             None => {
                 let entries = table

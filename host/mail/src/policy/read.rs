@@ -424,7 +424,7 @@ impl Reader<'_> {
         const MOST: usize = 1_000_000;
         if value > MOST {
             let problem = format!("`{key}` is over {MOST}");
-            let error = ConfigError::new(self.source.path(), problem);
+            let error = self.source.error_at(&[key], problem);
             return Err(error.cure("leave it out for the default"));
         }
         self.not_zero(key, value)
@@ -433,9 +433,9 @@ impl Reader<'_> {
     fn not_zero<T: Default + PartialEq>(&self, key: &str, value: T) -> Result<T, ConfigError> {
         if value == T::default() {
             let problem = format!("`{key}` is nothing: the filter could never answer");
-            return Err(
-                ConfigError::new(self.source.path(), problem).cure("leave it out for the default")
-            );
+            let key: Vec<_> = key.split('.').collect();
+            let error = self.source.error_at(&key, problem);
+            return Err(error.cure("leave it out for the default"));
         }
         Ok(value)
     }

@@ -78,7 +78,7 @@ impl Default for Limits {
             received: 100,
             observers: 256,
             decisions: 10_000,
-            decisions_memory: 64 << 20,
+            decisions_memory: 128 << 20,
         }
     }
 }

@@ -107,7 +107,9 @@ pub(super) fn check(
                 )
                 .cure(format!("write recipients = [\"{}\"]", word.escape_debug())));
         }
-        Written::List(list) => list.load(base)?,
+        Written::List(list) => list
+            .load(base)
+            .map_err(|error| source.naming_at(written.span(), error))?,
     };
     let parse = |text: &String| {
         DomainPattern::parse(text).ok_or_else(|| {

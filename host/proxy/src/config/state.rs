@@ -1,5 +1,6 @@
 //! `state`: where filters remember what must outlive a connection.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -57,7 +58,7 @@ pub(super) fn check(
     written: Option<Spanned<Written>>,
 ) -> Result<Option<State>, ConfigError> {
     let Some(written) = written else {
-        return Ok(None);
+        return Ok(usual(std::env::var_os("STATE_DIRECTORY")));
     };
     let span = written.span();
     let base = source.directory();
@@ -75,10 +76,14 @@ pub(super) fn check(
         Written::Table(WrittenTable::File(file)) => State::File(base.join(file)),
         Written::Table(WrittenTable::RedisFile(file)) => {
             let path = base.join(file);
-            let text = read_text(&path, ADDRESS)?;
+            let told = |error| source.naming_at(span.clone(), error);
+            let text = read_text(&path, ADDRESS).map_err(told)?;
             let address = address(text.trim()).ok_or_else(|| {
-                ConfigError::new(&path, "holds no address of a Redis server")
-                    .cure("write one line, e.g. redis://:password@127.0.0.1:6379/0")
+                told(ConfigError::new(
+                    &path,
+                    "holds no address of a Redis server",
+                ))
+                .cure("write one line, e.g. redis://:password@127.0.0.1:6379/0")
             })?;
             State::Redis(address)
         }
@@ -86,7 +91,29 @@ pub(super) fn check(
     Ok(Some(state))
 }
 
+/// In systemd's directory for us, the first if it made several. There is no usual place elsewhere.
+fn usual(directories: Option<OsString>) -> Option<State> {
+    let first = std::env::split_paths(&directories?).next()?;
+    let is_ours = first.is_absolute();
+    is_ours.then(|| State::File(first.join("state.redb")))
+}
+
 fn address(text: &str) -> Option<String> {
     let known = SCHEMES.iter().any(|scheme| text.starts_with(scheme));
     (known && !text.contains(char::is_whitespace)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_has_a_place_for_it() {
+        let usual = |directories: &str| usual(Some(directories.into()));
+        let file = Some(State::File("/var/lib/lazaret/state.redb".into()));
+        assert_eq!(usual("/var/lib/lazaret"), file);
+        assert_eq!(usual("/var/lib/lazaret:/var/lib/lazaret/quarantine"), file);
+        assert_eq!(usual("lazaret"), None);
+        assert_eq!(super::usual(None), None);
+    }
 }

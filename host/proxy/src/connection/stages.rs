@@ -145,7 +145,7 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
             if let Some(transaction) = &mut c.transaction {
                 transaction.keep(path, keep);
             }
-            c.server.answer(Reply::recipient_ok());
+            c.server.answer(Reply::recipient_ok().naming(&c.session.id));
         }
     }
     c.pace.restart();

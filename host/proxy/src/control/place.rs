@@ -24,6 +24,7 @@ pub(crate) fn bind(config: &Config) -> Result<Option<Control>, StartError> {
         return bind_at(path)
             .map(Some)
             .map_err(|source| StartError::Control {
+                place: config.place_of_path(path),
                 path: path.clone(),
                 source,
             });

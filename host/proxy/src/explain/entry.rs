@@ -236,7 +236,8 @@ fn weight_of_record(record: &Record) -> usize {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use lazaret_mail::Party;
+    use lazaret_mail::chain::{Said, Weight};
+    use lazaret_mail::{Party, Verdict};
 
     pub(in crate::explain) fn entry(session: &str, number: Option<u32>) -> Entry {
         let session = Session {
@@ -301,6 +302,67 @@ pub(super) mod tests {
             transaction.talk.exchanges = vec![exchange(path); 100];
         }
         entry.weight()
+    }
+
+    /// As the chain in `examples/mx.d` leaves it: one recipient, each of eight filters asked at two stages, some points.
+    fn busy() -> Entry {
+        let mut entry = entry("A", Some(1));
+        let Ok(Command::Rcpt(path)) = Command::parse(b"RCPT TO:<bob@example.org>") else {
+            panic!("a command");
+        };
+        let record = |number: usize| Record {
+            filter: "a-filter".into(),
+            stage: Stage::Message,
+            mode: lazaret_mail::Mode::Enforce,
+            said: Said::Verdict(Verdict::Continue),
+            weight: Weight::Counted,
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
+            memory: 0,
+            edits: Vec::new(),
+            edit_fault: None,
+            scores: vec![("A_SYMBOL".into(), 1.0, "why it is so".into()); number % 2],
+            pace: Duration::ZERO,
+            dropped: 0,
+            replaced: 0,
+        };
+        let judgement = |_| Judgement {
+            at: Duration::ZERO,
+            stage: Some(Stage::Rcpt),
+            of: Of::Address(path.address.clone()),
+            records: (0..4).map(record).collect(),
+            reply: None,
+            by: By::Backend,
+        };
+        let exchange = |_| Exchange {
+            step: crate::backend::Step::Rcpt,
+            command: Some(Command::Rcpt(path.clone())),
+            reply: Some(Reply::new(
+                lazaret_smtp::Code::OK,
+                None,
+                "2.1.5 recipient ok",
+            )),
+            took: Duration::ZERO,
+        };
+        if let Ended::Transaction(transaction) = &mut entry.ended {
+            transaction.envelope = Arc::new(Envelope {
+                sender: None,
+                recipients: vec![path.clone()],
+            });
+            transaction.judgements = (0..4).map(judgement).collect();
+            transaction.talk.exchanges = (0..4).map(exchange).collect();
+            transaction.edits = "Received, X-Spam-Status".into();
+        }
+        entry
+    }
+
+    #[test]
+    fn ten_thousand_ordinary_transactions_are_kept() {
+        let limits = crate::config::Limits::default();
+        let weight = busy().weight();
+        println!("{weight} octets");
+        assert!(weight > 4000, "{weight}");
+        assert!(weight * limits.decisions <= limits.decisions_memory / 4 * 3);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use lazaret_config::{CONFIG_FILE_LIMIT, ConfigError};
+use lazaret_config::{ByteSize, CONFIG_FILE_LIMIT, ConfigError};
 use lazaret_mail::{LoadError, Policy, Source};
 use sha2::{Digest, Sha256};
 
@@ -175,8 +175,8 @@ fn octets(path: &Path, limit: u64, advice: &str) -> Result<Bytes, LoadError> {
         .read_to_end(&mut octets)
         .map_err(|e| unreadable(path, &e))?;
     if octets.len() as u64 > limit {
-        let size = metadata.len();
-        let problem = format!("is {size} octets large, the limit is {limit}");
+        let size = ByteSize::mib(metadata.len().div_ceil(1 << 20));
+        let problem = format!("is {size} large, the limit is {}", ByteSize(limit));
         return Err(error(path, &problem, advice.to_owned()));
     }
     Ok(octets.into())

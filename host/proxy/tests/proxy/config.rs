@@ -134,7 +134,7 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
         ),
         (
             text("recipients = { lines = \"no.txt\" }", ""),
-            "no.txt: cannot be read",
+            "lazaret.toml:5: no.txt cannot be read",
         ),
         (
             text("recipient = []", ""),
@@ -497,9 +497,9 @@ fn state_is_a_file_a_server_or_memory() {
         ),
         (
             "{ redis-file = \"secret.txt\" }",
-            "secret.txt: holds no address of a Redis server",
+            "secret.txt holds no address of a Redis server",
         ),
-        ("{ redis-file = \"none.txt\" }", "none.txt: cannot be read"),
+        ("{ redis-file = \"none.txt\" }", "none.txt cannot be read"),
         ("3", "lazaret.toml:1"),
         ("{ url = \"redis://x\" }", "lazaret.toml:1"),
     ] {

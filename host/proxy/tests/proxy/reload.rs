@@ -115,7 +115,7 @@ async fn a_list_that_is_missing_is_cited_and_loaded_when_it_comes() {
     );
     let trouble = harbour.trouble().await;
     assert!(
-        trouble[0].starts_with("filters.d/../words.txt: cannot be read: "),
+        trouble[0].starts_with("filters.d/10-gate.toml:2: filters.d/../words.txt cannot be read: "),
         "{trouble:?}"
     );
     assert_eq!(harbour.verdict().await, "550 5.7.1 {}");
