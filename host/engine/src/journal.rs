@@ -24,6 +24,7 @@ const KEPT_OCTETS: usize = 300;
 #[derive(Debug)]
 pub struct Journal {
     filter: Arc<str>,
+    ear: Ear,
     line_limit: usize,
     lines: u32,
     page: Mutex<Page>,
@@ -45,6 +46,15 @@ struct Page {
     recent: VecDeque<String>,
 }
 
+/// For whom a sandbox works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ear {
+    /// for mail
+    Mail,
+    /// for a trial with a made-up session and without the outside: what it complains of is no trouble of anybody
+    Trial,
+}
+
 /// Where a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
@@ -54,9 +64,10 @@ enum Source {
 
 impl Journal {
     /// A log under the filter's name.
-    pub fn new(filter: Arc<str>, limits: &CallLimits) -> Self {
+    pub fn new(filter: Arc<str>, limits: &CallLimits, ear: Ear) -> Self {
         Self {
             filter,
+            ear,
             line_limit: limits.log_line,
             lines: limits.log_lines,
             page: Mutex::new(Page {
@@ -120,6 +131,10 @@ impl Journal {
 
     fn emit(&self, page: &Page, level: Level, message: &str) {
         let (filter, session, stage) = (&*self.filter, &*page.session, page.stage);
+        let level = match self.ear {
+            Ear::Mail => level,
+            Ear::Trial => Level::Debug,
+        };
         match level {
             Level::Debug => tracing::debug!(target: "filter", filter, session, stage, "{message}"),
             Level::Info => tracing::info!(target: "filter", filter, session, stage, "{message}"),
@@ -251,7 +266,7 @@ mod tests {
             log_lines_for_life: 5,
             ..CallLimits::default()
         };
-        let journal = Journal::new("f".into(), &limits);
+        let journal = Journal::new("f".into(), &limits, Ear::Mail);
         journal.begin("s".into(), "mail");
         Arc::new(journal)
     }

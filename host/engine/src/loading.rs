@@ -98,6 +98,13 @@ impl Loading {
         )?;
         let product = self.product(Plan::Snapshot).await?;
         self.remark(&product.seen)?;
+        if let Preparation::InEachFork(why) = &product.preparation {
+            let filter = &*self.source.name;
+            tracing::warn!(
+                filter,
+                "no snapshot, each sandbox is configured anew: {why}"
+            );
+        }
         let filter = self.filter(&product).await?;
         let failed = try_stages(&filter, self.engine.settings().prepare.trial_wall).await;
         let suspects: Vec<_> = failed

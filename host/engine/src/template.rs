@@ -18,7 +18,7 @@ use crate::grants::Rights;
 use crate::guest::Guest;
 use crate::imports::{Ctx, link};
 use crate::inspect::Preparation;
-use crate::journal::Journal;
+use crate::journal::{Ear, Journal};
 use crate::limiter::Limiter;
 use crate::lines::Lines;
 use crate::machine::{compile_fault, link_fault};
@@ -164,7 +164,8 @@ impl Template {
     pub async fn fork(&self, meter: &Arc<Meter>) -> Result<Live, BootFault> {
         let wait = tokio::time::timeout(self.policy.wall / 2, self.engine.slots(self.slots));
         let slots = wait.await.map_err(|_| no_slot())?;
-        let journal = Arc::new(Journal::new(self.name.clone(), &self.limits));
+        let ear = self.reach.as_ref().map_or(Ear::Trial, |_| Ear::Mail);
+        let journal = Arc::new(Journal::new(self.name.clone(), &self.limits, ear));
         let mut store = self.store(meter, &journal);
         store.data_mut().ctx.begin(None);
         let booted = contained(meter, self.boot_cpu, self.boot(&mut store)).await;

@@ -1,6 +1,7 @@
 //! One event, one line, whatever stands in its values: a client, a backend or a filter wrote most of them.
 
 use std::fmt::{self, Write};
+use std::os::unix::fs::MetadataExt;
 
 use serde_json::Value;
 use tracing::field::{Field, Visit};
@@ -19,7 +20,42 @@ mod checks;
 /// Writes events. No control character gets through: each is spelt, as `\u{1b}` or `\n`, in JSON, too, where a reader
 /// would otherwise turn `\u001b` back into what steers his terminal.
 #[derive(Clone, Copy, Debug)]
-pub struct Lines(pub LogFormat);
+pub struct Lines {
+    pub format: LogFormat,
+    pub reader: Reader,
+}
+
+/// Who reads standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// anybody
+    Plain,
+    /// systemd's journal, which takes the level of a line from its beginning (sd-daemon(3))
+    Journal,
+}
+
+impl Reader {
+    /// The journal, if `JOURNAL_STREAM` names the device and inode of what is our standard error now.
+    pub fn of_standard_error() -> Self {
+        let named = std::env::var("JOURNAL_STREAM").ok();
+        let ours = std::fs::metadata("/proc/self/fd/2").ok();
+        let ours = ours.map(|it| format!("{}:{}", it.dev(), it.ino()));
+        match named.is_some() && named == ours {
+            true => Reader::Journal,
+            false => Reader::Plain,
+        }
+    }
+
+    fn prefix(self, level: Level) -> &'static str {
+        match (self, level) {
+            (Reader::Plain, _) => "",
+            (Reader::Journal, Level::ERROR) => "<3>",
+            (Reader::Journal, Level::WARN) => "<4>",
+            (Reader::Journal, Level::INFO) => "<6>",
+            (Reader::Journal, _) => "<7>",
+        }
+    }
+}
 
 impl<S, N> FormatEvent<S, N> for Lines
 where
@@ -33,7 +69,8 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let spans = spans(context);
-        match self.0 {
+        writer.write_str(self.reader.prefix(*event.metadata().level()))?;
+        match self.format {
             LogFormat::Json => json(&mut writer, event, &spans),
             LogFormat::Text => text(&mut writer, event, &spans),
         }
@@ -288,7 +325,10 @@ mod tests {
         let writer = kept.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
-            .event_format(Lines(format))
+            .event_format(Lines {
+                format,
+                reader: Reader::Plain,
+            })
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, log);
@@ -296,6 +336,14 @@ mod tests {
     }
 
     const ATTACK: &str = "a\r\nb\u{1b}[2J\0\u{85}\u{2028}\u{202e}\u{7f}\",\"by\":\"x\\";
+
+    #[test]
+    fn the_journal_is_told_how_serious_a_line_is() {
+        let prefixes = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG]
+            .map(|level| Reader::Journal.prefix(level));
+        assert_eq!(prefixes, ["<3>", "<4>", "<6>", "<7>"]);
+        assert_eq!(Reader::Plain.prefix(Level::ERROR), "");
+    }
 
     #[test]
     fn a_json_line_parses_and_its_values_hold_no_control() {

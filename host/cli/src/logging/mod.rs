@@ -19,7 +19,7 @@ use tracing_subscriber::reload;
 
 use crate::arguments::{Arguments, Command, LogFormat};
 use crate::exit::Failure;
-use line::Lines;
+use line::{Lines, Reader};
 use sink::Sink;
 
 /// What is still on its way when the program ends gets so much time.
@@ -141,7 +141,10 @@ where
     let log = tracing_subscriber::fmt()
         .with_ansi(io::stderr().is_terminal() && format == LogFormat::Text)
         .log_internal_errors(false)
-        .event_format(Lines(format))
+        .event_format(Lines {
+            format,
+            reader: Reader::of_standard_error(),
+        })
         .with_writer(writer)
         .with_env_filter(filter)
         .with_filter_reloading();

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::{Lines, LogFormat};
+use super::{Lines, LogFormat, Reader};
 
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
@@ -25,7 +25,10 @@ fn written(format: LogFormat, value: &str) -> String {
     let out = page.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
-        .event_format(Lines(format))
+        .event_format(Lines {
+            format,
+            reader: Reader::Plain,
+        })
         .with_writer(move || out.clone())
         .finish();
     tracing::subscriber::with_default(subscriber, || {

@@ -16,7 +16,7 @@ use lazaret_services::{Grants, Reach, Services, Trust, http, state};
 use super::{Ctx, Refusal};
 use crate::bindings::types::Error;
 use crate::grants::{ClientNames, Rights};
-use crate::journal::Journal;
+use crate::journal::{Ear, Journal};
 use crate::settings::CallLimits;
 
 /// A path without parameters.
@@ -62,7 +62,7 @@ pub fn configuring() -> Ctx {
         may_send: true,
         remarks: Vec::new(),
     };
-    let journal = Arc::new(Journal::new("test".into(), &limits));
+    let journal = Arc::new(Journal::new("test".into(), &limits, Ear::Mail));
     let mut ctx = Ctx::new(
         "test".into(),
         Arc::new(rights),

@@ -18,7 +18,7 @@ use crate::grants::{ClientNames, Rights};
 use crate::guest::Guest;
 use crate::imports::{Ctx, link};
 use crate::inspect::fault;
-use crate::journal::Journal;
+use crate::journal::{Ear, Journal};
 use crate::limiter::Limiter;
 use crate::lines::Lines;
 use crate::meter::{Look, Meter};
@@ -91,7 +91,11 @@ impl Bench<'_> {
         config: &str,
     ) -> Result<(Store<Guest>, Instance), LoadError> {
         let (meter, limits) = (Arc::new(Meter::default()), &self.order.limits);
-        let journal = Arc::new(Journal::new((*self.order.name).into(), &self.order.call));
+        let journal = Arc::new(Journal::new(
+            (*self.order.name).into(),
+            &self.order.call,
+            Ear::Mail,
+        ));
         let mut store = self.store(&meter, &journal);
         store.data_mut().ctx.begin(None);
         let started = pre.instantiate_async(&mut store);
