@@ -369,3 +369,30 @@ fn check_says_what_the_log_says() {
         "{list}"
     );
 }
+
+#[test]
+fn check_marks_rights_that_the_running_proxy_does_not_grant() {
+    let backend = BackendDouble::start();
+    let builder = Proxy::before(backend.address())
+        .filter("10-stamp", Guest::Puppet, POLICY)
+        .set("[reload]\nlook = \"1h\"\nquiet = \"1h\"\n");
+    let program = Program::run(PROGRAM, builder);
+    let (_, text) = said(&program, &["check"]);
+    assert!(!text.contains('+'), "{text}");
+    let file = program.filter("10-stamp.toml");
+    let policy = std::fs::read_to_string(&file).expect("our file");
+    assert!(policy.contains("grant = ["), "{policy}");
+    let more = policy.replacen("grant = [", "grant = [\"lists\", ", 1);
+    program.put("10-stamp.toml", more.as_bytes());
+    let (_, text) = said(&program, &["check"]);
+    assert!(
+        text.contains("+lists") && text.contains("+ is new"),
+        "{text}"
+    );
+    assert!(!text.contains("+body"), "{text}");
+    let (_, json) = said(&program, &["check", "--json"]);
+    assert!(
+        json.contains("\"new-rights\": [\n        \"lists\"\n      ]"),
+        "{json}"
+    );
+}

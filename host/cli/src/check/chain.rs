@@ -7,13 +7,14 @@ use lazaret_mail::chain::BreakerPolicy;
 use lazaret_mail::{Filter, Grant, Mode, OnFailure, Policy};
 use lazaret_proxy::Config;
 use lazaret_proxy::filters::fits;
+use lazaret_proxy::filters::report::{ChainReport, rights as rights_of};
 use serde_json::{Value, json};
 
 use super::settings::span;
 use crate::output::{Table, printable};
 
 /// The chain in the order it is asked, and each filter's rights and limits.
-pub fn text(config: &Config, filters: &[Arc<dyn Filter>]) -> String {
+pub fn text(config: &Config, filters: &[Arc<dyn Filter>], now: Option<&ChainReport>) -> String {
     let Some(directory) = &config.filters else {
         return "filters     none: mail passes unfiltered\n".to_owned();
     };
@@ -22,7 +23,13 @@ pub fn text(config: &Config, filters: &[Arc<dyn Filter>]) -> String {
         Mode::Observe => "; mode = \"observe\" above: nothing they say counts:\n\n",
         Mode::Enforce | Mode::Off => ":\n\n",
     });
-    text.push_str(&asked(filters).print(2));
+    text.push_str(&asked(filters, now).print(2));
+    if filters
+        .iter()
+        .any(|filter| !new(filter.as_ref(), now).is_empty())
+    {
+        text.push_str("\n  + is new: the proxy that runs does not grant it now\n");
+    }
     text.push('\n');
     text.push_str(&limits(filters).print(2));
     text.push('\n');
@@ -30,16 +37,35 @@ pub fn text(config: &Config, filters: &[Arc<dyn Filter>]) -> String {
     text
 }
 
-fn asked(filters: &[Arc<dyn Filter>]) -> Table {
+/// Rights that the filter of that name has not got in the proxy that runs; none where nobody runs.
+fn new(filter: &dyn Filter, now: Option<&ChainReport>) -> Vec<String> {
+    let Some(now) = now else { return Vec::new() };
+    let before = now.filters.iter().find(|it| it.name == filter.name());
+    let before = before.map_or(&[][..], |it| &it.rights);
+    let rights = rights_of(filter.policy()).into_iter();
+    rights.filter(|right| !before.contains(right)).collect()
+}
+
+fn marked(rights: Vec<String>, new: &[String]) -> String {
+    let mark = |right: String| match new.contains(&right) {
+        true => format!("+{right}"),
+        false => right,
+    };
+    rights.into_iter().map(mark).collect::<Vec<_>>().join(" ")
+}
+
+fn asked(filters: &[Arc<dyn Filter>], now: Option<&ChainReport>) -> Table {
     let mut table = Table::new(&["filter", "mode", "stages", "may use", "may say"]);
     for filter in filters {
         let policy = filter.policy();
+        let new = new(filter.as_ref(), now);
+        let verdicts = verdicts(policy).into_iter().map(str::to_owned).collect();
         table.row([
             filter.name().to_owned(),
             mode(policy.mode).to_owned(),
             stages(filter.as_ref()).join(" "),
-            rights(policy).join(" "),
-            verdicts(policy).join(" "),
+            marked(rights(policy), &new),
+            marked(verdicts, &new),
         ]);
     }
     table
@@ -103,7 +129,7 @@ pub fn misfits(config: &Config, filters: &[Arc<dyn Filter>]) -> Vec<String> {
 }
 
 /// The filters for programs.
-pub fn json(filters: &[Arc<dyn Filter>]) -> Value {
+pub fn json(filters: &[Arc<dyn Filter>], now: Option<&ChainReport>) -> Value {
     let filter = |filter: &Arc<dyn Filter>| {
         let policy = filter.policy();
         json!({
@@ -113,6 +139,7 @@ pub fn json(filters: &[Arc<dyn Filter>]) -> Value {
             "grant": policy.grant.iter().map(Grant::to_string).collect::<Vec<_>>(),
             "deny": policy.deny,
             "verdicts": verdicts(policy),
+            "new-rights": now.map(|now| new(filter.as_ref(), Some(now))),
             "listeners": policy.listeners,
             "on-failure": on_failure(policy.on_failure),
             "time-ms": milliseconds(policy.time),

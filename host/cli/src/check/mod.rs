@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use lazaret_mail::{Filter, LoadError};
 use lazaret_proxy::config::Resolvers;
+use lazaret_proxy::control::{self, Request, Response};
+use lazaret_proxy::filters::report::ChainReport;
 use lazaret_proxy::{Config, ProbeReport};
 use serde_json::json;
 
@@ -22,6 +24,8 @@ struct Findings {
     filters: Vec<Arc<dyn Filter>>,
     errors: Vec<LoadError>,
     probe: Option<ProbeReport>,
+    /// what runs with this configuration, if somebody does
+    now: Option<ChainReport>,
 }
 
 /// Reads the configuration, loads every filter, asks the backend where `--probe` is given, and prints what it found.
@@ -34,6 +38,7 @@ pub async fn check(arguments: &Check) -> Result<Exit, Failure> {
         false => None,
     };
     let findings = Findings {
+        now: running(&config).await,
         config,
         filters,
         errors,
@@ -47,6 +52,14 @@ pub async fn check(arguments: &Check) -> Result<Exit, Failure> {
         true => Exit::Good,
         false => Exit::Bad,
     })
+}
+
+/// What the proxy grants that runs now.
+async fn running(config: &Config) -> Option<ChainReport> {
+    match control::ask(&config.path, &Request::List).await {
+        Ok(Response::Chain(report)) => Some(report),
+        _ => None,
+    }
 }
 
 async fn load(config: &Config) -> Result<(Vec<Arc<dyn Filter>>, Vec<LoadError>), Failure> {
@@ -83,7 +96,7 @@ impl Findings {
 
     fn text(&self) -> String {
         let mut text = settings::text(&self.config);
-        text.push_str(&chain::text(&self.config, &self.filters));
+        text.push_str(&chain::text(&self.config, &self.filters, self.now.as_ref()));
         if let Some(probe) = &self.probe {
             let _ = write!(
                 text,
@@ -121,7 +134,7 @@ impl Findings {
             "hostname": self.config.hostname,
             "listeners": settings::listeners_json(&self.config),
             "backend": settings::backend_json(&self.config),
-            "filters": chain::json(&self.filters),
+            "filters": chain::json(&self.filters, self.now.as_ref()),
             "problems": self.problems(),
             "cautions": lazaret_proxy::cautions(&self.config),
             "probe": probe.map(|p| json!({ "good": p.is_good(), "text": p.to_string() })),

@@ -144,6 +144,7 @@ mod tests {
             own_mode: "enforce".into(),
             switched: None,
             stages: vec!["connect".into(), "rcpt".into()],
+            rights: Vec::new(),
             preparation: "snapshot".into(),
             hash: "0123456789ab".into(),
             not_loaded: None,

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lazaret_mail::chain::{BreakerStanding, BreakerState};
-use lazaret_mail::{Mode, Switched};
+use lazaret_mail::{Grant, Mode, Policy, Switched};
 use serde::{Deserialize, Serialize};
 
 /// The running generation.
@@ -40,6 +40,9 @@ pub struct FilterReport {
     pub switched: Option<SwitchReport>,
     /// at which it is asked
     pub stages: Vec<String>,
+    /// what it may use and say, as its TOML grants it; see [`rights`]
+    #[serde(default)]
+    pub rights: Vec<String>,
     /// how its sandboxes come by their configured state
     pub preparation: String,
     /// first octets of the hash of component, TOML and lists
@@ -56,6 +59,13 @@ pub struct FilterReport {
     pub breaker: BreakerReport,
     /// questions that were not asked because of that
     pub kept_out: u64,
+}
+
+/// What a filter may use, as in `grant`, and the verdicts that count of it.
+pub fn rights(policy: &Policy) -> Vec<String> {
+    let uses = policy.grant.iter().map(Grant::to_string);
+    let says = policy.verdicts.0.iter().map(|it| it.name().to_owned());
+    uses.chain(says).collect()
 }
 
 /// Whether a filter is asked, or left alone because it failed over and over.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use lazaret_mail::{Chain, Filter, LoadError, Mode, OnFailure, Switchboard};
 
 use super::directory::{Directory, Held};
-use super::report::{ChainReport, FilterReport, TroubleReport, seconds, word};
+use super::report::{ChainReport, FilterReport, TroubleReport, rights, seconds, word};
 
 /// Shared by the watcher, which changes it, and by those who report.
 pub(crate) struct Standing {
@@ -180,6 +180,7 @@ impl Listed {
                 .iter()
                 .map(|it| it.name().to_owned())
                 .collect(),
+            rights: rights(filter.policy()),
             preparation: filter.preparation().to_owned(),
             hash: self.hash.clone(),
             not_loaded: self.absent.clone(),

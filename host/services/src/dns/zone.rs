@@ -290,7 +290,7 @@ impl Reader {
             "CNAME" => Data::Alias(self.name(word(0)?)?),
             "FAIL" => Data::Fails,
             other if PASSED_OVER.contains(&other) => Data::Other,
-            other => return Err(format!("`{other}` is no kind of record")),
+            other => return Err(format!("`{}` is no kind of record", other.escape_debug())),
         })
     }
 
@@ -301,12 +301,14 @@ impl Reader {
             text if text.ends_with('.') || self.origin.is_empty() => text.to_owned(),
             text => format!("{text}.{}", self.origin),
         };
-        DomainName::parse(&full).ok_or_else(|| format!("`{text}` is no domain name"))
+        DomainName::parse(&full)
+            .ok_or_else(|| format!("`{}` is no domain name", text.escape_debug()))
     }
 }
 
 fn parsed<T: std::str::FromStr>(word: &str, what: &str) -> Result<T, String> {
-    word.parse().map_err(|_| format!("`{word}` is not {what}"))
+    word.parse()
+        .map_err(|_| format!("`{}` is not {what}", word.escape_debug()))
 }
 
 #[cfg(test)]
@@ -403,6 +405,10 @@ broken  FAIL
             ("a..b A 192.0.2.1", "line 1: `a..b` is no domain name"),
             ("a. text x", "line 1: `TEXT` is no kind of record"),
             ("a.", "line 1: no record behind the name"),
+            (
+                "a. A \u{1b}[31m",
+                "line 1: `\\u{1b}[31m` is not an IPv4 address",
+            ),
         ] {
             let wrong = Zone::parse(text).map(|_| ()).unwrap_err();
             assert_eq!(wrong.to_string(), said, "{text:?}");

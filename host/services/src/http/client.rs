@@ -232,3 +232,50 @@ async fn read(response: hyper::Response<hyper::body::Incoming>) -> Result<Respon
         content: content.to_bytes().into(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::http::Content;
+
+    fn asked(url: &str, origin: &str) -> Result<Checked, Refused> {
+        let grant = Grant {
+            origins: Origin::parse(origin).into_iter().collect(),
+            ..Grant::default()
+        };
+        let request = Request {
+            verb: "GET".to_owned(),
+            url: url.to_owned(),
+            fields: Vec::new(),
+            content: Content::None,
+        };
+        check(&grant, request)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Whatever a filter writes, it asks whom it was granted, and nobody hears another host's name.
+        #[test]
+        fn any_url_leads_to_the_granted_origin_or_nowhere(
+            url in "(https?://|HTTP://|ftp://|http:/|//)([a-z]{0,3}@|127\\.0\\.0\\.1:11334@)?\
+                (127\\.0\\.0\\.1|127\\.1|[aA]\\.example|\\[::1\\]|::1|[a-z.%ü-]{0,9})(\\.|)(:11334|:80|:443|:\\+80|:0|:|)\
+                ([/?#\\\\][a-z%/?#@:. ü\r\n]{0,9})?",
+        ) {
+            for granted in ["127.0.0.1:11334", "https://a.example", "[::1]:80"] {
+                let Ok(checked) = asked(&url, granted) else {
+                    continue;
+                };
+                let origin = Origin::parse(granted).unwrap();
+                prop_assert_eq!(&checked.origin, &origin, "{}", url);
+                let host = checked.request.headers()[header::HOST].to_str().unwrap();
+                let named = Origin::of(origin.scheme, host);
+                prop_assert_eq!(named, Some(origin), "{}", url);
+                let path = checked.request.uri().to_string();
+                prop_assert!(path.starts_with('/') && !path.contains(char::is_whitespace), "{path}");
+            }
+        }
+    }
+}

@@ -88,7 +88,7 @@ impl Origin {
         let (host, port) = match authority[after_brackets..].rfind(':') {
             Some(colon) => {
                 let (host, port) = authority.split_at(after_brackets + colon);
-                (host, port[1..].parse().ok().filter(|port| *port > 0)?)
+                (host, number(&port[1..])?)
             }
             None => (authority, scheme.port()),
         };
@@ -98,6 +98,12 @@ impl Origin {
             port,
         })
     }
+}
+
+/// A port: digits only, which leave no room for a sign.
+fn number(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|c| c.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port > 0)
 }
 
 impl fmt::Display for Host {
@@ -145,6 +151,7 @@ mod tests {
             "ftp://a.example",
             "a.example:0",
             "a.example:65536",
+            "a.example:+80",
             "a.example/path",
             "user@a.example",
             "::1",

@@ -102,7 +102,13 @@ impl Book {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        match &*table {
+        table.find(entry)
+    }
+}
+
+impl Table {
+    fn find(&self, entry: &str) -> Result<Option<String>, Refused> {
+        match self {
             Table::Words(words) => Ok(words.find(&entry.to_lowercase())),
             Table::Domains(domains) => Ok(find_domain(domains, entry)),
             Table::Networks(networks) => {
@@ -112,9 +118,7 @@ impl Book {
             }
         }
     }
-}
 
-impl Table {
     fn len(&self) -> usize {
         match self {
             Table::Words(words) | Table::Domains(words) => words.len(),
@@ -136,7 +140,11 @@ fn find_domain(domains: &Words, entry: &str) -> Option<String> {
 }
 
 fn read(path: &Path, kind: Kind) -> Result<Table, Fault> {
-    let text = text(path)?;
+    parse(path, &text(path)?, kind)
+}
+
+/// The text of the file at `path`, which errors name.
+fn parse(path: &Path, text: &str, kind: Kind) -> Result<Table, Fault> {
     let mut entries = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
@@ -232,4 +240,75 @@ fn stamp(path: &Path) -> Stamp {
         time(metadata.mtime(), metadata.mtime_nsec()),
         time(metadata.ctime(), metadata.ctime_nsec()),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KINDS: [Kind; 3] = [Kind::Words, Kind::Domains, Kind::Networks];
+
+    fn parsed(text: &str, kind: Kind) -> Result<Table, String> {
+        parse(Path::new("list"), text, kind).map_err(|fault| fault.to_string())
+    }
+
+    proptest! {
+        /// A file is understood, or refused by line and in words fit for a terminal.
+        #[test]
+        fn any_text_is_a_list_or_refused_by_line(
+            text in "(#|[ \t]|\r|\n|\u{1b}|\u{85}|\u{202e}|[a-zA-Z0-9ü*._@:/-]{1,9}|192\\.0\\.2\\.0/2[0-9]|2001:db8::/[0-9]{1,3}){0,30}",
+        ) {
+            for kind in KINDS {
+                match parsed(&text, kind) {
+                    Ok(table) => prop_assert!(table.len() <= text.lines().count()),
+                    Err(problem) => {
+                        let rest = problem.strip_prefix("list:").expect("the file");
+                        let line: usize = rest.split(':').next().unwrap().parse().unwrap();
+                        prop_assert!((1..=text.lines().count()).contains(&line), "{problem}");
+                        prop_assert!(!problem.contains(char::is_control), "{problem:?}");
+                    }
+                }
+            }
+        }
+
+        /// Each line is found by its entry, with what stands behind it; of two equal ones the first.
+        #[test]
+        fn what_is_listed_is_found(
+            entries in prop::collection::btree_map("[a-z0-9-]{1,9}(\\.[a-z0-9ü-]{1,9}){0,3}", "[a-z#]{0,3}|x  y", 1..20),
+        ) {
+            let lines: String = entries.iter().map(|(entry, value)| format!("{entry}\t {value}\n")).collect();
+            for kind in [Kind::Words, Kind::Domains] {
+                let table = parsed(&format!("{lines}{lines}"), kind).expect("a list");
+                prop_assert_eq!(table.len(), entries.len());
+                for (entry, value) in &entries {
+                    let expected = if value.starts_with('#') { "" } else { value };
+                    let found = table.find(&entry.to_uppercase());
+                    prop_assert_eq!(found, Ok(Some(expected.to_owned())), "{}", entry);
+                }
+            }
+        }
+
+        /// An address is in the smallest of the networks that hold it.
+        #[test]
+        fn the_smallest_network_speaks(
+            networks in prop::collection::btree_set((any::<u32>(), 0..=32_u8), 1..20),
+            address: u32,
+        ) {
+            let trunc = |(address, length): &(u32, u8)| {
+                let network = ipnet::Ipv4Net::new((*address).into(), *length).unwrap();
+                network.trunc()
+            };
+            let networks: Vec<_> = networks.iter().map(trunc).collect();
+            let near = networks[address as usize % networks.len()].addr();
+            let lines: String = networks.iter().map(|it| format!("{it} {it}\n")).collect();
+            let table = parsed(&lines, Kind::Networks).expect("a list");
+            for address in [address.into(), near] {
+                let holding = networks.iter().filter(|it| it.contains(&address));
+                let smallest = holding.max_by_key(|it| it.prefix_len()).map(ToString::to_string);
+                prop_assert_eq!(table.find(&address.to_string()), Ok(smallest));
+            }
+        }
+    }
 }

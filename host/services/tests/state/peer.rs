@@ -25,7 +25,7 @@ enum Door {
 pub fn redis() -> Option<Server> {
     is_installed().then(|| {
         let directory = tempfile::tempdir().unwrap();
-        Server::start(directory, Door::Socket)
+        Server::start(directory, || Door::Socket)
     })
 }
 
@@ -39,8 +39,8 @@ pub fn redis_over_tls() -> Option<(Server, Trust)> {
         write("key.pem", made.signing_key.serialize_pem());
         let mut roots = RootCertStore::empty();
         roots.add(made.cert.der().clone()).unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-        let server = Server::start(directory, Door::Tls(free.unwrap()));
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        let server = Server::start(directory, || Door::Tls(free().unwrap()));
         (server, Trust::of(roots))
     })
 }
@@ -63,9 +63,13 @@ fn is_installed() -> bool {
 }
 
 impl Server {
-    fn start(directory: tempfile::TempDir, door: Door) -> Self {
+    /// Somebody else may take a free port before the server does: then at another one.
+    fn start(directory: tempfile::TempDir, door: impl Fn() -> Door) -> Self {
+        let tries = (0..10).map(|_| door());
+        let mut started = tries.filter_map(|door| Some((start(directory.path(), door)?, door)));
+        let (child, door) = started.next().expect("redis-server starts");
         Self {
-            child: start(directory.path(), door),
+            child,
             directory,
             door,
         }
@@ -84,7 +88,8 @@ impl Server {
     }
 
     pub fn start_again(&mut self) {
-        self.child = start(self.directory.path(), self.door);
+        let child = start(self.directory.path(), self.door);
+        self.child = child.expect("redis-server starts");
     }
 
     /// Runs one command of `redis-cli`, and gives its output.
@@ -109,8 +114,8 @@ fn socket(directory: &Path) -> String {
     directory.join("redis.sock").display().to_string()
 }
 
-/// Until it listens.
-fn start(directory: &Path, door: Door) -> Child {
+/// Until it listens; None if it ended instead.
+fn start(directory: &Path, door: Door) -> Option<Child> {
     let mut command = Command::new("redis-server");
     command
         .args(["--port", "0", "--save", "", "--appendonly", "yes"])
@@ -132,13 +137,16 @@ fn start(directory: &Path, door: Door) -> Child {
                 .args(["--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"]);
         }
     }
-    let child = command.spawn().unwrap();
+    let mut child = command.spawn().unwrap();
     let late = Instant::now() + Duration::from_secs(30);
     while !listens(directory, door) {
+        if child.try_wait().unwrap().is_some() {
+            return None;
+        }
         assert!(Instant::now() < late, "redis-server does not listen");
         std::thread::sleep(Duration::from_millis(10));
     }
-    child
+    Some(child)
 }
 
 fn listens(directory: &Path, door: Door) -> bool {
