@@ -1,6 +1,7 @@
 //! A loaded filter and its sandboxes, as the chain sees them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lazaret_mail::{
@@ -144,7 +145,21 @@ impl Fork {
         match tokio::time::timeout(wall, carried).await {
             Ok(Ok(answered)) => answered,
             Ok(Err(lost)) => Err(FailureKind::Internal(lost.to_string()).into()),
-            Err(_) => Err(FailureKind::Wall(wall).into()),
+            Err(_) => Err(self.late(wall)),
+        }
+    }
+
+    /// Its CPU tells whether it worked or waited: for a host call, a sandbox, a socket, or for its turn.
+    fn late(&self, wall: Duration) -> Failed {
+        let cpu = self.meter.spent();
+        let detail =
+            format!("it used {cpu:?} of CPU and waited for the rest, outside of its own code");
+        Failed {
+            kind: FailureKind::Wall(wall),
+            clues: Clues {
+                detail: Some(detail),
+                ..Clues::default()
+            },
         }
     }
 }
