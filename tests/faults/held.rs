@@ -17,10 +17,15 @@ pub struct Held {
 }
 
 /// What may stay behind: an allocator keeps some of what it had, a pool keeps connections to the backend.
-const SLACK: Held = Held {
-    resident: 48 << 20,
+pub const SLACK: Held = Held {
+    resident: 24 << 20,
     descriptors: 8,
     threads: 4,
+};
+/// The same of a load that has been played before.
+pub const SLACK_OF_NEXT: Held = Held {
+    resident: 8 << 20,
+    ..SLACK
 };
 
 impl Held {
@@ -40,11 +45,11 @@ impl Held {
         }
     }
 
-    /// Is this about as little as `base`?
-    pub fn is_near(&self, base: &Held) -> bool {
-        self.resident <= base.resident + SLACK.resident
-            && self.descriptors <= base.descriptors + SLACK.descriptors
-            && self.threads <= base.threads + SLACK.threads
+    /// Is this `base` and no more than `slack` on top?
+    pub fn is_near(&self, base: &Held, slack: &Held) -> bool {
+        self.resident <= base.resident + slack.resident
+            && self.descriptors <= base.descriptors + slack.descriptors
+            && self.threads <= base.threads + slack.threads
     }
 }
 
@@ -99,13 +104,13 @@ mod tests {
             held.resident > 0 && held.descriptors > 0 && held.threads == 1,
             "{held:?}"
         );
-        assert!(held.is_near(&held));
+        assert!(held.is_near(&held, &SLACK));
         assert!(
             !Held {
                 descriptors: held.descriptors + 9,
                 ..held
             }
-            .is_near(&held)
+            .is_near(&held, &SLACK)
         );
     }
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::held::{SLACK, SLACK_OF_NEXT};
 use super::report::{millis, result};
-use super::run::{Line, Outcome};
+use super::run::{Line, NOT_SLOW, Outcome, TIMES};
 
 const HEAD: &str = "\
 # What came of the fault table
@@ -13,15 +14,38 @@ up to ten seconds until all is as it was, and closes the books: **N** messages w
 reply. **lost** were accepted and are not at the backend, **doubled** are there twice, **ghosts** are there though they were refused, but for
 those that the backend took **in silence** (RFC 1047), where nobody can know. **quiet** is the 99th percentile of a client that has nothing to
 do with the fault, before it, and **beside** meanwhile; `-` where the fault is everybody's. Memory, descriptors and threads are of the
-program, before and after. A row in which only that client was slow is played again, up to three times.
+program, before and after.
 
+A row fails where a message is lost, doubled or a ghost, where what its fault is to come to did not come, where the process ends, and where
+";
+
+const COLUMNS: &str = "
 | row | fault | result | N | A | R | U | lost | doubled | ghosts | in silence | quiet | beside | RSS MiB | files | threads | seen |
 | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- | --- | --- |
 ";
 
+/// What is judged, with the numbers.
+fn limits() -> String {
+    let mib = |octets: u64| octets >> 20;
+    format!(
+        "\
+* **beside** is more than {TIMES} times **quiet** and more than {} ms: what is below that, a machine that is shared with the clients does by
+  itself. A row in which only that client was slow is played again, up to three times;
+* after ten seconds the process holds more than {} MiB, {} descriptors or {} threads on top of what it held before, which an allocator and a
+  pool of connections may keep. Where a load takes more, it is played again, up to three times; **RSS** is then what the first time left and
+  the last, and that is to be no more than {} MiB on top: what somebody forgets to give back comes on top each time.
+",
+        NOT_SLOW.as_millis(),
+        mib(SLACK.resident),
+        SLACK.descriptors,
+        SLACK.threads,
+        mib(SLACK_OF_NEXT.resident),
+    )
+}
+
 /// The whole page.
 pub fn page(outcome: &Outcome) -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = [HEAD, &limits(), COLUMNS].concat();
     text.extend(outcome.lines.iter().map(line_of));
     let messages: usize = outcome.lines.iter().map(|line| line.balance.sent).sum();
     let _ = writeln!(
@@ -104,5 +128,6 @@ mod tests {
         };
         assert_eq!(cells("| 7 |"), cells("| row |"), "{page}");
         assert!(page.contains("* **row 7**: 2 lost"), "{page}");
+        assert!(page.contains("more than 100 ms"), "{page}");
     }
 }

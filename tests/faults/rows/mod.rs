@@ -9,7 +9,9 @@ mod filters;
 mod log;
 mod outside;
 mod process;
+mod reload;
 mod resources;
+mod stamps;
 mod tls;
 
 /// All of them, in order of their numbers.
@@ -21,6 +23,7 @@ pub fn all() -> Vec<Row> {
         &log::ROWS,
         &outside::ROWS,
         &process::ROWS,
+        &reload::ROWS,
         &resources::ROWS,
         &tls::ROWS,
     ]
@@ -32,7 +35,7 @@ pub fn all() -> Vec<Row> {
 /// Those that plain `cargo test` plays too: quick, and able to fail.
 pub fn short() -> Vec<Row> {
     let mut rows = all();
-    rows.retain(|row| [3, 5, 6, 7, 9, 10, 11, 16, 18, 28].contains(&row.number));
+    rows.retain(|row| [2, 3, 5, 6, 7, 9, 10, 11, 16, 17, 18, 28].contains(&row.number));
     rows
 }
 

@@ -1,4 +1,4 @@
-//! Rows 15 to 18 and 25: signals, one program after the other, and the clock.
+//! Rows 15, 16, 18 and 25: signals, one program after the other, and the clock.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Under load an exit takes a little longer than the last transaction.
 const EXIT: Duration = Duration::from_secs(5);
 
-pub(super) const ROWS: [Row; 5] = [
+pub(super) const ROWS: [Row; 4] = [
     Row {
         site: |builder, _| builder.set("grace = \"5s\"\n"),
         neighbour: Neighbour::Shares,
@@ -32,7 +32,6 @@ pub(super) const ROWS: [Row; 5] = [
         neighbour: Neighbour::Shares,
         ..Row::new(16, "SIGKILL under load", killed)
     },
-    Row::new(17, "SIGHUP 1000 times under load", hung_up),
     Row {
         site: |builder, _| builder.set("grace = \"5s\"\n"),
         launch: on_sockets_of_ours,
@@ -93,17 +92,6 @@ fn again(ground: &Ground) -> usize {
         ground.enter(token, told);
     }
     tokens.len()
-}
-
-fn hung_up(ground: &mut Ground) -> String {
-    let load = ground.begin(endless("hup"));
-    for _ in 0..ground.times(1000) {
-        ground.program.signal("HUP");
-    }
-    ground.until_more(ground.share(1));
-    load.stop();
-    ground.only("hup/", accepted);
-    format!("{} reloads; {}", ground.times(1000), ground.heard("hup/"))
 }
 
 fn on_sockets_of_ours() -> Result<Launch, String> {
