@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Stage;
@@ -33,6 +34,8 @@ pub enum Resolving {
 pub struct Names {
     address: SocketAddr,
     stage: Arc<Stage<Resolving>>,
+    /// answers over TCP, which come after one over UDP that was cut short
+    whole: Arc<AtomicU64>,
 }
 
 impl Names {
@@ -40,10 +43,16 @@ impl Names {
         let (listener, socket) = both();
         let address = listener.local_addr().expect("a bound socket");
         let stage = Stage::new(Resolving::Listed);
+        let whole = Arc::<AtomicU64>::default();
         let (served, asked) = (Arc::clone(&stage), Arc::clone(&stage));
-        std::thread::spawn(move || listen(&listener, &served));
+        let counted = Arc::clone(&whole);
+        std::thread::spawn(move || listen(&listener, &served, &counted));
         std::thread::spawn(move || serve_datagrams(&socket, &asked));
-        Self { address, stage }
+        Self {
+            address,
+            stage,
+            whole,
+        }
     }
 
     /// Where it is.
@@ -59,6 +68,11 @@ impl Names {
     /// Queries so far.
     pub fn asked(&self) -> u64 {
         self.stage.asked()
+    }
+
+    /// Answers over TCP so far.
+    pub fn whole(&self) -> u64 {
+        self.whole.load(Ordering::SeqCst)
     }
 }
 
@@ -101,19 +115,19 @@ fn serve_datagrams(socket: &UdpSocket, stage: &Stage<Resolving>) {
 }
 
 /// Serves each connection on a thread of its own.
-fn listen(listener: &TcpListener, stage: &Arc<Stage<Resolving>>) {
+fn listen(listener: &TcpListener, stage: &Arc<Stage<Resolving>>, whole: &Arc<AtomicU64>) {
     for socket in listener.incoming().map_while(Result::ok) {
         if stage.is_over() {
             break;
         }
-        let stage = Arc::clone(stage);
+        let (stage, whole) = (Arc::clone(stage), Arc::clone(whole));
         // The other side going away in the middle is its right.
-        std::thread::spawn(move || drop(serve(socket, &stage)));
+        std::thread::spawn(move || drop(serve(socket, &stage, &whole)));
     }
 }
 
 /// Over TCP each message has its length before it (section 4.2.2).
-fn serve(mut socket: TcpStream, stage: &Stage<Resolving>) -> io::Result<()> {
+fn serve(mut socket: TcpStream, stage: &Stage<Resolving>, whole: &AtomicU64) -> io::Result<()> {
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
     loop {
         let mut length = [0; 2];
@@ -129,6 +143,7 @@ fn serve(mut socket: TcpStream, stage: &Stage<Resolving>) -> io::Result<()> {
         };
         let length = u16::try_from(answer.len()).expect("no answer is longer");
         socket.write_all(&[&length.to_be_bytes()[..], &answer].concat())?;
+        whole.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rows 1 to 9: the backend is away, slow, broken, or says what it should not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::accepted;
 use crate::Segments;
@@ -15,6 +15,10 @@ use crate::proxy::Builder;
 
 /// MAIL of the messages that the fault is for.
 const FROM: &str = "MAIL FROM:<fault@*";
+/// How long a backend may take to connect or to reply, where it is to be impatient.
+const REPLY: Duration = Duration::from_millis(700);
+/// How long a transaction waits there for a connection.
+const WAIT: Duration = Duration::from_secs(2);
 /// Longer than any of the deadlines below.
 const TOO_LONG: Duration = Duration::from_secs(12);
 
@@ -46,8 +50,13 @@ pub(super) const ROWS: [Row; 9] = [
     },
 ];
 
+/// Each transaction has a connection of its own, so each is greeted.
 fn impatient(builder: Builder, _: &Outside) -> Builder {
-    builder.set("[backend]\nconnect = \"700ms\"\nreply = \"700ms\"\nwait = \"2s\"\n")
+    builder.set(&format!(
+        "[backend]\nconnect = \"{0}ms\"\nreply = \"{0}ms\"\nwait = \"{1}ms\"\nidle = \"0s\"\n",
+        REPLY.as_millis(),
+        WAIT.as_millis()
+    ))
 }
 
 fn patient(builder: Builder, _: &Outside) -> Builder {
@@ -77,18 +86,52 @@ fn greeting(ground: &mut Ground) -> String {
             vec![say("554 5.3.2 no mail here"), Step::Close],
         ),
     ];
+    // Who asks is to be seen: clients or probes.
+    ground.alone();
     let mut heard = Vec::new();
     for (label, messages, steps) in cases {
         ground.backend().always("<connect>", steps);
-        // What it held before may still serve.
-        ground.load(Load::of(label, messages));
-        ground.only(&format!("{label}/"), |told| {
-            told.is_temporary() || accepted(told)
+        ground.load(Load {
+            clients: 25,
+            ..Load::of(label, messages)
         });
-        heard.push(format!("{label}: {}", ground.heard(&format!("{label}/"))));
+        let took = within_deadlines(ground, label);
+        ground.only(&format!("{label}/"), Told::is_temporary);
+        is_given_up_and_probed(ground, label);
+        let told = ground.heard(&format!("{label}/"));
+        heard.push(format!("{label}: {told}, one after {took:.1?}"));
         ground.recovers(&format!("after-{label}"), Duration::from_secs(2));
     }
     heard.join("; ")
+}
+
+/// One more message: how long it took from its connection on.
+fn within_deadlines(ground: &Ground, label: &str) -> Duration {
+    let letter = Letter::new(&format!("{label}/one"), FINE, 400);
+    let mut sender = Sender::to(ground.program.plain(), Security::Plain, Segments::Whole);
+    let begun = Instant::now();
+    ground.enter(&letter.token, sender.send(&letter));
+    let took = begun.elapsed();
+    let most = ground.patience(REPLY + WAIT + Duration::from_secs(1));
+    assert!(took < most, "{label}: a message took {took:.1?}");
+    took
+}
+
+/// Its circuit is open; and while no client is there, it is asked whether it is back.
+fn is_given_up_and_probed(ground: &Ground, label: &str) {
+    let is = |state| {
+        let state = format!("state=\"{state}\"");
+        ground.metric_with("lazaret_backend_state", &[&state])
+    };
+    let states = ["up", "failing", "down"].map(is);
+    assert_eq!(states, [0.0, 0.0, 1.0], "{label}: up, failing, down");
+    let connections = || ground.backend().all_connections();
+    let (before, begun) = (connections(), Instant::now());
+    while connections() < before + 2 {
+        let is_late = begun.elapsed() > ground.patience(Duration::from_secs(2));
+        assert!(!is_late, "{label}: nobody asks whether it is back");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn fails(ground: &mut Ground) -> String {
@@ -114,11 +157,17 @@ fn fails(ground: &mut Ground) -> String {
         ground.backend().behave();
     }
     hello(ground);
-    ground.heard("fails-")
+    format!(
+        "{}; at EHLO: {}",
+        ground.heard("fails-"),
+        ground.heard("hello-")
+    )
 }
 
-/// At EHLO there is no sender yet: it may strike anybody, and is no more than a 4xx.
-fn hello(ground: &Ground) {
+/// At EHLO there is no sender yet: it strikes everybody, and is no more than a 4xx. What was connected before is gone, as
+/// after a restart.
+fn hello(ground: &mut Ground) {
+    ground.alone();
     for (n, steps) in [
         vec![Step::Close],
         vec![Step::Reset],
@@ -128,10 +177,9 @@ fn hello(ground: &Ground) {
     .enumerate()
     {
         ground.backend().always("EHLO *", steps);
+        ground.backend().hang_up();
         ground.load(Load::of(&format!("hello-{n}"), ground.share(10)));
-        ground.only(&format!("hello-{n}/"), |told| {
-            told.is_temporary() || accepted(told)
-        });
+        ground.only(&format!("hello-{n}/"), Told::is_temporary);
         ground.recovers(&format!("after-hello-{n}"), Duration::from_secs(2));
     }
 }
@@ -146,8 +194,15 @@ const SLOW: [(&str, &str); 4] = [
 
 fn slow(ground: &mut Ground) -> String {
     let wait = |seconds| Step::Wait(Duration::from_secs(seconds));
+    let begun = Instant::now();
     slow_by(ground, "1s", &[wait(1), Step::Ordinary], accepted);
+    assert!(begun.elapsed() >= Duration::from_secs(1), "nobody was slow");
+    let begun = Instant::now();
     slow_by(ground, "10s", &[wait(10), Step::Ordinary], accepted);
+    assert!(
+        begun.elapsed() >= Duration::from_secs(10),
+        "nobody was slow"
+    );
     slow_by(ground, "60s", &[wait(60), Step::Close], Told::is_temporary);
     let heard = |label| ground.heard(label);
     format!(
@@ -268,6 +323,8 @@ fn commits(ground: &mut Ground) -> String {
     }
     let silent = ground.backend().deliveries();
     let silent = silent.iter().filter(|delivery| delivery.silent).count();
+    let hurt = ground.count("close/fault/") + ground.count("hang/fault/");
+    assert_eq!(silent, hurt, "taken in silence, and hurt");
     let counted = ground.metric("lazaret_backend_ambiguous_total");
     assert_eq!(
         counted, silent as f64,
@@ -309,12 +366,17 @@ fn unasked(ground: &Ground) {
         [Step::Ordinary, soon, say("421 4.3.2 idle"), Step::Close],
     );
     let mut sender = Sender::to(ground.program.plain(), Security::Plain, Segments::Whole);
-    for n in 0..ground.times(30) {
-        let letter = Letter::new(&format!("unasked-{n}"), FINE, 400);
+    let times = ground.times(30);
+    for n in 0..times {
+        let letter = Letter::new(&format!("unasked-{n}"), "unasked@example.com", 400);
         ground.enter(&letter.token, sender.send(&letter));
         std::thread::sleep(Duration::from_millis(150));
     }
     ground.only("unasked-", accepted);
+    let ours = |line: &String| line.starts_with("MAIL FROM:<unasked@");
+    let heard = ground.backend().heard();
+    let over = heard.iter().filter(|it| it.lines.iter().any(ours)).count();
+    assert!(over >= times, "{times} messages over {over} connections");
 }
 
 fn dribble(ground: &mut Ground) -> String {

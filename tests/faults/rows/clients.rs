@@ -123,6 +123,6 @@ fn half_closes(ground: &mut Ground) -> String {
         };
         ground.enter(&letter.token, told);
     }
-    ground.only("half-", |told| told != Told::Unknown);
+    ground.only("half-", accepted);
     ground.heard("half-")
 }
