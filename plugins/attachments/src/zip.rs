@@ -1,5 +1,9 @@
 //! The list of names in a ZIP archive: its central directory (APPNOTE 4.3.12), read from the end. Nothing is unpacked.
 
+#[cfg(test)]
+#[path = "../tests/checks/zip.rs"]
+mod checks;
+
 /// Octets at the end in which the directory's own end is looked for: 22 and the longest comment, and before that what
 /// tells where the directory of a ZIP64 archive is.
 pub const TAIL: u32 = 22 + 0xffff + (LOCATOR_SIZE + END64_SIZE) as u32;
@@ -234,6 +238,8 @@ pub fn archive(names: &[&str], encrypted: bool) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn listed(archive: &[u8]) -> Option<Vec<Member>> {
@@ -382,6 +388,55 @@ mod tests {
         );
         let prefixed = [b"#!/bin/sh\n".to_vec(), archive(&["a"], false)].concat();
         assert_eq!(listed(&prefixed), Some(vec![member("a", false)]));
+    }
+
+    #[test]
+    fn the_corpus_replays() {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/zip");
+        let mut files = 0;
+        for entry in std::fs::read_dir(corpus).expect("the target has a corpus") {
+            let path = entry.expect("the folder can be read").path();
+            println!("{}", path.display());
+            checks::zip(&std::fs::read(&path).expect("the file can be read"));
+            files += 1;
+        }
+        assert!(files > 0);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_listed(
+            names in prop::collection::vec("[^\u{0}-\u{1f}]{0,12}", 1..8),
+            is_encrypted: bool,
+            before in prop::collection::vec(any::<u8>(), 0..20),
+            comment in prop::collection::vec(0x80_u8.., 0..40),
+        ) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let archive = [before, with_comment(archive(&names, is_encrypted), &comment)].concat();
+            let found = listed(&archive).expect("it lists something");
+            let read: Vec<_> = found.iter().map(|member| member.name.as_str()).collect();
+            prop_assert_eq!(read, names);
+            prop_assert!(found.iter().all(|member| member.encrypted == is_encrypted));
+            checks::zip(&archive);
+        }
+
+        #[test]
+        fn random_pieces(pieces in prop::collection::vec(piece(), 0..12)) {
+            checks::zip(&pieces.concat());
+        }
+    }
+
+    /// What an archive may hold, in any order.
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        let mark = |mark: &'static [u8]| {
+            prop::collection::vec(any::<u8>(), 0..50).prop_map(move |rest| [mark, &rest].concat())
+        };
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..30),
+            prop::collection::vec(Just(0), 0..60),
+            prop_oneof![mark(END), mark(ENTRY), mark(LOCATOR), mark(END64)],
+            Just(archive(&["a.txt", "b/c.exe"], false)),
+        ]
     }
 
     #[test]

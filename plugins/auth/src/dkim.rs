@@ -206,6 +206,9 @@ fn may_sign_for(agent: &str, domain: &str) -> bool {
 }
 
 #[cfg(test)]
+#[path = "../tests/checks/dkim.rs"]
+pub mod checks;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod tests;

@@ -306,4 +306,7 @@ fn wish(text: &str) -> Option<Wish> {
 }
 
 #[cfg(test)]
+#[path = "../tests/checks/dmarc.rs"]
+pub mod checks;
+#[cfg(test)]
 mod tests;

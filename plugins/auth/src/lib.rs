@@ -83,4 +83,6 @@ fn unreadable(error: Error) -> Verdict {
 }
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod tests;

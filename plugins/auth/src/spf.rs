@@ -286,4 +286,7 @@ enum Void {
 }
 
 #[cfg(test)]
+#[path = "../tests/checks/spf.rs"]
+pub mod checks;
+#[cfg(test)]
 mod tests;

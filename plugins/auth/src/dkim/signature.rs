@@ -189,3 +189,45 @@ fn signed(text: &str) -> Result<Vec<String>, &'static str> {
         .then_some(names)
         .ok_or("it names too many fields")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What is read as tags is written as it is read: each name once, nothing around a value.
+        #[test]
+        fn tags_are_read_as_they_were_written(text in "([a-z_]{1,3}|=|;|[ \t]|\r\n |[A-Za-z0-9+/:.@-]{1,6}|ü){0,30}") {
+            let Some(tags) = Tags::parse(&text) else {
+                return Ok(());
+            };
+            let written: String = tags.0.iter().map(|(name, value)| format!("{name}={value};")).collect();
+            let again = Tags::parse(&written).expect("they were tags before");
+            prop_assert_eq!(&again.0, &tags.0);
+            for (name, value) in &tags.0 {
+                prop_assert_eq!(tags.value(name), Some(*value));
+            }
+        }
+
+        /// A signature covers From, names no more fields than allowed, and its agent is of its domain.
+        #[test]
+        fn signatures_are_bounded(
+            tags in prop::collection::vec("[bh]{1,2}=[A-Za-z0-9+/]{4}|x=[0-9]{1,80}|l=[0-9]{1,80}|i=[a-z.]{0,4}@[a-z.]{1,12}|t=[0-9]{1,20}|q=[a-z/:]{1,12}|c=[a-z/]{1,15}", 0..6),
+            names in prop::collection::vec("[Ff]rom|To| subject ", 0..210),
+            selector in "[a-zA-Z0-9ü_.-]{1,12}",
+            domain in "[a-z0-9ü.-]{1,20}",
+        ) {
+            let (tags, names) = (tags.join(";"), names.join(":"));
+            let text = format!("v=1;a=rsa-sha256;d={domain};s={selector};h={names};b=;bh=;{tags}");
+            let Ok(it) = Signature::parse(text.as_bytes()) else {
+                return Ok(());
+            };
+            prop_assert!(it.signed.len() <= MOST_FIELDS && it.signed.contains(&"from".to_owned()));
+            prop_assert!(may_sign_for(&it.agent, &it.domain), "{} for {}", it.agent, it.domain);
+            prop_assert!(names::domain(&it.domain).as_deref() == Some(&it.domain));
+            prop_assert!(it.selector.len() <= 200 && !it.selector.contains(".."));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+#![no_main]
+
+#[path = "../../plugins/attachments/tests/checks/zip.rs"]
+mod checks;
+#[path = "../../plugins/attachments/src/zip.rs"]
+mod zip;
+
+use zip::{Directory, directories, members};
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| checks::zip(octets));
