@@ -369,3 +369,41 @@ fn what_domains_are_advised_to_publish_10_1() {
     }
     records(&[("v=spf1 -all", "192.0.2.129", Outcome::Fail)]);
 }
+
+/// The records of the appendices behind A: what a domain can find out, and allow, user by user and client by client.
+#[test]
+fn what_later_appendices_advise() {
+    let stranger = "203.0.113.1";
+    let one = |record: &str, published: &str, user: &str, expected: Outcome| {
+        let others: Vec<_> = Some(published)
+            .filter(|it| !it.is_empty())
+            .into_iter()
+            .collect();
+        users(&with(record, &others), &[(user, stranger, expected)]);
+    };
+    let heard = "v=spf1 exists:_h.%{h}._l.%{l}._o.%{o}._i.%{i}._spf.%{d} ?all";
+    let name =
+        "_h.mail.example.com._l.bob._o.example.com._i.203.0.113.1._spf.example.com A 127.0.0.2";
+    one(heard, "", "bob", Outcome::Neutral);
+    one(heard, name, "bob", Outcome::Pass);
+
+    let forwarders = "v=spf1 mx ?exists:%{ir}.whitelist.example.org -all";
+    let name = "1.113.0.203.whitelist.example.org A 127.0.0.2";
+    one(forwarders, "", "bob", Outcome::Fail);
+    one(forwarders, name, "bob", Outcome::Neutral);
+
+    let signed = "v=spf1 mx exists:%{l}._spf_verify.%{d} -all";
+    let name = "bob+2f1a._spf_verify.example.com A 127.0.0.2";
+    one(signed, name, "bob+2f1a", Outcome::Pass);
+    one(signed, name, "bob", Outcome::Fail);
+
+    let own = "v=spf1 mx redirect=%{l1r+}._at_.%{o}._spf.%{d}";
+    let name = "bob._at_.example.com._spf.example.com TXT v=spf1 ~all";
+    one(own, name, "bob+lists", Outcome::SoftFail);
+    one(own, name, "ann", Outcome::PermError);
+
+    let counted = "v=spf1 mx exists:%{ir}._spf_rate.%{d} -all";
+    let name = "1.113.0.203._spf_rate.example.com A 127.0.0.2";
+    one(counted, "", "bob", Outcome::Fail);
+    one(counted, name, "bob", Outcome::Pass);
+}
