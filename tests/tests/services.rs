@@ -121,6 +121,11 @@ fn sockets_reach_what_was_granted_and_nothing_else() {
     let granted = filter(Services::default(), &policy(echo, echo));
     assert_eq!(said(&granted, "tcp"), "heard ping");
     assert_eq!(said(&granted, "listen"), "true true");
+    // `ping` and a newline are sent, and so much comes back before the streams are closed.
+    let short = format!("tcp-size = \"10 B\"\n{}", policy(echo, echo));
+    let short = filter(Services::default(), &short);
+    assert_eq!(said(&short, "tcp"), "heard");
+    assert_eq!(said(&short, "tcp"), "heard", "each call has its own");
     let elsewhere = filter(Services::default(), &policy(other, echo));
     assert_eq!(said(&elsewhere, "tcp"), "PermissionDenied");
     let none =

@@ -23,6 +23,8 @@ pub struct Rights {
     pub client_name: ClientNames,
     /// where it may connect to by `wasi:sockets`
     pub tcp: Vec<SocketAddr>,
+    /// octets that its sockets may carry in one call, both ways together
+    pub tcp_size: u64,
     /// may it send the whole message over HTTP, as it may read it?
     pub may_send: bool,
     /// things that are odd but do no harm, for the log
@@ -54,6 +56,7 @@ pub fn settle(seen: &Inspection, policy: &Policy) -> Result<Rights, LoadError> {
         score: score.unwrap_or((0.0, 0.0)),
         client_name: client_names(policy),
         tcp: sockets(policy),
+        tcp_size: policy.tcp_size,
         may_send: is_granted(policy, Permission::Body),
         remarks: remarks(seen, policy),
     })

@@ -60,6 +60,11 @@ impl Guest {
         }
     }
 
+    /// Its streams, and the octets that they may still carry in this call.
+    pub fn streams(&mut self) -> (&mut ResourceTable, &mut u64) {
+        (&mut self.handles, self.ctx.wire())
+    }
+
     /// Does the guest hold handles of WASI, an open stdout for example? They are numbers in its memory for things in
     /// ours, so they cannot be part of a snapshot.
     pub fn holds_handles(&self) -> bool {

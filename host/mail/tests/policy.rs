@@ -36,6 +36,7 @@ fn a_file_with_everything() {
         breaker = { failures = 3, within = "10s", open = "1m" }
         dns-time = "2s"
         http-time = "3s"
+        tcp-size = "1 MiB"
         memory = "16 MiB"
         max-message = "10 MB"
         [config]
@@ -80,6 +81,7 @@ fn a_file_with_everything() {
         dns_time: Duration::from_secs(2),
         http_time: Duration::from_secs(3),
         memory: 16 << 20,
+        tcp_size: 1 << 20,
         state_keys: 1_000_000,
         state_size: 256 << 20,
         lists: Vec::new(),

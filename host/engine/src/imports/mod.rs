@@ -22,6 +22,7 @@ mod parts;
 mod score;
 mod session;
 mod state;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -96,7 +97,7 @@ impl Ctx {
         reach: Option<Arc<Reach>>,
     ) -> Self {
         Self {
-            asking: Asking::of(reach.as_deref(), limits.state_calls),
+            asking: Asking::of(reach.as_deref(), limits.state_calls, rights.tcp_size),
             reach,
             filter,
             rights,
@@ -120,6 +121,11 @@ impl Ctx {
         }
     }
 
+    /// Octets that its sockets may still carry in this call, both ways together.
+    pub fn wire(&mut self) -> &mut u64 {
+        &mut self.asking.wire
+    }
+
     /// A call begins: these are its facts (none in `configure`), all budgets are full.
     pub fn begin(&mut self, question: Option<Question>) {
         let (session, stage) = match &question {
@@ -130,7 +136,11 @@ impl Ctx {
         self.question = question;
         self.effects = Effects::default();
         self.editor = None;
-        self.asking = Asking::of(self.reach.as_deref(), self.limits.state_calls);
+        self.asking = Asking::of(
+            self.reach.as_deref(),
+            self.limits.state_calls,
+            self.rights.tcp_size,
+        );
         (self.calls, self.read) = (0, 0);
     }
 

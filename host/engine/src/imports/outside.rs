@@ -14,11 +14,13 @@ pub struct Asking {
     pub http: http::Budget,
     /// calls of `state`
     pub state: u32,
+    /// octets over sockets, both ways together
+    pub wire: u64,
 }
 
 impl Asking {
     /// Full. Without a reach nothing can be asked anyway.
-    pub fn of(reach: Option<&Reach>, state: u32) -> Self {
+    pub fn of(reach: Option<&Reach>, state: u32, wire: u64) -> Self {
         let (dns, http) = match reach {
             Some(reach) => (reach.grants.dns.clone(), reach.grants.http.clone()),
             None => Default::default(),
@@ -27,6 +29,7 @@ impl Asking {
             dns: dns::Budget::of(&dns),
             http: http::Budget::of(&http),
             state,
+            wire,
         }
     }
 }

@@ -59,6 +59,7 @@ pub fn configuring() -> Ctx {
         score: (-2.0, 8.0),
         client_name: ClientNames::Shown,
         tcp: Vec::new(),
+        tcp_size: 1 << 20,
         may_send: true,
         remarks: Vec::new(),
     };

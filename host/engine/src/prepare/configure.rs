@@ -162,6 +162,8 @@ impl Bench<'_> {
             score: (0.0, 0.0),
             client_name: ClientNames::Hidden,
             tcp: Vec::new(),
+            // stdout and stderr are streams, too, with caps of their own
+            tcp_size: u64::MAX,
             may_send: false,
             remarks: Vec::new(),
         };
