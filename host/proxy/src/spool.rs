@@ -217,7 +217,9 @@ impl Spool {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        let (file, block) = (Arc::clone(file), self.waiting.split().freeze());
+        // All of the buffer, not only what is in it: it has grown to what a message may have in memory.
+        let block = std::mem::take(&mut self.waiting).freeze();
+        let file = Arc::clone(file);
         self.filed += block.len() as u64;
         blocking(move || write_all(&file, &block)).await?;
         self.reservation.release_memory();
@@ -355,6 +357,16 @@ mod tests {
             spool.push(&[b'x'; 4096]).await.unwrap();
             assert!(spool.waiting.len() <= 2 * BLOCK);
         }
+    }
+
+    #[tokio::test]
+    async fn what_had_a_large_buffer_gives_it_back_with_the_file() {
+        let mut spool = spooler(256 << 10, 256 << 10).open(CLIENT);
+        for _ in 0..80 {
+            spool.push(&[b'x'; 4096]).await.unwrap();
+        }
+        assert!(spool.file.is_some());
+        assert!(spool.waiting.capacity() <= 4 * BLOCK, "{spool:?}");
     }
 
     #[tokio::test]
