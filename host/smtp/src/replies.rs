@@ -34,7 +34,7 @@ replies! {
     /// 221 to QUIT.
     bye: CLOSING 2 . 0 . 0 "Bye";
     /// 214 to HELP.
-    help: HELP 2 . 0 . 0 "Commands: HELO EHLO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
+    help: HELP 2 . 0 . 0 "Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT, and what EHLO offers";
     /// 252 to VRFY: addresses are not told (RFC 5321 section 7.3).
     cannot_verify: CANNOT_VERIFY 2 . 5 . 2 "Cannot verify; try to deliver";
     /// 220 to STARTTLS.
