@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lazaret_tests::guests::{Guest, with_section};
+use lazaret_tests::guests::{Guest, puppet_of};
 use lazaret_tests::program::Program;
 use lazaret_tests::{BackendDouble, Client, Delivery, Proxy};
 
@@ -29,8 +29,8 @@ const LOST: Duration = Duration::from_secs(300);
 /// Stamps each message and tells who asks after `probe` which build it is.
 const POLICY: &str = r#"
 [config]
-rcpt = [{ when = "probe", reject = "build-a" }]
-message = { do = [{ add = ["X-Stamp", "build-a"] }] }
+rcpt = [{ when = "probe", reject = "{build}" }]
+message = { do = [{ add = ["X-Stamp", "{build}"] }] }
 "#;
 
 /// A program with one filter that stamps `build-a`.
@@ -41,26 +41,22 @@ fn stamping(backend: &BackendDouble) -> Program {
     Program::run(PROGRAM, builder)
 }
 
-/// The two files of a build: other octets, another stamp.
+/// A build of the filter; its stamp is in its octets, and nothing else changes.
 struct Build {
     stamp: &'static str,
     wasm: Vec<u8>,
-    toml: String,
 }
 
 impl Build {
-    fn both(program: &Program) -> [Self; 2] {
-        let toml = std::fs::read_to_string(program.filter("10-stamp.toml")).expect("our file");
+    fn both() -> [Self; 2] {
         ["build-a", "build-b"].map(|stamp| Self {
             stamp,
-            wasm: with_section(Guest::Puppet.octets(), stamp),
-            toml: toml.replace("build-a", stamp),
+            wasm: puppet_of(stamp),
         })
     }
 
     fn put(&self, program: &Program) {
         program.put("10-stamp.wasm", &self.wasm);
-        program.put("10-stamp.toml", self.toml.as_bytes());
     }
 }
 
@@ -143,7 +139,7 @@ fn stamps(accepted: &[String], deliveries: &[Delivery]) -> BTreeMap<String, usiz
 
 /// Swaps builds to and fro; how long each took to be seen.
 fn swap(program: &Program, wanted: Option<usize>) -> Vec<Duration> {
-    let builds = Build::both(program);
+    let builds = Build::both();
     let (begun, mut seen) = (Instant::now(), Vec::new());
     let mut client = Client::greeted(program.plain());
     let goes_on = |done: usize| wanted.map_or_else(|| begun.elapsed() < USUAL, |all| done < all);
@@ -189,12 +185,12 @@ fn builds_are_swapped_under_load_and_each_message_has_exactly_one_stamp() {
     println!("seen after {median:.0?} (median), {slowest:.0?} (slowest)");
     println!("memory {before} KiB after {settled} swaps, {after} KiB at last");
     assert_eq!(counts.len(), 2, "both stamps occur: {counts:?}");
-    // The run that counts has the machine to itself, as far as there is such a machine: one of a hundred may meet a disk
+    // The run that counts has the machine to itself, as far as there is such a machine: one of a thousand may meet a disk
     // that hangs. Beside a build, most may wait for seconds.
     let late = seen.iter().filter(|time| **time > PROMISED).count();
     println!("{late} of {} later than {PROMISED:?}", seen.len());
     match wanted {
-        Some(_) => assert!(late <= seen.len() / 100, "{late} late, {slowest:?}"),
+        Some(_) => assert!(late <= seen.len() / 500, "{late} late, {slowest:?}"),
         None => assert!(seen[0] < PROMISED * 5, "{:?} at best", seen[0]),
     }
     // A short run has hardly begun: an allocator still fills what it keeps.
@@ -257,7 +253,8 @@ fn sighup_looks_at_everything_and_says_what_came_of_it() {
     program.signal("HUP");
     program.logs(&["nothing changed: generation 1 stays"]);
     program.logs(&["0 of 2 sets of certificates changed"]);
-    let [_, other] = Build::both(&program);
+    let policy = std::fs::read(program.filter("10-stamp.toml")).expect("our file");
+    let [_, other] = Build::both();
     other.put(&program);
     program.signal("HUP");
     program.logs(&["reloaded generation 2: ~stamp"]);
@@ -269,7 +266,7 @@ fn sighup_looks_at_everything_and_says_what_came_of_it() {
         let told = || program.log(&["filter not loaded", "10-stamp.toml:1"]).len();
         program.until("a complaint", || told() == times);
     }
-    program.put("10-stamp.toml", other.toml.as_bytes());
+    program.put("10-stamp.toml", &policy);
     lazaret_tests::certificate::Certificate::make().write(program.dir());
     program.signal("HUP");
     program.logs(&["2 of 2 sets of certificates changed"]);
