@@ -26,7 +26,13 @@ async fn services(config: &Config) -> Result<Services, Failure> {
     let names = dns::Names::open(&names(&config.dns)).map_err(at(&["dns", "zone"]))?;
     let state = state::Store::open(&memory(config.state.as_ref()), &trust).await;
     let http = http::Client::new(names.clone(), trust);
-    Ok(Services::of(names, http, state.map_err(at(&["state"]))?))
+    let state = state.map_err(|fault| match placed(config, &["state"], &fault) {
+        placed if placed == fault.to_string() => {
+            format!("{fault} (STATE_DIRECTORY names that place: name another with `state`)")
+        }
+        placed => placed,
+    });
+    Ok(Services::of(names, http, state.map_err(Failure::usage)?))
 }
 
 /// What is wrong with a value that was well written, with the place where it stands.

@@ -41,7 +41,11 @@ pub fn text(config: &Config, filters: &[Arc<dyn Filter>], now: Option<&ChainRepo
 fn new(filter: &dyn Filter, now: Option<&ChainReport>) -> Vec<String> {
     let Some(now) = now else { return Vec::new() };
     let before = now.filters.iter().find(|it| it.name == filter.name());
-    let before = before.map_or(&[][..], |it| &it.rights);
+    let before = match before.map(|it| &it.rights) {
+        Some(Some(rights)) => rights.as_slice(),
+        Some(None) => return Vec::new(),
+        None => &[],
+    };
     let rights = rights_of(filter.policy()).into_iter();
     rights.filter(|right| !before.contains(right)).collect()
 }

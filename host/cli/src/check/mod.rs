@@ -6,8 +6,8 @@ mod settings;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use lazaret_mail::{Filter, LoadError};
-use lazaret_proxy::config::Resolvers;
+use lazaret_mail::{Filter, Grant, LoadError};
+use lazaret_proxy::config::{Resolvers, State};
 use lazaret_proxy::control::{self, Request, Response};
 use lazaret_proxy::filters::report::ChainReport;
 use lazaret_proxy::{Config, ProbeReport};
@@ -26,18 +26,24 @@ struct Findings {
     probe: Option<ProbeReport>,
     /// what runs with this configuration, if somebody does
     now: Option<ChainReport>,
+    /// filters remember, and no place is named for it
+    unplaced: bool,
 }
 
 /// Reads the configuration, loads every filter, asks the backend where `--probe` is given, and prints what it found.
 pub async fn check(arguments: &Check) -> Result<Exit, Failure> {
-    let config = Config::read(&find_config(arguments.config.as_deref())?)?;
+    let mut config = Config::read(&find_config(arguments.config.as_deref())?)?;
+    let unplaced = config.state.is_none();
+    config.state.get_or_insert(State::Memory);
     wire::can_remember(&config)?;
     let (filters, errors) = load(&config).await?;
     let probe = match arguments.probe {
         true => Some(lazaret_proxy::probe(&config).await),
         false => None,
     };
+    let remembers = |filter: &Arc<dyn Filter>| filter.policy().grant.contains(&Grant::State);
     let findings = Findings {
+        unplaced: unplaced && filters.iter().any(remembers),
         now: running(&config).await,
         config,
         filters,
@@ -94,6 +100,14 @@ impl Findings {
             .collect()
     }
 
+    fn cautions(&self) -> Vec<String> {
+        const UNPLACED: &str = "filters are granted `state`, and no place is named for it: a service of systemd with StateDirectory= keeps it \
+             there, in state.redb; elsewhere `run` refuses to start, add e.g. state = \"state.redb\"";
+        let mut cautions = lazaret_proxy::cautions(&self.config);
+        cautions.extend(self.unplaced.then(|| UNPLACED.to_owned()));
+        cautions
+    }
+
     fn text(&self) -> String {
         let mut text = settings::text(&self.config);
         text.push_str(&chain::text(&self.config, &self.filters, self.now.as_ref()));
@@ -104,7 +118,7 @@ impl Findings {
                 indented(&probe.to_string())
             );
         }
-        let cautions = lazaret_proxy::cautions(&self.config);
+        let cautions = self.cautions();
         if !cautions.is_empty() {
             text.push_str("\ncautions\n");
         }
@@ -136,7 +150,7 @@ impl Findings {
             "backend": settings::backend_json(&self.config),
             "filters": chain::json(&self.filters, self.now.as_ref()),
             "problems": self.problems(),
-            "cautions": lazaret_proxy::cautions(&self.config),
+            "cautions": self.cautions(),
             "probe": probe.map(|p| json!({ "good": p.is_good(), "text": p.to_string() })),
         })
     }

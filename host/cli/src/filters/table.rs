@@ -144,7 +144,7 @@ mod tests {
             own_mode: "enforce".into(),
             switched: None,
             stages: vec!["connect".into(), "rcpt".into()],
-            rights: Vec::new(),
+            rights: None,
             preparation: "snapshot".into(),
             hash: "0123456789ab".into(),
             not_loaded: None,

@@ -9,13 +9,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::{Backend, Dialogue, Error, Link, Member};
 
 /// How often addresses are looked at. What is dead is probed this often, so that mail passes again within a second.
-const LOOK: Duration = Duration::from_millis(400);
+pub(super) const LOOK: Duration = Duration::from_millis(400);
 /// How long such a probe may take; one with all patience of the configuration runs beside it, for a backend that is slow
 /// to greet.
-const PROBE: Duration = Duration::from_millis(400);
+pub(super) const PROBE: Duration = Duration::from_millis(400);
 /// If a connection was opened within this time, an idle one is asked in place of another new one. A backend that is
 /// configured anew may go on as before on its old connections (Postfix does): that they agree is checked so often.
-pub(super) const FRESH: Duration = Duration::from_millis(250);
+const FRESH: Duration = Duration::from_millis(250);
 /// How long it may take to answer; then a new one is opened.
 const QUESTION: Duration = Duration::from_secs(5);
 
@@ -98,12 +98,23 @@ impl Backend {
             self.spawn_question(member, slot, link);
             return true;
         }
-        let permit = self.pool.spare();
+        // Where none is kept, each question would open one.
+        if known && self.config.idle.is_zero() && member.is_alive() {
+            return false;
+        }
+        let permit = self.pool.spare().or_else(|| self.place_of_idle(member));
         if permit.is_none() && member.is_alive() {
             return false;
         }
         self.spawn_check(member, slot, permit, Afterwards::Kept);
         true
+    }
+
+    /// All places are taken: that of a connection which nobody uses, if nobody waits for it.
+    fn place_of_idle(&self, member: &Arc<Member>) -> Option<OwnedSemaphorePermit> {
+        let wanted = self.pool.is_waited_for();
+        let idle = (!wanted).then(|| self.idle_link(member)).flatten();
+        idle.and_then(Link::into_place)
     }
 
     /// Asks on an idle connection what is offered. It may have died, which says nothing about the address.
@@ -121,9 +132,7 @@ impl Backend {
                 backend.offered(&member, &link);
                 backend.give_back(link);
             } else {
-                drop(link);
-                let permit = backend.pool.spare();
-                backend.spawn_check(&member, slot, permit, Afterwards::Kept);
+                backend.spawn_check(&member, slot, link.into_place(), Afterwards::Kept);
             }
         });
     }

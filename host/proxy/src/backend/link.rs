@@ -48,7 +48,7 @@ pub(crate) struct Link {
     transactions: u32,
     /// negative replies since the last message that was taken
     refusals: u32,
-    /// greetings since the last message that was taken
+    /// greetings, but for one for each message that was taken
     hellos: u32,
     /// when the last one left us
     greeted: Instant,
@@ -148,7 +148,7 @@ impl Link {
         self.refusals
     }
 
-    /// How often we greeted it since the last message that was taken.
+    /// How often we greeted it, but for once for each message that was taken.
     pub(super) fn hellos(&self) -> u32 {
         self.hellos
     }
@@ -171,6 +171,11 @@ impl Link {
     /// It counts among the `connections` if it has a place there.
     pub(super) fn has_place(&self) -> bool {
         self.permit.is_some()
+    }
+
+    /// It is closed without a word; its place is left.
+    pub(super) fn into_place(mut self) -> Option<OwnedSemaphorePermit> {
+        self.permit.take()
     }
 
     /// It waits for a transaction from now on.
@@ -373,7 +378,7 @@ impl Link {
         if reply.code().is_positive() {
             self.transaction = Transaction::None;
             self.refusals = 0;
-            self.hellos = 0;
+            self.hellos = self.hellos.saturating_sub(1);
         }
         Ok(reply)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lazaret_smtp::Extensions;
 use tokio::time::{Instant, timeout};
 
-use super::health::FRESH;
+use super::health::{LOOK, PROBE};
 use super::{Backend, Member};
 
 /// How long a client's EHLO may wait for the backend's.
@@ -20,7 +20,7 @@ impl Backend {
         let members = known.ok().and_then(Result::ok)?;
         let alive = members.iter().any(|member| member.is_alive());
         // What is dead is asked in the background anyway.
-        let least = if alive { Duration::ZERO } else { FRESH };
+        let least = if alive { Duration::ZERO } else { LOOK + PROBE };
         let age = self.config.offer_age.max(least);
         let stale = |member: &&Arc<Member>| !member.is_known(age);
         let to_ask = members.iter().filter(|member| member.is_alive() == alive);

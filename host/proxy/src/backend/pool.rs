@@ -16,9 +16,9 @@ const RECALL_EVERY: Duration = Duration::from_millis(100);
 /// A connection on which so much was refused goes to no other client. Backends count errors for each connection, slow down
 /// (Postfix after 10) and close it (after 20): one client's unknown recipients would be held against the next.
 const MOST_REFUSALS: u32 = 5;
-/// A connection that was greeted so often without mail is left. Backends count that, too (Postfix: `smtpd_junk_command_limit`,
-/// 100).
-const MOST_HELLOS: u32 = 20;
+/// A connection that was greeted so often without mail is left. Backends count that, too (Exim: `smtp_accept_max_nonmail`, 10, with
+/// one for each message forgiven; Postfix: `smtpd_junk_command_limit`, 100).
+const MOST_HELLOS: u32 = 9;
 
 /// Every connection has one of the places, idle or in use.
 pub(super) struct Pool {

@@ -40,9 +40,9 @@ pub struct FilterReport {
     pub switched: Option<SwitchReport>,
     /// at which it is asked
     pub stages: Vec<String>,
-    /// what it may use and say, as its TOML grants it; see [`rights`]
+    /// what it may use and say, as its TOML grants it, see [`rights`]; an older proxy does not tell
     #[serde(default)]
-    pub rights: Vec<String>,
+    pub rights: Option<Vec<String>>,
     /// how its sandboxes come by their configured state
     pub preparation: String,
     /// first octets of the hash of component, TOML and lists

@@ -180,7 +180,7 @@ impl Listed {
                 .iter()
                 .map(|it| it.name().to_owned())
                 .collect(),
-            rights: rights(filter.policy()),
+            rights: Some(rights(filter.policy())),
             preparation: filter.preparation().to_owned(),
             hash: self.hash.clone(),
             not_loaded: self.absent.clone(),
