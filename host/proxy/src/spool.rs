@@ -219,10 +219,16 @@ impl Spool {
         };
         // All of the buffer, not only what is in it: it has grown to what a message may have in memory.
         let block = std::mem::take(&mut self.waiting).freeze();
-        let file = Arc::clone(file);
+        let (file, octets) = (Arc::clone(file), block.clone());
         self.filed += block.len() as u64;
-        blocking(move || write_all(&file, &block)).await?;
+        blocking(move || write_all(&file, &octets)).await?;
         self.reservation.release_memory();
+        if let Ok(mut buffer) = block.try_into_mut()
+            && buffer.capacity() <= 2 * BLOCK
+        {
+            buffer.clear();
+            self.waiting = buffer;
+        }
         Ok(())
     }
 }

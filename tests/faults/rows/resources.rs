@@ -84,36 +84,37 @@ fn on_a_small_disk() -> Result<Launch, String> {
 }
 
 fn disk_full(ground: &mut Ground) -> String {
-    let large = |label: &str, messages, fault_every| Load {
-        clients: 3,
-        size: 400_000,
-        fault_every,
-        ..Load::of(label, messages)
-    };
-    ground.load(large("large", ground.share(2), 1));
+    let grown = ground.over_and_over(fill_the_disk);
     let right = |told: Told| accepted(told) || told == Told::Refused(452);
-    ground.only("large/", right);
+    ground.only("large-", right);
+    ground.only("full-", |told| told == Told::Refused(452));
+    ground.only("small-", accepted);
+    ground.only("freed-", accepted);
+    format!(
+        "{}; full: {}; {grown}",
+        ground.heard("large-"),
+        ground.heard("full-")
+    )
+}
+
+fn fill_the_disk(ground: &Ground, round: usize) {
+    let large = |label: &str, messages, clients| Load {
+        clients,
+        size: 400_000,
+        fault_every: 1,
+        ..Load::of(&format!("{label}-{round}"), messages)
+    };
+    ground.load(large("large", ground.share(2), 3));
     // The file system as the program sees it.
     let root = PathBuf::from(format!("/proc/{}/root", ground.program.id()));
     let spool = ground.program.dir().join("spool/filler");
     let filler = root.join(spool.strip_prefix("/").expect("an absolute path"));
     // Up to the last octet: the error that ends it is what is wanted.
     let _ = std::fs::write(&filler, vec![1; 3 << 20]);
-    ground.load(large("full", ground.share(4), 1));
-    ground.only("full/", |told| told == Told::Refused(452));
-    ground.load(Load::of("small", ground.share(4)));
-    ground.only("small/", accepted);
+    ground.load(large("full", ground.share(4), 3));
+    ground.load(Load::of(&format!("small-{round}"), ground.share(4)));
     std::fs::remove_file(&filler).expect("our file");
-    ground.load(Load {
-        clients: 1,
-        ..large("freed", 5, 1)
-    });
-    ground.only("freed/", accepted);
-    format!(
-        "{}; full: {}",
-        ground.heard("large/"),
-        ground.heard("full/")
-    )
+    ground.load(large("freed", 5, 1));
 }
 
 /// From now on it has so few, which no configuration foresaw: at its start it would have taken fewer sessions.
