@@ -248,6 +248,119 @@ fn inspect_tells_exports_and_imports() {
     assert!(!said(&output).contains("edit-headers"), "{}", said(&output));
 }
 
+/// A filter in a directory of its own, with this `.toml` beside it; what `inspect` with these flags says of it.
+fn inspected(wasm: &[u8], policy: Option<&str>, flags: &[&str]) -> (Option<i32>, String) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("10-frozen.wasm");
+    std::fs::write(&file, wasm).expect("our directory");
+    if let Some(policy) = policy {
+        std::fs::write(dir.path().join("10-frozen.toml"), policy).expect("our directory");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_lazaret-under-test"))
+        .args(["inspect", "10-frozen.wasm"])
+        .args(flags)
+        .current_dir(dir.path())
+        .env("XDG_CACHE_HOME", dir.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
+    (output.status.code(), said(&output))
+}
+
+/// What can only be expected of it, and what came of it once its `configure` ran.
+#[test]
+fn inspect_says_whether_sandboxes_are_forked_from_a_snapshot_and_why_not() {
+    const PRINTS: &str = "[config]\nprint = \"left open\"\n";
+    const HANDLES: &str = "snapshot    no, each sandbox is configured anew: after configure it holds handles of WASI, \
+                           an open stdout for example: print nothing there, use `log`\n";
+    const NO_POLICY: &str =
+        "assumed     10-frozen.toml does not exist: all it asks for and every verdict is granted\n";
+    let frozen = Guest::Frozen.octets();
+    let vector = "(global $v (mut v128) (v128.const i64x2 0 0)) (func $begin) (start $begin)";
+    let vector = assemble(&observer_with(vector));
+    let own_handle = assemble(guests::OWN_HANDLE);
+    for (wasm, policy, flags, says) in [
+        (
+            &frozen,
+            Some(PRINTS),
+            &[][..],
+            "snapshot    to be expected, unless its configure leaves something open: --prepare tries it\n",
+        ),
+        (&frozen, Some(PRINTS), &["--prepare"], HANDLES),
+        (
+            &frozen,
+            Some(""),
+            &["--prepare"],
+            "snapshot    yes, each sandbox is forked from it; ready after ",
+        ),
+        (&frozen, None, &["--prepare"], NO_POLICY),
+        (
+            &vector,
+            Some(""),
+            &["--prepare"],
+            "snapshot    no, each sandbox is configured anew: no snapshot can be taken of it (component wizening does not support v128 globals)",
+        ),
+        (
+            &own_handle,
+            Some(""),
+            &["--prepare"],
+            "snapshot    no, each sandbox is configured anew: at disconnect it fails in forks of its snapshot (",
+        ),
+        (
+            &assemble(&observer_with("")),
+            Some(""),
+            &["--prepare"],
+            "snapshot    no need: nothing runs before its first question\n",
+        ),
+    ] {
+        let (code, said) = inspected(wasm, policy, flags);
+        println!("{said}");
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(says), "no {says:?} in\n{said}");
+    }
+}
+
+#[test]
+fn inspect_tells_programs_why_there_is_no_snapshot() {
+    let frozen = Guest::Frozen.octets();
+    let prints = Some("[config]\nprint = \"left open\"\n");
+    for (flags, prepared, snapshot, because) in [
+        (&["--json"][..], false, true, None),
+        (
+            &["--json", "--prepare", "--log", "error"],
+            true,
+            false,
+            Some("after configure it holds handles of WASI"),
+        ),
+    ] {
+        let (_, said) = inspected(&frozen, prints, flags);
+        let json: serde_json::Value =
+            serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
+        assert_eq!(json["prepared"], prepared, "{said}");
+        assert_eq!(json["snapshot"], snapshot, "{said}");
+        let told = json["no-snapshot-because"].as_str();
+        assert_eq!(told.is_some(), because.is_some(), "{said}");
+        assert!(
+            told.unwrap_or_default()
+                .starts_with(because.unwrap_or_default()),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn what_would_not_load_is_1_when_it_is_prepared() {
+    let policy = "[config]\npanic = \"not today\"\n";
+    let (code, said) = inspected(&Guest::Frozen.octets(), Some(policy), &["--prepare"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("10-frozen.wasm") && said.contains("not today"),
+        "{said}"
+    );
+    let (code, _) = inspected(&Guest::Frozen.octets(), Some(policy), &[]);
+    assert_eq!(code, Some(0), "nothing of it is run");
+}
+
 #[test]
 fn run_serves_until_it_is_told_to_end() {
     let backend = BackendDouble::start();

@@ -230,16 +230,23 @@ pub struct Target {
 /// `lazaret inspect`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Nothing of the filter is run.
+Nothing of the filter is run, unless --prepare says so: then it is compiled, configured and tried as `run` would, in a
+process with limits of its own, and what can only be expected else is known: whether its sandboxes start from a snapshot,
+and why not. Seconds, or minutes for a large one that is not in the cache.
 
-Exit codes: 0 it is a filter, 1 it is none, 2 usage, or the file cannot be read.
+Exit codes: 0 it is a filter, 1 it is none, or --prepare found that it would not load, 2 usage, or the file cannot be read.
 
 Examples:
   lazaret inspect filters.d/20-rules.wasm
-  lazaret inspect --json my-filter.wasm")]
+  lazaret inspect --prepare filters.d/20-rules.wasm
+  lazaret inspect --prepare --json my-filter.wasm | jq .preparation")]
 pub struct Inspect {
     /// The component
     pub wasm: PathBuf,
+    /// Also prepare it, with the `.toml` beside it or, where there is none, with all it asks for and no [config]: does
+    /// a snapshot come of it?
+    #[arg(long)]
+    pub prepare: bool,
     /// How to print
     #[command(flatten)]
     pub print: Print,

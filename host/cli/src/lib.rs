@@ -81,7 +81,7 @@ pub async fn perform(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Check(check) => check::check(check).await,
         Command::Explain(asked) => explain::explain(asked).await,
         Command::Filters(asked) => filters::filters(asked).await,
-        Command::Inspect(inspect) => inspect::inspect(inspect),
+        Command::Inspect(inspect) => inspect::inspect(inspect).await,
         Command::Try(trial) => trial::trial(trial).await,
         Command::Demo(demo) => demo::demo(demo).await,
         Command::Prepare(limits) => prepare::prepare(limits),

@@ -110,7 +110,8 @@ pub fn engine(cache: Option<&Path>, services: Services) -> Result<Arc<dyn Loader
     Ok(sandboxes(cache, services)?)
 }
 
-fn sandboxes(cache: Option<&Path>, services: Services) -> Result<Arc<Engine>, Failure> {
+/// The same, not only as a loader.
+pub fn sandboxes(cache: Option<&Path>, services: Services) -> Result<Arc<Engine>, Failure> {
     let settings = EngineSettings {
         preparer: Preparer::Child {
             program: ourselves()?,

@@ -24,13 +24,27 @@ use crate::template::Template;
 #[async_trait]
 impl Loader for Engine {
     async fn load(&self, source: Source) -> Result<Arc<dyn Filter>, LoadError> {
+        Ok(Arc::new(self.loaded(source).await?))
+    }
+}
+
+impl Engine {
+    /// Loads a filter as for service, lets go of it, and tells how its sandboxes would have come by their configured
+    /// state: what really happened, where [`inspect()`](crate::inspect()) tells what can be expected. Takes from milliseconds
+    /// to minutes.
+    ///
+    /// # Errors
+    /// The filter would not load.
+    pub async fn try_preparation(&self, source: Source) -> Result<Preparation, LoadError> {
+        Ok(self.loaded(source).await?.prepared().clone())
+    }
+
+    async fn loaded(&self, source: Source) -> Result<WasmFilter, LoadError> {
         let file = source.file.clone();
         let progress = Arc::<Progress>::default();
         let _watch = Watch::start(&source.name, progress.clone());
-        match aside(self.clone(), source, progress).await {
-            Ok(filter) => Ok(Arc::new(filter)),
-            Err(error) => Err(at_file(error, &file)),
-        }
+        let loaded = aside(self.clone(), source, progress).await;
+        loaded.map_err(|error| at_file(error, &file))
     }
 }
 

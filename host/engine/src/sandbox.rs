@@ -14,6 +14,7 @@ use crate::clues::Reporter;
 use crate::contain::{contained, explain};
 use crate::contract::stage_of;
 use crate::idle::Ticket;
+use crate::inspect::Preparation;
 use crate::meter::Meter;
 use crate::template::{Live, Template};
 
@@ -51,6 +52,11 @@ impl WasmFilter {
                 reporter: Reporter::default(),
             }),
         }
+    }
+
+    /// How its sandboxes come by their configured state.
+    pub fn prepared(&self) -> &Preparation {
+        self.loaded.template.preparation()
     }
 
     /// After its trial: what was reported of that does not count for what mail will do, and the outside is there.

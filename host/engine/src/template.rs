@@ -265,7 +265,12 @@ impl Template {
         &self.lines
     }
 
-    /// How its sandboxes come by their configured state, in words.
+    /// How its sandboxes come by their configured state.
+    pub fn preparation(&self) -> &Preparation {
+        &self.preparation
+    }
+
+    /// The same in words.
     pub fn prepared(&self) -> &str {
         &self.prepared
     }

@@ -61,6 +61,34 @@ pub const ASYNC_ABI: &str = r#"
         (export "lazaret:filter/on-disconnect@0.1.0" (instance $stage)))
 "#;
 
+/// Keeps a handle of a resource of its own from `configure`: a number in memory, which a snapshot has, for something it has not.
+pub const OWN_HANDLE: &str = r#"
+    (component
+        (type $thing (resource (rep i32)))
+        (core func $make (canon resource.new $thing))
+        (core func $look (canon resource.rep $thing))
+        (core module $code
+            (import "thing" "make" (func $make (param i32) (result i32)))
+            (import "thing" "look" (func $look (param i32) (result i32)))
+            (memory (export "memory") 1)
+            (global $handle (mut i32) (i32.const 0))
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+            (func (export "configure") (param i32 i32) (result i32)
+                (global.set $handle (call $make (i32.const 7)))
+                i32.const 32)
+            (func (export "disconnect") (param i32 i32)
+                (if (i32.ne (call $look (global.get $handle)) (i32.const 7)) (then unreachable))))
+        (core instance $code (instantiate $code (with "thing" (instance
+            (export "make" (func $make)) (export "look" (func $look))))))
+        (func $configure (param "config" string) (result (result (error string)))
+            (canon lift (core func $code "configure") (memory $code "memory") (realloc (func $code "realloc"))))
+        (export "configure" (func $configure))
+        (func $disconnect (param "reason" string)
+            (canon lift (core func $code "disconnect") (memory $code "memory") (realloc (func $code "realloc"))))
+        (instance $stage (export "disconnect" (func $disconnect)))
+        (export "lazaret:filter/on-disconnect@0.1.0" (instance $stage)))
+"#;
+
 /// An observer whose core module has `$extra` in it, e.g. a start function.
 pub fn observer_with(extra: &str) -> String {
     format!(
@@ -134,6 +162,7 @@ mod tests {
             OTHER_TYPE,
             UNKNOWN_IMPORT,
             ASYNC_ABI,
+            OWN_HANDLE,
         ] {
             assemble(text);
         }

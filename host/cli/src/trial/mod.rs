@@ -4,7 +4,7 @@ mod corpus;
 mod diff;
 mod journey;
 mod print;
-mod rights;
+pub mod rights;
 mod source;
 mod stranger;
 

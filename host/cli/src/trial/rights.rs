@@ -27,22 +27,8 @@ impl Loaded {
 
     /// Loads one filter; without a `.toml` beside it, it may do everything but is still limited in time and memory.
     pub async fn file(&mut self, wasm: &Path, loader: &dyn Loader) -> Result<(), Failure> {
-        let toml = wasm.with_extension("toml");
-        let policy = if toml.exists() {
-            Policy::read(&toml)?
-        } else {
-            self.notes.push(format!(
-                "{} does not exist: all it asks for and every verdict is granted",
-                toml.display()
-            ));
-            generous(wasm)
-        };
-        let source = Source {
-            name: name(wasm),
-            file: wasm.to_owned(),
-            wasm: lazaret_engine::read_file(wasm, EngineSettings::default().max_wasm)?,
-            policy,
-        };
+        let (source, note) = source(wasm)?;
+        self.notes.extend(note);
         let filter = loader.load(source).await?;
         self.filters.push(filter);
         Ok(())
@@ -64,6 +50,30 @@ impl Loaded {
             ))),
         }
     }
+}
+
+/// A filter by its file, with the rights of the `.toml` beside it. Without one it may do everything but is still limited in
+/// time and memory, and a note says so.
+pub fn source(wasm: &Path) -> Result<(Source, Option<String>), Failure> {
+    let toml = wasm.with_extension("toml");
+    let (policy, note) = match toml.exists() {
+        true => (Policy::read(&toml)?, None),
+        false => (generous(wasm), Some(assumed(&toml))),
+    };
+    let source = Source {
+        name: name(wasm),
+        file: wasm.to_owned(),
+        wasm: lazaret_engine::read_file(wasm, EngineSettings::default().max_wasm)?,
+        policy,
+    };
+    Ok((source, note))
+}
+
+fn assumed(toml: &Path) -> String {
+    format!(
+        "{} does not exist: all it asks for and every verdict is granted",
+        toml.display()
+    )
 }
 
 /// `20-rules.wasm` is `rules`.
