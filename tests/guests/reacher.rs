@@ -17,6 +17,7 @@ wit_bindgen::generate!({
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use exports::lazaret::filter::on_rcpt::{Address, Guest as OnRcpt, Verdict};
 use lazaret::filter::types::{Error, Reply};
@@ -49,6 +50,7 @@ impl OnRcpt for Reacher {
                 .unwrap_or_default()
                 .to_owned()
         };
+        std::thread::sleep(nap());
         let text = match recipient.local_part.as_str() {
             "client" => session::client().name.unwrap_or_else(|| "none".to_owned()),
             "tcp" => talk(&to("tcp")).unwrap_or_else(|error| format!("{:?}", error.kind())),
@@ -67,6 +69,12 @@ impl OnRcpt for Reacher {
             text,
         })
     }
+}
+
+/// `nap = 1000`, in milliseconds: how long it sleeps before it asks.
+fn nap() -> Duration {
+    let config = CONFIG.get().and_then(|config| config.get("nap"));
+    Duration::from_millis(config.and_then(Value::as_u64).unwrap_or_default())
 }
 
 /// Says `ping`, hears what is said to that.

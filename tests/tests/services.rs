@@ -1,7 +1,7 @@
 //! What a filter reaches outside: real components, a real name server, servers that are no use.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use lazaret_engine::{Engine, EngineSettings};
 use lazaret_mail::facts::Address;
 use lazaret_mail::{
-    Ask, ClientName, Envelope, FailureKind, Filter, Loader, Notes, Party, Policy, Question,
-    Session, Source, Verdict,
+    Ask, ClientName, Envelope, Failure, FailureKind, Filter, Loader, Notes, Party, Policy,
+    Question, Session, Source, Verdict,
 };
 use lazaret_services::dns::{self, Names, Zone};
 use lazaret_services::{Services, Settings, Trust, http, state};
@@ -72,10 +72,10 @@ fn session() -> Arc<Session> {
     })
 }
 
-fn asked(filter: &Arc<dyn Filter>, how: &str) -> Result<String, FailureKind> {
+fn asked(filter: &Arc<dyn Filter>, how: &str) -> Result<String, Failure> {
     let mut sandbox = filter.fork();
     let answer = RUNTIME.block_on(sandbox.ask(question(how, &session())));
-    match answer.map_err(|failure| failure.kind)?.verdict {
+    match answer?.verdict {
         Verdict::Reject(reply) => Ok(reply.text),
         other => panic!("{other:?}"),
     }
@@ -145,8 +145,45 @@ fn waiting_for_a_socket_costs_real_time_and_no_cpu() {
          [config]\ntcp = \"{silent}\"\n"
     );
     let waiting = filter(Services::default(), &policy);
-    let wall = FailureKind::Wall(Duration::from_millis(1500));
-    assert_eq!(asked(&waiting, "tcp"), Err(wall));
+    let detail = late(&waiting, "tcp", Duration::from_millis(1500));
+    assert!(detail.contains("waiting in `wasi:io/"), "{detail}");
+}
+
+/// It fails at its `wall`; what its author is told of where it was.
+fn late(filter: &Arc<dyn Filter>, how: &str, wall: Duration) -> String {
+    let failure = asked(filter, how).expect_err("it is late");
+    assert_eq!(failure.kind, FailureKind::Wall(wall));
+    let detail = failure.clues.detail.expect("where it was");
+    println!("{how}: {detail}");
+    detail
+}
+
+/// Each service has its own patience, less than `wall`; who slept before does not come to its end.
+#[test]
+fn who_is_late_is_told_in_which_call_it_waited() {
+    let silent = server(|mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let nobody = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let settings = Settings {
+        dns: dns::Settings::Servers(vec![nobody.local_addr().expect("bound")]),
+        ..Settings::default()
+    };
+    let services = RUNTIME.block_on(Services::open(settings));
+    let policy = format!(
+        "grant = [\"session\", \"dns\", \"http:{silent}\"]\nwall = \"2s\"\ndns-time = \"1500ms\"\nhttp-time = \"1500ms\"\n\
+         [config]\nnap = 1000\nhttp = \"http://{silent}/\"\nname = \"a.example\"\n"
+    );
+    let filter = filter(services.expect("services"), &policy);
+    for (how, call) in [("http", "http.fetch"), ("a", "dns.lookup-all")] {
+        let detail = late(&filter, how, Duration::from_secs(2));
+        let words = format!("of CPU, and had been waiting in `{call}` for ");
+        assert!(
+            detail.starts_with("it used ") && detail.contains(&words),
+            "{detail}"
+        );
+        assert!(detail.ends_with(" when its time was over"), "{detail}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::contain::Stopped;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
 use crate::lines::{Lines, Spot};
+use crate::meter::Meter;
 use crate::text::{clip, printable};
 
 /// Backtraces of one filter in each [`WINDOW`].
@@ -73,6 +74,14 @@ impl Reporter {
         }
         count.backtraces += 1;
         Some(std::mem::take(&mut count.left_out))
+    }
+}
+
+/// Of a call that took longer than it may. It left no trace, but what it worked and where it waited is known.
+pub fn of_the_late(meter: &Meter) -> Clues {
+    Clues {
+        detail: Some(meter.waiting().told(meter.spent())),
+        ..Clues::default()
     }
 }
 

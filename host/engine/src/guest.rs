@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::imports::Ctx;
 use crate::journal::{Journal, Stream};
 use crate::limiter::Limiter;
+use crate::waiting::Waiting;
 
 /// Handles of WASI that a guest may hold at once.
 const MAX_HANDLES: usize = 1000;
@@ -60,9 +61,10 @@ impl Guest {
         }
     }
 
-    /// Its streams, and the octets that they may still carry in this call.
-    pub fn streams(&mut self) -> (&mut ResourceTable, &mut u64) {
-        (&mut self.handles, self.ctx.wire())
+    /// Its streams, the octets that they may still carry in this call, and where it is told that it waits for them.
+    pub fn streams(&mut self) -> (&mut ResourceTable, &mut u64, &Waiting) {
+        let (left, waiting) = self.ctx.wire();
+        (&mut self.handles, left, waiting)
     }
 
     /// Does the guest hold handles of WASI, an open stdout for example? They are numbers in its memory for things in

@@ -38,6 +38,7 @@ mod smoke;
 mod stages;
 mod template;
 mod text;
+mod waiting;
 
 pub use cache::{CacheError, check_cache};
 pub use contract::{Permission, Treatment, VERSION};

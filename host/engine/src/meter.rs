@@ -14,11 +14,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::lane::SLICE;
 use crate::pulse::Pulse;
+use crate::waiting::Waiting;
 
 /// What a poll is charged for the time before its first tick at most: the rest of that time the thread did not run.
 const UNSEEN: Duration = Duration::from_millis(2);
 
-/// What the answer to one question has used so far, and what it may use.
+/// What the answer to one question has used so far, what it may use, and where it waits.
 #[derive(Debug, Default)]
 pub struct Meter {
     pulse: Arc<Pulse>,
@@ -32,6 +33,7 @@ pub struct Meter {
     seen: AtomicU64,
     /// charged for the time before its first look
     unseen: AtomicU64,
+    waiting: Waiting,
 }
 
 /// What a look at the clock told.
@@ -57,6 +59,12 @@ impl Meter {
     /// A new question: nothing is spent.
     pub fn reset(&self) {
         self.spent.store(0, Relaxed);
+        self.waiting.reset();
+    }
+
+    /// The call of the host in which it waits.
+    pub fn waiting(&self) -> &Waiting {
+        &self.waiting
     }
 
     /// From now on this much more may be spent.

@@ -10,7 +10,7 @@ use lazaret_mail::{
 use lazaret_services::Reach;
 
 use crate::boot::BootFault;
-use crate::clues::Reporter;
+use crate::clues::{Reporter, of_the_late};
 use crate::contain::{contained, explain};
 use crate::contract::stage_of;
 use crate::idle::Ticket;
@@ -155,17 +155,10 @@ impl Fork {
         }
     }
 
-    /// Its CPU tells whether it worked or waited: for a host call, a sandbox, a socket, or for its turn.
     fn late(&self, wall: Duration) -> Failed {
-        let cpu = self.meter.spent();
-        let detail =
-            format!("it used {cpu:?} of CPU and waited for the rest, outside of its own code");
         Failed {
             kind: FailureKind::Wall(wall),
-            clues: Clues {
-                detail: Some(detail),
-                ..Clues::default()
-            },
+            clues: of_the_late(&self.meter),
         }
     }
 }

@@ -11,7 +11,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use crate::boot::{BootFault, Phase, call_configure, not_bootable, refuse_memory};
 use crate::clock::Clock;
-use crate::clues::Reporter;
+use crate::clues::{Reporter, of_the_late};
 use crate::contain::{Stopped, contained, explain};
 use crate::engine::Engine;
 use crate::grants::Rights;
@@ -125,7 +125,8 @@ impl Template {
         let meter = self.engine.meter();
         let wall = self.engine.settings().prepare.configure_wall;
         let tried = tokio::time::timeout(wall, self.fork(&meter)).await;
-        let tried = tried.unwrap_or(Err(FailureKind::Wall(wall).into()));
+        let late = || BootFault::Failed(FailureKind::Wall(wall), Box::new(of_the_late(&meter)));
+        let tried = tried.unwrap_or_else(|_| Err(late()));
         tried.map_err(|fault| not_bootable(self.phase(), fault))?;
         let took = meter.spent();
         let configured = matches!(self.preparation, Preparation::InEachFork(_));

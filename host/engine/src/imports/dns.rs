@@ -9,13 +9,17 @@ use crate::bindings::dns::{Answer, Host, Kind, Query};
 const EACH: usize = 16;
 
 impl Ctx {
-    async fn names(&mut self, queries: Vec<Query>) -> Result<Vec<Answer>, Refusal> {
+    async fn names(
+        &mut self,
+        call: &'static str,
+        queries: Vec<Query>,
+    ) -> Result<Vec<Answer>, Refusal> {
         let reach = self.reach()?;
         let queries: Vec<_> = queries.into_iter().map(service::Query::from).collect();
         let asked = reach
             .dns
             .ask(&reach.grants.dns, &mut self.asking.dns, &queries);
-        let answers = asked.await?;
+        let answers = self.meter.waiting().during(call, asked).await?;
         self.charge_read(answers.iter().map(octets).sum())?;
         Ok(answers.into_iter().map(Answer::from).collect())
     }
@@ -27,12 +31,12 @@ fn octets(answer: &service::Answer) -> usize {
 
 impl Host for Ctx {
     async fn lookup(&mut self, name: String, kind: Kind) -> Result<Answer, Refusal> {
-        let mut answers = self.names(vec![Query { name, kind }]).await?;
+        let mut answers = self.names("dns.lookup", vec![Query { name, kind }]).await?;
         Ok(answers.pop().expect("one answer to one question"))
     }
 
     async fn lookup_all(&mut self, queries: Vec<Query>) -> Result<Vec<Answer>, Refusal> {
-        self.names(queries).await
+        self.names("dns.lookup-all", queries).await
     }
 }
 

@@ -51,7 +51,7 @@ impl Host for Ctx {
         let fetched = reach
             .http
             .fetch(&reach.grants.http, &mut self.asking.http, request);
-        let response = fetched.await?;
+        let response = self.meter.waiting().during("http.fetch", fetched).await?;
         let fields = response.fields.iter();
         let header: usize = fields.map(|(name, value)| name.len() + value.len()).sum();
         self.charge_read(header + response.content.len())?;

@@ -2,10 +2,11 @@
 
 use wasmtime::component::{HasData, HasSelf, Linker};
 use wasmtime_wasi::p2;
-use wasmtime_wasi::p2::bindings::io::streams;
+use wasmtime_wasi::p2::bindings::io::{poll, streams};
 
 use super::Ctx;
 use super::denied::Denied;
+use super::poll::{HasPolls, polls};
 use super::wire::{HasWire, wire};
 use crate::bindings::{
     body, dns, edit_headers, entropy, envelope, headers, http, lists, log, metrics, notes, pace,
@@ -36,7 +37,7 @@ pub fn link(
     refused: &[Permission],
 ) -> wasmtime::Result<()> {
     p2::add_to_linker_async(linker)?;
-    count_streams(linker)?;
+    watch_io(linker)?;
     types::add_to_linker::<_, Granted>(linker, ctx)?;
     for permission in asked {
         if refused.contains(permission) {
@@ -48,10 +49,11 @@ pub fn link(
     Ok(())
 }
 
-/// In place of WASI's own, by which a filter could carry any number of octets.
-fn count_streams(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+/// In place of WASI's own, by which a filter could carry any number of octets, and wait where nobody sees it.
+fn watch_io(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     streams::add_to_linker::<_, HasWire>(linker, wire)?;
+    poll::add_to_linker::<_, HasPolls>(linker, polls)?;
     linker.allow_shadowing(false);
     Ok(())
 }

@@ -19,6 +19,7 @@ mod notes;
 mod outside;
 mod pace;
 mod parts;
+mod poll;
 mod score;
 mod session;
 mod state;
@@ -36,6 +37,7 @@ use crate::grants::Rights;
 use crate::journal::Journal;
 use crate::meter::Meter;
 use crate::settings::CallLimits;
+use crate::waiting::Waiting;
 
 pub use linking::link;
 use outside::Asking;
@@ -121,9 +123,9 @@ impl Ctx {
         }
     }
 
-    /// Octets that its sockets may still carry in this call, both ways together.
-    pub fn wire(&mut self) -> &mut u64 {
-        &mut self.asking.wire
+    /// Octets that its sockets may still carry in this call, both ways together, and where it waits for them.
+    pub fn wire(&mut self) -> (&mut u64, &Waiting) {
+        (&mut self.asking.wire, self.meter.waiting())
     }
 
     /// A call begins: these are its facts (none in `configure`), all budgets are full.

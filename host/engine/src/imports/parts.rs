@@ -21,13 +21,14 @@ const EACH: usize = 256;
 
 impl Ctx {
     /// The tree. It is made once for all filters, so its making is not charged to the one that asks first.
-    async fn parts(&mut self) -> Result<Arc<Parts>, Refusal> {
+    async fn parts(&mut self, call: &'static str) -> Result<Arc<Parts>, Refusal> {
         self.charge()?;
         let message = self.whole_message()?;
         let parsed = if message.size() <= PARSED_ON_THE_SPOT {
             message.parts()
         } else {
-            parse_aside(message).await?
+            let parsed = parse_aside(message);
+            self.meter.waiting().during(call, parsed).await?
         };
         Ok(parsed.map_err(|fault| match fault {
             PartsFault::Spool(_) => Error::Unavailable,
@@ -52,14 +53,14 @@ async fn parse_aside(message: Arc<Message>) -> Result<Result<Arc<Parts>, PartsFa
 
 impl Host for Ctx {
     async fn all(&mut self) -> Result<Vec<Part>, Refusal> {
-        let parts = self.parts().await?;
+        let parts = self.parts("parts.all").await?;
         self.charge_work(parts.all().len() * EACH);
         self.charge_read(parts.all().len() * EACH)?;
         Ok(parts.all().map(Part::from).collect())
     }
 
     async fn read(&mut self, part: u32, offset: u32, length: u32) -> Result<Vec<u8>, Refusal> {
-        let parts = self.parts().await?;
+        let parts = self.parts("parts.read").await?;
         let length = length.min(READ_AT_ONCE) as usize;
         let octets = parts
             .read(part, u64::from(offset), length)
@@ -69,7 +70,7 @@ impl Host for Ctx {
     }
 
     async fn text(&mut self, part: u32) -> Result<String, Refusal> {
-        let parts = self.parts().await?;
+        let parts = self.parts("parts.text").await?;
         let info = parts.all().nth(part as usize).ok_or(Error::Invalid)?;
         if info.size as usize > self.limits.part_text {
             return Err(Error::Limit.into());

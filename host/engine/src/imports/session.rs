@@ -22,7 +22,8 @@ impl Ctx {
         let client = &session.client;
         if let (false, Some(reach)) = (client.name.is_settled(), &self.reach) {
             let patience = reach.grants.dns.time;
-            let found = reach.dns.confirmed(client.address.ip(), patience).await;
+            let found = reach.dns.confirmed(client.address.ip(), patience);
+            let found = self.meter.waiting().during("session.client", found).await;
             client.name.settle(found);
         }
         client.name.known_by_now().map(str::to_owned)

@@ -6,6 +6,7 @@ use wasmtime_wasi::p2::bindings::io::streams;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, StreamResult};
 
 use crate::guest::Guest;
+use crate::waiting::Waiting;
 
 /// Names the implementation for the linker.
 pub struct HasWire;
@@ -18,12 +19,17 @@ impl HasData for HasWire {
 pub struct Wire<'a> {
     table: &'a mut ResourceTable,
     left: &'a mut u64,
+    waiting: &'a Waiting,
 }
 
 /// What the linker asks for.
 pub fn wire(guest: &mut Guest) -> Wire<'_> {
-    let (table, left) = guest.streams();
-    Wire { table, left }
+    let (table, left, waiting) = guest.streams();
+    Wire {
+        table,
+        left,
+        waiting,
+    }
 }
 
 impl Wire<'_> {
@@ -78,7 +84,9 @@ impl streams::HostInputStream for Wire<'_> {
         most: u64,
     ) -> StreamResult<Vec<u8>> {
         let most = self.most(most)?;
-        let octets = streams::HostInputStream::blocking_read(self.table, stream, most).await?;
+        let read = streams::HostInputStream::blocking_read(self.table, stream, most);
+        let call = "wasi:io/streams.input-stream.blocking-read";
+        let octets = self.waiting.during(call, read).await?;
         self.carried(octets.len());
         Ok(octets)
     }
@@ -95,7 +103,9 @@ impl streams::HostInputStream for Wire<'_> {
         most: u64,
     ) -> StreamResult<u64> {
         let most = self.most(most)?;
-        let skipped = streams::HostInputStream::blocking_skip(self.table, stream, most).await?;
+        let skip = streams::HostInputStream::blocking_skip(self.table, stream, most);
+        let call = "wasi:io/streams.input-stream.blocking-skip";
+        let skipped = self.waiting.during(call, skip).await?;
         self.charge(skipped).map(|()| skipped)
     }
 
@@ -129,7 +139,9 @@ impl streams::HostOutputStream for Wire<'_> {
         octets: Vec<u8>,
     ) -> StreamResult<()> {
         self.charge(octets.len() as u64)?;
-        streams::HostOutputStream::blocking_write_and_flush(self.table, stream, octets).await
+        let write = streams::HostOutputStream::blocking_write_and_flush(self.table, stream, octets);
+        let call = "wasi:io/streams.output-stream.blocking-write-and-flush";
+        self.waiting.during(call, write).await
     }
 
     async fn blocking_write_zeroes_and_flush(
@@ -138,7 +150,10 @@ impl streams::HostOutputStream for Wire<'_> {
         count: u64,
     ) -> StreamResult<()> {
         self.charge(count)?;
-        streams::HostOutputStream::blocking_write_zeroes_and_flush(self.table, stream, count).await
+        let write =
+            streams::HostOutputStream::blocking_write_zeroes_and_flush(self.table, stream, count);
+        let call = "wasi:io/streams.output-stream.blocking-write-zeroes-and-flush";
+        self.waiting.during(call, write).await
     }
 
     fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, count: u64) -> StreamResult<()> {
@@ -151,7 +166,9 @@ impl streams::HostOutputStream for Wire<'_> {
     }
 
     async fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        streams::HostOutputStream::blocking_flush(self.table, stream).await
+        let flush = streams::HostOutputStream::blocking_flush(self.table, stream);
+        let call = "wasi:io/streams.output-stream.blocking-flush";
+        self.waiting.during(call, flush).await
     }
 
     fn splice(
@@ -172,8 +189,9 @@ impl streams::HostOutputStream for Wire<'_> {
         most: u64,
     ) -> StreamResult<u64> {
         let most = self.most(most)?;
-        let carried =
-            streams::HostOutputStream::blocking_splice(self.table, to, from, most).await?;
+        let splice = streams::HostOutputStream::blocking_splice(self.table, to, from, most);
+        let call = "wasi:io/streams.output-stream.blocking-splice";
+        let carried = self.waiting.during(call, splice).await?;
         self.charge(carried).map(|()| carried)
     }
 }

@@ -11,7 +11,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use super::Order;
 use crate::boot::{BootFault, Phase, call_configure, not_bootable, refuse_memory};
 use crate::clock::Clock;
-use crate::clues::Reporter;
+use crate::clues::{Reporter, of_the_late};
 use crate::contain::{Stopped, contained, explain};
 use crate::contract::Permission;
 use crate::grants::{ClientNames, Rights};
@@ -68,12 +68,11 @@ pub fn configured(
             )
         })?;
     let wall = bench.order.limits.configure_wall;
+    let meter = Arc::new(Meter::default());
     let run = async {
-        let run = tokio::time::timeout(wall, bench.run(component, &pre, config)).await;
-        run.unwrap_or_else(|_| {
-            let wall = FailureKind::Wall(wall);
-            Err(not_bootable(Phase::Configure, wall.into()))
-        })
+        let run = bench.run(component, &pre, config, &meter);
+        let run = tokio::time::timeout(wall, run).await;
+        run.unwrap_or_else(|_| Err(late(wall, &meter)))
     };
     let (store, instance) = runtime.block_on(run)?;
     Ok(Configured {
@@ -83,23 +82,29 @@ pub fn configured(
     })
 }
 
+fn late(wall: Duration, meter: &Meter) -> LoadError {
+    let fault = BootFault::Failed(FailureKind::Wall(wall), Box::new(of_the_late(meter)));
+    not_bootable(Phase::Configure, fault)
+}
+
 impl Bench<'_> {
     async fn run(
         &self,
         component: &Component,
         pre: &InstancePre<Guest>,
         config: &str,
+        meter: &Arc<Meter>,
     ) -> Result<(Store<Guest>, Instance), LoadError> {
-        let (meter, limits) = (Arc::new(Meter::default()), &self.order.limits);
+        let limits = &self.order.limits;
         let journal = Arc::new(Journal::new(
             (*self.order.name).into(),
             &self.order.call,
             Ear::Mail,
         ));
-        let mut store = self.store(&meter, &journal);
+        let mut store = self.store(meter, &journal);
         store.data_mut().ctx.begin(None);
         let started = pre.instantiate_async(&mut store);
-        let started = contained(&meter, limits.start_time, started).await;
+        let started = contained(meter, limits.start_time, started).await;
         let failed = |stopped, cpu: Duration, store: &Store<Guest>, phase| {
             journal.end();
             self.failed(stopped, cpu, store, phase, &journal)
@@ -110,7 +115,7 @@ impl Bench<'_> {
             return Ok((store, instance));
         };
         let call = call_configure(&mut store, &instance, configure, config);
-        let done = contained(&meter, limits.configure_time, call)
+        let done = contained(meter, limits.configure_time, call)
             .await
             .map_err(|stopped| failed(stopped, limits.configure_time, &store, Phase::Configure))?;
         journal.end();

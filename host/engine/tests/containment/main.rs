@@ -126,6 +126,11 @@ async fn a_loop_with_cpu_to_spare_ends_at_the_wall() {
         "{:?}",
         started.elapsed()
     );
+    let told = failure.clues.detail.expect("where it was");
+    assert!(
+        told.ends_with("in no call of the host when its time was over"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -142,6 +147,12 @@ async fn sleeping_ends_at_the_wall_and_costs_no_cpu() {
     let failure = fails(&at_connect(imports, module, body), policy).await;
     assert_eq!(failure.kind, FailureKind::Wall(Duration::from_millis(100)));
     assert!(failure.cpu < Duration::from_millis(50), "{:?}", failure.cpu);
+    let told = failure.clues.detail.expect("where it was");
+    let waited = "of CPU, and had been waiting in `wasi:io/poll.pollable.block` for ";
+    assert!(
+        told.starts_with("it used ") && told.contains(waited),
+        "{told}"
+    );
 }
 
 #[tokio::test]
