@@ -36,6 +36,11 @@ static CONTRACT: LazyLock<Resolve> = LazyLock::new(|| {
     resolve
 });
 
+/// What the set needs of WASI 0.2.
+const WASI: &str = "package wasi:io@0.2.6 {
+    interface poll { resource pollable; poll: func(in: list<borrow<pollable>>) -> list<u32>; }
+}";
+
 /// A filter that does one thing at one stage, and has no objection at any other.
 ///
 /// The thing is the function `$attack`, which returns the address of a verdict. Within a transaction it happens only
@@ -68,7 +73,7 @@ impl Forge {
         }
     }
 
-    /// Imports an interface of the contract; `field` is the core import.
+    /// Imports an interface of the contract, or another by its whole name; `field` is the core import.
     pub fn import(mut self, interface: &'static str, field: &str) -> Self {
         if !self.imports.contains(&interface) {
             self.imports.push(interface);
@@ -208,13 +213,16 @@ fn stage(point: Point) -> String {
 }
 
 fn import(interface: &str) -> String {
-    format!("import lazaret:filter/{interface}@0.1.0;")
+    match interface.contains(':') {
+        true => format!("import {interface};"),
+        false => format!("import lazaret:filter/{interface}@0.1.0;"),
+    }
 }
 
 /// A component of a core module and the text of its world. What the core module does wrong stays in it.
 pub fn component(world: &str, mut core: Vec<u8>, strings: StringEncoding) -> Vec<u8> {
     let mut resolve = CONTRACT.clone();
-    let text = format!("package test:guest; world guest {{ {world} }}");
+    let text = format!("package test:guest; world guest {{ {world} }} {WASI}");
     let package = resolve.push_str("guest.wit", &text).expect("a valid world");
     let world = resolve
         .select_world(&[package], Some("guest"))

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::GRACE;
 use super::attack::Expected;
-use super::files::Specimen;
+use super::files::{Room, Specimen};
 use super::site::TIME;
 
 /// CPU that a fork may use before its first question, which pays for it.
@@ -27,6 +27,8 @@ const MESSAGE: usize = 12_000;
 /// An engine with a runtime to wait for it.
 pub struct Nursery {
     engine: Arc<Engine>,
+    /// its children have little memory
+    tight: Arc<Engine>,
     runtime: Runtime,
 }
 
@@ -51,8 +53,9 @@ pub fn here() -> EngineSettings {
 
 fn limits() -> PrepareLimits {
     PrepareLimits {
-        start_time: Duration::from_millis(500),
-        configure_time: Duration::from_secs(1),
+        // A million calls of the host are within it, unoptimised and on a busy machine, too.
+        start_time: Duration::from_secs(2),
+        configure_time: Duration::from_secs(2),
         configure_wall: Duration::from_secs(30),
         wall: Duration::from_secs(20),
         cpu: Duration::from_secs(5),
@@ -74,8 +77,11 @@ pub struct Loaded {
 impl Nursery {
     /// With these settings.
     pub fn new(settings: EngineSettings) -> Self {
+        let mut tight = settings.clone();
+        tight.prepare.memory = Room::TIGHT;
         Self {
             engine: Engine::new(settings).expect("an engine"),
+            tight: Engine::new(tight).expect("an engine"),
             runtime: Runtime::new().expect("a runtime"),
         }
     }
@@ -130,7 +136,11 @@ impl Nursery {
             wasm: specimen.wasm.clone().into(),
             policy: policy.unwrap_or_else(|error| panic!("{}: {error}", specimen.policy)),
         };
-        self.runtime.block_on(self.engine.load(source))
+        let engine = match specimen.room {
+            Room::Usual => &self.engine,
+            Room::Tight => &self.tight,
+        };
+        self.runtime.block_on(engine.load(source))
     }
 
     /// Asks at every stage; an answer or a failure is right, within the limit.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::attack::STAGES;
-use super::report::{P99, millis, summary};
+use super::report::{P99, before_and_after, millis, summary};
 use super::run::{Outcome, Row};
 use crate::quantile::quantile;
 
@@ -66,7 +66,7 @@ fn line(rows: &[&Row]) -> String {
         millis(quantile(&samples, P99))
     };
     format!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} > {} | {} > {} |\n",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
         cell(&rows[0].kind),
         stages(rows),
         rows.iter().map(|row| row.times).sum::<u64>(),
@@ -74,10 +74,8 @@ fn line(rows: &[&Row]) -> String {
         millis(longest.unwrap_or_default()),
         p99(|row| &row.attack),
         p99(|row| &row.quiet),
-        last.base.resident >> 20,
-        last.held.resident >> 20,
-        last.base.descriptors,
-        last.held.descriptors,
+        before_and_after(last.base.resident >> 20, last.held.resident >> 20),
+        before_and_after(last.base.descriptors as u64, last.held.descriptors as u64),
     )
 }
 

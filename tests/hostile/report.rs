@@ -11,16 +11,16 @@ use crate::quantile::quantile;
 /// The share of messages that were quicker.
 pub(super) const P99: f64 = 0.99;
 
-/// For people: one line for each kind at each stage, then what all of it cost.
+/// For people: one line for each kind at each stage, with what the process held before its last round and after it; then what all of it cost.
 pub fn table(outcome: &Outcome) -> String {
     let mut text = format!(
-        "{:<46} {:<10} {:>5} {:>9} {:>9} {:>9} {:>9} {:>8} {:>5}  {}\n",
-        "kind", "stage", "times", "CPU", "load", "p99", "quiet", "RSS MiB", "fds", "answer"
+        "{:<46} {:<10} {:>5} {:>9} {:>9} {:>9} {:>9} {:>11} {:>12}  {}\n",
+        "kind", "stage", "times", "call", "load", "p99", "quiet", "RSS MiB", "files", "answer"
     );
     for row in &outcome.rows {
         let _ = writeln!(
             text,
-            "{:<46} {:<10} {:>5} {:>9} {:>9} {:>9} {:>9} {:>8} {:>5}  {}",
+            "{:<46} {:<10} {:>5} {:>9} {:>9} {:>9} {:>9} {:>11} {:>12}  {}",
             clip(&row.kind, 46),
             row.stage,
             row.times,
@@ -28,13 +28,18 @@ pub fn table(outcome: &Outcome) -> String {
             millis(row.loading),
             millis(quantile(&row.attack, P99)),
             millis(quantile(&row.quiet, P99)),
-            row.held.resident >> 20,
-            row.held.descriptors,
+            before_and_after(row.base.resident >> 20, row.held.resident >> 20),
+            before_and_after(row.base.descriptors as u64, row.held.descriptors as u64),
             clip(row.fault.as_deref().unwrap_or(&row.answer), 100)
         );
     }
     text.push_str(&summary(outcome));
     text
+}
+
+/// Of the process that holds proxy, clients and backend, as in docs/hostile.md.
+pub(super) fn before_and_after(before: u64, after: u64) -> String {
+    format!("{before} > {after}")
 }
 
 /// What all of it cost, and what was wrong.
@@ -101,6 +106,7 @@ fn row_as_json(row: &Row) -> Value {
         "loading_us": micros(row.loading),
         "p99_us": micros(quantile(&row.attack, P99)),
         "quiet_p99_us": micros(quantile(&row.quiet, P99)),
+        "before": held_as_json(row.base),
         "after": held_as_json(row.held),
         "fault": row.fault,
     })
@@ -145,6 +151,14 @@ mod tests {
             stage: "mail",
             times: 3,
             longest: Duration::from_millis(12),
+            base: Held {
+                resident: 300 << 20,
+                descriptors: 20,
+            },
+            held: Held {
+                resident: 302 << 20,
+                descriptors: 21,
+            },
             fault: Some("it went on".to_owned()),
             ..Row::default()
         };
@@ -158,6 +172,16 @@ mod tests {
             table.contains("WRONG: endless loop at mail: it went on"),
             "{table}"
         );
-        assert_eq!(as_json(&outcome)["rows"][0]["longest_us"], 12_000);
+        let said = table.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            said.contains("endless loop mail 3 12.0 ms - - - 300 > 302 20 > 21 it went on"),
+            "{table}"
+        );
+        let row = &as_json(&outcome)["rows"][0];
+        assert_eq!(row["longest_us"], 12_000);
+        assert_eq!(
+            (&row["before"]["descriptors"], &row["after"]["descriptors"]),
+            (&20.into(), &21.into())
+        );
     }
 }

@@ -52,6 +52,7 @@ impl Site {
         let listeners = names.iter().map(String::as_str).chain([GOOD]).map(listener);
         let mut root = Table::new();
         root.insert("listener".into(), Value::Array(listeners.collect()));
+        root.insert("state".into(), "memory".into());
         let mut builder = Proxy::before(sink.address()).set_table(root);
         builder = builder.engine(engine.expect("an engine"));
         for (number, cast) in casts(attacks).into_iter().enumerate() {
@@ -198,6 +199,8 @@ fn grants(wasm: &[u8]) -> Vec<String> {
     let named = seen.requests().map(|permission| match permission.name() {
         "edit-headers" => "edit-headers:X-*".to_owned(),
         "score" => "score:-100..100".to_owned(),
+        // Where nobody listens.
+        "http" => "http:127.0.0.1:9".to_owned(),
         name => name.to_owned(),
     });
     named.collect()

@@ -11,8 +11,8 @@ use wit_component::StringEncoding;
 
 use super::{Family, Specimen};
 use crate::guests::{assemble, observer_with};
-use crate::hostile::attack::Expected;
-use crate::hostile::forge::component;
+use crate::hostile::attack::{Expected, Point};
+use crate::hostile::forge::{Forge, component};
 
 const WORLD: &str = "export lazaret:filter/on-connect@0.1.0;";
 const CONNECT: &str = "lazaret:filter/on-connect@0.1.0#connect";
@@ -51,7 +51,30 @@ pub(super) fn families() -> Vec<Family> {
         })
         .slow(),
         text("20,000 core instances", many_instances),
+        Family::new("child killed by memory, compiling".to_owned(), |_| {
+            let wasm = component(WORLD, huge_function(), StringEncoding::UTF8);
+            let dead = Expected::Refused("its preparation wants more memory than 192 MiB, while");
+            Specimen::new(wasm, dead).in_little_room()
+        })
+        .slow(),
+        Family {
+            stage: "configure",
+            ..Family::new("child out of memory, configuring".to_owned(), |_| fills())
+        }
+        .slow(),
     ]
+}
+
+/// Stays within its own `memory` in `configure`, and goes over what its child has.
+fn fills() -> Specimen {
+    let fill = "(if (i32.lt_s (memory.grow (i32.const 4000)) (i32.const 0)) (then unreachable))
+        (memory.fill (i32.const 65536) (i32.const 7) (i32.const 262144000))";
+    let forge = Forge::new(fill).at(Point::Configure);
+    let refused = Expected::Refused("its preparation may use 192 MiB of memory in all");
+    Specimen {
+        policy: "memory = \"256 MiB\"\n".to_owned(),
+        ..Specimen::new(forge, refused).in_little_room()
+    }
 }
 
 /// A module that says `continue` at connect, with what `fill` adds to it.

@@ -18,6 +18,23 @@ pub struct Specimen {
     pub policy: String,
     /// [`Expected::Refused`] or [`Expected::Contained`]
     pub expected: Expected,
+    /// how much memory the child has that prepares it
+    pub room: Room,
+}
+
+/// Memory of the child that prepares a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Room {
+    /// as `lazaret run` gives it
+    #[default]
+    Usual,
+    /// [`Room::TIGHT`] octets: what needs more kills it
+    Tight,
+}
+
+impl Room {
+    /// Octets of a tight one: ten times what an ordinary filter needs.
+    pub const TIGHT: u64 = 192 << 20;
 }
 
 impl Specimen {
@@ -27,6 +44,15 @@ impl Specimen {
             wasm,
             policy: "time = \"10ms\"\nmemory = \"8 MiB\"\nwall = \"2s\"\n".to_owned(),
             expected,
+            room: Room::Usual,
+        }
+    }
+
+    /// In a child with little memory.
+    fn in_little_room(self) -> Self {
+        Self {
+            room: Room::Tight,
+            ..self
         }
     }
 
@@ -37,6 +63,7 @@ impl Specimen {
             policy: site::policy(attack, &wasm, "good"),
             wasm,
             expected: attack.expected.clone(),
+            room: Room::Usual,
         }
     }
 }

@@ -4,12 +4,13 @@ use crate::hostile::attack::{Attack, Expected, JUDGES, Kind, Point, STAGES};
 use crate::hostile::forge::Forge;
 
 const LOG: &str = r#"(import "lazaret:filter/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
-const TOO_MUCH: Expected = Expected::Failure("handed over more than 1048576 octets at once");
+pub(super) const TOO_MUCH: Expected =
+    Expected::Failure("handed over more than 1048576 octets at once");
 /// A filter of Rust needs some milliseconds for a million octets.
-const AMPLE: &str = "time = \"500ms\"\nmemory = \"32 MiB\"";
+pub(super) const AMPLE: &str = "time = \"500ms\"\nmemory = \"32 MiB\"";
 
 /// Grows to 7 MiB first, so that the text is inside.
-fn grown(then: &str) -> String {
+pub(super) fn grown(then: &str) -> String {
     format!("(if (i32.lt_s (memory.grow (i32.const 110)) (i32.const 0)) (then unreachable)) {then}")
 }
 

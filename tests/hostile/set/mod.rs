@@ -8,6 +8,7 @@ mod floods;
 mod growth;
 mod huge;
 mod injection;
+mod lists;
 mod verdicts;
 
 use super::attack::{Attack, Guest};
@@ -19,6 +20,7 @@ pub fn all() -> Vec<Attack> {
         growth::attacks(),
         floods::attacks(),
         huge::attacks(),
+        lists::attacks(),
         injection::attacks(),
         verdicts::attacks(),
         effects::attacks(),
