@@ -218,7 +218,7 @@ impl Clerk {
         let transaction = database.begin_write()?;
         let mut tables = Tables::open(&transaction)?;
         let (ended, settled) = self.gather(&mut tables, first)?;
-        ledger::sweep(&mut tables, super::now(), SWEEP)?;
+        ledger::sweep_all(&mut tables, super::now(), SWEEP)?;
         match tables.close()? {
             true => transaction.commit()?,
             false => transaction.abort()?,

@@ -3,8 +3,10 @@
 use super::{Caps, Done, Order, Step};
 use crate::Refused;
 
-/// Expired entries that make room for a new one.
+/// Expired entries that are erased at a time to make room for a new one.
 const ROOM: usize = 64;
+/// How often, at most, for one order: what is left then makes room for the next.
+const ROUNDS: usize = 16;
 
 /// One key's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +37,10 @@ pub trait Pages<B> {
     fn erase(&mut self, space: &str, key: &str) -> Result<(), B>;
     fn usage(&mut self, space: &str) -> Result<Usage, B>;
     fn note_usage(&mut self, space: &str, usage: Usage) -> Result<(), B>;
-    /// Some entries that ended by `now`, those that ended first before others.
-    fn expired(&mut self, now: u64, most: usize) -> Result<Vec<(String, String)>, B>;
+    /// All that hold something.
+    fn spaces(&mut self) -> Result<Vec<String>, B>;
+    /// Keys of some entries of a space that ended by `now`, those that ended first before others.
+    fn expired(&mut self, space: &str, now: u64, most: usize) -> Result<Vec<String>, B>;
 }
 
 /// Carries out one order. The outer error: the pages broke. The inner one: the filter's fault.
@@ -102,10 +106,22 @@ pub fn carry_out<B>(
     }))
 }
 
-/// Erases entries that ended; how many.
-pub fn sweep<B>(pages: &mut impl Pages<B>, now: u64, most: usize) -> Result<usize, B> {
-    let expired = pages.expired(now, most)?;
-    for (space, key) in &expired {
+/// Erases entries that ended, in all spaces; how many.
+pub fn sweep_all<B>(pages: &mut impl Pages<B>, now: u64, most: usize) -> Result<usize, B> {
+    let mut swept = 0;
+    for space in pages.spaces()? {
+        swept += sweep(pages, &space, now, most - swept)?;
+        if swept == most {
+            break;
+        }
+    }
+    Ok(swept)
+}
+
+/// Erases entries of one space that ended; how many.
+pub fn sweep<B>(pages: &mut impl Pages<B>, space: &str, now: u64, most: usize) -> Result<usize, B> {
+    let expired = pages.expired(space, now, most)?;
+    for key in &expired {
         erase(pages, space, key)?;
     }
     Ok(expired.len())
@@ -119,8 +135,10 @@ fn write<B>(
 ) -> Result<Result<(), Refused>, B> {
     let (space, key) = (&*order.space, &*order.key);
     let mut usage = usage_with(pages, space, key, entry)?;
-    if !usage.within(order.caps) {
-        sweep(pages, now, ROOM)?;
+    for _ in 0..ROUNDS {
+        if usage.within(order.caps) || sweep(pages, space, now, ROOM)? == 0 {
+            break;
+        }
         usage = usage_with(pages, space, key, entry)?;
     }
     let grows = usage.grows(pages.usage(space)?);
@@ -191,5 +209,48 @@ impl Value {
             Value::Octets(octets) => octets,
             Value::Number(number) => number.to_string().into_bytes(),
         }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use std::fmt::Debug;
+
+    fn set(space: &str, key: &str, value: &[u8], caps: Caps) -> Order {
+        Order {
+            space: space.into(),
+            key: key.into(),
+            caps,
+            step: Step::Set {
+                value: value.to_vec(),
+                seconds: 10,
+            },
+        }
+    }
+
+    /// What others let expire, and how many entries of its own a value needs the room of, is nothing to a filter.
+    pub fn what_expired_makes_room<B: Debug>(pages: &mut impl Pages<B>) {
+        let mut carry = |order: Order, now| carry_out(pages, &order, now).unwrap();
+        for n in 0..500 {
+            let order = set("other", &format!("key {n}"), b"1", Caps::default());
+            assert_eq!(carry(order, 0), Ok(Done::Written));
+        }
+        let caps = Caps {
+            keys: 300,
+            size: 3000,
+        };
+        for n in 0..300 {
+            let order = set("small", &format!("key {n:03}"), b"123", caps);
+            assert_eq!(carry(order, 1), Ok(Done::Written));
+        }
+        let large = || set("small", "large", &[b'x'; 2300], caps);
+        assert_eq!(carry(large(), 10_000), Err(Refused::Limit));
+        assert_eq!(carry(large(), 10_001), Ok(Done::Written));
+        let more = set("small", "more", &[b'x'; 700], caps);
+        assert_eq!(carry(more, 10_002), Err(Refused::Limit));
+        assert_eq!(sweep_all(pages, 10_002, 1000).unwrap(), 500);
+        assert_eq!(sweep_all(pages, 30_000, 1000).unwrap(), 1);
+        assert_eq!(pages.spaces().unwrap(), [""; 0]);
     }
 }

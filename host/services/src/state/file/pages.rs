@@ -9,13 +9,15 @@ use crate::state::ledger::{Entry, Pages, Usage, Value};
 
 /// By space and key: the end, a tag, the value.
 const ENTRIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("entries");
-/// Ends in order, with space and key.
-const ENDS: TableDefinition<(u64, &str, &str), ()> = TableDefinition::new("ends");
+/// Of each space, ends in order, with the key.
+const ENDS: TableDefinition<(&str, u64, &str), ()> = TableDefinition::new("ends-by-space");
+/// The same in files of version 1: of all spaces together.
+const MIXED_ENDS: TableDefinition<(u64, &str, &str), ()> = TableDefinition::new("ends");
 /// Keys and octets of each space.
 const USAGE: TableDefinition<&str, (u64, u64)> = TableDefinition::new("usage");
 /// That it is ours, and since which version it looks like this.
 const FORMAT: TableDefinition<&str, u32> = TableDefinition::new("lazaret");
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const OCTETS: u8 = b'o';
 const NUMBER: u8 = b'n';
@@ -50,6 +52,7 @@ pub fn claim(database: &Database) -> Result<(), Unclaimed> {
     let format = reading.open_table(FORMAT)?;
     match format.get("version")?.map(|version| version.value()) {
         Some(VERSION) => Ok(()),
+        Some(1) => Ok(sort_ends(database)?),
         other => Err(Unclaimed::Foreign(format!(
             "it has version {}, this program writes {VERSION}",
             other.unwrap_or_default()
@@ -57,10 +60,27 @@ pub fn claim(database: &Database) -> Result<(), Unclaimed> {
     }
 }
 
+/// A file of version 1 becomes one of this version, in one transaction.
+fn sort_ends(database: &Database) -> Result<(), redb::Error> {
+    let writing = database.begin_write()?;
+    {
+        let entries = writing.open_table(ENTRIES)?;
+        let mut ends = writing.open_table(ENDS)?;
+        for entry in entries.iter()? {
+            let (name, octets) = entry?;
+            let (space, key) = name.value();
+            ends.insert((space, decode(octets.value())?.until, key), ())?;
+        }
+        writing.open_table(FORMAT)?.insert("version", VERSION)?;
+    }
+    writing.delete_table(MIXED_ENDS)?;
+    Ok(writing.commit()?)
+}
+
 /// All tables, within one transaction.
 pub struct Tables<'t> {
     entries: Table<'t, (&'static str, &'static str), &'static [u8]>,
-    ends: Table<'t, (u64, &'static str, &'static str), ()>,
+    ends: Table<'t, (&'static str, u64, &'static str), ()>,
     usage: Table<'t, &'static str, (u64, u64)>,
     changed: bool,
 }
@@ -93,9 +113,9 @@ impl Pages<redb::Error> for Tables<'_> {
         let before = self.entries.insert((space, key), &*octets)?;
         let before = before.map(|octets| decode(octets.value())).transpose()?;
         if let Some(before) = before.filter(|before| before.until != entry.until) {
-            self.ends.remove((before.until, space, key))?;
+            self.ends.remove((space, before.until, key))?;
         }
-        self.ends.insert((entry.until, space, key), ())?;
+        self.ends.insert((space, entry.until, key), ())?;
         Ok(())
     }
 
@@ -104,7 +124,7 @@ impl Pages<redb::Error> for Tables<'_> {
         let held = self.entries.remove((space, key))?;
         let held = held.map(|octets| decode(octets.value())).transpose()?;
         if let Some(held) = held {
-            self.ends.remove((held.until, space, key))?;
+            self.ends.remove((space, held.until, key))?;
         }
         Ok(())
     }
@@ -124,15 +144,17 @@ impl Pages<redb::Error> for Tables<'_> {
         Ok(())
     }
 
-    fn expired(&mut self, now: u64, most: usize) -> Result<Vec<(String, String)>, redb::Error> {
-        let ended = self.ends.range(..(now.saturating_add(1), "", ""))?;
-        let mut names = Vec::new();
-        for end in ended.take(most) {
-            let (end, _) = end?;
-            let (_, space, key) = end.value();
-            names.push((space.to_owned(), key.to_owned()));
-        }
-        Ok(names)
+    fn spaces(&mut self) -> Result<Vec<String>, redb::Error> {
+        let noted = self.usage.iter()?;
+        let names = noted.map(|noted| Ok(noted?.0.value().to_owned()));
+        names.collect()
+    }
+
+    fn expired(&mut self, space: &str, now: u64, most: usize) -> Result<Vec<String>, redb::Error> {
+        let later = now.saturating_add(1);
+        let ended = self.ends.range((space, 0, "")..(space, later, ""))?;
+        let keys = ended.take(most).map(|end| Ok(end?.0.value().2.to_owned()));
+        keys.collect()
     }
 }
 
@@ -164,4 +186,51 @@ fn decode(octets: &[u8]) -> Result<Entry, redb::Error> {
         })
     });
     parts.ok_or_else(|| redb::Error::Corrupted("an entry that is none".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::ledger;
+
+    fn empty() -> Database {
+        let memory = redb::backends::InMemoryBackend::new();
+        Database::builder().create_with_backend(memory).unwrap()
+    }
+
+    #[test]
+    fn what_expired_makes_room() {
+        let database = empty();
+        let writing = database.begin_write().unwrap();
+        let mut tables = Tables::open(&writing).unwrap();
+        ledger::tests::what_expired_makes_room(&mut tables);
+    }
+
+    #[test]
+    fn a_file_of_version_1_keeps_what_it_holds() {
+        let database = empty();
+        let entry = Entry {
+            until: 5000,
+            value: Value::Number(7),
+        };
+        let writing = database.begin_write().unwrap();
+        let mut format = writing.open_table(FORMAT).unwrap();
+        format.insert("version", 1).unwrap();
+        let mut entries = writing.open_table(ENTRIES).unwrap();
+        entries.insert(("rate", "a"), &*encode(&entry)).unwrap();
+        let mut ends = writing.open_table(MIXED_ENDS).unwrap();
+        ends.insert((5000, "rate", "a"), ()).unwrap();
+        let mut usage = writing.open_table(USAGE).unwrap();
+        usage.insert("rate", (1, 2)).unwrap();
+        drop((format, entries, ends, usage));
+        writing.commit().unwrap();
+        for _ in 0..2 {
+            assert!(claim(&database).is_ok());
+        }
+        let writing = database.begin_write().unwrap();
+        let mut tables = Tables::open(&writing).unwrap();
+        assert_eq!(tables.entry("rate", "a").unwrap(), Some(entry));
+        assert_eq!(tables.expired("rate", 4999, 9).unwrap(), [""; 0]);
+        assert_eq!(tables.expired("rate", 5000, 9).unwrap(), ["a"]);
+    }
 }

@@ -30,7 +30,9 @@ local function drop(gone)
 end
 
 local function sweep(most)
-    for _, gone in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, most)) do drop(gone) end
+    local all = redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, most)
+    for _, gone in ipairs(all) do drop(gone) end
+    return #all
 end
 
 local function live_as_long(milliseconds)
@@ -53,8 +55,8 @@ end
 local function put(value, till)
     sweep(2)
     local good, more = fits(value)
-    if not good then
-        sweep(64)
+    for _ = 1, 16 do
+        if good or sweep(64) == 0 then break end
         good, more = fits(value)
     end
     if not good then return false end
