@@ -1,6 +1,7 @@
 //! Facts about a connection and a transaction, as filters see them.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 pub use lazaret_smtp::{Address, Parameter, Path};
@@ -51,30 +52,50 @@ pub struct Party {
     pub name: ClientName,
 }
 
+/// How often it is tried to find out a client's name before it counts as having none: who asks waits each time.
+const TRIES: u8 = 3;
+
 /// What a client is called: its PTR name, forward confirmed, or what a trusted peer said of it. Found out once for a
 /// connection, when it is first asked for; all sessions made from the same one share it.
 #[derive(Clone, Debug, Default)]
-pub struct ClientName(Arc<OnceLock<Option<String>>>);
+pub struct ClientName(Arc<Naming>);
+
+#[derive(Debug, Default)]
+struct Naming {
+    found: OnceLock<Option<String>>,
+    /// without an answer
+    tries: AtomicU8,
+}
 
 impl ClientName {
     /// Somebody trusted said it.
     pub fn known(name: String) -> Self {
-        Self(Arc::new(OnceLock::from(Some(name))))
+        let found = OnceLock::from(Some(name));
+        let tries = AtomicU8::default();
+        Self(Arc::new(Naming { found, tries }))
     }
 
     /// The name, if there is one and it is known by now.
     pub fn known_by_now(&self) -> Option<&str> {
-        self.0.get()?.as_deref()
+        self.0.found.get()?.as_deref()
     }
 
     /// Was it found out, even that there is none?
     pub fn is_settled(&self) -> bool {
-        self.0.get().is_some()
+        self.0.found.get().is_some()
     }
 
     /// What was found out; who comes second finds what the first said.
     pub fn settle(&self, name: Option<String>) {
-        let _ = self.0.set(name);
+        let _ = self.0.found.set(name);
+    }
+
+    /// Somebody asked and heard nothing, perhaps for having waited too short: the next one tries again, but after three
+    /// times the client has no name.
+    pub fn unanswered(&self) {
+        if self.0.tries.fetch_add(1, Ordering::Relaxed) + 1 >= TRIES {
+            self.settle(None);
+        }
     }
 }
 
@@ -111,4 +132,25 @@ pub struct Envelope {
     pub sender: Option<Path>,
     /// accepted so far, in order
     pub recipients: Vec<Path>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_tried_three_times_and_found_once() {
+        let name = ClientName::default();
+        name.unanswered();
+        name.unanswered();
+        assert!(!name.is_settled());
+        name.unanswered();
+        assert!(name.is_settled());
+        assert_eq!(name.known_by_now(), None);
+        let name = ClientName::default();
+        name.unanswered();
+        name.settle(Some("mail.example".into()));
+        name.settle(None);
+        assert_eq!(name.known_by_now(), Some("mail.example"));
+    }
 }

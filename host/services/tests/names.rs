@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use lazaret_services::Refused;
-use lazaret_services::dns::{Answer, Budget, Grant, Kind, Names, Query, RECORDS, Settings};
+use lazaret_services::dns::{
+    Answer, Budget, Confirmed, Grant, Kind, Names, Query, RECORDS, Settings,
+};
 
 /// How long a filter of these tests waits for what comes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -293,7 +295,40 @@ async fn a_client_has_a_name_only_if_that_name_has_its_address() {
         ("192.0.2.4", None),
         ("2001:db8::1", Some("six.example")),
     ] {
-        let found = names.confirmed(address.parse().unwrap(), PATIENCE).await;
-        assert_eq!(found.as_deref(), name, "{address}");
+        let found = confirmed(&names, address, &mut patient(PATIENCE)).await;
+        let name = name.map(|name| Confirmed::Name(name.to_owned()));
+        assert_eq!(found, name.unwrap_or(Confirmed::Nameless), "{address}");
     }
+}
+
+fn patient(time: Duration) -> Budget {
+    Budget::of(&Grant {
+        time,
+        ..Grant::default()
+    })
+}
+
+async fn confirmed(names: &Names, address: &str, budget: &mut Budget) -> Confirmed {
+    names.confirmed(address.parse().unwrap(), budget).await
+}
+
+#[tokio::test]
+async fn who_does_not_answer_says_nothing_about_a_name_and_costs_the_time_there_is() {
+    let server = Server::start(|query| match query[12..].starts_with(b"\x011") {
+        true => Some(response(query, SERVFAIL, &[])),
+        false => None,
+    });
+    let names = server.names();
+    let mut budget = patient(PATIENCE);
+    let broken = confirmed(&names, "192.0.2.1", &mut budget).await;
+    assert_eq!(broken, Confirmed::Unanswered);
+    assert!(budget.has_time());
+    let mut budget = patient(SHORT);
+    let silent = confirmed(&names, "192.0.2.2", &mut budget).await;
+    assert_eq!(silent, Confirmed::Unanswered);
+    assert!(!budget.has_time());
+    let grant = Grant::default();
+    let asked = [query("a.example", Kind::A)];
+    let late = names.ask(&grant, &mut budget, &asked).await;
+    assert_eq!(late, Err(Refused::Unavailable));
 }

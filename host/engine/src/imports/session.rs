@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lazaret_mail::{Session, Tls};
+use lazaret_services::dns::Confirmed;
 
 use super::Ctx;
 use crate::bindings::session::{Certificate, ClientInfo, Host, TlsInfo};
@@ -15,16 +16,22 @@ impl Ctx {
     }
 
     /// Found out when the first filter asks that may know it; for all of the connection.
-    async fn client_name(&self, session: &Session) -> Option<String> {
+    /// The time that this takes is of the call's `dns-time`.
+    async fn client_name(&mut self, session: &Session) -> Option<String> {
         if self.rights.client_name == ClientNames::Hidden {
             return None;
         }
         let client = &session.client;
-        if let (false, Some(reach)) = (client.name.is_settled(), &self.reach) {
-            let patience = reach.grants.dns.time;
-            let found = reach.dns.confirmed(client.address.ip(), patience);
+        let may_ask = !client.name.is_settled() && self.asking.dns.has_time();
+        if let (true, Some(reach)) = (may_ask, &self.reach) {
+            let address = client.address.ip();
+            let found = reach.dns.confirmed(address, &mut self.asking.dns);
             let found = self.meter.waiting().during("session.client", found).await;
-            client.name.settle(found);
+            match found {
+                Confirmed::Name(name) => client.name.settle(Some(name)),
+                Confirmed::Nameless => client.name.settle(None),
+                Confirmed::Unanswered => client.name.unanswered(),
+            }
         }
         client.name.known_by_now().map(str::to_owned)
     }

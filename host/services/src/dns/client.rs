@@ -3,23 +3,42 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Answer, DomainName, Kind, Names};
+use tokio::time::{Instant, timeout};
+
+use super::{Answer, Budget, DomainName, Kind, Names};
 
 /// Names of one address that are looked at; an attacker may give his a thousand.
 const CANDIDATES: usize = 5;
 
+/// What an address is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Confirmed {
+    /// so, and the name says the same
+    Name(String),
+    /// it has no name, or none that says the same
+    Nameless,
+    /// nobody knows: who was asked failed, or did not answer in time
+    Unanswered,
+}
+
 impl Names {
-    /// The forward-confirmed PTR name of an address (RFC 8601 section 2.7.3, `iprev`), the first of several. None where
-    /// there is none, where nobody answers, and after `patience`.
-    pub async fn confirmed(&self, address: IpAddr, patience: Duration) -> Option<String> {
-        let confirming = self.confirm(address, patience);
-        tokio::time::timeout(patience, confirming).await.ok()?
+    /// The forward-confirmed PTR name of an address (RFC 8601 section 2.7.3, `iprev`), the first of several. Takes its time,
+    /// but no queries, from the budget; one that has no time left asks nobody.
+    pub async fn confirmed(&self, address: IpAddr, budget: &mut Budget) -> Confirmed {
+        let patience = budget.time;
+        let begun = Instant::now();
+        let confirming = timeout(patience, self.confirm(address, patience)).await;
+        budget.time = patience.saturating_sub(begun.elapsed());
+        confirming.unwrap_or(Confirmed::Unanswered)
     }
 
-    async fn confirm(&self, address: IpAddr, patience: Duration) -> Option<String> {
+    async fn confirm(&self, address: IpAddr, patience: Duration) -> Confirmed {
         let address = address.to_canonical();
         let reverse = DomainName::reverse(address);
         let said = self.resolve(reverse, Kind::Ptr, patience).await;
+        if said.is_open() {
+            return Confirmed::Unanswered;
+        }
         let kind = match address {
             IpAddr::V4(_) => Kind::A,
             IpAddr::V6(_) => Kind::Aaaa,
@@ -33,8 +52,11 @@ impl Names {
             let mut addresses = answer.records().iter();
             addresses.any(|text| text.parse() == Ok(address))
         };
-        let confirmed = answers.iter().position(confirms)?;
-        Some(names[confirmed].to_string())
+        match answers.iter().position(confirms) {
+            Some(confirmed) => Confirmed::Name(names[confirmed].to_string()),
+            None if answers.iter().any(Answer::is_open) => Confirmed::Unanswered,
+            None => Confirmed::Nameless,
+        }
     }
 }
 

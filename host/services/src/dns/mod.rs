@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{Fault, Refused};
 
+pub use client::Confirmed;
 pub use grant::{Grant, Pattern};
 pub use name::DomainName;
 pub use zone::Zone;
@@ -99,13 +100,18 @@ impl Budget {
         }
     }
 
+    /// Is there time left?
+    pub fn has_time(&self) -> bool {
+        !self.time.is_zero()
+    }
+
     fn take(&mut self, queries: usize) -> Result<Duration, Refused> {
         let queries = u32::try_from(queries).map_err(|_| Refused::Limit)?;
         self.queries = self.queries.checked_sub(queries).ok_or(Refused::Limit)?;
-        if self.time.is_zero() {
-            return Err(Refused::Unavailable);
+        match self.has_time() {
+            true => Ok(self.time),
+            false => Err(Refused::Unavailable),
         }
-        Ok(self.time)
     }
 }
 
@@ -266,6 +272,11 @@ impl Answer {
             true => Answer::Failed,
             false => Answer::Records(kept),
         }
+    }
+
+    /// Does it leave the question open?
+    fn is_open(&self) -> bool {
+        matches!(self, Answer::Failed | Answer::Late)
     }
 
     /// The records, if there are any.
