@@ -6,7 +6,7 @@ mod checks;
 mod line;
 
 use arguments::LogFormat;
-use line::Lines;
+use line::{Lines, Reader};
 
 /// As `host/cli` has it, without the command line.
 mod arguments {
