@@ -9,6 +9,8 @@ mod session;
 mod site;
 mod words;
 
+use std::pin::pin;
+
 use lazaret_proxy::{Config, Handed};
 
 use crate::arguments::Demo;
@@ -27,9 +29,12 @@ pub async fn demo(arguments: &Demo) -> Result<Exit, Failure> {
     let config = site.prepare(arguments, &backend)?;
     let config = Config::read(&config)?;
     let (stop, hangup) = (signals::stop(signals::DRAINS)?, signals::hangup()?);
-    let (proxy, services) = wire::start(config, Handed::default())
-        .await
-        .map_err(|failure| with_flag(failure, arguments))?;
+    let mut stop = pin!(stop);
+    let (proxy, services) = tokio::select! {
+        started = wire::start(config, Handed::default()) => started.map_err(|failure| with_flag(failure, arguments))?,
+        // The bundled filters take some seconds to compile.
+        () = &mut stop => return Ok(Exit::Good),
+    };
     Service::new(proxy.pulse()).reloads(hangup, proxy.reloader());
     tokio::spawn(backend.serve());
     // The banner is a courtesy: a proxy that serves goes on without it.

@@ -1,11 +1,14 @@
 //! Sizes, counts and times: each with a default that holds under attack.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use lazaret_config::{ByteSize, ConfigError, Source, Span, Spanned};
 use lazaret_mail::message::{PARSE_LIMIT, PARSE_ROOM};
 use serde::Deserialize;
 
+/// No bound.
+const MOST: usize = usize::MAX;
 /// A client's buffer grows to this.
 const MOST_COMMAND: usize = 1 << 20;
 /// Whoever wants to know about more has the log.
@@ -207,86 +210,101 @@ pub(super) struct Written {
 
 impl Written {
     pub(super) fn check(self, source: &Source) -> Result<Limits, ConfigError> {
-        let default = Limits::default();
-        let count = |written: Option<Spanned<usize>>, name, least, or| match written {
-            Some(w) => at_least(source, w.span(), name, *w.get_ref(), least),
-            None => Ok(or),
-        };
-        let size = |written: Option<Spanned<ByteSize>>, name, least: usize, or: usize| match written
-        {
-            Some(w) => at_least(source, w.span(), name, octets(w.get_ref()), least),
-            None => Ok(or),
-        };
-        let message_size = size(self.message_size, "message-size", 64 << 10, 50 << 20)?;
+        let usual = Limits::default();
+        let count = |written, name, bounds, or| within(source, name, written, &COUNT, bounds, or);
+        let size = |written, name, bounds, or| within(source, name, written, &SIZE, bounds, or);
+        let message_size = size(self.message_size, "message-size", 64 << 10..=MOST, 50 << 20)?;
         let one_fits = |written, name, or| room(source, written, name, message_size as u64, or);
-        let in_flight = one_fits(self.in_flight, "in-flight", default.in_flight)?;
+        let in_flight = one_fits(self.in_flight, "in-flight", usual.in_flight)?;
         let per_client = self.in_flight_per_client;
         let per_client = one_fits(per_client, "in-flight-per-client", in_flight / 4)?;
+        let parse_memory = octets(&ByteSize(usual.parse_memory));
+        let or = |written: Option<ByteSize>, usual| written.map_or(usual, |size| octets(&size));
         Ok(Limits {
-            connections: count(self.connections, "connections", 1, default.connections)?,
+            connections: count(self.connections, "connections", 1..=MOST, usual.connections)?,
             connections_per_client: count(
                 self.connections_per_client,
                 "connections-per-client",
-                1,
-                default.connections_per_client,
+                1..=MOST,
+                usual.connections_per_client,
             )?,
             message_size: message_size as u64,
             parse_memory: size(
                 self.parse_memory,
                 "parse-memory",
-                LEAST_PARSE_MEMORY,
-                octets(&ByteSize(default.parse_memory)),
+                LEAST_PARSE_MEMORY..=MOST,
+                parse_memory,
             )? as u64,
             in_flight,
             in_flight_per_client: per_client,
-            header_size: size(self.header_size, "header-size", 4096, default.header_size)?,
-            // RFC 5321 section 4.5.3.1.8: at least 100 recipients.
-            recipients: count(self.recipients, "recipients", 100, default.recipients)?,
-            // RFC 5321 section 4.5.3.1.4 with room for ESMTP parameters.
-            command: size(
-                not_over(source, "command", self.command, octets, MOST_COMMAND)?,
-                "command",
-                1024,
-                default.command,
+            header_size: size(
+                self.header_size,
+                "header-size",
+                4096..=MOST,
+                usual.header_size,
             )?,
-            errors: errors(source, self.errors)?.unwrap_or(default.errors),
-            junk_commands: self.junk_commands.unwrap_or(default.junk_commands),
-            spool_memory: self
-                .spool_memory
-                .map_or(default.spool_memory, |s| octets(&s)),
-            spool_memory_total: self
-                .spool_memory_total
-                .map_or(default.spool_memory_total, |s| octets(&s)),
-            received: count(self.received, "received", 1, default.received)?,
+            // RFC 5321 section 4.5.3.1.8: at least 100 recipients.
+            recipients: count(self.recipients, "recipients", 100..=MOST, usual.recipients)?,
+            // RFC 5321 section 4.5.3.1.4 with room for ESMTP parameters.
+            command: size(self.command, "command", 1024..=MOST_COMMAND, usual.command)?,
+            errors: errors(source, self.errors)?.unwrap_or(usual.errors),
+            junk_commands: self.junk_commands.unwrap_or(usual.junk_commands),
+            spool_memory: or(self.spool_memory, usual.spool_memory),
+            spool_memory_total: or(self.spool_memory_total, usual.spool_memory_total),
+            received: count(self.received, "received", 1..=MOST, usual.received)?,
             observers: count(
-                not_over(
-                    source,
-                    "observers",
-                    self.observers,
-                    |it| *it,
-                    MOST_OBSERVERS,
-                )?,
+                self.observers,
                 "observers",
-                0,
-                default.observers,
+                0..=MOST_OBSERVERS,
+                usual.observers,
             )?,
             decisions: count(
-                not_over(
-                    source,
-                    "decisions",
-                    self.decisions,
-                    |it| *it,
-                    MOST_DECISIONS,
-                )?,
+                self.decisions,
                 "decisions",
-                0,
-                default.decisions,
+                0..=MOST_DECISIONS,
+                usual.decisions,
             )?,
-            decisions_memory: self
-                .decisions_memory
-                .map_or(default.decisions_memory, |s| octets(&s)),
+            decisions_memory: or(self.decisions_memory, usual.decisions_memory),
         })
     }
+}
+
+/// What a limit counts: how it is read, and how its bounds are shown so that they may be written.
+struct Unit<T> {
+    read: fn(&T) -> usize,
+    show: fn(usize) -> String,
+}
+
+const COUNT: Unit<usize> = Unit {
+    read: |count| *count,
+    show: |count| count.to_string(),
+};
+const SIZE: Unit<ByteSize> = Unit {
+    read: octets,
+    show: |octets| format!("\"{}\"", ByteSize(octets as u64)),
+};
+
+/// The value, `or` where none is written; refuses one that is not within its bounds.
+fn within<T>(
+    source: &Source,
+    name: &str,
+    written: Option<Spanned<T>>,
+    unit: &Unit<T>,
+    bounds: RangeInclusive<usize>,
+    or: usize,
+) -> Result<usize, ConfigError> {
+    let Some(written) = written else {
+        return Ok(or);
+    };
+    let value = (unit.read)(written.get_ref());
+    let (word, which, bound) = match value {
+        _ if value < *bounds.start() => ("small", "least", bounds.start()),
+        _ if value > *bounds.end() => ("large", "most", bounds.end()),
+        _ => return Ok(value),
+    };
+    Err(source
+        .error(written.span(), format!("`{name}` is too {word}"))
+        .cure(format!("the {which} that works is {}", (unit.show)(*bound))))
 }
 
 /// One message of the largest size must fit, or it could never be taken.
@@ -313,39 +331,13 @@ fn octets(size: &ByteSize) -> usize {
     usize::try_from(size.0).unwrap_or(usize::MAX)
 }
 
+/// At least one.
 fn errors(source: &Source, written: Option<Spanned<u32>>) -> Result<Option<u32>, ConfigError> {
-    if let Some(w) = &written {
-        at_least(source, w.span(), "errors", *w.get_ref() as usize, 1)?;
-    }
-    Ok(written.map(Spanned::into_inner))
-}
-
-fn not_over<T>(
-    source: &Source,
-    name: &str,
-    written: Option<Spanned<T>>,
-    value: impl Fn(&T) -> usize,
-    most: usize,
-) -> Result<Option<Spanned<T>>, ConfigError> {
-    match written {
-        Some(w) if value(w.get_ref()) > most => Err(source
-            .error(w.span(), format!("`{name}` is too large"))
-            .cure(format!("the most that works is {most}"))),
-        written => Ok(written),
-    }
-}
-
-fn at_least(
-    source: &Source,
-    span: std::ops::Range<usize>,
-    name: &str,
-    value: usize,
-    least: usize,
-) -> Result<usize, ConfigError> {
-    if value >= least {
-        return Ok(value);
-    }
-    Err(source
-        .error(span, format!("`{name}` is too small"))
-        .cure(format!("the least that works is {least}")))
+    const ERRORS: Unit<u32> = Unit {
+        read: |errors| *errors as usize,
+        show: |errors| errors.to_string(),
+    };
+    let errors = written.as_ref().map(|written| *written.get_ref());
+    within(source, "errors", written, &ERRORS, 1..=MOST, 1)?;
+    Ok(errors)
 }

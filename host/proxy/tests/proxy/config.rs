@@ -266,7 +266,7 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
         ),
         (
             text(OURS, "[limits]\ncommand = \"2 MiB\""),
-            "lazaret.toml:9: `command` is too large, the most that works is 1048576",
+            "lazaret.toml:9: `command` is too large, the most that works is \"1 MiB\"",
         ),
         (
             text(OURS, "[limits]\ndecisions = 1000001"),
