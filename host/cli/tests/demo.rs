@@ -243,3 +243,32 @@ fn first_policy(site: &Path) -> std::path::PathBuf {
         .find(|p| p.extension().is_some_and(|e| e == "toml"))
         .unwrap()
 }
+
+/// With nothing in the cache its filters are compiled first; nobody has to wait for that to stop it.
+#[test]
+fn it_is_interrupted_while_it_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = dir.path().join("lazaret-demo/cache");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lazaret"))
+        .args(["demo", "--smtp", "127.0.0.1:0", "--smtps", "127.0.0.1:0"])
+        .current_dir(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !cache.exists() {
+        assert_eq!(child.try_wait().unwrap(), None);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let mut said = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert_eq!(said, "", "it had started before it was interrupted");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
