@@ -101,6 +101,8 @@ fn a_bad_configuration_is_exit_code_2_with_file_line_and_cure() {
             let said = said(&output);
             let case = format!("{command}, {mistake:?}:\n{said}");
             assert_eq!(output.status.code(), Some(2), "{case}");
+            let messages = said.lines().filter(|line| line.starts_with("lazaret: "));
+            assert_eq!(messages.count(), 1, "{case}");
             assert!(said.contains(&mistake.at), "{case}");
             let missing = mistake.says.iter().find(|word| !said.contains(*word));
             assert_eq!(missing, None, "{case}");

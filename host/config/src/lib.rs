@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod examples;
 mod lists;
 mod places;
 mod source;

@@ -60,9 +60,16 @@ impl Source {
 
     /// Parses the whole text; `T` says with `deny_unknown_fields` which keys there are.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        self.parse_like("")
+    }
+
+    /// The same; `examples` is a text in which each key has a right value, for who wrote a wrong one or none.
+    pub fn parse_like<T: DeserializeOwned>(&self, examples: &str) -> Result<T, ConfigError> {
         toml::from_str(&self.text).map_err(|error| {
             let words = self.words::<T>(&error);
-            self.explain(&error, words)
+            let explained = self.explain(&error, words);
+            let missing = missing(error.message());
+            self.exemplified(explained, error.span(), missing, examples)
         })
     }
 
@@ -111,8 +118,11 @@ impl Source {
                 return at(format!("{ours} `{word}`")).instead_of(word, known);
             }
         }
-        if let Some(field) = message.strip_prefix("missing field ") {
-            return at(format!("the key {field} is missing"));
+        if let Some(field) = missing(&message) {
+            return at(format!("the key `{field}` is missing"));
+        }
+        if message.starts_with("string values must be quoted") && !there.is_empty() {
+            return at(format!("`{there}` is not in quotes")).cure(format!("write \"{there}\""));
         }
         let error = at(in_our_words(&message));
         match error.problem.ends_with("expected a list") && there.starts_with('[') {
@@ -125,9 +135,16 @@ impl Source {
 /// What is said of a number or a list where one of some words is wanted.
 const NO_WORD: &str = "wanted string or table";
 
+/// The key in "missing field `x`".
+fn missing(message: &str) -> Option<&str> {
+    let field = message.strip_prefix("missing field `")?;
+    field.strip_suffix('`')
+}
+
 /// "expected usize" is for those who know Rust.
 fn in_our_words(message: &str) -> String {
-    const WORDS: [(&str, &str); 5] = [
+    const WORDS: [(&str, &str); 6] = [
+        ("path string", "a path in quotes"),
         ("a sequence", "a list"),
         ("sequence", "a list"),
         ("a map", "a table"),

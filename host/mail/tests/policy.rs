@@ -297,7 +297,10 @@ fn what_is_no_list_is_told_how_one_is_written() {
     ] {
         let error = parse(text).unwrap_err();
         assert!(error.contains("[lists] `x` is no list"), "{error}");
-        assert!(error.contains("NAME = { domains = \"file\" }"), "{error}");
+        assert!(
+            error.contains(":2: ") && error.contains("write e.g. x = { domains = \"file\" }"),
+            "{error}"
+        );
     }
     assert!(
         parse("state-keys = 0\n")

@@ -34,6 +34,9 @@ pub use log::LogLevels;
 pub use recipients::{DomainPattern, Recipients};
 pub use state::State;
 
+/// What each key may look like.
+const EXAMPLES: &str = include_str!("config/examples.toml");
+
 /// How long a shutdown waits where the backend is quick.
 const LEAST_GRACE: Duration = Duration::from_secs(30);
 
@@ -129,7 +132,7 @@ impl Config {
     }
 
     fn check(source: &Source) -> Result<Self, ConfigError> {
-        let written: Written = source.parse().map_err(exemplified)?;
+        let written: Written = source.parse_like(EXAMPLES)?;
         let base = source.directory();
         let listeners = listener::check_all(source, base, written.listener)?;
         let backend = written.backend.check(source, &listeners)?;
@@ -293,30 +296,6 @@ fn cache(
     match path.exists() || !above {
         true => directory(source, written),
         false => Ok(Some(path)),
-    }
-}
-
-/// A key without which nothing goes is shown as it may look.
-fn exemplified(error: ConfigError) -> ConfigError {
-    const EXAMPLES: [(&str, &str); 5] = [
-        ("`hostname`", "add e.g. hostname = \"mx.example.org\""),
-        (
-            "`backend`",
-            "add [backend] with address = [\"127.0.0.1:10025\"]",
-        ),
-        ("`address`", "add e.g. address = [\"127.0.0.1:10025\"]"),
-        ("`name`", "add e.g. name = \"mx\""),
-        (
-            "`listen`",
-            "add e.g. listen = [\"0.0.0.0:25\", \"[::]:25\"]",
-        ),
-    ];
-    let missing = error.problem.strip_prefix("the key ");
-    let missing = missing.and_then(|rest| rest.strip_suffix(" is missing"));
-    let example = EXAMPLES.iter().find(|(key, _)| Some(*key) == missing);
-    match example {
-        Some((_, example)) => error.cure(*example),
-        None => error,
     }
 }
 

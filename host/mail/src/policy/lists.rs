@@ -46,16 +46,18 @@ pub(super) fn read(
     table: Spanned<Table>,
 ) -> Result<Vec<ListDefinition>, ConfigError> {
     let span = table.span();
-    let wrong = |problem: String| {
-        let cure = "write e.g. NAME = { domains = \"file\" }; or exact, or networks";
-        source.error(span.clone(), problem).cure(cure)
-    };
     if table.get_ref().len() > LISTS {
-        return Err(wrong(format!("[lists] names more than {LISTS} lists")));
+        let error = source.error(span, format!("[lists] names more than {LISTS} lists"));
+        return Err(error.cure("give the filter fewer lists, or more filters a part of them"));
     }
+    let no_list = |name: &str| {
+        let cure = format!("write e.g. {name} = {{ domains = \"file\" }}; or exact, or networks");
+        let problem = format!("[lists] `{name}` is no list");
+        source.error_at(&["lists", name], problem).cure(cure)
+    };
     let lists = table.into_inner().into_iter().map(|(name, value)| {
         let written = value.try_into::<Written>();
-        let written = written.map_err(|_| wrong(format!("[lists] `{name}` is no list")))?;
+        let written = written.map_err(|_| no_list(&name))?;
         Ok(definition(name, written, source.directory()))
     });
     lists.collect()

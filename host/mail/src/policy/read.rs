@@ -7,6 +7,9 @@ use super::{Grant, Mode, OnFailure, Parallel, Policy, VerdictGrants, config, lis
 use crate::chain::BreakerPolicy;
 use crate::{Stage, VerdictKind};
 
+/// What each key may look like.
+const EXAMPLES: &str = include_str!("examples.toml");
+
 /// The keys of a filter's TOML.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -99,7 +102,7 @@ pub(super) fn policy(
     source: &Source,
     reading: &mut dyn FnMut(&Path),
 ) -> Result<Policy, ConfigError> {
-    let written: Written = source.parse()?;
+    let written: Written = source.parse_like(EXAMPLES)?;
     let reader = Reader { source };
     let grant = reader.each(&written.grant, Reader::grant)?;
     let deny = reader.each(&written.deny, Reader::denial)?;

@@ -245,7 +245,9 @@ fn connections(source: &Source, written: Option<Spanned<usize>>) -> Result<usize
     match written {
         None => Ok(40),
         Some(w) if (1..=10_000).contains(w.get_ref()) => Ok(*w.get_ref()),
-        Some(w) => Err(source.error(w.span(), "`connections` must be from 1 to 10000")),
+        Some(w) => Err(source
+            .error(w.span(), "`connections` must be from 1 to 10000")
+            .cure("write as many as the backend takes at once, e.g. connections = 40")),
     }
 }
 
@@ -281,13 +283,13 @@ fn server_name(
     written: &Spanned<String>,
 ) -> Result<ServerName<'static>, ConfigError> {
     ServerName::try_from(written.get_ref().clone()).map_err(|_| {
-        source.error(
-            written.span(),
-            format!(
-                "`{}` is not a name a certificate can hold",
-                written.get_ref().escape_debug()
-            ),
-        )
+        let name = written.get_ref().escape_debug();
+        source
+            .error(
+                written.span(),
+                format!("`{name}` is not a name a certificate can hold"),
+            )
+            .cure("write the backend's host name, e.g. name = \"mail.example.org\"")
     })
 }
 

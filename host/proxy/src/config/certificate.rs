@@ -32,6 +32,24 @@ struct Shared {
     trouble: Mutex<Option<String>>,
 }
 
+/// Why a pair cannot be used.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// counted from 0
+    pub(super) pair: usize,
+    /// which of its files is at fault
+    pub(super) part: Part,
+    pub(super) problem: String,
+    pub(super) cure: String,
+}
+
+/// A file of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Chain,
+    Key,
+}
+
 /// One certificate, with its key.
 #[derive(Debug)]
 struct Entry {
@@ -66,7 +84,7 @@ type Stamp = Option<(u64, u64, [i64; 4])>;
 impl Certificates {
     /// Reads pairs of a PEM chain (own certificate first) and its PEM key. The error says which file, why, and what
     /// to do.
-    pub(super) fn read(files: Vec<(PathBuf, PathBuf)>) -> Result<Self, (String, String)> {
+    pub(super) fn read(files: Vec<(PathBuf, PathBuf)>) -> Result<Self, Fault> {
         // Before they are read: a change meanwhile is seen as one.
         let looked = Looked {
             at: Instant::now(),
@@ -102,16 +120,17 @@ impl Certificates {
     }
 
     /// An expired one does not take the place of one that is valid.
-    fn none_expired_instead(&self, next: Vec<Entry>) -> Result<Vec<Entry>, (String, String)> {
+    fn none_expired_instead(&self, next: Vec<Entry>) -> Result<Vec<Entry>, Fault> {
         let before = self.0.entries.load();
-        let pairs = next.iter().zip(before.iter()).zip(&self.0.files);
-        let mut worse = pairs.filter(|((new, old), _)| new.has_expired() && !old.has_expired());
-        match worse.next() {
+        let mut pairs = next.iter().zip(before.iter());
+        match pairs.position(|(new, old)| new.has_expired() && !old.has_expired()) {
             None => Ok(next),
-            Some((_, (file, _))) => Err((
-                format!("the certificate {} has expired", file.display()),
-                "put one there that is valid".to_owned(),
-            )),
+            Some(pair) => {
+                let file = self.0.files[pair].0.display();
+                let problem = format!("the certificate {file} has expired");
+                let fault = Fault::of(Part::Chain, problem, "put one there that is valid");
+                Err(Fault { pair, ..fault })
+            }
         }
     }
 
@@ -150,8 +169,8 @@ impl Certificates {
                 tracing::info!("certificates changed and were read again");
                 true
             }
-            Err((problem, cure)) => {
-                self.complain(&problem, &cure);
+            Err(fault) => {
+                self.complain(&fault.problem, &fault.cure);
                 false
             }
         }
@@ -200,11 +219,23 @@ fn stamps(files: &[(PathBuf, PathBuf)]) -> Vec<Stamp> {
         .collect()
 }
 
-fn read_all(files: &[(PathBuf, PathBuf)]) -> Result<Vec<Entry>, (String, String)> {
-    files
-        .iter()
-        .map(|(chain, key)| read_pair(chain, key))
-        .collect()
+fn read_all(files: &[(PathBuf, PathBuf)]) -> Result<Vec<Entry>, Fault> {
+    let pairs = files.iter().enumerate();
+    let read = pairs
+        .map(|(pair, (chain, key))| read_pair(chain, key).map_err(|fault| Fault { pair, ..fault }));
+    read.collect()
+}
+
+impl Fault {
+    /// In the first pair.
+    fn of(part: Part, problem: String, cure: &str) -> Self {
+        Self {
+            pair: 0,
+            part,
+            problem,
+            cure: cure.to_owned(),
+        }
+    }
 }
 
 /// A certificate's `*.example.org` stands for one label (RFC 6125 section 6.4.3).
@@ -215,25 +246,21 @@ fn covers(own: &str, name: &str) -> bool {
     }
 }
 
-fn read_pair(chain: &Path, key: &Path) -> Result<Entry, (String, String)> {
-    regular(chain)?;
-    regular(key)?;
+fn read_pair(chain: &Path, key: &Path) -> Result<Entry, Fault> {
+    regular(Part::Chain, chain)?;
+    regular(Part::Key, key)?;
     let certificates = read_chain(chain)?;
     let key_der = PrivateKeyDer::from_pem_file(key).map_err(|e| {
-        (
-            format!("no private key can be read from {}: {e}", key.display()),
-            "it must hold one unencrypted key in PEM".to_owned(),
+        let problem = format!("no private key can be read from {}: {e}", key.display());
+        Fault::of(
+            Part::Key,
+            problem,
+            "it must hold one unencrypted key in PEM",
         )
     })?;
     let (names, expires) = (dns_names(&certificates[0]), expires(&certificates[0]));
-    let certified = CertifiedKey::from_der(certificates, key_der, &ring::default_provider()).map_err(|e| match e {
-        rustls::Error::InconsistentKeys(_) => (
-            format!("the key {} does not fit the certificate {}", key.display(), chain.display()),
-            "name the key that the certificate was issued for, and put the host's own certificate first in the chain"
-                .to_owned(),
-        ),
-        e => (format!("{} and {} cannot be used: {e}", chain.display(), key.display()), "use an RSA, ECDSA or Ed25519 key".to_owned()),
-    })?;
+    let certified = CertifiedKey::from_der(certificates, key_der, &ring::default_provider());
+    let certified = certified.map_err(|e| no_pair(chain, key, &e))?;
     Ok(Entry {
         names,
         key: Arc::new(certified),
@@ -241,24 +268,44 @@ fn read_pair(chain: &Path, key: &Path) -> Result<Entry, (String, String)> {
     })
 }
 
+/// Which of the two is at fault is the operator's to know: the key is named where they do not fit.
+fn no_pair(chain: &Path, key: &Path, error: &rustls::Error) -> Fault {
+    let (chain, key) = (chain.display(), key.display());
+    match error {
+        rustls::Error::InconsistentKeys(_) => Fault::of(
+            Part::Key,
+            format!("the key {key} does not fit the certificate {chain}"),
+            "name the key that the certificate was issued for, and put the host's own certificate first in the chain",
+        ),
+        rustls::Error::InvalidCertificate(_) => Fault::of(
+            Part::Chain,
+            format!("{chain} and {key} cannot be used: {error}"),
+            "put the host's own certificate first in the chain, X.509 version 3",
+        ),
+        _ => Fault::of(
+            Part::Key,
+            format!("{chain} and {key} cannot be used: {error}"),
+            "use an RSA, ECDSA or Ed25519 key",
+        ),
+    }
+}
+
 /// Reading a pipe or a device might never end.
-fn regular(path: &Path) -> Result<(), (String, String)> {
+fn regular(part: Part, path: &Path) -> Result<(), Fault> {
     match std::fs::metadata(path) {
-        Ok(found) if !found.is_file() => Err((
-            format!("{} is not a regular file", path.display()),
-            "name the PEM file itself".to_owned(),
-        )),
+        Ok(found) if !found.is_file() => {
+            let problem = format!("{} is not a regular file", path.display());
+            Err(Fault::of(part, problem, "name the PEM file itself"))
+        }
         _ => Ok(()),
     }
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, (String, String)> {
-    let cure = "it must hold the certificate chain in PEM, the host's own certificate first";
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let unreadable = |e: &dyn std::fmt::Display| {
-        (
-            format!("no certificate can be read from {}: {e}", path.display()),
-            cure.to_owned(),
-        )
+        let problem = format!("no certificate can be read from {}: {e}", path.display());
+        let cure = "it must hold the certificate chain in PEM, the host's own certificate first";
+        Fault::of(Part::Chain, problem, cure)
     };
     let chain = CertificateDer::pem_file_iter(path).map_err(|e| unreadable(&e))?;
     let chain: Vec<_> = chain

@@ -93,6 +93,14 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
             "lazaret.toml:6: `min-tls` has no effect: this listener speaks no TLS",
         ),
         (
+            text(&format!("{OURS}\nprivate-key = \"key.pem\""), ""),
+            "lazaret.toml:6: `private-key` has no effect: this listener speaks no TLS, add tls = \"starttls\"",
+        ),
+        (
+            text(&format!("{OURS}\n[[listener.certificates]]\n{PAIR}"), ""),
+            "lazaret.toml:7: `certificates` has no effect: this listener speaks no TLS",
+        ),
+        (
             text(&tls("min-tls = \"1.1\""), ""),
             "lazaret.toml:7: unknown word `1.1`",
         ),
@@ -160,7 +168,7 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
                 &tls("certificate = \"cert.pem\"\nprivate-key = \"other.pem\""),
                 "",
             ),
-            "lazaret.toml:7: the key other.pem does not fit the certificate cert.pem",
+            "lazaret.toml:8: the key other.pem does not fit the certificate cert.pem",
         ),
         (
             text(
@@ -174,7 +182,7 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
                 &tls("certificate = \"cert.pem\"\nprivate-key = \"cert.pem\""),
                 "",
             ),
-            "lazaret.toml:7: no private key can be read from cert.pem",
+            "lazaret.toml:8: no private key can be read from cert.pem",
         ),
         (
             text(
@@ -182,6 +190,22 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
                 "",
             ),
             "lazaret.toml:7: /dev/zero is not a regular file, name the PEM file itself",
+        ),
+        (
+            text(
+                &tls("certificate = \"cert.pem\"\nprivate-key = \"/dev/zero\""),
+                "",
+            ),
+            "lazaret.toml:8: /dev/zero is not a regular file, name the PEM file itself",
+        ),
+        (
+            text(
+                &tls(&format!(
+                    "{PAIR}\n[[listener.certificates]]\ncertificate = \"cert.pem\"\nprivate-key = \"other.pem\""
+                )),
+                "",
+            ),
+            "lazaret.toml:11: the key other.pem does not fit the certificate cert.pem",
         ),
         (
             format!("quarantine = \"cert.pem\"\n{}", text(OURS, "")),
@@ -254,7 +278,7 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
         ),
         (
             text(OURS, "hold = 20"),
-            "lazaret.toml:8: invalid type: integer `20`",
+            "lazaret.toml:8: invalid type: integer `20`, expected a time in quotes, with its unit, e.g. \"10s\"",
         ),
         (
             text(OURS, "[limits]\nerrors = 0"),

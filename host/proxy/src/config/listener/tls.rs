@@ -9,7 +9,7 @@ use rustls::{RootCertStore, SupportedProtocolVersion};
 use serde::Deserialize;
 
 use super::Written;
-use crate::config::certificate::Certificates;
+use crate::config::certificate::{Certificates, Part};
 use crate::config::roots;
 
 /// For `min-tls = "1.3"`.
@@ -159,6 +159,14 @@ fn refuse_keys_without_tls(source: &Source, written: &Written) -> Result<(), Con
             .certificate
             .as_ref()
             .map(|c| (c.span(), "certificate")),
+        written
+            .private_key
+            .as_ref()
+            .map(|it| (it.span(), "private-key")),
+        written
+            .certificates
+            .first()
+            .map(|pair| (pair.certificate.span(), "certificates")),
         written.min_tls.as_ref().map(|it| (it.span(), "min-tls")),
         asked.map(|it| (it.span(), "client-certificates")),
         written
@@ -236,8 +244,14 @@ fn certificates(
         .iter()
         .map(|(c, k)| (base.join(c.get_ref()), base.join(k.get_ref())))
         .collect();
-    Certificates::read(paths)
-        .map_err(|(problem, cure)| source.error(certificate.span(), problem).cure(cure))
+    Certificates::read(paths).map_err(|fault| {
+        let (certificate, key) = pairs[fault.pair];
+        let file = match fault.part {
+            Part::Chain => certificate,
+            Part::Key => key,
+        };
+        source.error(file.span(), fault.problem).cure(fault.cure)
+    })
 }
 
 fn exists(source: &Source, base: &Path, file: &Spanned<PathBuf>) -> Result<(), ConfigError> {
