@@ -92,6 +92,9 @@ struct After {
     /// patterns, each of which a line of the log must fit that was written meanwhile
     #[serde(default)]
     log: Vec<String>,
+    /// patterns, each of which exactly one such line must fit
+    #[serde(default)]
+    log_once: Vec<String>,
 }
 
 /// One message in the quarantine.

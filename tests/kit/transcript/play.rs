@@ -316,21 +316,27 @@ fn check_quarantine(transcript: &Transcript, proxy: &Proxy, before: usize) -> Re
 
 /// Other transcripts may write into the same log meanwhile: a pattern should name what only this one has.
 fn check_log(transcript: &Transcript, begun: usize) -> Result<(), String> {
-    let patterns = &transcript.setup.after.log;
+    let after = &transcript.setup.after;
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let lines = journal::after(begun);
-        let fits = |pattern: &&String| {
-            !lines
+        let fit = |pattern: &&String| {
+            let fits = lines
                 .iter()
-                .any(|line| glob::fits(pattern, line.trim_end()))
+                .filter(|line| glob::fits(pattern, line.trim_end()));
+            fits.count()
         };
-        match patterns.iter().find(fits) {
-            None => return Ok(()),
+        let mut patterns = after.log.iter().chain(&after.log_once);
+        match patterns.find(|pattern| fit(pattern) == 0) {
             Some(pattern) if Instant::now() >= deadline => {
                 return Err(format!("no line of the log fits {pattern:?}: {lines:#?}"));
             }
             Some(_) => std::thread::sleep(Duration::from_millis(10)),
+            None => {
+                let again = after.log_once.iter().find(|pattern| fit(pattern) > 1);
+                let again = again.map(|it| format!("{} lines fit {it:?}: {lines:#?}", fit(&it)));
+                return again.map_or(Ok(()), Err);
+            }
         }
     }
 }

@@ -92,6 +92,7 @@ fn record(
         size: how.size,
         score,
         queue_id,
+        message_id: transaction.message_id,
         edits: how.edits,
         problem: transaction.problem,
         phases,

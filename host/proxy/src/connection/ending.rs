@@ -102,6 +102,7 @@ async fn decide(c: &mut Connection, transaction: &mut Transaction) -> Ending {
         Ok(message) => Arc::new(message),
         Err(fault) => return Ending::new(Fate::Refused, replies::header(&fault, &id)),
     };
+    transaction.message_id = message_id(&received);
     if trace::hops(&received) > c.site.limits.received {
         return Ending::new(Fate::Refused, replies::looping(&id));
     }
@@ -119,6 +120,14 @@ async fn decide(c: &mut Connection, transaction: &mut Transaction) -> Ending {
             .await
             .by(by),
     }
+}
+
+/// The first one; no longer than the line of the log has room for.
+fn message_id(received: &Message) -> Option<String> {
+    let field = received.fields().iter().find(|it| it.is("Message-ID"))?;
+    let value = String::from_utf8_lossy(field.value()).trim().to_owned();
+    let shortened: String = value.chars().take(log::MOST_CHARACTERS).collect();
+    (!shortened.is_empty()).then_some(shortened)
 }
 
 enum Judged {

@@ -11,7 +11,7 @@ use lazaret_smtp::{Address, Path, Refusal, Reply, Wanted};
 use crate::explain::{By, Ended, Entry, Judgement};
 
 /// Of a text of somebody else.
-const MOST_CHARACTERS: usize = 500;
+pub(super) const MOST_CHARACTERS: usize = 500;
 
 /// Recipients, and refused recipients, that are named in a line.
 const MOST_NAMED: usize = 10;
@@ -37,6 +37,7 @@ pub(super) fn transaction(entry: &Entry) {
         refused = it.refused,
         refusals = %Refusals(&it.judgements),
         size = it.size.unwrap_or(0),
+        message_id = %Escaped(it.message_id.as_deref().unwrap_or("-")),
         reply = %OneLine(it.reply.as_ref()),
         by = %Escaped(it.by.word()),
         score = it.score,

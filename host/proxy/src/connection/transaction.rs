@@ -27,6 +27,8 @@ pub(super) struct Transaction {
     pub(super) refused: usize,
     /// what did not work, ours or the backend's; the last of it
     pub(super) problem: Option<String>,
+    /// the `Message-ID` of what came, once it has come
+    pub(super) message_id: Option<String>,
 }
 
 /// When what happened.
@@ -66,6 +68,7 @@ impl Transaction {
             },
             refused: 0,
             problem: None,
+            message_id: None,
         }
     }
 

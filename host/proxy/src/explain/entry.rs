@@ -58,6 +58,8 @@ pub(crate) struct Transaction {
     pub(crate) size: Option<u64>,
     pub(crate) score: f64,
     pub(crate) queue_id: Option<String>,
+    /// the first `Message-ID` of what came, shortened; None without one, and if it did not come to its end
+    pub(crate) message_id: Option<String>,
     /// fields added and removed on the way to the backend
     pub(crate) edits: String,
     /// what did not work, ours or the backend's
@@ -181,8 +183,8 @@ impl Entry {
 
 impl Transaction {
     fn weight(&self) -> usize {
-        let texts =
-            [&self.queue_id, &self.problem].map(|text| text.as_ref().map_or(0, String::len));
+        let texts = [&self.queue_id, &self.message_id, &self.problem]
+            .map(|text| text.as_ref().map_or(0, String::len));
         let envelope = &self.envelope;
         size_of::<Self>()
             + texts.iter().sum::<usize>()
@@ -269,6 +271,7 @@ pub(super) mod tests {
                 size: None,
                 score: 0.0,
                 queue_id: None,
+                message_id: None,
                 edits: String::new(),
                 problem: None,
                 phases: Phases::default(),
