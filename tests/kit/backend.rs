@@ -44,6 +44,15 @@ pub fn say(line: &str) -> Step {
     Step::Say(format!("{line}\r\n").into_bytes())
 }
 
+/// What became of a [`Step::Flood`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flooded {
+    /// octets that the network took; what lay in its buffers when the other side closed is among them
+    pub octets: usize,
+    /// did the other side close before all were out?
+    pub cut_off: bool,
+}
+
 /// A message that the double has taken: it has answered 2xx after the dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -83,6 +92,7 @@ struct Shared {
     /// changes when `heard` is wiped
     scene: AtomicUsize,
     deliveries: Mutex<Vec<Delivery>>,
+    floods: Mutex<Vec<Flooded>>,
     closing: AtomicBool,
     /// of the connections that are open, by number
     sockets: Mutex<HashMap<usize, TcpStream>>,
@@ -262,6 +272,11 @@ impl BackendDouble {
     /// The messages taken so far.
     pub fn deliveries(&self) -> Vec<Delivery> {
         lock(&self.shared.deliveries).clone()
+    }
+
+    /// The floods so far, each once it has ended.
+    pub fn floods(&self) -> Vec<Flooded> {
+        lock(&self.shared.floods).clone()
     }
 
     /// The messages taken, once there are so many; waits up to a minute.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use lazaret_tests::backend::say;
+use lazaret_tests::backend::{Flooded, say};
 use lazaret_tests::certificate::Certificate;
 use lazaret_tests::ports::free_port;
 use lazaret_tests::{BackendDouble, Client, Proxy, Step};
@@ -151,17 +151,52 @@ fn a_commit_without_a_reply_is_a_451_and_not_tried_again() {
     assert_eq!(backend.deliveries().len(), 1);
 }
 
+/// A line that never ends is given up where a reply would long have ended: the connection is dropped while most of it is still
+/// to come. What the network itself keeps on the way, some megabytes, was taken from the double too.
 #[test]
-fn a_hundred_megabytes_of_reply_are_not_kept() {
-    let backend = BackendDouble::start();
-    backend.once("MAIL *", [Step::Flood(b'x', 100_000_000)]);
-    // On an idle connection it would be tried again.
-    let proxy = Proxy::before(backend.address())
-        .set("[backend]\nidle = \"0s\"\n")
-        .start();
-    let mut client = Client::greeted(proxy.plain());
-    client.ask("MAIL FROM:<alice@example.com>", "451 4.*");
-    assert_eq!(deliver(&mut client), 250);
+fn a_hundred_megabytes_of_reply_are_not_read() {
+    const LINE: usize = 100_000_000;
+    const BUFFERED: usize = 20_000_000;
+    for command in ["<connect>", "EHLO *", "MAIL *", "RCPT *", "DATA", "."] {
+        let backend = BackendDouble::start();
+        backend.always(command, [Step::Flood(b'x', LINE)]);
+        // On an idle connection it would be tried again.
+        let proxy = Proxy::before(backend.address())
+            .set("[backend]\nidle = \"0s\"\n")
+            .start();
+        let mut client = Client::greeted(proxy.plain());
+        let reply = client.deliver("alice@example.com", &["bob@example.org"], MESSAGE);
+        assert!(reply.text().starts_with("451 4."), "{command}: {reply:?}");
+        let floods = floods(&backend);
+        println!("{command}: {floods:?}");
+        let is_dropped = |it: &Flooded| it.cut_off && it.octets < BUFFERED;
+        assert!(floods.iter().all(is_dropped), "{command}: {floods:?}");
+        assert_eq!(backend.deliveries().len(), 0, "{command}");
+        backend.behave();
+        until_delivered(&proxy);
+    }
+}
+
+/// What became of them, once there is one.
+fn floods(backend: &BackendDouble) -> Vec<Flooded> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let floods = backend.floods();
+        if !floods.is_empty() {
+            return floods;
+        }
+        assert!(Instant::now() < deadline, "the flood is not stemmed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// An address that was out of use is tried again soon.
+fn until_delivered(proxy: &Proxy) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while deliver(&mut Client::greeted(proxy.plain())) != 250 {
+        assert!(Instant::now() < deadline, "it does not recover");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Delivery, Heard, Shared, Step, lock};
+use super::{Delivery, Flooded, Heard, Shared, Step, lock};
 use crate::certificate;
 use crate::stream::{Lines, Stream};
 
@@ -198,7 +198,10 @@ impl<'a> Dialogue<'a> {
                 Step::Say(octets) => octets,
                 Step::Ordinary if ordinary.is_empty() => continue,
                 Step::Ordinary => format!("{ordinary}\r\n").into_bytes(),
-                Step::Flood(octet, count) => vec![octet; count],
+                Step::Flood(octet, count) => {
+                    self.flood(octet, count)?;
+                    continue;
+                }
                 Step::Wait(span) => {
                     self.wait(span);
                     continue;
@@ -224,6 +227,22 @@ impl<'a> Dialogue<'a> {
             said.extend_from_slice(&octets);
         }
         Ok(Some(said))
+    }
+
+    /// Piece by piece, so that it is known how much was wanted.
+    fn flood(&mut self, octet: u8, count: usize) -> io::Result<()> {
+        let piece = vec![octet; 16 << 10];
+        let stream = self.stream.as_mut().expect("a connection");
+        let mut octets = 0;
+        let mut told = Ok(());
+        while octets < count && told.is_ok() {
+            let piece = &piece[..piece.len().min(count - octets)];
+            told = stream.write_all(piece).and_then(|()| stream.flush());
+            octets += if told.is_ok() { piece.len() } else { 0 };
+        }
+        let cut_off = told.is_err();
+        lock(&self.shared.floods).push(Flooded { octets, cut_off });
+        told
     }
 
     /// Unless the double is stopped meanwhile.
