@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 mod apart;
 mod clamd;
+pub mod clients;
 mod daemon;
 mod exim;
 pub mod journey;

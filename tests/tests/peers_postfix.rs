@@ -1,8 +1,8 @@
 //! The whole journey, to a real Postfix: the octets at the end are those at the start.
 
 use lazaret_tests::guests::Guest;
-use lazaret_tests::peers::journey::{each_way, must_equal, sha256, with_header};
-use lazaret_tests::peers::{self, Backend, Postfix, Service};
+use lazaret_tests::peers::journey::{Noise, each_way, must_equal, sha256, with_header};
+use lazaret_tests::peers::{self, Arrived, Backend, Postfix, Service};
 use lazaret_tests::{Client, Proxy, Segments};
 
 /// Everything a real backend needs to know of us: who the client is, by XCLIENT.
@@ -14,10 +14,6 @@ fn before(postfix: &Postfix) -> lazaret_tests::proxy::Builder {
     Proxy::before(postfix.address()).set("[backend]\nidentity = \"xclient\"\n")
 }
 
-fn greet(client: &mut Client) {
-    client.ask("EHLO client.example.com", "250 *");
-}
-
 fn deliver(client: &mut Client, message: &[u8]) -> String {
     client.ask("MAIL FROM:<alice@example.com> BODY=8BITMIME", "250 *");
     client.ask("RCPT TO:<bob@example.org>", "250 *");
@@ -26,85 +22,66 @@ fn deliver(client: &mut Client, message: &[u8]) -> String {
     client.expect("250 *").text()
 }
 
-/// Random octets, the same in every run.
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> u64 {
-        // xorshift64
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A line of that many octets: none of CR, LF, NUL; every third begins with a dot.
-    fn line(&mut self, length: usize) -> Vec<u8> {
-        let mut line: Vec<u8> = (0..length)
-            .map(|_| match (self.next() % 256) as u8 {
-                b'\r' | b'\n' | 0 => b'.',
-                octet => octet,
-            })
-            .collect();
-        if self.next().is_multiple_of(3) {
-            line[0] = b'.';
-        }
-        line.extend_from_slice(b"\r\n");
-        line
-    }
-}
-
 #[test]
-fn octets_are_exact_on_every_way_in() {
+fn octets_are_exact_on_every_way_in_whole_and_one_a_segment() {
     let Some(postfix) = Postfix::start(XCLIENT, "") else {
         return;
     };
     let proxy = before(&postfix).start();
     let message = with_header(b"Hello.\r\n..\r\n. \r\n.two\r\ntrailing  \t \r\n\r\n\r\nend\r\n");
-    for (n, (_, mut client, _)) in each_way(&proxy).into_iter().enumerate() {
-        let reply = deliver(&mut client, &message);
-        must_equal(&postfix, &message, &postfix.arrived(n + 1)[n], &reply);
-        client.segments(Segments::Single);
-        client.ask("QUIT", "221 *");
+    let mut count = 0;
+    for segments in [Segments::Whole, Segments::Single] {
+        for (way, mut client, _) in each_way(&proxy) {
+            client.segments(segments);
+            let reply = deliver(&mut client, &message);
+            count += 1;
+            must_equal(&postfix, &message, &newest(&postfix, count), &reply);
+            client.ask("QUIT", "221 *");
+            println!("{way}, {segments:?}: {} octets", message.len());
+        }
     }
-    peers::ran("postfix, three ways in");
+    peers::ran("postfix, three ways in, whole and one octet a segment");
+}
+
+/// The last one of so many.
+fn newest(postfix: &Postfix, count: usize) -> Arrived {
+    let arrived = postfix.arrived(count);
+    assert_eq!(arrived.len(), count, "what arrived");
+    arrived.last().expect("at least one").clone()
+}
+
+/// The message arrives by each way in as it was.
+fn must_arrive_by_each_way(message: &[u8], name: &str) {
+    let Some(postfix) = Postfix::start(XCLIENT, "") else {
+        return;
+    };
+    let proxy = before(&postfix).start();
+    for (n, (way, mut client, _)) in each_way(&proxy).into_iter().enumerate() {
+        let reply = deliver(&mut client, message);
+        must_equal(&postfix, message, &newest(&postfix, n + 1), &reply);
+        println!(
+            "{way}: {} octets, SHA-256 {}",
+            message.len(),
+            sha256(message)
+        );
+        peers::ran(&format!("postfix, {name}, {way}"));
+    }
 }
 
 #[test]
 fn random_8bit_lines_arrive_as_they_were() {
-    let Some(postfix) = Postfix::start(XCLIENT, "") else {
-        return;
-    };
-    let proxy = before(&postfix).start();
-    let mut noise = Noise(0x1a2a_4e7b_1a2a_4e7b);
-    let lengths: Vec<usize> = (0..300).map(|n| 1 + (n * 997) / 299).collect();
-    let body: Vec<u8> = lengths
-        .iter()
-        .flat_map(|length| noise.line(*length))
-        .collect();
-    let message = with_header(&body);
-    let mut client = Client::connect_tls(proxy.address("implicit"));
-    client.expect("220 *");
-    greet(&mut client);
-    let reply = deliver(&mut client, &message);
-    must_equal(&postfix, &message, &postfix.arrived(1)[0], &reply);
-    println!("{} octets, SHA-256 {}", message.len(), sha256(&message));
-    peers::ran("postfix, 8-bit");
+    let message = with_header(&Noise::new(0x1a2a_4e7b_1a2a_4e7b).three_hundred_lines());
+    must_arrive_by_each_way(&message, "8-bit");
 }
 
 #[test]
-fn ten_megabytes_arrive_as_they_were() {
-    let Some(postfix) = Postfix::start(XCLIENT, "") else {
-        return;
-    };
-    let proxy = before(&postfix).start();
-    let mut noise = Noise(7);
-    let line = noise.line(76);
-    let message = with_header(&line.repeat(10 * 1024 * 1024 / line.len()));
-    let mut client = Client::greeted(proxy.plain());
-    let reply = deliver(&mut client, &message);
-    must_equal(&postfix, &message, &postfix.arrived(1)[0], &reply);
-    peers::ran("postfix, 10 MB");
+fn ten_megabytes_of_noise_arrive_as_they_were() {
+    let mut noise = Noise::new(7);
+    let mut body = Vec::new();
+    while body.len() < 10 << 20 {
+        body.extend(noise.line(76));
+    }
+    must_arrive_by_each_way(&with_header(&body), "10 MB");
 }
 
 #[test]

@@ -18,9 +18,9 @@ const TESTS: [&str; 4] = [
 const HEAD: &str = "# Compatibility
 
 Written by `cargo xtask compatibility` from the tests `tests/tests/peers_*.rs`, which CI runs. Each row is at least one message
-that arrived. Of relays (msmtp, Postfix, Exim as clients) and of all backends the octets at the end were, by SHA-256, those that were
-sent, once the lines are taken away that the log says were added (and the trace fields that a relay or a backend adds itself); of swaks
-and smtplib the text is compared. \"With\" is what both made use of.
+that arrived. Of all clients, relays among them (msmtp, Postfix, Exim), and of all backends the octets at the end were, by SHA-256,
+those that were sent, once the lines are taken away that the log says were added (and the trace fields that a relay or a backend adds
+itself). \"With\" is what both made use of.
 
 Mail servers of others run from private directories on loopback. Debian's exim4 and opensmtpd cannot be installed beside
 postfix, so `cargo xtask peers` unpacks them below `target/peers`. Debian 12's OpenSMTPD finished no TLS handshake with swaks and openssl

@@ -118,3 +118,43 @@ pub fn on_top(sender: &str, sent: &[u8], octets: &[u8]) -> String {
     );
     String::from_utf8_lossy(top).into_owned()
 }
+
+/// Random octets, the same in every run.
+#[derive(Debug)]
+pub struct Noise(u64);
+
+impl Noise {
+    /// `seed` is not 0.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        // xorshift64
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A line of that many octets: none of CR, LF, NUL; every third begins with a dot.
+    pub fn line(&mut self, length: usize) -> Vec<u8> {
+        let mut line: Vec<u8> = (0..length)
+            .map(|_| match (self.next() % 256) as u8 {
+                b'\r' | b'\n' | 0 => b'.',
+                octet => octet,
+            })
+            .collect();
+        if self.next().is_multiple_of(3) {
+            line[0] = b'.';
+        }
+        line.extend_from_slice(b"\r\n");
+        line
+    }
+
+    /// Of 1 to 998 octets, the longest that RFC 5322 allows.
+    pub fn three_hundred_lines(&mut self) -> Vec<u8> {
+        let lengths = (0..300).map(|n| 1 + (n * 997) / 299);
+        lengths.flat_map(|length| self.line(length)).collect()
+    }
+}
