@@ -32,7 +32,8 @@ const IMPORTS: [(&str, &str, usize, usize); 3] = [
     ("lazaret:filter/log@0.1.0", "write", 3, 0),
 ];
 
-/// Writes `module-N.wasm` and `component-N.wasm` into `directory`.
+/// Writes `filter-N.wasm`, `module-N.wasm` and `component-N.wasm` into `directory`: modules with the exports of a filter,
+/// modules and components that want nothing from outside.
 pub fn make(directory: &Path) {
     std::fs::create_dir_all(directory).expect("the build directory is writable");
     let (exports, imports) = (exports(), imports());
@@ -41,7 +42,8 @@ pub fn make(directory: &Path) {
             let file = directory.join(format!("{what}-{number}.wasm"));
             std::fs::write(file, octets).expect("the build directory is writable");
         };
-        write("module", module(number, &exports, &imports));
+        write("filter", filter(number, &exports, &imports));
+        write("module", module(number));
         write("component", component(number));
     }
 }
@@ -91,14 +93,22 @@ fn words(count: usize) -> impl ExactSizeIterator<Item = ValType> {
     std::iter::repeat_n(ValType::I32, count)
 }
 
-fn module(seed: u64, exports: &[u8], imports: &[u8]) -> Vec<u8> {
+fn filter(seed: u64, exports: &[u8], imports: &[u8]) -> Vec<u8> {
     from_seed(seed, |matter| {
         let config = Config {
             exports: Some(exports.to_vec()),
             available_imports: Some(imports.to_vec()),
-            max_memory32_bytes: 4 << 20,
-            max_table_elements: 1_000,
             ..allowed()
+        };
+        Module::new(config, matter).map(|module| module.to_bytes())
+    })
+}
+
+fn module(seed: u64) -> Vec<u8> {
+    from_seed(seed, |matter| {
+        let config = Config {
+            min_funcs: 1,
+            ..alone()
         };
         Module::new(config, matter).map(|module| module.to_bytes())
     })
@@ -106,19 +116,31 @@ fn module(seed: u64, exports: &[u8], imports: &[u8]) -> Vec<u8> {
 
 fn component(seed: u64) -> Vec<u8> {
     from_seed(seed, |matter| {
-        Component::new(allowed(), matter).map(|component| component.to_bytes())
+        Component::new(alone(), matter).map(|component| component.to_bytes())
     })
 }
 
-/// What the host allows, so that more is made than refusals of switched-off proposals.
+/// What can be instantiated without anything from outside.
+fn alone() -> Config {
+    Config {
+        max_imports: 0,
+        ..allowed()
+    }
+}
+
+/// Only what the host allows (`ALLOWED` of the engine): what is switched off has specimens of its own. wasm-smith's
+/// reference types bring `externref` with them, and that is off.
 fn allowed() -> Config {
     Config {
         exceptions_enabled: false,
         gc_enabled: false,
         memory64_enabled: false,
+        reference_types_enabled: false,
         relaxed_simd_enabled: false,
         threads_enabled: false,
         max_instructions: 400,
+        max_memory32_bytes: 4 << 20,
+        max_table_elements: 1_000,
         ..Config::default()
     }
 }

@@ -70,7 +70,18 @@ pub struct Loaded {
     pub answer: String,
     /// until the loader answered, in real time
     pub took: Duration,
-    /// the longest call at a stage, in CPU
+    /// what came of asking it, if it loaded
+    pub asked: Asked,
+}
+
+/// What came of asking a filter once at each of its stages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// stages at which it said something
+    pub answered: usize,
+    /// stages at which it failed
+    pub failed: usize,
+    /// the longest call, in CPU
     pub longest: Duration,
 }
 
@@ -96,15 +107,15 @@ impl Nursery {
         let begun = Instant::now();
         let loaded = self.load(specimen);
         let took = begun.elapsed();
-        let (answer, longest) = match (&loaded, &specimen.expected) {
+        let (answer, asked) = match (&loaded, &specimen.expected) {
             (Ok(filter), Expected::Contained) => ("loaded".to_owned(), self.ask_all(&**filter)?),
             (Ok(_), expected) => return Err(format!("it loaded, expected {expected:?}")),
-            (Err(error), expected) => (said(error, expected)?, Duration::ZERO),
+            (Err(error), expected) => (said(error, expected)?, Asked::default()),
         };
         Ok(Loaded {
             answer,
             took,
-            longest,
+            asked,
         })
     }
 
@@ -144,32 +155,36 @@ impl Nursery {
     }
 
     /// Asks at every stage; an answer or a failure is right, within the limit.
-    fn ask_all(&self, filter: &dyn Filter) -> Result<Duration, String> {
-        let mut longest = Duration::ZERO;
+    fn ask_all(&self, filter: &dyn Filter) -> Result<Asked, String> {
+        let mut asked = Asked::default();
         for ask in questions() {
-            let stage = ask.stage();
-            if !filter.stages().contains(stage) {
+            if !filter.stages().contains(ask.stage()) {
                 continue;
             }
-            longest = longest.max(self.least_cpu(filter, &ask));
+            let (is_answered, cpu) = self.ask(filter, &ask);
+            asked.answered += usize::from(is_answered);
+            asked.failed += usize::from(!is_answered);
+            asked.longest = asked.longest.max(cpu);
         }
-        if longest > MOST {
-            return Err(format!("used {longest:?} of CPU"));
+        match asked.longest > MOST {
+            true => Err(format!("used {:?} of CPU", asked.longest)),
+            false => Ok(asked),
         }
-        Ok(longest)
     }
 
-    /// The CPU of an answer or a failure: the least of up to five, for on a busy machine whoever is to stop it may come late.
-    fn least_cpu(&self, filter: &dyn Filter, ask: &Ask) -> Duration {
-        let mut least = Duration::MAX;
+    /// Whether it answered, and the CPU of that or of the failure: the least of up to five, for on a busy machine whoever
+    /// is to stop it may come late.
+    fn ask(&self, filter: &dyn Filter, ask: &Ask) -> (bool, Duration) {
+        let mut least = (false, Duration::MAX);
         for _ in 0..5 {
             let mut sandbox = filter.fork();
             let answered = self.runtime.block_on(sandbox.ask(question(ask.clone())));
-            least = least.min(match answered {
+            let cpu = match &answered {
                 Ok(answer) => answer.effects.cpu,
                 Err(failure) => failure.cpu,
-            });
-            if least <= MOST {
+            };
+            least = (answered.is_ok(), least.1.min(cpu));
+            if least.1 <= MOST {
                 break;
             }
         }

@@ -242,11 +242,11 @@ impl<'n> Arena<'n> {
             Ok(Loaded {
                 answer,
                 took,
-                longest,
+                asked,
             }) => {
                 row.answer = answer;
                 row.loading = row.loading.max(took);
-                row.longest = row.longest.max(longest);
+                row.longest = row.longest.max(asked.longest);
             }
             Err(fault) => row.fault = row.fault.take().or(Some(fault)),
         }

@@ -1,13 +1,15 @@
 //! The hostile set: every kind at a stage, the plainest at all. `LAZARET_HOSTILE=all` plays every kind at every stage,
 //! `cargo xtask hostile` that ten thousand times.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lazaret_engine::EngineSettings;
-use lazaret_tests::hostile::files::{self, Specimen};
+use lazaret_tests::hostile::files::{self, Family, Specimen};
 use lazaret_tests::hostile::good::Good;
+use lazaret_tests::hostile::nursery::Asked;
 use lazaret_tests::hostile::play::message;
 use lazaret_tests::hostile::{
     Attack, Expected, Nursery, Site, examine, invoke, nursery, set, witness,
@@ -148,4 +150,52 @@ fn no_file_hurts_whoever_loads_it() {
         faults.len(),
         faults.join("\n")
     );
+}
+
+/// What came of all the random programs of one family.
+#[derive(Debug, Default)]
+struct Random {
+    loaded: u64,
+    asked: Asked,
+    refusals: BTreeMap<String, u32>,
+    faults: Vec<String>,
+}
+
+fn try_out_all(nursery: &Nursery, family: &Family) -> Random {
+    let mut all = Random::default();
+    for number in 0..files::RANDOM {
+        match nursery.try_out(&family.specimen(number)) {
+            Ok(it) if it.answer == "loaded" => {
+                all.loaded += 1;
+                all.asked.answered += it.asked.answered;
+                all.asked.failed += it.asked.failed;
+            }
+            Ok(it) => *all.refusals.entry(it.answer).or_default() += 1,
+            Err(fault) => all.faults.push(format!("{number}: {fault}")),
+        }
+    }
+    all
+}
+
+#[test]
+fn random_programs_are_compiled_and_run() {
+    let nursery = Nursery::new(nursery::here());
+    let mut families = files::families();
+    families.retain(|family| family.kind.starts_with("random "));
+    assert_eq!(families.len(), 3);
+    for family in families {
+        let all = try_out_all(&nursery, &family);
+        println!("{}: {all:#?}", family.kind);
+        assert!(all.faults.is_empty(), "{}: {:?}", family.kind, all.faults);
+        // Else the generator makes what the host has switched off, and nothing of it runs.
+        assert!(all.loaded >= files::RANDOM * 3 / 4, "{}", family.kind);
+        let stages = if family.kind == "random filter" { 4 } else { 1 };
+        let asked = all.asked.answered + all.asked.failed;
+        assert_eq!(asked as u64, all.loaded * stages, "{}", family.kind);
+        // A random stage mostly traps; a good one is not hurt by what stands beside it.
+        match stages {
+            1 => assert_eq!(all.asked.failed, 0, "{}", family.kind),
+            _ => assert!(all.asked.answered > 0 && all.asked.failed > 0),
+        }
+    }
 }

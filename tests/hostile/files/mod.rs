@@ -9,6 +9,8 @@ mod strange;
 use super::attack::{Attack, Expected};
 use super::site;
 
+pub use smith::MADE as RANDOM;
+
 /// A file, as a stranger would put it into the filter directory.
 #[derive(Clone, Debug)]
 pub struct Specimen {
