@@ -221,6 +221,13 @@ fn proposals_that_are_switched_off_are_refused_at_load() {
     for (name, extra) in guests::PROPOSALS {
         let (code, said) = check_filter(&assemble(&observer_with(extra)), "");
         assert_eq!(code, Some(1), "{name}: {said}");
+        let problems = problems(&said);
+        let (off, cure) = (
+            "it uses WebAssembly that is switched off here: ",
+            "rebuild it without",
+        );
+        let list = problems.split_once(off).map_or("", |(_, list)| list);
+        assert!(list.contains(name) && list.contains(cure), "{name}: {said}");
     }
     let (code, said) = check_filter(&assemble(&observer_with("")), "");
     assert_eq!(code, Some(0), "without any of them it loads: {said}");

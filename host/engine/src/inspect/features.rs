@@ -94,3 +94,86 @@ fn is_valid(wasm: &[u8], features: WasmFeatures) -> bool {
     let mut validator = Validator::new_with_features(features);
     validator.validate_all(wasm).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::inspect::faults;
+
+    #[derive(Deserialize)]
+    struct Specimens {
+        proposal: Vec<Specimen>,
+    }
+
+    /// Something of a proposal, to put into a core module or beside it, and what the refusal says.
+    #[derive(Deserialize)]
+    struct Specimen {
+        flag: String,
+        #[serde(default)]
+        core: String,
+        #[serde(default)]
+        beside: String,
+        says: String,
+    }
+
+    impl Specimen {
+        fn component(&self) -> Vec<u8> {
+            let Self { core, beside, .. } = self;
+            let text = format!(
+                "(component {beside} (core module (memory 1) {core} (func (export \"f\"))))"
+            );
+            wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+        }
+    }
+
+    /// By the name of the flag; the hostile set of the end-to-end tests is made of the same.
+    fn specimens() -> BTreeMap<String, Vec<Specimen>> {
+        let text = include_str!("../../../../tests/mistakes/proposals.toml");
+        let all: Specimens = toml::from_str(text).unwrap();
+        let mut by_flag = BTreeMap::<_, Vec<_>>::new();
+        for specimen in all.proposal {
+            let of_a_flag = by_flag.entry(specimen.flag.clone()).or_default();
+            of_a_flag.push(specimen);
+        }
+        by_flag
+    }
+
+    /// What is wrong with the specimens of one flag.
+    fn faults_of(name: &str, flag: WasmFeatures, own: &[Specimen]) -> Vec<String> {
+        let without = WasmFeatures::all().difference(flag);
+        // Others may use what two proposals bring.
+        let needs_it = own
+            .iter()
+            .any(|specimen| !is_valid(&specimen.component(), without));
+        let mut wrong = Vec::new();
+        if !needs_it {
+            wrong.push(format!("{name} has no specimen that needs it"));
+        }
+        for specimen in own {
+            let wasm = specimen.component();
+            let said = faults::invalid(&wasm).to_string();
+            let is_off = is_valid(&wasm, WasmFeatures::all()) && !is_valid(&wasm, ALLOWED);
+            if !is_off || !said.contains(&specimen.says) {
+                let Specimen { core, beside, .. } = specimen;
+                wrong.push(format!("{name}: {core}{beside}: {said}"));
+            }
+        }
+        wrong
+    }
+
+    #[test]
+    fn each_feature_that_is_off_has_a_specimen_that_is_refused_for_it() {
+        let mut specimens = specimens();
+        let mut wrong = Vec::new();
+        for (name, flag) in (!ALLOWED).iter_names() {
+            let own = specimens.remove(name).unwrap_or_default();
+            wrong.extend(faults_of(name, flag, &own));
+        }
+        wrong.extend(specimens.keys().map(|name| format!("{name} is not off")));
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
