@@ -108,12 +108,17 @@ fn directory() -> PathBuf {
 }
 
 /// All rights and a configuration, as its own transcripts give it.
-pub fn policy() -> Policy {
+pub fn policy_text() -> String {
     let grant = "session envelope headers body parts edit-headers score notes pace";
     let grant: Vec<_> = grant.split(' ').collect();
-    let text = format!(
-        "grant = {grant:?}\ntime = '2s'\n[config]\ndomains = {{ lines = 'domains.txt' }}\npoints = 2.5"
-    );
+    let domains = transcripts().join("domains.txt");
+    format!(
+        "grant = {grant:?}\ntime = '2s'\n[config]\ndomains = {{ lines = {domains:?} }}\npoints = 2.5\n"
+    )
+}
+
+/// The same, read.
+pub fn policy() -> Policy {
     let file = transcripts().join("reference.toml");
-    Policy::parse(&file, &text).unwrap_or_else(|error| panic!("{error}"))
+    Policy::parse(&file, &policy_text()).unwrap_or_else(|error| panic!("{error}"))
 }
