@@ -64,6 +64,14 @@ fn deferred(stage: &str) -> u16 {
     }
 }
 
+/// What it hears of a filter that had no objection.
+fn continued(stage: &str) -> u16 {
+    match stage {
+        "connect" => 220,
+        _ => 250,
+    }
+}
+
 /// The records in the log of what the filter of that name used.
 fn records(filter: &str) -> Vec<Value> {
     journal::lines(&[&format!("\"filter\":\"{filter}\""), "cpu_us"])
@@ -81,19 +89,38 @@ fn cpu_used(filter: &str, before: usize) -> Duration {
     Duration::from_micros(used.expect("a number of microseconds"))
 }
 
-/// The CPU that a hostile filter used before it was stopped, or lived through.
-fn cpu_of(backend: &BackendDouble, name: &str, stage: &str, deed: &str) -> Duration {
+/// What a filter of that name answers at this stage, and the CPU it used for it, if it is stopped or ends.
+fn play(backend: &BackendDouble, name: &str, stage: &str, deeds: &str) -> (u16, Duration) {
     let filter = format!("{name}-{stage}");
     let before = records(&filter).len();
-    let proxy = hostile(backend, name, stage, &format!("do = [{deed}]"));
+    let proxy = hostile(backend, name, stage, deeds);
     let code = answer_at(&proxy, stage);
-    // A flood of log lines is dropped, and does no harm: the filter may live through it.
-    let harmless = name == "flood" && code != deferred(stage);
-    assert!(
-        harmless || code == deferred(stage),
-        "{name} at {stage}: {code}"
-    );
-    cpu_used(&filter, before)
+    (code, cpu_used(&filter, before))
+}
+
+/// Does it three times of up to five within its CPU and the grace, with one of these answers each time? On a busy machine
+/// whoever is to stop it may now and then come late. The most that it used within.
+fn stopped(
+    backend: &BackendDouble,
+    name: &str,
+    stage: &str,
+    deeds: &str,
+    codes: &[u16],
+) -> Duration {
+    let (mut within, mut late) = (Vec::new(), Vec::new());
+    while within.len() < 3 {
+        let (code, used) = play(backend, name, stage, deeds);
+        assert!(
+            codes.contains(&code),
+            "{name} at {stage}: {code}, expected {codes:?}"
+        );
+        match used <= TIME + GRACE {
+            true => within.push(used),
+            false => late.push(used),
+        }
+        assert!(late.len() < 3, "{name} at {stage} used {late:?} of CPU");
+    }
+    within.into_iter().max().unwrap_or_default()
 }
 
 #[test]
@@ -102,12 +129,13 @@ fn a_hostile_filter_is_stopped_at_every_stage() {
     for (name, deed) in MISDEEDS {
         let mut most = Duration::ZERO;
         for stage in STAGES {
-            // On a busy machine whoever is to stop it may come late.
-            let tries = (0..5).map(|_| cpu_of(&backend, name, stage, deed));
-            let mut used = tries.filter(|used| *used <= TIME + GRACE);
-            let used = used.next();
-            let used = used.unwrap_or_else(|| panic!("{name} at {stage} used too much CPU"));
-            most = most.max(used);
+            let deeds = format!("do = [{deed}]");
+            let codes = match name {
+                // Lines of a flood are dropped: it ends within its time, or its time ends.
+                "flood" => &[deferred(stage), continued(stage)][..],
+                _ => &[deferred(stage)],
+            };
+            most = most.max(stopped(&backend, name, stage, &deeds, codes));
         }
         println!("{name}: CPU at most {most:?}");
     }
@@ -117,20 +145,13 @@ fn a_hostile_filter_is_stopped_at_every_stage() {
 fn a_huge_reply_at_every_stage_gets_the_configured_answer() {
     let backend = BackendDouble::start();
     for stage in STAGES {
-        let proxy = hostile(&backend, "huge", stage, "reject = \"{huge:50000000}\"");
-        let code = answer_at(&proxy, stage);
-        assert_eq!(
-            code,
-            deferred(stage),
-            "at {stage}: 50 MB do not fit into 16 MiB"
-        );
-        let proxy = hostile(&backend, "long", stage, "reject = \"{huge:1000000}\"");
-        let code = answer_at(&proxy, stage);
+        // 50 MB do not fit into 16 MiB; of what fits, the client is told a part.
+        let huge = "reject = \"{huge:50000000}\"";
+        let used = stopped(&backend, "huge", stage, huge, &[deferred(stage)]);
+        let long = "reject = \"{huge:1000000}\"";
         let refused = if stage == "connect" { 554 } else { 550 };
-        assert!(
-            code == refused || code == deferred(stage),
-            "at {stage}: {code}"
-        );
+        let fits = stopped(&backend, "long", stage, long, &[refused]);
+        println!("at {stage}: CPU {used:?} for 50 MB, {fits:?} for one");
     }
 }
 
