@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::policy_text;
+use super::policy;
 
 /// What a client notices while this component is compiled, printed; an error where there is a step.
 pub fn mail(component: &Path) -> Result<(), String> {
     let wasm = std::fs::read(component).map_err(|error| error.to_string())?;
-    lazaret_tests::beside_reload("Python", &wasm, &policy_text())
+    lazaret_tests::beside_reload("Python", &wasm, &policy())
 }

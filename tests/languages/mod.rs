@@ -7,7 +7,7 @@ mod stage;
 use std::path::{Path, PathBuf};
 
 use lazaret_engine::Permission;
-use lazaret_mail::{Policy, Stage as Asked};
+use lazaret_mail::Stage as Asked;
 
 pub use stage::{Stage, transcripts};
 
@@ -108,17 +108,11 @@ fn directory() -> PathBuf {
 }
 
 /// All rights and a configuration, as its own transcripts give it.
-pub fn policy_text() -> String {
+pub fn policy() -> String {
     let grant = "session envelope headers body parts edit-headers score notes pace";
     let grant: Vec<_> = grant.split(' ').collect();
     let domains = transcripts().join("domains.txt");
     format!(
         "grant = {grant:?}\ntime = '2s'\n[config]\ndomains = {{ lines = {domains:?} }}\npoints = 2.5\n"
     )
-}
-
-/// The same, read.
-pub fn policy() -> Policy {
-    let file = transcripts().join("reference.toml");
-    Policy::parse(&file, &policy_text()).unwrap_or_else(|error| panic!("{error}"))
 }
