@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use lazaret_engine::{Engine, EngineSettings};
 use lazaret_mail::facts::Address;
 use lazaret_mail::{
-    Answer, Ask, Envelope, Filter, Loader, Notes, Party, Question, Sandbox, Score, Session, Source,
+    Answer, Ask, Envelope, Filter, Loader, Notes, Party, Policy, Question, Sandbox, Score, Session,
+    Source,
 };
 use lazaret_tests::quantile::quantile;
 use tokio::runtime::Runtime;
 
-use crate::languages::{Language, policy};
+use crate::languages::{Language, policy, transcripts};
 
 /// Sandboxes that are forked and asked one after the other.
 const ROUNDS: usize = 200;
@@ -52,11 +53,12 @@ impl Bench {
         let wasm = std::fs::read(component).expect("a component that is there");
         let size = wasm.len();
         let engine = Engine::new(EngineSettings::default()).expect("an engine");
+        let policy = Policy::parse(&transcripts().join("reference.toml"), &policy());
         let source = Source {
             name: "reference".to_owned(),
             file: component.to_owned(),
             wasm: wasm.into(),
-            policy: policy(),
+            policy: policy.unwrap_or_else(|error| panic!("{error}")),
         };
         let before = cpu();
         let filter = runtime.block_on(engine.load(source));
