@@ -54,6 +54,8 @@ impl OnRcpt for Reacher {
         let text = match recipient.local_part.as_str() {
             "client" => session::client().name.unwrap_or_else(|| "none".to_owned()),
             "tcp" => talk(&to("tcp")).unwrap_or_else(|error| format!("{:?}", error.kind())),
+            "patient" => attend(&to("tcp")),
+            "again" => again(&to("tcp")).unwrap_or_else(|error| format!("{:?}", error.kind())),
             "listen" => {
                 let bound = TcpListener::bind("127.0.0.1:0").map(drop);
                 let sent = UdpSocket::bind("127.0.0.1:0").map(drop);
@@ -85,6 +87,32 @@ fn talk(to: &str) -> std::io::Result<String> {
     let mut heard = [0; 100];
     let length = stream.read(&mut heard)?;
     Ok(String::from_utf8_lossy(&heard[..length]).trim().to_owned())
+}
+
+/// Gives the server a minute for the connection and one for each word, and tells what ended that.
+fn attend(to: &str) -> String {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let Ok(address) = to.parse::<SocketAddr>() else {
+        return "no address".to_owned();
+    };
+    let mut stream = match TcpStream::connect_timeout(&address, MINUTE) {
+        Ok(stream) => stream,
+        Err(error) => return format!("no connection: {:?}", error.kind()),
+    };
+    let timeout = stream.set_read_timeout(Some(MINUTE));
+    let mut heard = [0; 100];
+    match timeout.and_then(|()| stream.read(&mut heard)) {
+        Ok(length) => format!("{length} octets"),
+        Err(error) => format!("no answer: {:?}", error.kind()),
+    }
+}
+
+/// Never takes no for an answer: how often it was told so.
+fn again(to: &str) -> std::io::Result<String> {
+    let address: SocketAddr = to.parse().map_err(std::io::Error::other)?;
+    let mut stream = TcpStream::connect(address)?;
+    let refused = (0..100).filter(|_| stream.read(&mut [0]).is_err());
+    Ok(format!("{} errors", refused.count()))
 }
 
 fn fetch(url: &str) -> String {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lazaret_engine::{Engine, EngineSettings};
 use lazaret_mail::facts::Address;
@@ -134,7 +134,67 @@ fn sockets_reach_what_was_granted_and_nothing_else() {
     assert_eq!(said(&inert, "tcp"), "PermissionDenied");
 }
 
-/// `time` is far less than the wait: if waiting cost CPU, that would be the failure.
+/// A filter that talks to this server: `time` is far less than the waits, so waiting costs no CPU; and `wall` far more.
+fn talker(to: SocketAddr, time: &str) -> Arc<dyn Filter> {
+    let policy = format!(
+        "grant = [\"session\", \"tcp:{to}\"]\ndeny = [\"dns\", \"http\"]\ntime = \"100ms\"\nwall = \"60s\"\ntcp-time = \"{time}\"\n\
+         [config]\ntcp = \"{to}\"\n"
+    );
+    filter(Services::default(), &policy)
+}
+
+fn silent() -> SocketAddr {
+    server(|mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+#[test]
+fn a_server_that_says_nothing_is_an_error_and_no_failure() {
+    let waiting = talker(silent(), "700ms");
+    let begun = Instant::now();
+    assert_eq!(said(&waiting, "tcp"), "Uncategorized");
+    assert!(begun.elapsed() >= Duration::from_millis(700));
+    // Whoever polls with a time of his own is woken, too.
+    assert_eq!(said(&waiting, "patient"), "no answer: Uncategorized");
+    // And whoever does not listen hears it at once from then on.
+    assert_eq!(said(&waiting, "again"), "100 errors");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{begun:?}");
+}
+
+/// It listens, and its queue is full: the system drops whoever else comes.
+#[test]
+fn a_server_that_does_not_accept_is_an_error_and_no_failure() {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let listener = listener.expect("a socket");
+    let local: SocketAddr = ([127, 0, 0, 1], 0).into();
+    listener.bind(&local.into()).expect("a port");
+    listener.listen(0).expect("a queue of one");
+    let full = listener.local_addr().expect("bound").as_socket();
+    let full = full.expect("an address");
+    let patience = Duration::from_millis(300);
+    let connect = |_| TcpStream::connect_timeout(&full, patience).ok();
+    let waiting: Vec<_> = (0..8).map_while(connect).collect();
+    assert!(waiting.len() < 8, "the queue is never full");
+    let knocking = talker(full, "700ms");
+    assert_eq!(said(&knocking, "tcp"), "TimedOut");
+    // std takes whatever ends the poll for a connection; its first octet is the error.
+    assert_eq!(said(&knocking, "patient"), "no answer: NotConnected");
+}
+
+/// Nobody wrote `tcp-time`: the filter answers all the same before it fails.
+#[test]
+fn waiting_for_a_socket_ends_before_the_wall() {
+    let silent = silent();
+    let policy = format!(
+        "grant = [\"session\", \"tcp:{silent}\"]\ndeny = [\"dns\", \"http\"]\nwall = \"4s\"\n[config]\ntcp = \"{silent}\"\n"
+    );
+    let waiting = filter(Services::default(), &policy);
+    assert_eq!(said(&waiting, "tcp"), "Uncategorized");
+}
+
+/// `time` is far less than the wait: if waiting cost CPU, that would be the failure. Who slept before he waits for his
+/// sockets does not come to the end of `tcp-time`.
 #[test]
 fn waiting_for_a_socket_costs_real_time_and_no_cpu() {
     let silent = server(|mut stream| {
@@ -142,7 +202,7 @@ fn waiting_for_a_socket_costs_real_time_and_no_cpu() {
     });
     let policy = format!(
         "grant = [\"session\", \"tcp:{silent}\"]\ndeny = [\"dns\", \"http\"]\ntime = \"100ms\"\nwall = \"1500ms\"\n\
-         [config]\ntcp = \"{silent}\"\n"
+         [config]\nnap = 1000\ntcp = \"{silent}\"\n"
     );
     let waiting = filter(Services::default(), &policy);
     let detail = late(&waiting, "tcp", Duration::from_millis(1500));

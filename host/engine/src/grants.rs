@@ -1,6 +1,7 @@
 //! What the operator grants against what the component asks for.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use lazaret_mail::{EditScope, Grant, ListDefinition, ListKind, LoadError, Policy, VerdictKind};
 use lazaret_services::dns::Pattern;
@@ -25,6 +26,8 @@ pub struct Rights {
     pub tcp: Vec<SocketAddr>,
     /// octets that its sockets may carry in one call, both ways together
     pub tcp_size: u64,
+    /// real time that it may wait for them in one call
+    pub tcp_time: Duration,
     /// may it send the whole message over HTTP, as it may read it?
     pub may_send: bool,
     /// things that are odd but do no harm, for the log
@@ -57,6 +60,7 @@ pub fn settle(seen: &Inspection, policy: &Policy) -> Result<Rights, LoadError> {
         client_name: client_names(policy),
         tcp: sockets(policy),
         tcp_size: policy.tcp_size,
+        tcp_time: before_the_wall(policy, policy.tcp_time),
         may_send: is_granted(policy, Permission::Body),
         remarks: remarks(seen, policy),
     })
@@ -67,6 +71,11 @@ fn client_names(policy: &Policy) -> ClientNames {
         true => ClientNames::Shown,
         false => ClientNames::Hidden,
     }
+}
+
+/// A server that does not answer is the filter's to know before it fails for it.
+fn before_the_wall(policy: &Policy, time: Duration) -> Duration {
+    time.min(policy.wall * 3 / 4)
 }
 
 fn sockets(policy: &Policy) -> Vec<SocketAddr> {
@@ -82,16 +91,14 @@ fn sockets(policy: &Policy) -> Vec<SocketAddr> {
 /// # Errors
 /// A pattern or an origin that the services do not understand.
 pub fn reach(policy: &Policy) -> Result<Grants, LoadError> {
-    // A server that does not answer is the filter's to know before it fails for it.
-    let most = policy.wall * 3 / 4;
     let mut grants = Grants {
         dns: dns::Grant {
             patterns: Vec::new(),
-            time: policy.dns_time.min(most),
+            time: before_the_wall(policy, policy.dns_time),
         },
         http: http::Grant {
             origins: Vec::new(),
-            time: policy.http_time.min(most),
+            time: before_the_wall(policy, policy.http_time),
         },
         state: state::Caps {
             keys: policy.state_keys,
@@ -412,6 +419,20 @@ mod tests {
             said.starts_with("`body` is both granted and denied"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn no_server_takes_all_of_the_wall() {
+        let policy = Policy {
+            wall: Duration::from_secs(4),
+            dns_time: Duration::from_secs(2),
+            ..Policy::default()
+        };
+        let reach = reach(&policy).unwrap();
+        assert_eq!(reach.dns.time, Duration::from_secs(2));
+        assert_eq!(reach.http.time, Duration::from_secs(3));
+        let rights = settle(&asks(&[]), &policy).unwrap();
+        assert_eq!(rights.tcp_time, Duration::from_secs(3));
     }
 
     #[test]

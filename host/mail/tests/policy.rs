@@ -36,6 +36,7 @@ fn a_file_with_everything() {
         breaker = { failures = 3, within = "10s", open = "1m" }
         dns-time = "2s"
         http-time = "3s"
+        tcp-time = "4s"
         tcp-size = "1 MiB"
         memory = "16 MiB"
         max-message = "10 MB"
@@ -81,6 +82,7 @@ fn a_file_with_everything() {
         dns_time: Duration::from_secs(2),
         http_time: Duration::from_secs(3),
         memory: 16 << 20,
+        tcp_time: Duration::from_secs(4),
         tcp_size: 1 << 20,
         state_keys: 1_000_000,
         state_size: 256 << 20,
@@ -177,6 +179,10 @@ fn what_is_wrong_is_said_with_line_and_cure() {
         (
             "dns-time = \"0s\"",
             "f.toml:1: `dns-time` is nothing: the filter could never answer, leave it out for the default",
+        ),
+        (
+            "tcp-time = \"0s\"",
+            "f.toml:1: `tcp-time` is nothing: the filter could never answer, leave it out for the default",
         ),
         (
             "deny = [\"session\"]",

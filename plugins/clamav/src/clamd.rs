@@ -38,7 +38,7 @@ pub enum Trouble {
     /// no answer within `time`
     Late,
     /// the connection was refused, reset or ended
-    Broken(io::ErrorKind),
+    Broken(io::Error),
     /// an error of its own, made safe
     Said(String),
     /// no answer of clamd's
@@ -68,10 +68,10 @@ impl Clamd {
         self.buffer.extend_from_slice(octets);
         match self.flush() {
             Ok(()) => Ok(None),
-            Err(Trouble::Broken(kind)) => match self.hear() {
+            Err(Trouble::Broken(error)) => match self.hear() {
                 Ok(Look::TooLarge) => Ok(Some(Look::TooLarge)),
                 Err(Trouble::Said(error)) => Err(Trouble::Said(error)),
-                _ => Err(Trouble::Broken(kind)),
+                _ => Err(Trouble::Broken(error)),
             },
             Err(trouble) => Err(trouble),
         }
@@ -92,7 +92,7 @@ impl Clamd {
         while sent < self.buffer.len() {
             self.stream.set_write_timeout(Some(left(self.until)?))?;
             match self.stream.write(&self.buffer[sent..])? {
-                0 => return Err(Trouble::Broken(io::ErrorKind::WriteZero)),
+                0 => return Err(Trouble::Broken(io::ErrorKind::WriteZero.into())),
                 more => sent += more,
             }
         }
@@ -107,7 +107,9 @@ impl Clamd {
         while length < heard.len() {
             self.stream.set_read_timeout(Some(left(self.until)?))?;
             match self.stream.read(&mut heard[length..])? {
-                0 if length == 0 => return Err(Trouble::Broken(io::ErrorKind::UnexpectedEof)),
+                0 if length == 0 => {
+                    return Err(Trouble::Broken(io::ErrorKind::UnexpectedEof.into()));
+                }
                 0 => return Err(Trouble::Nonsense),
                 more => length += more,
             }
@@ -161,7 +163,7 @@ impl From<io::Error> for Trouble {
         match error.kind() {
             // What a socket with a timeout says, by system.
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Late,
-            kind => Self::Broken(kind),
+            _ => Self::Broken(error),
         }
     }
 }
@@ -176,14 +178,27 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Late => f.write_str("clamd did not answer within `time`"),
-            Self::Broken(io::ErrorKind::PermissionDenied) => f.write_str(
-                "clamd's address is not granted: write \"tcp:\" and `address` into `grant`",
-            ),
-            Self::Broken(kind) => write!(f, "no connection to clamd ({kind})"),
+            Self::Broken(error) => f.write_str(&broken(error)),
             Self::Said(error) => write!(f, "clamd says: {error}"),
             Self::Nonsense => f.write_str("what answers there is not clamd"),
             Self::Unreadable(error) => write!(f, "it cannot be read ({})", error.name()),
         }
+    }
+}
+
+/// How the sandbox's std numbers every error of a stream but its end.
+const STREAM: i32 = 29;
+
+fn broken(error: &io::Error) -> String {
+    match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::PermissionDenied, _) => {
+            "clamd's address is not granted: write \"tcp:\" and `address` into `grant`".to_owned()
+        }
+        (io::ErrorKind::NotConnected, _) | (_, Some(STREAM)) => {
+            "the connection to clamd broke off, or waiting for it took longer than `tcp-time`"
+                .to_owned()
+        }
+        (kind, _) => format!("no connection to clamd ({kind})"),
     }
 }
 

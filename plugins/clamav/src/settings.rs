@@ -161,7 +161,7 @@ fn time(text: &str) -> Result<Duration, String> {
     match read {
         Some(number @ 1..=300_000) => Ok(Duration::from_millis(number)),
         _ => Err(format!(
-            "time: `{text}` is no time up to 300s; write it as 20s or 500ms, less than `wall`"
+            "time: `{text}` is no time up to 300s; write it as 20s or 500ms, less than `tcp-time`"
         )),
     }
 }

@@ -1,6 +1,6 @@
 //! `clamav`, with Debian's clamd.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use lazaret_tests::peers::{self, clamd, eicar, free_port};
@@ -73,6 +73,27 @@ fn mail_may_pass_unexamined_and_says_so() {
     let text = String::from_utf8_lossy(&arrived[0].octets);
     assert!(text.contains("X-Virus-Status: Unscanned (scanner unavailable)\r\n"));
     assert!(!text.contains("Clean"), "{text}");
+}
+
+/// Its own `time` is longer than it may wait: its policy answers all the same, and not `on-failure`.
+#[test]
+fn a_silent_clamd_is_no_failure_whatever_its_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("bound");
+    let changes = format!(
+        "listeners = [\"plain\"]\non-failure = \"reject\"\nwall = \"60s\"\ntcp-time = \"1s\"\ngrant = [\"body\", \"tcp:{address}\"]\n\
+         [config]\naddress = \"{address}\"\ntime = \"50s\"\n"
+    );
+    let trial = Trial::new(address, |builder| builder.bundled("clamav", &changes));
+    let begun = Instant::now();
+    let reply = trial.message(MESSAGE);
+    assert_eq!(reply.code, 451, "{reply:?}");
+    let text = reply.text();
+    assert!(
+        text.contains("this message cannot be examined now"),
+        "{text}"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(45), "{begun:?}");
 }
 
 /// `most` is over clamd's StreamMaxLength: clamd breaks off, and the message is a large one.

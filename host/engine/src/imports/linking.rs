@@ -3,10 +3,12 @@
 use wasmtime::component::{HasData, HasSelf, Linker};
 use wasmtime_wasi::p2;
 use wasmtime_wasi::p2::bindings::io::{poll, streams};
+use wasmtime_wasi::p2::bindings::sockets::tcp;
 
 use super::Ctx;
 use super::denied::Denied;
 use super::poll::{HasPolls, polls};
+use super::sockets::{HasSockets, sockets};
 use super::wire::{HasWire, wire};
 use crate::bindings::{
     body, dns, edit_headers, entropy, envelope, headers, http, lists, log, metrics, notes, pace,
@@ -49,10 +51,11 @@ pub fn link(
     Ok(())
 }
 
-/// In place of WASI's own, by which a filter could carry any number of octets, and wait where nobody sees it.
+/// In place of WASI's own, by which a filter could carry any number of octets, and wait for as long as it lives, where nobody sees it.
 fn watch_io(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     streams::add_to_linker::<_, HasWire>(linker, wire)?;
+    tcp::add_to_linker::<_, HasSockets>(linker, sockets)?;
     poll::add_to_linker::<_, HasPolls>(linker, polls)?;
     linker.allow_shadowing(false);
     Ok(())

@@ -19,9 +19,11 @@ mod notes;
 mod outside;
 mod pace;
 mod parts;
+mod patience;
 mod poll;
 mod score;
 mod session;
+mod sockets;
 mod state;
 mod wire;
 
@@ -41,6 +43,7 @@ use crate::waiting::Waiting;
 
 pub use linking::link;
 use outside::Asking;
+use patience::Patience;
 
 /// Why an import does not do what it was asked.
 #[derive(Debug)]
@@ -78,6 +81,8 @@ pub struct Ctx {
     /// None where nothing of the outside is there: in `configure`, and while the filter is tried
     reach: Option<Arc<Reach>>,
     asking: Asking,
+    /// what is left of `tcp-time`
+    patience: Arc<Patience>,
     /// None in `configure`
     question: Option<Question>,
     effects: Effects,
@@ -100,6 +105,7 @@ impl Ctx {
     ) -> Self {
         Self {
             asking: Asking::of(reach.as_deref(), limits.state_calls, rights.tcp_size),
+            patience: Arc::default(),
             reach,
             filter,
             rights,
@@ -128,6 +134,11 @@ impl Ctx {
         (&mut self.asking.wire, self.meter.waiting())
     }
 
+    /// The real time that its sockets may still be waited for in this call.
+    pub fn patience(&self) -> Arc<Patience> {
+        self.patience.clone()
+    }
+
     /// A call begins: these are its facts (none in `configure`), all budgets are full.
     pub fn begin(&mut self, question: Option<Question>) {
         let (session, stage) = match &question {
@@ -143,6 +154,7 @@ impl Ctx {
             self.limits.state_calls,
             self.rights.tcp_size,
         );
+        self.patience.refill(self.rights.tcp_time);
         (self.calls, self.read) = (0, 0);
     }
 

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use lazaret_mail::message::HEADER_LIMIT;
 use lazaret_mail::{
@@ -60,6 +61,7 @@ pub fn configuring() -> Ctx {
         client_name: ClientNames::Shown,
         tcp: Vec::new(),
         tcp_size: 1 << 20,
+        tcp_time: Duration::from_secs(5),
         may_send: true,
         remarks: Vec::new(),
     };

@@ -169,6 +169,7 @@ impl Bench<'_> {
             tcp: Vec::new(),
             // stdout and stderr are streams, too, with caps of their own
             tcp_size: u64::MAX,
+            tcp_time: Duration::ZERO,
             may_send: false,
             remarks: Vec::new(),
         };

@@ -177,6 +177,8 @@ pub struct Policy {
     pub dns_time: Duration,
     /// `http-time`: real time that all requests of a stage may take together
     pub http_time: Duration,
+    /// `tcp-time`: real time that it may wait for its sockets at one stage, all waits together
+    pub tcp_time: Duration,
     /// `tcp-size`: octets that its sockets may carry at one stage, both ways together
     pub tcp_size: u64,
     /// `state-keys`: the most keys that it may keep
@@ -218,6 +220,7 @@ impl Default for Policy {
             breaker: BreakerPolicy::default(),
             dns_time: Duration::from_secs(5),
             http_time: Duration::from_secs(5),
+            tcp_time: Duration::from_secs(5),
             tcp_size: 128 << 20,
             state_keys: 1_000_000,
             state_size: 256 << 20,
