@@ -15,6 +15,7 @@ use lazaret_tests::{BackendDouble, Proxy, certificate::Certificate};
 fn lazaret(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lazaret-under-test"))
         .args(arguments)
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .stdin(Stdio::null())
         .output()
         .expect("the program starts")
@@ -387,6 +388,7 @@ fn run_serves_until_it_is_told_to_end() {
             "--config",
             dir.path().join("lazaret.toml").to_str().unwrap(),
         ])
+        .env("XDG_STATE_HOME", dir.path())
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

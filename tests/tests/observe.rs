@@ -148,6 +148,7 @@ impl Unread {
             .arg(dir.path().join("lazaret.toml"))
             .env("XDG_RUNTIME_DIR", dir.path())
             .env("XDG_CACHE_HOME", dir.path())
+            .env("XDG_STATE_HOME", dir.path())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -99,7 +99,7 @@ fn lazaret(command: &str, dir: &Path) -> Command {
         .arg(command)
         .arg("--config")
         .arg(dir.join("lazaret.toml"))
-        .envs(["XDG_RUNTIME_DIR", "XDG_CACHE_HOME"].map(|name| (name, dir)))
+        .envs(["XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME"].map(|name| (name, dir)))
         .stdin(Stdio::null());
     lazaret
 }

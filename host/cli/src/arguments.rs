@@ -83,6 +83,7 @@ Files:
 
 Environment:
   CACHE_DIRECTORY, XDG_CACHE_HOME, HOME       where compiled filters are kept, unless `cache` says it
+  STATE_DIRECTORY, XDG_STATE_HOME, HOME       where filters remember, unless `state` says it
   RUNTIME_DIRECTORY, XDG_RUNTIME_DIR          where the control socket is, unless `[admin] control` says it
   NOTIFY_SOCKET, WATCHDOG_USEC                the service manager that is told (sd_notify)
 

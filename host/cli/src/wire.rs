@@ -9,8 +9,8 @@ use lazaret_config::Source;
 use lazaret_engine::{CacheError, Engine, EngineSettings, Preparer};
 use lazaret_mail::Loader;
 use lazaret_proxy::config::{Resolvers, State};
-use lazaret_proxy::{Config, Handed, Proxy};
-use lazaret_services::{Services, Settings, Trust, dns, http, state};
+use lazaret_proxy::{Config, Handed, Proxy, filters};
+use lazaret_services::{Fault, Services, Settings, Trust, dns, http, state};
 
 use crate::exit::Failure;
 use crate::figures;
@@ -24,15 +24,35 @@ async fn services(config: &Config) -> Result<Services, Failure> {
     let trust = config.services_ca.clone();
     let trust = trust.map(Trust::of).unwrap_or_default();
     let names = dns::Names::open(&names(&config.dns)).map_err(at(&["dns", "zone"]))?;
-    let state = state::Store::open(&memory(config.state.as_ref()), &trust).await;
+    let state = remembered(config, &trust).await?;
     let http = http::Client::new(names.clone(), trust);
-    let state = state.map_err(|fault| match placed(config, &["state"], &fault) {
-        placed if placed == fault.to_string() => {
-            format!("{fault} (STATE_DIRECTORY names that place: name another with `state`)")
-        }
-        placed => placed,
-    });
-    Ok(Services::of(names, http, state.map_err(Failure::usage)?))
+    Ok(Services::of(names, http, state))
+}
+
+/// What keeps state. In the usual place nothing is made before a filter is granted `state`: most have none.
+async fn remembered(config: &Config, trust: &Trust) -> Result<state::Store, Failure> {
+    let place = memory(config.state.as_ref());
+    if is_usual(config) && !remembers(config) {
+        return Ok(state::Store::later(place, trust.clone()));
+    }
+    let opened = state::Store::open(&place, trust).await;
+    opened.map_err(|fault| Failure::usage(of_state(config, fault)))
+}
+
+fn is_usual(config: &Config) -> bool {
+    matches!(config.state, Some(State::Usual(_)))
+}
+
+/// Is a filter granted `state`?
+fn remembers(config: &Config) -> bool {
+    config.filters.as_deref().is_some_and(filters::remember)
+}
+
+fn of_state(config: &Config, fault: Fault) -> String {
+    match is_usual(config) {
+        true => format!("{fault} (it is the usual place: name another with `state`)"),
+        false => placed(config, &["state"], fault),
+    }
 }
 
 /// What is wrong with a value that was well written, with the place where it stands.
@@ -66,14 +86,18 @@ fn may_be_made(cache: &Path) -> bool {
 
 /// Whether the services could open what keeps state, as far as that is seen without opening it: a proxy may run that has it.
 pub fn can_remember(config: &Config) -> Result<(), Failure> {
+    if is_usual(config) && !remembers(config) {
+        return Ok(());
+    }
     let fault = state::can_be(&memory(config.state.as_ref()));
-    fault.map_err(|fault| Failure::usage(placed(config, &["state"], fault)))
+    fault.map_err(|fault| Failure::usage(of_state(config, fault)))
 }
 
 /// Without a place nothing is remembered: filters that are granted `state` are refused then.
 fn memory(named: Option<&State>) -> state::Place {
     match named {
         Some(State::File(path)) => state::Place::File(path.clone()),
+        Some(State::Usual(path)) => state::Place::Usual(path.clone()),
         Some(State::Redis(address)) => state::Place::Redis(address.clone()),
         Some(State::Memory) | None => state::Place::Memory,
     }

@@ -8,6 +8,7 @@ fn lazaret(directory: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lazaret"))
         .args(arguments)
         .current_dir(directory)
+        .env("XDG_STATE_HOME", directory)
         .output()
         .unwrap()
 }

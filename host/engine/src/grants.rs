@@ -100,6 +100,7 @@ pub fn reach(policy: &Policy) -> Result<Grants, LoadError> {
             origins: Vec::new(),
             time: before_the_wall(policy, policy.http_time),
         },
+        remembers: policy.has_state(),
         state: state::Caps {
             keys: policy.state_keys,
             size: policy.state_size,

@@ -8,10 +8,11 @@ pub mod report;
 mod standing;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use lazaret_mail::{Filter, LoadError, Loader};
+use lazaret_mail::{Filter, LoadError, Loader, Policy};
 
 pub(crate) use directory::Directory;
 pub(crate) use needs::Needs;
@@ -36,6 +37,17 @@ pub async fn load_directory(
     let errors = held.iter().filter_map(|held| held.absent.clone()).collect();
     let filters = held.into_iter().map(|held| held.filter).collect();
     (filters, errors)
+}
+
+/// Is some filter of a directory granted `state`, by its TOML? Nothing is loaded. Blocks.
+pub fn remember(directory: &Path) -> bool {
+    let look = Look::at(directory, &BTreeSet::new());
+    let tomls = look
+        .entries
+        .values()
+        .filter_map(|entry| entry.toml.as_ref());
+    let policies = tomls.filter_map(|(toml, _)| Policy::read(toml).ok());
+    policies.into_iter().any(|policy| policy.has_state())
 }
 
 /// Why a directory cannot be listed.

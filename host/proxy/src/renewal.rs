@@ -200,7 +200,7 @@ mod tests {
             ["state", "dns"]
                 .map(|name| format!("`{name}` changes with a restart only, its old value holds"))
         );
-        assert_eq!(renewal.config.state, None);
+        assert_eq!(renewal.config.state, config(FILE).state);
     }
 
     #[test]

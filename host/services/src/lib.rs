@@ -76,6 +76,8 @@ pub struct Grants {
     pub dns: dns::Grant,
     /// `http:..` and `http-time`
     pub http: http::Grant,
+    /// permission `state`
+    pub remembers: bool,
     /// `state-keys`, `state-size`
     pub state: state::Caps,
     /// `[lists]`
@@ -149,13 +151,19 @@ impl Services {
         }
     }
 
-    /// What the filter of that name reaches: its lists are read here. A new generation of a filter has the state and the
+    /// What the filter of that name reaches: its lists are read here, and a state that [waits](state::Store::later) for the
+    /// first filter that remembers something is opened. A new generation of a filter has the state and the
     /// metrics of the old one.
     pub async fn reach(&self, filter: &str, grants: Grants) -> Result<Reach, Fault> {
+        let state = &self.parts.state;
+        let state = match grants.remembers {
+            true => state.opened().await?,
+            false => state.clone(),
+        };
         Ok(Reach {
             dns: self.parts.dns.clone(),
             http: self.parts.http.clone(),
-            state: self.parts.state.space(filter, grants.state),
+            state: state.space(filter, grants.state),
             lists: self.parts.lists.shelf(&grants.lists).await?,
             metrics: self.parts.metrics.meters(filter),
             grants,

@@ -2,6 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use lazaret_tests::guests::Guest;
 use lazaret_tests::peers::free_port;
@@ -24,6 +27,9 @@ fn program(backend: &BackendDouble, admin: SocketAddr) -> Program {
         .filter("10-keeper", Guest::Keeper, POLICY);
     Program::run(PROGRAM, builder)
 }
+
+/// A change of the filter directory is seen at once.
+const QUICK: &str = "[reload]\nlook = \"10ms\"\nquiet = \"30ms\"\n";
 
 /// What it says to this recipient.
 fn said(program: &Program, to: &str) -> String {
@@ -105,4 +111,75 @@ fn what_it_counts_is_at_the_admin_port_and_lists_change_under_it() {
         said(&program, "listed-example.com") == "Some(\"new\")"
     });
     assert_eq!(said(&program, "listed-mail.example.net"), "None");
+}
+
+/// Nobody wrote `state`, and no filter remembers: nothing is made. One comes, and it remembers in the home of the user, as
+/// it does after a restart.
+#[test]
+fn nobody_named_a_place_and_it_remembers_in_the_usual_one() {
+    let backend = BackendDouble::start();
+    let mut program = Program::run(PROGRAM, before(&backend).set(QUICK));
+    let place = program.dir().join("state/lazaret");
+    assert!(!place.exists());
+    std::fs::write(program.filter("partners.txt"), "").unwrap();
+    std::fs::write(program.filter("10-keeper.toml"), POLICY).unwrap();
+    program.put("10-keeper.wasm", &Guest::Keeper.octets());
+    program.logs(&["reloaded generation", "keeper"]);
+    assert_eq!(said(&program, "keep-blue"), "kept");
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(
+        (mode(&place), mode(&place.join("state.redb"))),
+        (0o700, 0o600)
+    );
+    program.signal("TERM");
+    program.ended(std::time::Duration::from_secs(60));
+    program.again();
+    assert_eq!(said(&program, "kept"), "blue");
+}
+
+/// The second proxy of a user says in one line who has the file, and ends with 2; `check` leaves it alone.
+#[test]
+fn two_proxies_of_a_user_do_not_share_the_usual_place() {
+    let backend = BackendDouble::start();
+    let keeping = || {
+        let builder = before(&backend).set(QUICK);
+        let builder = builder.file("filters.d/partners.txt", b"");
+        builder.filter("10-keeper", Guest::Keeper, POLICY)
+    };
+    let first = Program::run(PROGRAM, keeping());
+    assert_eq!(said(&first, "keep-blue"), "kept");
+    let second = keeping().write();
+    let second = |command: &str| {
+        let output = Command::new(PROGRAM)
+            .args([command, "--config"])
+            .arg(second.path().join("lazaret.toml"))
+            .env("XDG_RUNTIME_DIR", second.path())
+            .env("XDG_CACHE_HOME", second.path())
+            .env("XDG_STATE_HOME", first.dir().join("state"))
+            .stdin(Stdio::null())
+            .output();
+        let output = output.expect("the program starts");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said_of_it) = second("run");
+    assert_eq!(code, Some(2), "{said_of_it}");
+    let wanted = format!(
+        "lazaret/state.redb is in use by another process ({}); ",
+        first.id()
+    );
+    assert_eq!(said_of_it.matches("in use").count(), 1, "{said_of_it}");
+    assert!(said_of_it.contains(&wanted), "{said_of_it}");
+    assert!(
+        said_of_it.contains("it is the usual place: name another with `state`"),
+        "{said_of_it}"
+    );
+    let (code, checked) = second("check");
+    assert_eq!(code, Some(0), "{checked}");
+    assert!(
+        checked.contains("no place is named for it: this user keeps it in "),
+        "{checked}"
+    );
+    assert_eq!(said(&first, "kept"), "blue");
 }

@@ -4,6 +4,7 @@ mod chain;
 mod settings;
 
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use lazaret_mail::{Filter, Grant, LoadError};
@@ -28,6 +29,8 @@ struct Findings {
     now: Option<ChainReport>,
     /// filters remember, and no place is named for it
     unplaced: bool,
+    /// or they do so in the usual place of who checks
+    usual: Option<PathBuf>,
 }
 
 /// Reads the configuration, loads every filter, asks the backend where `--probe` is given, and prints what it found.
@@ -42,8 +45,14 @@ pub async fn check(arguments: &Check) -> Result<Exit, Failure> {
         false => None,
     };
     let remembers = |filter: &Arc<dyn Filter>| filter.policy().grant.contains(&Grant::State);
+    let remembers = filters.iter().any(remembers);
+    let usual = match &config.state {
+        Some(State::Usual(path)) if remembers => Some(path.clone()),
+        _ => None,
+    };
     let findings = Findings {
-        unplaced: unplaced && filters.iter().any(remembers),
+        unplaced: unplaced && remembers,
+        usual,
         now: running(&config).await,
         config,
         filters,
@@ -102,9 +111,18 @@ impl Findings {
 
     fn cautions(&self) -> Vec<String> {
         const UNPLACED: &str = "filters are granted `state`, and no place is named for it: a service of systemd with StateDirectory= keeps it \
-             there, in state.redb; elsewhere `run` refuses to start, add e.g. state = \"state.redb\"";
+             there, in state.redb, and any other in the home of its user; without either `run` refuses to start, add e.g. \
+             state = \"state.redb\"";
+        let usual = |path: &PathBuf| {
+            let path = path.display();
+            format!(
+                "filters are granted `state`, and no place is named for it: this user keeps it in {path}; a service of \
+                 systemd in its StateDirectory="
+            )
+        };
         let mut cautions = lazaret_proxy::cautions(&self.config);
         cautions.extend(self.unplaced.then(|| UNPLACED.to_owned()));
+        cautions.extend(self.usual.as_ref().map(usual));
         cautions
     }
 

@@ -17,6 +17,9 @@ const SCHEMES: [&str; 3] = ["redis://", "rediss://", "redis+unix://"];
 pub enum State {
     /// a redb file; made if need be
     File(PathBuf),
+    /// the same where nobody wrote `state`: in the usual place of the service or user, made with its directory when the first
+    /// filter is granted `state`
+    Usual(PathBuf),
     /// the address of a Redis or Valkey server; may hold a password
     Redis(String),
     /// forgotten at each restart
@@ -28,6 +31,7 @@ impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             State::File(path) => f.debug_tuple("File").field(path).finish(),
+            State::Usual(path) => f.debug_tuple("Usual").field(path).finish(),
             State::Redis(_) => f.write_str("Redis(..)"),
             State::Memory => f.write_str("Memory"),
         }
@@ -58,7 +62,7 @@ pub(super) fn check(
     written: Option<Spanned<Written>>,
 ) -> Result<Option<State>, ConfigError> {
     let Some(written) = written else {
-        return Ok(usual(std::env::var_os("STATE_DIRECTORY")));
+        return Ok(usual(|name| std::env::var_os(name)));
     };
     let span = written.span();
     let base = source.directory();
@@ -91,11 +95,19 @@ pub(super) fn check(
     Ok(Some(state))
 }
 
-/// In systemd's directory for us, the first if it made several. There is no usual place elsewhere.
-fn usual(directories: Option<OsString>) -> Option<State> {
-    let first = std::env::split_paths(&directories?).next()?;
-    let is_ours = first.is_absolute();
-    is_ours.then(|| State::File(first.join("state.redb")))
+/// In systemd's directory for us, the first if it made several; else in the user's own.
+fn usual(variable: impl Fn(&str) -> Option<OsString>) -> Option<State> {
+    let absolute = |name: &str| {
+        let first = std::env::split_paths(&variable(name)?).next()?;
+        first.is_absolute().then_some(first)
+    };
+    let of_user = || {
+        let base = absolute("XDG_STATE_HOME");
+        let base = base.or_else(|| Some(absolute("HOME")?.join(".local/state")));
+        Some(base?.join("lazaret"))
+    };
+    let directory = absolute("STATE_DIRECTORY").or_else(of_user)?;
+    Some(State::Usual(directory.join("state.redb")))
 }
 
 fn address(text: &str) -> Option<String> {
@@ -108,12 +120,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn systemd_has_a_place_for_it() {
-        let usual = |directories: &str| usual(Some(directories.into()));
-        let file = Some(State::File("/var/lib/lazaret/state.redb".into()));
-        assert_eq!(usual("/var/lib/lazaret"), file);
-        assert_eq!(usual("/var/lib/lazaret:/var/lib/lazaret/quarantine"), file);
-        assert_eq!(usual("lazaret"), None);
-        assert_eq!(super::usual(None), None);
+    fn the_service_has_a_place_for_it_and_else_the_user() {
+        let place = |set: &[(&str, &str)]| {
+            let value = |name: &str| {
+                let (_, value) = set.iter().find(|(known, _)| *known == name)?;
+                Some(OsString::from(value))
+            };
+            usual(value)
+        };
+        let file = |path: &str| Some(State::Usual(path.into()));
+        let home = ("HOME", "/home/mail");
+        let xdg = ("XDG_STATE_HOME", "/s");
+        let service = ("STATE_DIRECTORY", "/var/lib/lazaret:/var/lib/lazaret/q");
+        let of_service = file("/var/lib/lazaret/state.redb");
+        assert_eq!(place(&[service]), of_service);
+        assert_eq!(place(&[home, xdg, service]), of_service);
+        assert_eq!(place(&[home, xdg]), file("/s/lazaret/state.redb"));
+        let of_home = file("/home/mail/.local/state/lazaret/state.redb");
+        assert_eq!(place(&[home]), of_home);
+        let relative = [("STATE_DIRECTORY", "lazaret"), ("XDG_STATE_HOME", "s")];
+        assert_eq!(place(&[home, relative[0], relative[1]]), of_home);
+        assert_eq!(place(&relative), None);
+        assert_eq!(place(&[("HOME", "")]), None);
+        assert_eq!(place(&[]), None);
     }
 }

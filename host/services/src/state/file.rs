@@ -4,10 +4,11 @@
 //! transaction is made durable after [`GATHER`], so that a thousand orders a second cost one `fsync`. Who dies by SIGKILL or
 //! loses power forgets what was written in that time, and nothing older; the file is never torn.
 
+mod holder;
 mod pages;
 
-use std::fs::{OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -279,6 +280,38 @@ pub fn can_be(path: &Path) -> Result<(), Fault> {
     }
 }
 
+/// Could the file and, if need be, its directory be made?
+pub fn can_be_made(path: &Path) -> Result<(), Fault> {
+    let above = path.ancestors().skip(1);
+    let Some(there) = above.into_iter().find(|directory| directory.exists()) else {
+        return Err(no_directory(path, &std::io::ErrorKind::NotFound.into()));
+    };
+    match path.parent() == Some(there) {
+        true => can_be(path),
+        false if there.is_dir() => Ok(()),
+        false => Err(no_directory(
+            path,
+            &std::io::ErrorKind::NotADirectory.into(),
+        )),
+    }
+}
+
+/// Makes the directory of a file where nobody made it, for its user alone.
+pub fn make_directory(path: &Path) -> Result<(), Fault> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut builder = DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| no_directory(path, &error))
+}
+
+fn no_directory(path: &Path, error: &std::io::Error) -> Fault {
+    let directory = path.parent().unwrap_or(path).display();
+    Fault::new(
+        format!("{directory}, where filters' state is kept, cannot be made: {error}"),
+        "name another place under `state`, or make that directory for the user of the proxy",
+    )
+}
+
 fn unusable(path: &Path, error: &std::io::Error) -> Fault {
     let problem = format!(
         "the state file {} cannot be opened: {error}",
@@ -335,7 +368,12 @@ fn refused(path: &Path, error: DatabaseError) -> Fault {
     let shown = path.display();
     match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => Fault::new(
-            format!("the state file {shown} is in use by another process"),
+            match holder::of(path) {
+                Some(process) => {
+                    format!("the state file {shown} is in use by another process ({process})")
+                }
+                None => format!("the state file {shown} is in use by another process"),
+            },
             "end the other Lazaret, give each its own file, or let both share a Redis: state = \"redis://..\"",
         ),
         DatabaseError::Storage(StorageError::Io(error))

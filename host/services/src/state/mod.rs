@@ -4,6 +4,7 @@
 //! share. Every order is carried out in one step, whoever else asks meanwhile.
 
 mod file;
+mod later;
 mod ledger;
 mod memory;
 mod redis;
@@ -17,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 
 use crate::{Fault, Refused, STORE_PATIENCE, Trust};
+use later::Later;
 
 /// Octets of a key, at most.
 pub const KEY: usize = 512;
@@ -33,6 +35,8 @@ pub enum Place {
     Memory,
     /// redb
     File(PathBuf),
+    /// the same where nobody named a file: its directory is made if need be
+    Usual(PathBuf),
     /// `redis://..`, `rediss://..` or `redis+unix://..`; may hold a password
     Redis(String),
 }
@@ -45,6 +49,7 @@ pub fn can_be(place: &Place) -> Result<(), Fault> {
     match place {
         Place::Memory => Ok(()),
         Place::File(path) => file::can_be(path),
+        Place::Usual(path) => file::can_be_made(path),
         Place::Redis(url) => redis::can_be(url),
     }
 }
@@ -55,6 +60,7 @@ impl fmt::Debug for Place {
         match self {
             Place::Memory => f.write_str("Memory"),
             Place::File(path) => f.debug_tuple("File").field(path).finish(),
+            Place::Usual(path) => f.debug_tuple("Usual").field(path).finish(),
             Place::Redis(_) => f.write_str("Redis(..)"),
         }
     }
@@ -140,6 +146,8 @@ pub struct Store {
     keeper: Arc<dyn Keeper>,
     /// where time is kept, whoever asks; memory needs none
     runtime: Option<Handle>,
+    /// not open before somebody remembers something
+    later: Option<Arc<Later>>,
 }
 
 /// In memory.
@@ -148,6 +156,7 @@ impl Default for Store {
         Self {
             keeper: Arc::new(memory::Memory::default()),
             runtime: None,
+            later: None,
         }
     }
 }
@@ -163,12 +172,42 @@ impl Store {
         let keeper: Arc<dyn Keeper> = match place {
             Place::Memory => return Ok(Self::default()),
             Place::File(path) => Arc::new(file::File::open(path).await?),
+            Place::Usual(path) => {
+                file::make_directory(path)?;
+                Arc::new(file::File::open(path).await?)
+            }
             Place::Redis(url) => Arc::new(redis::Redis::open(url, trust.clone())?),
         };
         Ok(Self {
             keeper,
             runtime: Some(Handle::current()),
+            later: None,
         })
+    }
+
+    /// The same, opened when the first filter [`opened`](Self::opened) it; until then nothing is made and nobody is asked.
+    pub fn later(place: Place, trust: Trust) -> Self {
+        Self {
+            later: Some(Arc::new(Later::new(place, trust))),
+            ..Self::default()
+        }
+    }
+
+    /// This store, open.
+    ///
+    /// # Errors
+    /// As of [`Self::open`], where that waited until now; the next call tries again.
+    pub async fn opened(&self) -> Result<Self, Fault> {
+        match &self.later {
+            Some(later) => later.opened().await,
+            None => Ok(self.clone()),
+        }
+    }
+
+    /// The keeper, if it is there already.
+    fn keeper(&self) -> Arc<dyn Keeper> {
+        let later = self.later.as_ref().and_then(|later| later.now());
+        later.unwrap_or(self).keeper.clone()
     }
 
     /// The space of the filter of that name.
@@ -182,12 +221,12 @@ impl Store {
 
     /// Writes down what a file store still holds back; call it before the process ends.
     pub async fn settle(&self) {
-        self.keeper.settle().await;
+        self.keeper().settle().await;
     }
 
     /// Why the store does not answer at the moment, in words; None if it does.
     pub fn trouble(&self) -> Option<String> {
-        self.keeper.trouble()
+        self.keeper().trouble()
     }
 }
 

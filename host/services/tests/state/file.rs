@@ -70,8 +70,9 @@ async fn two_do_not_share_a_file() {
     let path = directory.path().join("state.redb");
     let held = open(&path).await.unwrap();
     let error = open(&path).await.err().unwrap();
+    let us = std::process::id();
     assert!(
-        error.contains("state.redb is in use by another process"),
+        error.contains(&format!("state.redb is in use by another process ({us})")),
         "{error}"
     );
     assert!(error.contains("redis://"), "{error}");
@@ -170,4 +171,47 @@ async fn what_expired_is_swept_from_the_file() {
     let usage = reading.open_table(usage).unwrap();
     let held = usage.get("greylist").unwrap().unwrap().value();
     assert_eq!(held, (1, 5));
+}
+
+/// The place is usual and nobody wants it: nothing is there, whoever asks for something else.
+#[tokio::test]
+async fn a_usual_place_is_made_for_the_first_who_remembers() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path().join("state");
+    let path = home.join("lazaret/state.redb");
+    let place = Place::Usual(path.clone());
+    lazaret_services::state::can_be(&place).unwrap();
+    let store = Store::later(place.clone(), Trust::default());
+    store.settle().await;
+    assert_eq!(store.trouble(), None);
+    assert!(!home.exists());
+    let opened = store.opened().await.unwrap();
+    let first = opened.space("greylist", Caps::default());
+    assert_eq!(first.increment("n", 1, 60).await, Ok(1));
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    let again = store.opened().await.unwrap();
+    let second = again.space("greylist", Caps::default());
+    assert_eq!(second.increment("n", 1, 60).await, Ok(2), "it is the same");
+    // Whoever only looks neither opens it nor minds that it is held.
+    lazaret_services::state::can_be(&place).unwrap();
+    let other = Store::later(place, Trust::default());
+    assert!(other.opened().await.is_err());
+    drop((store, opened, again, first, second));
+    other.opened().await.map(drop).unwrap();
+}
+
+#[tokio::test]
+async fn a_usual_place_that_cannot_be_made_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("home");
+    std::fs::write(&file, "no directory").unwrap();
+    let place = Place::Usual(file.join("state/lazaret/state.redb"));
+    let seen = lazaret_services::state::can_be(&place).unwrap_err();
+    let store = Store::later(place, Trust::default());
+    let error = store.opened().await.map(drop).unwrap_err();
+    for fault in [seen, error] {
+        let said = fault.to_string();
+        assert!(said.contains("home/state/lazaret, where"), "{said}");
+        assert!(said.contains("name another place under `state`"), "{said}");
+    }
 }

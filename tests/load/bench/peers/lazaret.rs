@@ -24,7 +24,8 @@ pub fn start(ground: &Ground, filters: Filters) -> Result<Server, Absent> {
     server.run(
         Command::new(&ground.lazaret)
             .args(["run", "--config"])
-            .arg(file),
+            .arg(&file)
+            .env("XDG_STATE_HOME", file.with_file_name("state")),
     )?;
     Ok(server.ready()?)
 }
