@@ -20,7 +20,7 @@ const MISDEEDS: [(&str, &str); 6] = [
 ];
 
 /// What nobody who measures calls a delay, whatever the ratio: two processors take turns at other things, too.
-const NOT_SLOW: Duration = Duration::from_millis(30);
+const NOT_SLOW: Duration = Duration::from_millis(15);
 
 const STAGES: [&str; 6] = ["connect", "hello", "mail", "rcpt", "headers", "message"];
 
