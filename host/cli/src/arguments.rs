@@ -244,7 +244,7 @@ Examples:
 pub struct Inspect {
     /// The component
     pub wasm: PathBuf,
-    /// Also prepare it, with the `.toml` beside it or, where there is none, with all it asks for and no [config]: does
+    /// Also prepare it, with the `.toml` beside it or, where there is none, with all it asks for and no `[config]`: does
     /// a snapshot come of it?
     #[arg(long)]
     pub prepare: bool,
