@@ -14,8 +14,8 @@ dkim | certificate) longest=2000 ;;
 esac
 case $target in
 config | control) features=proxy ;;
-origin | zone) features=services ;;
-spf | dkim | dmarc) features=auth ;;
+list | origin | url | zone) features=services ;;
+spf | dkim | tags | dmarc) features=auth ;;
 certificate) features=certificate ;;
 *) features= ;;
 esac

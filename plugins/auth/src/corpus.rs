@@ -11,9 +11,10 @@ use crate::{dkim, dmarc, names, spf};
 type Check = fn(&[u8]);
 
 /// A check with the name of its fuzz target and corpus folder.
-const ALL: [(&str, Check); 3] = [
+const ALL: [(&str, Check); 4] = [
     ("spf", spf::checks::spf),
     ("dkim", dkim::checks::dkim),
+    ("tags", dkim::tag_checks::tags),
     ("dmarc", dmarc::checks::dmarc),
 ];
 

@@ -209,6 +209,8 @@ fn may_sign_for(agent: &str, domain: &str) -> bool {
 #[path = "../tests/checks/dkim.rs"]
 pub mod checks;
 #[cfg(test)]
+pub use signature::checks as tag_checks;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod tests;

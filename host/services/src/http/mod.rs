@@ -4,6 +4,7 @@ mod client;
 mod origin;
 mod outgoing;
 mod place;
+mod vetted;
 
 use std::io;
 use std::sync::Arc;

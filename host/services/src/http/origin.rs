@@ -83,7 +83,8 @@ impl Origin {
         Self::of(scheme, authority)
     }
 
-    pub(super) fn of(scheme: Scheme, authority: &str) -> Option<Self> {
+    /// `HOST` or `HOST:PORT`. None for anything else.
+    pub fn of(scheme: Scheme, authority: &str) -> Option<Self> {
         let after_brackets = authority.rfind(']').map_or(0, |at| at + 1);
         let (host, port) = match authority[after_brackets..].rfind(':') {
             Some(colon) => {

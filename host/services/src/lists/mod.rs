@@ -5,6 +5,7 @@
 
 mod book;
 mod networks;
+mod table;
 mod words;
 
 use std::collections::HashMap;

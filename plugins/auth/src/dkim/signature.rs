@@ -191,6 +191,10 @@ fn signed(text: &str) -> Result<Vec<String>, &'static str> {
 }
 
 #[cfg(test)]
+#[path = "../../tests/checks/tags.rs"]
+pub mod checks;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
