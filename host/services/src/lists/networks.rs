@@ -93,7 +93,10 @@ fn parse(text: &str) -> Result<IpNet, String> {
     let network = text
         .parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    let network = network.map_err(|_| format!("`{shown}` is no network"))?;
+    // With a zero before a number, `ipnet` reads what others take for octal, or for nothing.
+    let address = text.split('/').next().unwrap_or_default();
+    let network = network.ok().filter(|_| address.parse::<IpAddr>().is_ok());
+    let network = network.ok_or_else(|| format!("`{shown}` is no network"))?;
     if network.trunc() != network {
         return Err(format!(
             "`{shown}` has bits behind its prefix: is it {}?",
