@@ -24,7 +24,7 @@ const FLAT: u64 = 8 << 10;
 const PROMISED: Duration = Duration::from_secs(2);
 
 /// What is not seen by then is lost, in a run that counts: one of five hundred may meet a disk that hangs, but not for ever.
-const LOST: Duration = Duration::from_secs(10);
+const LOST: Duration = Duration::from_secs(60);
 
 /// The same of the first time of each build, which is compiled beside the crowd, and beside other tests.
 const COMPILED: Duration = Duration::from_secs(300);
