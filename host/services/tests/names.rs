@@ -107,6 +107,7 @@ const NXDOMAIN: u16 = 0x8183;
 const REFUSED: u16 = 0x8185;
 const A: u16 = 1;
 const CNAME: u16 = 5;
+const PTR: u16 = 12;
 const TXT: u16 = 16;
 
 fn query(name: &str, kind: Kind) -> Query {
@@ -326,9 +327,32 @@ async fn who_does_not_answer_says_nothing_about_a_name_and_costs_the_time_there_
     let mut budget = patient(SHORT);
     let silent = confirmed(&names, "192.0.2.2", &mut budget).await;
     assert_eq!(silent, Confirmed::Unanswered);
-    assert!(!budget.has_time());
+    assert!(budget.has_time(), "its zone is somebody else's");
     let grant = Grant::default();
     let asked = [query("a.example", Kind::A)];
     let late = names.ask(&grant, &mut budget, &asked).await;
+    assert_eq!(late, Ok(vec![Answer::Late]));
+    assert!(!budget.has_time());
+    let late = names.ask(&grant, &mut budget, &asked).await;
     assert_eq!(late, Err(Refused::Unavailable));
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_answers_for_hides_none_that_is_right() {
+    let server = Server::start(|query| {
+        let name = &query[12..];
+        let says = |names: &[&[u8]]| names.iter().map(|name| (PTR, name.to_vec())).collect();
+        match name {
+            _ if name.starts_with(b"\x011") => {
+                let names: Vec<_> = says(&[b"\x04hole\x07example\0", b"\x04mail\x07example\0"]);
+                Some(response(query, OK, &names))
+            }
+            _ if name.starts_with(b"\x04mail") => {
+                Some(response(query, OK, &[(A, vec![192, 0, 2, 1])]))
+            }
+            _ => None,
+        }
+    });
+    let found = confirmed(&server.names(), "192.0.2.1", &mut patient(SHORT * 4)).await;
+    assert_eq!(found, Confirmed::Name("mail.example".into()));
 }

@@ -24,13 +24,16 @@ impl Ctx {
         let client = &session.client;
         let may_ask = !client.name.is_settled() && self.asking.dns.has_time();
         if let (true, Some(reach)) = (may_ask, &self.reach) {
+            // Who has spent his time on other questions does not try in earnest.
+            let in_earnest = self.asking.dns.is_untouched(&reach.grants.dns);
             let address = client.address.ip();
             let found = reach.dns.confirmed(address, &mut self.asking.dns);
             let found = self.meter.waiting().during("session.client", found).await;
             match found {
                 Confirmed::Name(name) => client.name.settle(Some(name)),
                 Confirmed::Nameless => client.name.settle(None),
-                Confirmed::Unanswered => client.name.unanswered(),
+                Confirmed::Unanswered if in_earnest => client.name.unanswered(),
+                Confirmed::Unanswered => {}
             }
         }
         client.name.known_by_now().map(str::to_owned)

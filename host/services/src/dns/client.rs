@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{Answer, Budget, DomainName, Kind, Names};
 
@@ -22,17 +22,17 @@ pub enum Confirmed {
 }
 
 impl Names {
-    /// The forward-confirmed PTR name of an address (RFC 8601 section 2.7.3, `iprev`), the first of several. Takes its time,
-    /// but no queries, from the budget; one that has no time left asks nobody.
+    /// The forward-confirmed PTR name of an address (RFC 8601 section 2.7.3, `iprev`), the first of several. Takes no queries
+    /// from the budget, and at most half of its time: whose address it is decides how slow its zone is, and must not decide
+    /// whether a filter can ask for anything else.
     pub async fn confirmed(&self, address: IpAddr, budget: &mut Budget) -> Confirmed {
-        let patience = budget.time;
         let begun = Instant::now();
-        let confirming = timeout(patience, self.confirm(address, patience)).await;
-        budget.time = patience.saturating_sub(begun.elapsed());
-        confirming.unwrap_or(Confirmed::Unanswered)
+        let confirmed = self.confirm(address, begun, budget.time / 2).await;
+        budget.time = budget.time.saturating_sub(begun.elapsed());
+        confirmed
     }
 
-    async fn confirm(&self, address: IpAddr, patience: Duration) -> Confirmed {
+    async fn confirm(&self, address: IpAddr, begun: Instant, patience: Duration) -> Confirmed {
         let address = address.to_canonical();
         let reverse = DomainName::reverse(address);
         let said = self.resolve(reverse, Kind::Ptr, patience).await;
@@ -47,7 +47,9 @@ impl Names {
         let names = names.filter(|name| is_host(name));
         let names: Vec<_> = names.filter_map(|name| DomainName::parse(name)).collect();
         let asked = names.iter().map(|name| (name.clone(), kind)).collect();
-        let answers = self.resolve_all(asked, patience).await;
+        // Each for itself: one that is silent takes nothing away from one that confirms.
+        let left = patience.saturating_sub(begun.elapsed());
+        let answers = self.resolve_all(asked, left).await;
         let confirms = |answer: &Answer| {
             let mut addresses = answer.records().iter();
             addresses.any(|text| text.parse() == Ok(address))

@@ -105,6 +105,11 @@ impl Budget {
         !self.time.is_zero()
     }
 
+    /// Has it all the time that it had at the beginning?
+    pub fn is_untouched(&self, grant: &Grant) -> bool {
+        self.time == grant.time
+    }
+
     fn take(&mut self, queries: usize) -> Result<Duration, Refused> {
         let queries = u32::try_from(queries).map_err(|_| Refused::Limit)?;
         self.queries = self.queries.checked_sub(queries).ok_or(Refused::Limit)?;
