@@ -353,6 +353,8 @@ fn open(path: &Path) -> Result<Database, Fault> {
         .map_err(|error| refused(path, error))?;
     pages::claim(&database).map_err(|why| match why {
         pages::Unclaimed::Foreign(what) => foreign(path, &what),
+        // A full disk is no fault of what stands in the file.
+        pages::Unclaimed::Broken(redb::Error::Io(error)) => unusable(error),
         pages::Unclaimed::Broken(error) => damaged(path, &error),
     })?;
     // Only now it is known to be ours.
