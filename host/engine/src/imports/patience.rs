@@ -1,9 +1,11 @@
 //! How long a filter waits for its sockets: `tcp-time`, for all waits of one call together.
 
 use std::collections::BTreeSet;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -45,6 +47,10 @@ impl Patience {
 
     /// Waits, and counts it. None: not for longer than this.
     pub async fn within<F: Future>(&self, waiting: F) -> Option<F::Output> {
+        if self.is_over() {
+            // At once, not at the next tick of the clock: who only looks would never see the end.
+            return at_once(waiting).await;
+        }
         let wait = self.begin();
         match wait.deadline {
             Some(deadline) => timeout_at(deadline, waiting).await.ok(),
@@ -95,6 +101,16 @@ impl Drop for Wait<'_> {
     }
 }
 
+/// What it comes to without waiting.
+async fn at_once<F: Future>(work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    let look = |context: &mut Context<'_>| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => Poll::Ready(None),
+    };
+    poll_fn(look).await
+}
+
 /// What a stream says when it would have to wait for longer. It is no end of the stream: an answer that broke off is not whole.
 pub fn late() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "`tcp-time` is over")
@@ -141,7 +157,12 @@ mod tests {
         assert_eq!(patience.within(pending::<()>()).await, None);
         assert!(begun.elapsed() >= SHORT);
         assert!(patience.is_over());
-        assert_eq!(patience.within(pending::<()>()).await, None);
+        let waits = patience.within(pending::<()>());
+        assert_eq!(
+            at_once(waits).await,
+            Some(None),
+            "whoever looks once sees it"
+        );
         assert_eq!(patience.within(ready(7)).await, Some(7), "this is there");
         patience.refill(SHORT);
         assert!(!patience.is_over(), "each call has its own");
