@@ -121,7 +121,12 @@ impl Source {
         if let Some(field) = missing(&message) {
             return at(format!("the key `{field}` is missing"));
         }
-        if message.starts_with("string values must be quoted") && !there.is_empty() {
+        let unquoted = message.starts_with("string values must be quoted") && !there.is_empty();
+        if unquoted && there.contains(['@', ':']) {
+            // An address may hold a password.
+            return at("a value is not in quotes".to_owned()).cure("put quotes around it");
+        }
+        if unquoted {
             return at(format!("`{there}` is not in quotes")).cure(format!("write \"{there}\""));
         }
         let error = at(in_our_words(&message));
@@ -330,6 +335,16 @@ mod tests {
             assert_eq!(complaint(text), said);
         }
         assert!(complaint("hostname = \"a\"\ntls = \n").starts_with("lazaret.toml:2: "));
+    }
+
+    #[test]
+    fn what_may_hold_a_password_is_not_repeated() {
+        let told = complaint("listen = redis://u:secret@h:1/0");
+        assert!(
+            told.contains("a value is not in quotes, put quotes around it"),
+            "{told}"
+        );
+        assert!(!told.contains("secret"), "{told}");
     }
 
     #[test]
