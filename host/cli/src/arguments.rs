@@ -231,8 +231,8 @@ pub struct Target {
 /// `lazaret inspect`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Nothing of the filter is run, unless --prepare says so: then it is compiled, configured and tried as `run` would, in a
-process with limits of its own, and what can only be expected else is known: whether its sandboxes start from a snapshot,
+Nothing of the filter is run, unless --prepare says so: then it is compiled and configured in a process with limits of its
+own, and tried in sandboxes of this one, as `run` would, and what can only be expected else is known: whether its sandboxes start from a snapshot,
 and why not. Seconds, or minutes for a large one that is not in the cache.
 
 Exit codes: 0 it is a filter, 1 it is none, or --prepare found that it would not load, 2 usage, or the file cannot be read.

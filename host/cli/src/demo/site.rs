@@ -93,7 +93,8 @@ fn configuration(smtp: SocketAddr, smtps: SocketAddr, backend: SocketAddr) -> St
          hostname = \"localhost\"\n\
          filters = \"filters.d\"\n\
          cache = \"cache\"\n\
-         quarantine = \"quarantine\"\n\n\
+         quarantine = \"quarantine\"\n\
+         state = \"state.redb\"\n\n\
          {}\n{}\n\
          [backend]                     # the Maildir server that runs inside the demo\n\
          address = [\"{backend}\"]\n\
