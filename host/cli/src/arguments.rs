@@ -232,8 +232,8 @@ pub struct Target {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Nothing of the filter is run, unless --prepare says so: then it is compiled and configured in a process with limits of its
-own, and tried in sandboxes of this one, as `run` would, and what can only be expected else is known: whether its sandboxes start from a snapshot,
-and why not. Seconds, or minutes for a large one that is not in the cache.
+own, and tried in sandboxes of this one, as `run` would, and what can only be expected else is known: whether its sandboxes
+start from a snapshot, and why not. Seconds, or minutes for a large one that is not in the cache.
 
 Exit codes: 0 it is a filter, 1 it is none, or --prepare found that it would not load, 2 usage, or the file cannot be read.
 
@@ -244,8 +244,7 @@ Examples:
 pub struct Inspect {
     /// The component
     pub wasm: PathBuf,
-    /// Also prepare it, with the `.toml` beside it or, where there is none, with all it asks for and no `[config]`: does
-    /// a snapshot come of it?
+    /// Also prepare it, with the `.toml` beside it or, without one, with all it asks for and no `[config]`
     #[arg(long)]
     pub prepare: bool,
     /// How to print
