@@ -43,6 +43,13 @@ pub trait Pages<B> {
     fn expired(&mut self, space: &str, now: u64, most: usize) -> Result<Vec<String>, B>;
 }
 
+/// What a step does to its entry, and what is answered then.
+enum Deed {
+    None(Done),
+    Erase(Done),
+    Write(Entry, Done),
+}
+
 /// Carries out one order. The outer error: the pages broke. The inner one: the filter's fault.
 pub fn carry_out<B>(
     pages: &mut impl Pages<B>,
@@ -51,59 +58,56 @@ pub fn carry_out<B>(
 ) -> Result<Result<Done, Refused>, B> {
     let (space, key) = (&*order.space, &*order.key);
     let live = pages.entry(space, key)?.filter(|entry| entry.until > now);
-    let until = |seconds: u32| now.saturating_add(u64::from(seconds) * 1000);
-    let entry = match (&order.step, live) {
-        (Step::Read, live) => {
-            let value = live.map(|entry| entry.value.into_octets());
-            return Ok(Ok(Done::Value(value)));
-        }
-        (Step::Set { value, seconds }, _) => Entry {
-            until: until(*seconds),
-            value: Value::Octets(value.clone()),
-        },
-        (Step::Remove, live) => {
+    Ok(match deed(&order.step, live, now) {
+        Err(refused) => Err(refused),
+        Ok(Deed::None(done)) => Ok(done),
+        Ok(Deed::Erase(done)) => {
             erase(pages, space, key)?;
-            return Ok(Ok(Done::Truth(live.is_some())));
+            Ok(done)
         }
-        (Step::Increment { by, seconds }, None) => Entry {
-            until: until(*seconds),
-            value: Value::Number(*by),
-        },
-        (Step::Increment { by, .. }, Some(entry)) => match entry.value {
-            Value::Octets(_) => return Ok(Err(Refused::Invalid)),
-            Value::Number(number) => Entry {
-                value: Value::Number(number.saturating_add(*by)),
-                ..entry
-            },
-        },
-        (
-            Step::Swap {
-                expected,
-                value,
-                seconds,
-            },
-            live,
-        ) => {
-            let held = live.map(|entry| entry.value.into_octets());
-            match value {
-                _ if held != *expected => return Ok(Ok(Done::Truth(false))),
-                None => {
-                    erase(pages, space, key)?;
-                    return Ok(Ok(Done::Truth(true)));
-                }
-                Some(value) => Entry {
-                    until: until(*seconds),
-                    value: Value::Octets(value.clone()),
-                },
-            }
-        }
+        Ok(Deed::Write(entry, done)) => write(pages, order, &entry, now)?.map(|()| done),
+    })
+}
+
+/// What it comes to where this entry lives, or none.
+fn deed(step: &Step, live: Option<Entry>, now: u64) -> Result<Deed, Refused> {
+    let entry = |value, seconds: &u32| Entry {
+        until: now.saturating_add(u64::from(*seconds) * 1000),
+        value,
     };
-    let written = write(pages, order, &entry, now)?;
-    Ok(written.map(|()| match (&order.step, entry.value) {
-        (Step::Increment { .. }, Value::Number(sum)) => Done::Sum(sum),
-        (Step::Swap { .. }, _) => Done::Truth(true),
-        _ => Done::Written,
-    }))
+    Ok(match step {
+        Step::Read => Deed::None(Done::Value(live.map(Entry::into_octets))),
+        Step::Remove => Deed::Erase(Done::Truth(live.is_some())),
+        Step::Set { value, seconds } => {
+            Deed::Write(entry(Value::Octets(value.clone()), seconds), Done::Written)
+        }
+        Step::Increment { by, seconds } => {
+            let counted = live.unwrap_or_else(|| entry(Value::Number(0), seconds));
+            counted_on(counted, *by)?
+        }
+        Step::Swap {
+            expected,
+            value,
+            seconds,
+        } => match value {
+            _ if live.map(Entry::into_octets) != *expected => Deed::None(Done::Truth(false)),
+            None => Deed::Erase(Done::Truth(true)),
+            Some(value) => Deed::Write(
+                entry(Value::Octets(value.clone()), seconds),
+                Done::Truth(true),
+            ),
+        },
+    })
+}
+
+/// Its end stays what it was.
+fn counted_on(entry: Entry, by: i32) -> Result<Deed, Refused> {
+    let Value::Number(number) = entry.value else {
+        return Err(Refused::Invalid);
+    };
+    let sum = number.saturating_add(by);
+    let value = Value::Number(sum);
+    Ok(Deed::Write(Entry { value, ..entry }, Done::Sum(sum)))
 }
 
 /// Erases entries that ended, in all spaces; how many.
@@ -203,9 +207,9 @@ fn size(key: &str, entry: &Entry) -> u64 {
     (key.len() + value) as u64
 }
 
-impl Value {
+impl Entry {
     fn into_octets(self) -> Vec<u8> {
-        match self {
+        match self.value {
             Value::Octets(octets) => octets,
             Value::Number(number) => number.to_string().into_bytes(),
         }
