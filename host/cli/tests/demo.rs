@@ -18,13 +18,7 @@ struct Demo {
 impl Demo {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_lazaret"))
-            .args(["demo", "--smtp", "127.0.0.1:0", "--smtps", "127.0.0.1:0"])
-            .current_dir(dir.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = spawn(dir.path());
         let banner = banner(child.stdout.take().unwrap());
         Self { child, dir, banner }
     }
@@ -73,6 +67,17 @@ impl Drop for Demo {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A demo in this directory, on free ports.
+fn spawn(dir: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_lazaret"))
+        .args(["demo", "--smtp", "127.0.0.1:0", "--smtps", "127.0.0.1:0"])
+        .current_dir(dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Up to the empty line that ends it.
@@ -249,13 +254,7 @@ fn first_policy(site: &Path) -> std::path::PathBuf {
 fn it_is_interrupted_while_it_starts() {
     let dir = tempfile::tempdir().unwrap();
     let cache = dir.path().join("lazaret-demo/cache");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_lazaret"))
-        .args(["demo", "--smtp", "127.0.0.1:0", "--smtps", "127.0.0.1:0"])
-        .current_dir(dir.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = spawn(dir.path());
     while !cache.exists() {
         assert_eq!(child.try_wait().unwrap(), None);
         std::thread::sleep(Duration::from_millis(5));
