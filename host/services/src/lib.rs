@@ -5,8 +5,6 @@
 //! name. Everything here waits without blocking a thread, and never longer than its own limits; what a caller drops is
 //! abandoned at once.
 
-#[cfg(test)]
-mod corpus;
 pub mod dns;
 pub mod http;
 pub mod lists;

@@ -114,7 +114,7 @@ mod tests {
     /// What the fuzz target `url` found or began with.
     #[test]
     fn the_corpus_replays() {
-        crate::corpus::replays("url", checks::url);
+        lazaret_corpus::replay("url", checks::url);
     }
 
     proptest! {

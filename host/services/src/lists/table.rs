@@ -127,7 +127,7 @@ mod tests {
     /// What the fuzz target `list` found or began with.
     #[test]
     fn the_corpus_replays() {
-        crate::corpus::replays("list", checks::list);
+        lazaret_corpus::replay("list", checks::list);
     }
 
     proptest! {
