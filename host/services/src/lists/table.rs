@@ -42,7 +42,7 @@ impl Table {
 
 /// The domain itself, then the one above it, and so on: the first is the most specific.
 fn find_domain(domains: &Words, entry: &str) -> Option<String> {
-    let entry = entry.to_lowercase();
+    let entry = lowered(entry);
     let mut name = entry.strip_suffix('.').unwrap_or(&entry);
     loop {
         if let Some(value) = domains.find(name) {
@@ -97,10 +97,15 @@ fn domain(entry: &str) -> Option<String> {
         .strip_prefix("*.")
         .or(entry.strip_prefix('.'))
         .unwrap_or(entry);
-    let name = name.strip_suffix('.').unwrap_or(name).to_lowercase();
+    let name = lowered(name.strip_suffix('.').unwrap_or(name));
     let is_letter = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
     let is_label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(is_letter);
     (name.len() <= 253 && name.split('.').all(is_label)).then_some(name)
+}
+
+/// Letter by letter: a sigma is the same whatever stands before it, or a domain would not be found below itself.
+fn lowered(name: &str) -> String {
+    name.chars().flat_map(char::to_lowercase).collect()
 }
 
 pub fn broken(path: &Path, line: usize, problem: &str) -> Fault {
@@ -128,6 +133,15 @@ mod tests {
     #[test]
     fn the_corpus_replays() {
         lazaret_corpus::replay("list", checks::list);
+    }
+
+    /// What is written of a whole word ends in another sigma than what is written of its letters.
+    #[test]
+    fn a_domain_is_found_below_itself_in_every_script() {
+        let table = parsed("*.\u{3a3}\n", Kind::Domains).unwrap();
+        for name in ["\u{3a3}", "a.\u{3a3}", "A.B.\u{3c3}"] {
+            assert!(matches!(table.find(name), Ok(Some(_))), "{name}");
+        }
     }
 
     proptest! {
