@@ -32,6 +32,7 @@ fi
 
 out=${1:-${CARGO_TARGET_DIR:-$root/target}/languages/javascript}
 mkdir -p "$out"
+out=$(cd "$out" && pwd)
 # The tool takes one directory of WIT: the filter's world, and the contract below deps.
 wit=$(mktemp -d)
 trap 'rm -rf "$wit"' EXIT
