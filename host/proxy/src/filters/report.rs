@@ -76,7 +76,7 @@ pub struct BreakerReport {
     pub state: String,
     /// failures in a row, as far as they are counted
     pub failures: usize,
-    /// milliseconds until one question may try it
+    /// milliseconds until one question may try it, rounded up: 0 is now
     pub next_probe_ms: Option<u64>,
 }
 
@@ -97,9 +97,13 @@ impl From<BreakerStanding> for BreakerReport {
         Self {
             state: state.to_owned(),
             failures: standing.failures,
-            next_probe_ms: next.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
+            next_probe_ms: next.map(whole_milliseconds),
         }
     }
+}
+
+fn whole_milliseconds(left: Duration) -> u64 {
+    u64::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// The operator's word.
@@ -142,5 +146,24 @@ impl From<Switched> for SwitchReport {
             mode: word(switched.mode).to_owned(),
             since: seconds(switched.since),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_is_left_only_when_none_is() {
+        let told = |left| {
+            let standing = BreakerStanding {
+                state: BreakerState::Open(left),
+                failures: 3,
+            };
+            BreakerReport::from(standing).next_probe_ms
+        };
+        assert_eq!(told(Duration::ZERO), Some(0));
+        assert_eq!(told(Duration::from_micros(1)), Some(1));
+        assert_eq!(told(Duration::from_millis(7)), Some(7));
     }
 }
