@@ -37,7 +37,7 @@ pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
     };
     let prepared = prepared.as_ref();
     output::say(&match arguments.print.json {
-        true => format!("{:#}\n", as_json(path, &seen, prepared)),
+        true => output::json(&as_json(path, &seen, prepared)),
         false => as_text(path, &seen, prepared),
     })?;
     Ok(Exit::Good)

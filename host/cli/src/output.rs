@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Write};
 
 use lazaret_mail::is_unsafe;
+use serde::Serialize;
 
 use crate::exit::Failure;
 
@@ -36,6 +37,32 @@ pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if harmless(c) { c } else { '?' })
         .collect()
+}
+
+/// As JSON over many lines. What could steer a terminal is spelt, and so is still what it was to who parses it.
+pub fn json(report: &impl Serialize) -> String {
+    spelt(serde_json::to_string_pretty(report))
+}
+
+/// The same in one line.
+pub fn json_line(report: &impl Serialize) -> String {
+    spelt(serde_json::to_string(report))
+}
+
+fn spelt(json: serde_json::Result<String>) -> String {
+    let json = json.expect("a report is JSON: its maps have strings for keys");
+    let mut text = String::with_capacity(json.len() + 1);
+    // Controls below 0x20 are spelt already; what is left of others is in strings, where an escape stands for it.
+    for c in json.chars() {
+        match c != '\n' && is_unsafe(c) {
+            true => {
+                let units = c.encode_utf16(&mut [0; 2]).to_vec();
+                text.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+            false => text.push(c),
+        }
+    }
+    text + "\n"
 }
 
 /// Rows of cells, printed in columns as wide as their widest cell.
@@ -92,6 +119,19 @@ mod tests {
         table.row(["access".to_owned(), "connect".to_owned()]);
         table.row(["a".to_owned(), String::new()]);
         assert_eq!(table.print(2), "  filter  stages\n  access  connect\n  a\n");
+    }
+
+    #[test]
+    fn json_is_spelt_and_reads_the_same() {
+        let told = "a\x1b[2J\u{9b}2J\u{202e}\u{e0001}ä\"\n";
+        let text = json(&[told]);
+        assert_eq!(
+            text,
+            "[\n  \"a\\u001b[2J\\u009b2J\\u202e\\udb40\\udc01ä\\\"\\n\"\n]\n"
+        );
+        let read: Vec<String> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, [told]);
+        assert_eq!(json_line(&[1, 2]), "[1,2]\n");
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub async fn check(arguments: &Check) -> Result<Exit, Failure> {
         probe,
     };
     output::say(&match arguments.print.json {
-        true => format!("{:#}\n", findings.json()),
+        true => output::json(&findings.json()),
         false => findings.text(),
     })?;
     Ok(match findings.good() {

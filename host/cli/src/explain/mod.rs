@@ -23,10 +23,7 @@ pub async fn explain(arguments: &Explain) -> Result<Exit, Failure> {
     match answer.map_err(Failure::temporary)? {
         Response::Explanation(explanation) => {
             output::say(&match arguments.target.print.json {
-                true => {
-                    let text = serde_json::to_string_pretty(&*explanation);
-                    text.expect("a report is JSON: its maps have strings for keys") + "\n"
-                }
+                true => output::json(&*explanation),
                 false => output::printable(&page::text(&explanation)),
             })?;
             Ok(Exit::Good)

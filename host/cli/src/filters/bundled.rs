@@ -19,7 +19,7 @@ const LEVELS: u32 = 3;
 /// `lazaret filters shipped`: what there is, and what each asks for.
 pub fn list(print: Print) -> Result<Exit, Failure> {
     output::say(&match print.json {
-        true => format!("{:#}\n", Value::from_iter(all().map(about))),
+        true => output::json(&Value::from_iter(all().map(about))),
         false => {
             table().print(0)
                 + "\nThey get into a directory by `lazaret filters install NAME.. --dir DIR`.\n"
@@ -37,7 +37,7 @@ pub fn install(arguments: &Install) -> Result<Exit, Failure> {
     }
     let files = write(dir, &chosen(arguments)?)?;
     output::say(&match arguments.print.json {
-        true => format!("{:#}\n", told(dir, &files)),
+        true => output::json(&told(dir, &files)),
         false => text(dir, &files),
     })?;
     // A component of somebody else is not the filter that was asked for; a policy of somebody else is as it should be.

@@ -6,7 +6,6 @@ mod table;
 use std::io::IsTerminal;
 
 use lazaret_proxy::control::{self, AskError, Request, Response};
-use lazaret_proxy::filters::report::ChainReport;
 
 use crate::arguments::{Filters, FiltersAction, Target};
 use crate::exit::{Exit, Failure};
@@ -41,7 +40,7 @@ async fn ask(request: &Request, target: &Target) -> Result<Exit, Failure> {
     match control::ask(&config, request).await.map_err(unanswered)? {
         Response::Chain(report) => {
             output::say(&match target.print.json {
-                true => json(&report),
+                true => output::json(&report),
                 false => table::text(&report, std::io::stdout().is_terminal()) + advice(request),
             })?;
             Ok(Exit::Good)
@@ -56,11 +55,6 @@ async fn ask(request: &Request, target: &Target) -> Result<Exit, Failure> {
 
 fn unanswered(error: AskError) -> Failure {
     Failure::temporary(error)
-}
-
-fn json(report: &ChainReport) -> String {
-    let text = serde_json::to_string_pretty(report);
-    text.expect("a report is JSON: its maps have strings for keys") + "\n"
 }
 
 fn unknown(name: &str, known: &[String]) -> Failure {

@@ -47,10 +47,12 @@ async fn one(arguments: &Try, mail: &Path, stranger: &Stranger) -> Result<Exit, 
     }
     let journey = journey::travel(Chain::new(0, loaded.filters), &letter).await;
     output::say(&match arguments.print.json {
-        true => format!(
-            "{:#}\n",
-            print::json(&journey, octets, source.converted, &loaded.notes)
-        ),
+        true => output::json(&print::json(
+            &journey,
+            octets,
+            source.converted,
+            &loaded.notes,
+        )),
         false => {
             let notes = loaded.notes.iter().map(|note| format!("note: {note}\n"));
             notes.collect::<String>() + &print::text(&journey)

@@ -40,8 +40,8 @@ pub async fn corpus(arguments: &Try, stranger: Stranger) -> Result<Exit, Failure
         notes: loaded.notes,
     };
     output::say(&match arguments.print.json {
-        true if arguments.each => format!("{}\n", json::summary(&tally, &run)),
-        true => format!("{:#}\n", json::summary(&tally, &run)),
+        true if arguments.each => output::json_line(&json::summary(&tally, &run)),
+        true => output::json(&json::summary(&tally, &run)),
         false => page::text(&tally, &run),
     })?;
     Ok(match stopped {
@@ -99,7 +99,7 @@ async fn watch(
 /// One message, for `--each`.
 fn line(judged: &Judged, tally: &Tally, as_json: bool) -> String {
     match as_json {
-        true => format!("{}\n", json::message(judged, tally.folder(judged.folder))),
+        true => output::json_line(&json::message(judged, tally.folder(judged.folder))),
         false => page::line(judged, tally.folder(judged.folder)),
     }
 }
