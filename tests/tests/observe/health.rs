@@ -151,7 +151,7 @@ fn a_filter_that_cannot_be_loaded_is_told_and_those_before_it_serve_on() {
     let builder = Proxy::before(backend.address()).filter(
         "10-puppet",
         Guest::Puppet,
-        "[config]\nmail = { when = \"eve\", reject = \"not eve\" }\n",
+        "[config]\nmail = [{ when = \"eve\", reject = \"not eve\" }]\n",
     );
     let (admin, builder) = Admin::of(builder);
     let program = Program::run(PROGRAM, builder);
