@@ -152,6 +152,25 @@ struct Batch {
     ends: Vec<usize>,
     /// does it begin in the middle of a line?
     torn: bool,
+    /// the line that tells of drops, which is itself none of the log
+    tells: Option<Telling>,
+}
+
+/// A line about drops.
+#[derive(Clone, Copy)]
+struct Telling {
+    /// its place among the lines of the batch
+    place: usize,
+    /// so many drops since the start
+    dropped: u64,
+}
+
+/// What became of a batch.
+struct Cut {
+    written: u64,
+    given_up: u64,
+    /// so many drops since the start are told
+    told: Option<u64>,
 }
 
 impl Batch {
@@ -161,8 +180,8 @@ impl Batch {
     }
 
     /// So many octets are written and no more can be. A line that was begun stays, for none must be torn; the others are
-    /// given up. How many were written, and how many given up.
-    fn cut(&mut self, written: usize) -> (u64, u64) {
+    /// given up.
+    fn cut(&mut self, written: usize) -> Cut {
         let whole = self.ends.partition_point(|end| *end <= written);
         let start = whole.checked_sub(1).map_or(0, |last| self.ends[last]);
         let begun = written > start || (self.torn && whole == 0);
@@ -171,12 +190,21 @@ impl Batch {
             Some(end) => self.octets[written..*end].to_vec(),
             None => Vec::new(),
         };
+        let telling = self.tells.take();
+        let told = telling.filter(|it| it.place < whole);
+        let kept = telling.filter(|it| begun && it.place == whole);
+        let lost = telling.is_some() && told.is_none() && kept.is_none();
         *self = Self {
             ends: if begun { vec![rest.len()] } else { Vec::new() },
             octets: rest,
             torn: begun,
+            tells: kept.map(|it| Telling { place: 0, ..it }),
         };
-        (whole as u64, given_up as u64)
+        Cut {
+            written: whole as u64,
+            given_up: (given_up - usize::from(lost)) as u64,
+            told: told.map(|it| it.dropped),
+        }
     }
 }
 
@@ -244,15 +272,18 @@ impl<W: Write> Scribe<W> {
         if dropped == self.told {
             return;
         }
-        let line = (self.tell)(dropped - self.told);
-        self.batch.push(line.as_bytes());
-        if self.write() {
-            (self.told, self.told_at) = (dropped, Instant::now());
+        // It may have begun to say so.
+        if self.batch.tells.is_none() {
+            let line = (self.tell)(dropped - self.told);
+            let place = self.batch.ends.len();
+            self.batch.push(line.as_bytes());
+            self.batch.tells = Some(Telling { place, dropped });
         }
+        self.write();
     }
 
-    /// Writes the batch; false if the other end does not take all of it.
-    fn write(&mut self) -> bool {
+    /// Writes the batch, as far as the other end takes it.
+    fn write(&mut self) {
         let mut written = 0;
         while written < self.batch.octets.len() {
             match self.out.write(&self.batch.octets[written..]) {
@@ -260,17 +291,23 @@ impl<W: Write> Scribe<W> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(GATHER),
                 Ok(_) | Err(_) => {
-                    let (whole, given_up) = self.batch.cut(written);
-                    self.tally.written.fetch_add(whole, Relaxed);
-                    self.tally.dropped.fetch_add(given_up, Relaxed);
+                    self.enter(written);
                     thread::sleep(BACK_OFF);
-                    return false;
+                    return;
                 }
             }
         }
-        let (whole, _) = self.batch.cut(written);
-        self.tally.written.fetch_add(whole, Relaxed);
-        true
+        self.enter(written);
+    }
+
+    /// So much of the batch is written, and no more can be.
+    fn enter(&mut self, written: usize) {
+        let cut = self.batch.cut(written);
+        self.tally.written.fetch_add(cut.written, Relaxed);
+        self.tally.dropped.fetch_add(cut.given_up, Relaxed);
+        if let Some(dropped) = cut.told {
+            (self.told, self.told_at) = (dropped, Instant::now());
+        }
     }
 }
 
@@ -402,18 +439,33 @@ mod tests {
         sink.flush(LONG);
         let text = end.text();
         let lines: Vec<&str> = text.lines().collect();
-        let whole = [
-            "first",
-            "second",
-            "third",
-            "fourth",
-            "1 dropped",
-            "2 dropped",
-        ];
+        let whole = ["first", "second", "third", "fourth", "1 dropped"];
         assert!(lines.iter().all(|line| whole.contains(line)), "{text:?}");
         assert!(
             lines.contains(&"second") && lines.contains(&"fourth"),
             "{text:?}"
         );
+    }
+
+    #[test]
+    fn a_full_disk_counts_no_line_but_those_of_the_log() {
+        let end = End::default();
+        end.set(Mood::Broken, 0);
+        let sink = start(&end);
+        sink.put(b"lost\n");
+        until("it is given up", || sink.tally().dropped() > 0);
+        // The line about it cannot be written either, again and again.
+        thread::sleep(BACK_OFF * 5);
+        assert_eq!(sink.tally().dropped(), 1);
+        // A piece of it can, and later the rest: it is told once.
+        end.set(Mood::Broken, 4);
+        until("it is begun", || end.text() == "1 dr");
+        thread::sleep(BACK_OFF * 3);
+        end.set(Mood::Good, 0);
+        until("it is told", || end.text() == "1 dropped\n");
+        sink.put(b"next\n");
+        sink.flush(LONG);
+        assert_eq!(end.text(), "1 dropped\nnext\n");
+        assert_eq!(sink.tally().dropped(), 1);
     }
 }
