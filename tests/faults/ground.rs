@@ -1,7 +1,6 @@
 //! What a row is played on: the program as a process of its own, a backend, a client beside the fault, and the books.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::ops::Add;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::beside::Beside;
 use super::client::{Connection, Security};
+use super::gauges::{metrics, raised};
 use super::held::{Held, SLACK, SLACK_OF_NEXT};
 use super::ledger::{Balance, Told};
 use super::load::{Books, Load, Running, lock};
@@ -70,6 +70,8 @@ pub struct Ending {
     pub after: Held,
     /// what that may be more
     pub slack: Held,
+    /// gauges that were not at 0 at last, with what they were at
+    pub raised: Vec<String>,
     /// how it ended, if it did
     pub ended: Option<ExitStatus>,
     /// in the short table: messages that were told to come back later, for no fault of theirs
@@ -270,7 +272,10 @@ impl Ground {
         self.slack = SLACK_OF_NEXT;
         for number in 1..=3 {
             play(self, number);
-            if self.settle().is_near(&self.base, &self.slack) {
+            if self
+                .settle(self.recovery())
+                .is_near(&self.base, &self.slack)
+            {
                 break;
             }
         }
@@ -326,7 +331,13 @@ impl Ground {
     /// Closes the books; what a row's program holds at last.
     pub fn end(mut self) -> Ending {
         self.alone();
-        let after = self.settle();
+        let deadline = self.recovery();
+        let after = self.settle(deadline);
+        let ended = self.program.ended(Duration::ZERO);
+        let raised = match ended {
+            Some(_) => Vec::new(),
+            None => self.lower(deadline),
+        };
         if let Some(backend) = self.backend.take() {
             self.stored.extend(backend.stop());
         }
@@ -336,18 +347,36 @@ impl Ground {
             base: self.base,
             after,
             slack: self.slack,
-            ended: self.program.ended(Duration::ZERO),
+            raised,
+            ended,
             late: self.late.into_inner().expect("nobody panics with it"),
         }
     }
 
+    /// When all must be as it was before.
+    fn recovery(&self) -> Instant {
+        Instant::now() + self.patience(RECOVERY)
+    }
+
     /// Waits until the process holds what it held before, or the time for that is over.
-    fn settle(&self) -> Held {
-        let deadline = Instant::now() + self.patience(RECOVERY);
+    fn settle(&self, deadline: Instant) -> Held {
         loop {
             let held = Held::by(self.program.id());
             if held.is_near(&self.base, &self.slack) || Instant::now() >= deadline {
                 return held;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until the gauges are at 0, now that there is no client; those that never are.
+    fn lower(&self, deadline: Instant) -> Vec<String> {
+        loop {
+            let told = metrics(self.admin);
+            let raised =
+                told.map_or_else(|error| vec![format!("/metrics: {error}")], |it| raised(&it));
+            if raised.is_empty() || Instant::now() >= deadline {
+                return raised;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -367,13 +396,4 @@ fn cache(program: &Path) -> toml::Table {
     let dir = std::path::absolute(&dir).unwrap_or(dir);
     let dir = dir.display().to_string();
     toml::Table::from_iter([("cache".to_owned(), dir.into())])
-}
-
-fn metrics(admin: SocketAddr) -> io::Result<String> {
-    let mut socket = TcpStream::connect_timeout(&admin, Duration::from_secs(5))?;
-    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    socket.read_to_string(&mut text)?;
-    Ok(text)
 }

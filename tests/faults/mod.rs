@@ -7,7 +7,7 @@
 //! * [`rows`] has the rows, by what is hurt; [`ground`] is what a row is played on, [`mod@run`] plays it, [`report`] and
 //!   [`page`] tell.
 //! * [`load`], [`client`], [`letter`] send; [`ledger`] are the books; [`beside`] is the client that watches the clock;
-//!   [`held`] is what a process holds, [`outside`] are the servers that filters ask.
+//!   [`held`] is what a process holds, [`gauges`] what it says so itself, [`outside`] are the servers that filters ask.
 //! * [`crowd`] is `cargo xtask crowd`: thousands of connections that are slow or idle.
 
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::proxy::Builder;
 pub mod beside;
 pub mod client;
 pub mod crowd;
+pub mod gauges;
 pub mod ground;
 pub mod held;
 pub mod ledger;

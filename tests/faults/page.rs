@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::gauges::GAUGES;
 use super::held::{SLACK, SLACK_OF_NEXT};
 use super::report::{millis, result};
 use super::run::{Line, NOT_SLOW, Outcome, TIMES};
@@ -33,13 +34,15 @@ fn limits() -> String {
   itself. A row in which only that client was slow is played again, up to three times;
 * after ten seconds the process holds more than {} MiB, {} descriptors or {} threads on top of what it held before, which an allocator and a
   pool of connections may keep. Where a load takes more, it is played again, up to three times; **RSS** is then what the first time left and
-  the last, and that is to be no more than {} MiB on top: what somebody forgets to give back comes on top each time.
+  the last, and that is to be no more than {} MiB on top: what somebody forgets to give back comes on top each time;
+* within the same ten seconds, with no client left, one of these is not 0: `{}`.
 ",
         NOT_SLOW.as_millis(),
         mib(SLACK.resident),
         SLACK.descriptors,
         SLACK.threads,
         mib(SLACK_OF_NEXT.resident),
+        GAUGES.join("`, `"),
     )
 }
 

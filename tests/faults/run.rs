@@ -173,6 +173,8 @@ fn judge(row: &Row, scale: Scale, ending: &Ending) -> Vec<String> {
     if ending.balance.sent < scale.messages {
         faults.push(format!("only {} messages were sent", ending.balance.sent));
     }
+    let is_raised = |gauge: &String| format!("with no client {gauge}");
+    faults.extend(ending.raised.iter().map(is_raised));
     match (row.process, ending.ended) {
         (Process::Ends, _) => {}
         (Process::Stays, Some(status)) => faults.push(format!("the process ended: {status}")),
@@ -246,6 +248,12 @@ mod tests {
         ending.after.descriptors = 1;
         assert_eq!(judge(&row, scale, &ending).len(), 1);
         ending.after.descriptors = 0;
+        ending.raised = vec!["lazaret_clients is 1".to_owned()];
+        assert_eq!(
+            judge(&row, scale, &ending),
+            ["with no client lazaret_clients is 1"]
+        );
+        ending.raised.clear();
         ending.ended = Some(std::process::ExitStatus::default());
         assert_eq!(judge(&row, scale, &ending).len(), 1);
         assert_eq!(judge(&row, Scale { messages: 1 }, &ending).len(), 2);

@@ -5,6 +5,7 @@ use super::ledger::Told;
 
 mod backend;
 mod clients;
+mod disk;
 mod filters;
 mod log;
 mod outside;
@@ -19,6 +20,7 @@ pub fn all() -> Vec<Row> {
     let mut all: Vec<Row> = [
         &backend::ROWS[..],
         &clients::ROWS,
+        &disk::ROWS,
         &filters::ROWS,
         &log::ROWS,
         &outside::ROWS,

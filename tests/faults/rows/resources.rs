@@ -1,9 +1,8 @@
-//! Rows 12, 13, 14, 26 and 30: no space, no descriptors, no memory, no processor, and storms of connections.
+//! Rows 13, 14, 26 and 30: no descriptors, no memory, no processor, and storms of connections.
 
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,16 +21,7 @@ use crate::program::Launch;
 /// A process that waits for descriptors uses less of a processor than this.
 const IDLE: f64 = 0.2;
 
-pub(super) const ROWS: [Row; 5] = [
-    Row {
-        site: |builder, _| {
-            // What is remembered of past transactions is full soon.
-            let limits = "[limits]\nspool-memory-total = \"1 MiB\"\ndecisions = 500\n";
-            builder.set(&format!("spool = \"spool\"\n{limits}"))
-        },
-        launch: on_a_small_disk,
-        ..Row::new(12, "disk full while spooling", disk_full)
-    },
+pub(super) const ROWS: [Row; 4] = [
     Row {
         neighbour: Neighbour::Shares,
         ..Row::new(13, "no descriptors left", no_descriptors)
@@ -56,67 +46,11 @@ pub(super) const ROWS: [Row; 5] = [
     },
 ];
 
-fn started_by(words: &[&str]) -> Launch {
+pub(super) fn started_by(words: &[&str]) -> Launch {
     Launch {
         by: words.iter().map(|word| (*word).to_owned()).collect(),
         ..Launch::default()
     }
-}
-
-/// Its spool is a file system of 2 MiB in a mount namespace of its own, which goes away with it.
-fn on_a_small_disk() -> Result<Launch, String> {
-    let script = "mkdir -p \"$XDG_RUNTIME_DIR/spool\" && mount -t tmpfs -o size=2m none \"$XDG_RUNTIME_DIR/spool\" && exec \"$@\"";
-    let ways: [&[&str]; 2] = [
-        &["unshare", "--mount"],
-        &["unshare", "--map-root-user", "--mount"],
-    ];
-    let works = |way: &&&[&str]| {
-        let probe = Command::new(way[0])
-            .args(&way[1..])
-            .args(["sh", "-c", "mount -t tmpfs none /tmp"])
-            .stderr(Stdio::null())
-            .status();
-        probe.is_ok_and(|status| status.success())
-    };
-    let way = ways
-        .iter()
-        .find(works)
-        .ok_or("no mount namespace: not root, or not allowed")?;
-    Ok(started_by(&[way, &["sh", "-c", script, "sh"][..]].concat()))
-}
-
-fn disk_full(ground: &mut Ground) -> String {
-    let grown = ground.over_and_over(fill_the_disk);
-    let right = |told: Told| accepted(told) || told == Told::Refused(452);
-    ground.only("large-", right);
-    ground.only("full-", |told| told == Told::Refused(452));
-    ground.only("small-", accepted);
-    ground.only("freed-", accepted);
-    format!(
-        "{}; full: {}; {grown}",
-        ground.heard("large-"),
-        ground.heard("full-")
-    )
-}
-
-fn fill_the_disk(ground: &Ground, round: usize) {
-    let large = |label: &str, messages, clients| Load {
-        clients,
-        size: 400_000,
-        fault_every: 1,
-        ..Load::of(&format!("{label}-{round}"), messages)
-    };
-    ground.load(large("large", ground.share(2), 3));
-    // The file system as the program sees it.
-    let root = PathBuf::from(format!("/proc/{}/root", ground.program.id()));
-    let spool = ground.program.dir().join("spool/filler");
-    let filler = root.join(spool.strip_prefix("/").expect("an absolute path"));
-    // Up to the last octet: the error that ends it is what is wanted.
-    let _ = std::fs::write(&filler, vec![1; 3 << 20]);
-    ground.load(large("full", ground.share(4), 3));
-    ground.load(Load::of(&format!("small-{round}"), ground.share(4)));
-    std::fs::remove_file(&filler).expect("our file");
-    ground.load(large("freed", 5, 1));
 }
 
 /// From now on it has so few, which no configuration foresaw: at its start it would have taken fewer sessions.
@@ -291,6 +225,8 @@ fn watched() -> Launch {
 }
 
 const WATCHDOG: Duration = Duration::from_secs(2);
+/// The service manager looks this often whether it is told to stop.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The service manager's end: hears the signs of life.
 struct Manager(UnixDatagram);
@@ -299,7 +235,7 @@ impl Manager {
     fn listen(ground: &Ground) -> Self {
         let socket = UnixDatagram::bind(ground.program.dir().join("notify"));
         let socket = socket.expect("our directory");
-        let patience = socket.set_read_timeout(Some(Duration::from_millis(50)));
+        let patience = socket.set_read_timeout(Some(LOOK));
         patience.expect("a valid time");
         Self(socket)
     }
@@ -338,8 +274,8 @@ fn starved(ground: &mut Ground) -> String {
     });
     // Who does not listen must not be told.
     drop(manager);
-    // It is heard by a thread that starves too: half as long again is let pass.
-    let most = ground.patience(WATCHDOG * 3 / 2);
+    // What is heard while we look elsewhere is heard at the next look.
+    let most = WATCHDOG + LOOK;
     assert!(longest < most, "no sign of life for {longest:.1?}");
     ground.program.signal("STOP");
     std::thread::sleep(Duration::from_secs(3));
