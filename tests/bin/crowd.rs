@@ -4,18 +4,20 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use lazaret_tests::faults::crowd::{self, POSTURES, Size};
+use lazaret_tests::faults::crowd::{self, POSTURES, Size, page};
 
 const HELP: &str = "\
 Opens thousands of connections to a running lazaret that are idle, slow, or stalled, and sends a message every 100 ms beside them:
-each must be accepted, p99 within twice that of the client alone. Prints the memory a connection costs.
+each must be accepted, p99 within twice that of the client alone (or 15 ms). Prints the memory a connection costs.
 
-Usage: cargo xtask crowd [--connections N] [--messages N] [--json]
+Usage: cargo xtask crowd [--connections N] [--messages N] [--json] [--page FILE]
 
   --connections N   how many in all (default 10000)
   --messages N      of the good client, alone and in the crowd (default 200)
   --lazaret FILE    the program; default: the one that `cargo xtask crowd` has built
   --json            the result as JSON instead of text
+  --page FILE       writes the result as a page, too; `cargo xtask crowd` does so for docs/crowd.md after a run that
+                    was not shortened
 
 Exit code: 0 as it must be, 1 something was not, 2 a wrong argument.
 ";
@@ -24,6 +26,7 @@ struct Wishes {
     size: Size,
     program: PathBuf,
     json: bool,
+    page: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn wishes(mut arguments: impl Iterator<Item = String>) -> Result<Option<Wishes>,
         },
         program: std::env::current_exe().map_err(|error| error.to_string())?,
         json: false,
+        page: None,
     };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -66,6 +70,7 @@ fn wishes(mut arguments: impl Iterator<Item = String>) -> Result<Option<Wishes>,
             "--lazaret" => {
                 wishes.program = arguments.next().ok_or("--lazaret wants a file")?.into()
             }
+            "--page" => wishes.page = Some(arguments.next().ok_or("--page wants a file")?.into()),
             "-h" | "--help" => return Ok(None),
             other => return Err(format!("unknown argument `{other}` (--help has the list)")),
         }
@@ -86,7 +91,12 @@ fn act(wishes: &Wishes) -> ExitCode {
         true => say(&format!("{:#}\n", seen.as_json())),
         false => say(&seen.to_string()),
     }
-    ExitCode::from(u8::from(!seen.faults.is_empty()))
+    let is_written = wishes.page.as_deref().is_none_or(|file| {
+        let written = std::fs::write(file, page::page(&seen));
+        let told = |error| eprintln!("crowd: {}: {error}", file.display());
+        written.map_err(told).is_ok()
+    });
+    ExitCode::from(u8::from(!seen.faults.is_empty() || !is_written))
 }
 
 fn say(text: &str) {

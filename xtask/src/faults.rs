@@ -9,17 +9,25 @@ use crate::step::{self, Outcome};
 /// rows rewrites docs/faults.md.
 pub fn faults(arguments: &[String]) -> Outcome {
     const SHORTENED: [&str; 5] = ["--row", "--messages", "--list", "--page", "--help"];
-    let mut arguments = arguments.to_vec();
-    if !step::has_one_of(&arguments, &SHORTENED) {
-        let page = step::root().join("docs/faults.md");
-        arguments.extend(["--page".to_owned(), page.display().to_string()]);
-    }
+    let arguments = with_page(arguments, &SHORTENED, "docs/faults.md");
     table("lazaret-faults", &arguments)
 }
 
-/// `cargo xtask crowd`: thousands of connections at once.
+/// `cargo xtask crowd`: thousands of connections at once. A run of all of them rewrites docs/crowd.md.
 pub fn crowd(arguments: &[String]) -> Outcome {
-    table("lazaret-crowd", arguments)
+    const SHORTENED: [&str; 4] = ["--connections", "--messages", "--page", "--help"];
+    let arguments = with_page(arguments, &SHORTENED, "docs/crowd.md");
+    table("lazaret-crowd", &arguments)
+}
+
+/// What is not shortened is written to `page`.
+fn with_page(arguments: &[String], shortened: &[&str], page: &str) -> Vec<String> {
+    let mut arguments = arguments.to_vec();
+    if !step::has_one_of(&arguments, shortened) {
+        let page = step::root().join(page);
+        arguments.extend(["--page".to_owned(), page.display().to_string()]);
+    }
+    arguments
 }
 
 /// Runs a program of the end-to-end tests that starts `lazaret` as a process.

@@ -33,7 +33,8 @@ Usage: cargo xtask <task> [arguments]
                                        docs/performance.md (cargo xtask bench --help)
   faults [--row N] [--json]            hurts a running proxy in every way of the fault table while clients send,
                                        and checks that no mail is lost or doubled; rewrites docs/faults.md
-  crowd [--connections N] [--json]     ten thousand slow or idle connections, and a good client among them
+  crowd [--connections N] [--json]     ten thousand slow or idle connections, and a good client among them;
+                                       rewrites docs/crowd.md
   hostile [--quick] [--json]           ten thousand attacks by hostile filters beside good clients, and a
                                        table of what came of them; rewrites docs/hostile.md
   languages [--build]                  the reference filter in C, Python and JavaScript: fetches their

@@ -1,0 +1,94 @@
+//! `docs/crowd.md`: what the last whole run came to.
+
+use std::fmt::Write;
+
+use super::{Group, NOT_SLOW, Seen, TIMES, percentiles};
+
+const HEAD: &str = "\
+# A good client in a crowd
+
+Written by `cargo xtask crowd`. The program runs as a process of its own. A good client sends a message every 100 ms, each over a connection of
+its own, and is timed from connecting to QUIT: first alone, then while all the others are connected. **each** is what the resident memory
+of the program grew by, divided by the connections that were opened meanwhile.
+
+| the others | wanted | open at the end | each |
+| --- | ---: | ---: | ---: |
+";
+
+/// The whole page.
+pub fn page(seen: &Seen) -> String {
+    let mut text = HEAD.to_owned();
+    text.extend(seen.groups.iter().map(line_of));
+    text.push_str("\n| the good client | messages | accepted | p50 | p99 |\n| --- | ---: | ---: | ---: | ---: |\n");
+    for (when, samples) in [("alone", &seen.quiet), ("in the crowd", &seen.crowded)] {
+        let [half, most] = percentiles(samples);
+        let (sent, accepted) = (seen.messages, samples.len());
+        let _ = writeln!(
+            text,
+            "| {when} | {sent} | {accepted} | {half:.1} ms | {most:.1} ms |"
+        );
+    }
+    let _ = write!(
+        text,
+        "\n{} connections, opened in {:.1} s. It is wrong if one of the others is closed, if one message of the good client is not accepted, if its p99 in the\n\
+         crowd is more than {TIMES} times that alone and more than {} ms, or if descriptors are not given back within ten seconds after the crowd has left.\n",
+        seen.open(),
+        seen.opening.as_secs_f64(),
+        NOT_SLOW.as_millis(),
+    );
+    match seen.faults.is_empty() {
+        true => text.push_str("\nNothing was wrong.\n"),
+        false => text.extend(
+            seen.faults
+                .iter()
+                .map(|fault| format!("\n* **wrong**: {fault}\n")),
+        ),
+    }
+    text
+}
+
+fn line_of(group: &Group) -> String {
+    format!(
+        "| {} | {} | {} | {:.1} KiB |\n",
+        group.posture.name(),
+        group.wanted,
+        group.open,
+        group.kibibytes()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Posture;
+    use super::*;
+
+    #[test]
+    fn each_posture_and_the_good_client_have_a_line() {
+        let group = |posture, open| Group {
+            posture,
+            wanted: 100,
+            open,
+            resident: 5120,
+        };
+        let mut seen = Seen {
+            groups: vec![group(Posture::Idle, 100), group(Posture::Handshake, 99)],
+            messages: 3,
+            quiet: vec![Duration::from_millis(4); 3],
+            crowded: vec![Duration::from_millis(6); 2],
+            ..Seen::default()
+        };
+        let told = page(&seen);
+        for line in [
+            "| idle after the greeting | 100 | 100 | 5.0 KiB |",
+            "| stalled TLS handshake | 100 | 99 | 5.0 KiB |",
+            "| in the crowd | 3 | 2 | 6.0 ms | 6.0 ms |",
+            "Nothing was wrong.",
+        ] {
+            assert!(told.lines().any(|it| it == line), "no {line} in\n{told}");
+        }
+        seen.faults.push("one was closed".to_owned());
+        assert!(page(&seen).ends_with("\n* **wrong**: one was closed\n"));
+    }
+}
