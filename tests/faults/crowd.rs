@@ -39,6 +39,10 @@ pub const TIMES: u32 = 2;
 /// Whatever it takes alone, this is not slow: on a machine that it shares with the crowd one switch of tasks is a millisecond.
 pub const NOT_SLOW: Duration = Duration::from_millis(15);
 
+/// How often the good client is looked at in the crowd while nothing is wrong but that it is slow: a machine that has other
+/// things to do is slow by itself.
+pub const TRIES: usize = 3;
+
 /// What a connection of the crowd does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Posture {
@@ -103,9 +107,11 @@ pub struct Seen {
     pub opening: Duration,
     /// messages that the good client sent, alone and in the crowd each
     pub messages: usize,
+    /// how often the good client was looked at in the crowd, until it was not slow
+    pub looks: usize,
     /// the good client alone
     pub quiet: Vec<Duration>,
-    /// the good client in the crowd
+    /// the good client in the crowd, at the last look
     pub crowded: Vec<Duration>,
     /// what was wrong
     pub faults: Vec<String>,
@@ -148,7 +154,14 @@ pub fn run(program: &Path, size: Size) -> Seen {
         });
     }
     seen.opening = begun.elapsed();
-    seen.crowded = good(&program, "crowded", size.messages, &mut seen.faults);
+    for number in 0..TRIES {
+        let label = format!("crowded-{number}");
+        seen.crowded = good(&program, &label, size.messages, &mut seen.faults);
+        seen.looks += 1;
+        if !seen.is_slow() {
+            break;
+        }
+    }
     for (group, part) in seen.groups.iter_mut().zip(&crowd.parts) {
         group.open = part.open();
     }
@@ -188,8 +201,8 @@ fn judge(seen: &mut Seen, program: &Program, base: &Held) {
             group.wanted
         ));
     }
-    let [quiet, crowded] = [&seen.quiet, &seen.crowded].map(|samples| quantile(samples, 0.99));
-    if is_slow(quiet, crowded) {
+    if seen.is_slow() {
+        let [quiet, crowded] = seen.p99();
         seen.faults
             .push(format!("p99 {crowded:.1?} in the crowd, {quiet:.1?} alone"));
     }
@@ -414,6 +427,16 @@ impl Seen {
         self.groups.iter().map(|group| group.open).sum()
     }
 
+    /// The 99th percentile of the good client, alone and in the crowd.
+    fn p99(&self) -> [Duration; 2] {
+        [&self.quiet, &self.crowded].map(|samples| quantile(samples, 0.99))
+    }
+
+    fn is_slow(&self) -> bool {
+        let [quiet, crowded] = self.p99();
+        is_slow(quiet, crowded)
+    }
+
     /// For programs; durations in microseconds, memory in octets.
     pub fn as_json(&self) -> Value {
         let client = |samples: &[Duration]| {
@@ -428,6 +451,7 @@ impl Seen {
             "open": self.open(),
             "opening_us": self.opening.as_micros() as u64,
             "resident_each": self.groups.iter().map(group).collect::<Vec<_>>(),
+            "looks": self.looks,
             "quiet": client(&self.quiet),
             "crowded": client(&self.crowded),
             "wrong": self.faults,
