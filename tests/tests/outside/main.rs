@@ -5,8 +5,10 @@ mod greylist;
 mod keeper;
 mod names;
 mod scan;
+mod shared;
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lazaret_tests::{BackendDouble, Proxy, proxy};
 
@@ -15,7 +17,7 @@ use lazaret_tests::{BackendDouble, Proxy, proxy};
 static COMPILED: LazyLock<()> = LazyLock::new(|| {
     let backend = BackendDouble::start();
     let builder = Proxy::before(backend.address()).set("state = \"memory\"");
-    let filters = ["auth", "dnsbl", "greylist", "policy"];
+    let filters = ["auth", "dnsbl", "greylist", "policy", "rate"];
     let add = |builder: proxy::Builder, name: &&str| builder.bundled(name, "");
     filters.iter().fold(builder, add).start().stop();
 });
@@ -35,4 +37,13 @@ fn letter(from: &str) -> String {
         "From: {from}\r\nTo: bob@example.org\r\nSubject: lunch on Monday\r\nDate: Mon, 2 Mar 2026 10:00:00 +0000\r\n\
          Message-ID: <1@example.com>\r\n\r\nAt one?\r\nYours\r\n"
     )
+}
+
+/// Says that it is over when it is dropped, also after a panic: who works until then would never end.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -7,7 +7,7 @@ use lazaret_tests::peers::{Manner, Resolver};
 use lazaret_tests::program::Program;
 use lazaret_tests::{BackendDouble, Client, Delivery};
 
-use crate::{PROGRAM, before, letter};
+use crate::{Ends, PROGRAM, before, letter};
 
 /// We are on a list; the sender's domain sends from here.
 const RECORDS: [(&str, u16, &str); 3] = [
@@ -84,19 +84,10 @@ impl World {
                     std::thread::sleep(Duration::from_millis(20));
                 }
             });
-            // Also after a panic of `work`, or the other thread would never end.
             let _over = Ends(&over);
             work();
         });
         sent.load(Relaxed)
-    }
-}
-
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
     }
 }
 

@@ -1,0 +1,255 @@
+//! `rate` and `greylist` in one chain, at two proxies that share one Redis, which is killed under load.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use lazaret_tests::peers::{self, Redis};
+use lazaret_tests::program::Program;
+use lazaret_tests::{BackendDouble, Client};
+
+use crate::{Ends, PROGRAM, before, letter};
+
+/// Tokens of a domain. They come back far too slowly to matter here.
+const BURST: usize = 40;
+/// Clients that send at once, half of them to each proxy first.
+const CLIENTS: usize = 16;
+/// No reply may take longer.
+const SLOWEST: Duration = Duration::from_secs(5);
+/// What both say while nobody counts or remembers; so does the proxy for them.
+const UNAVAILABLE: &str = "we cannot take mail right now, try again later";
+const SPENT: &str = "too much mail from this domain";
+const UNKNOWN: &str = "we do not know you yet";
+
+/// Two proxies before one backend, with one Redis: one reaches it by its socket, one by TLS. Whom neither filter can
+/// judge has to wait.
+struct World {
+    redis: Redis,
+    backend: BackendDouble,
+    proxies: [Program; 2],
+}
+
+fn world() -> Option<World> {
+    let redis = Redis::start()?;
+    let backend = BackendDouble::start();
+    let rate = format!(
+        "[config]\nwhen-unavailable = \"defer\"\n\
+         bucket = [{{ by = \"sender-domain\", rate = \"1/1h\", burst = {BURST} }}]\n"
+    );
+    let greylist = "[config]\ndelay = \"1s\"\nauto-allow = 0\nwhen-unavailable = \"defer\"\n";
+    let proxy = |state: String| {
+        let builder = before(&backend)
+            .set(&format!(
+                "state = \"{state}\"\nservices-ca = \"cert.pem\"\n"
+            ))
+            .bundled("rate", &rate)
+            .bundled("greylist", greylist);
+        Program::run(PROGRAM, builder)
+    };
+    let proxies = [redis.url(), redis.tls_url()].map(proxy);
+    Some(World {
+        redis,
+        backend,
+        proxies,
+    })
+}
+
+/// What clients saw. Each attempt has a number of its own, which its message carries.
+#[derive(Default)]
+struct Books {
+    attempts: AtomicUsize,
+    /// the numbers of those that were answered 250 after the dot
+    taken: Mutex<Vec<usize>>,
+    /// answers of somebody who could not ask Redis
+    unavailable: AtomicUsize,
+    slowest: Mutex<Duration>,
+    over: AtomicBool,
+}
+
+impl Books {
+    /// One message of this sender, at one proxy: `None` if it was taken, else what was said.
+    fn attempt(&self, proxy: &Program, from: &str) -> Option<String> {
+        let number = self.attempts.fetch_add(1, Relaxed);
+        let content = format!("X-Attempt: {number}\r\n{}.", letter(from));
+        let mail = format!("MAIL FROM:<{from}>");
+        let mut client = Client::greeted(proxy.plain());
+        for (line, wanted) in [
+            (mail.as_str(), 250),
+            ("RCPT TO:<bob@example.org>", 250),
+            ("DATA", 354),
+            (content.as_str(), 250),
+        ] {
+            client.say(line);
+            let refused = self.hear(&mut client, wanted);
+            if refused.is_some() {
+                return refused;
+            }
+        }
+        self.taken.lock().expect("no panic").push(number);
+        None
+    }
+
+    /// A reply, in time: `None` if it is the one that is wanted. Else it can only be 451.
+    fn hear(&self, client: &mut Client, wanted: u16) -> Option<String> {
+        let begun = Instant::now();
+        let reply = client.hear().expect("a reply");
+        let mut slowest = self.slowest.lock().expect("no panic");
+        *slowest = slowest.max(begun.elapsed());
+        if reply.code == wanted {
+            return None;
+        }
+        let text = reply.text();
+        assert_eq!(reply.code, 451, "{text}");
+        let unavailable = text.contains(UNAVAILABLE);
+        self.unavailable.fetch_add(unavailable.into(), Relaxed);
+        Some(text)
+    }
+}
+
+impl Books {
+    /// Sends until it is over, as a server does that has mail for us: one message after the other, each again and again,
+    /// at one proxy and at the other, until it is taken. None of these senders has ever spent his tokens.
+    fn fill(&self, proxies: &[Program; 2], client: usize) {
+        let mut turns = proxies.iter().cycle().skip(client % 2);
+        for message in 0.. {
+            let from = format!("eva@m{message}.client{client}.example");
+            while let Some(said) = self.attempt(turns.next().expect("a cycle"), &from) {
+                assert!(!said.contains(SPENT), "{from}: {said}");
+                if self.over.load(Relaxed) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+
+    /// One who has nothing left tries all the while, and is never let through.
+    fn never_take(&self, proxies: &[Program; 2], from: &str) {
+        for proxy in proxies.iter().cycle() {
+            let said = self.attempt(proxy, from).expect("it is not taken");
+            let right = said.contains(SPENT) || said.contains(UNAVAILABLE);
+            assert!(right, "{from}: {said}");
+            if self.over.load(Relaxed) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until there are so many more of them.
+    fn more(&self, count: usize, what: &str, of: impl Fn(&Self) -> usize) {
+        let (before, begun) = (of(self), Instant::now());
+        while of(self) < before + count {
+            assert!(begun.elapsed() < Duration::from_secs(120), "no more {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.lock().expect("no panic").len()
+    }
+
+    fn unavailable(&self) -> usize {
+        self.unavailable.load(Relaxed)
+    }
+}
+
+impl World {
+    /// Spends all tokens of this domain at the first proxy, where it is known at once that they are gone.
+    fn spend(&self, books: &Books, from: &str) {
+        for _ in 0..BURST {
+            let mut client = Client::greeted(self.proxies[0].plain());
+            client.ask(&format!("MAIL FROM:<{from}>"), "250 *");
+        }
+        self.is_spent(books, from);
+    }
+
+    /// At both.
+    fn is_spent(&self, books: &Books, from: &str) {
+        for proxy in &self.proxies {
+            let said = books.attempt(proxy, from).expect("it is not taken");
+            assert!(said.contains(SPENT), "{from}: {said}");
+        }
+    }
+
+    fn must_wait(&self, books: &Books, proxy: usize, from: &str) {
+        let said = books.attempt(&self.proxies[proxy], from);
+        let said = said.expect("it is not taken");
+        assert!(said.contains(UNKNOWN), "{from}: {said}");
+    }
+
+    fn is_known(&self, books: &Books, proxy: usize, from: &str) {
+        assert_eq!(books.attempt(&self.proxies[proxy], from), None, "{from}");
+    }
+
+    /// The numbers of the attempts that the backend has stored.
+    fn stored(&self) -> Vec<usize> {
+        let number = |octets: &[u8]| {
+            let text = String::from_utf8_lossy(octets).into_owned();
+            let (_, behind) = text.split_once("X-Attempt: ").expect("each has one");
+            let (number, _) = behind.split_once("\r\n").expect("a field ends");
+            number.parse().expect("a number")
+        };
+        let deliveries = self.backend.deliveries();
+        let mut numbers: Vec<_> = deliveries.iter().map(|it| number(&it.octets)).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+}
+
+/// Twice Redis is killed and started again while mail keeps coming.
+fn under_load(world: &mut World, books: &Books) {
+    let (redis, proxies) = (&mut world.redis, &world.proxies);
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            scope.spawn(move || books.fill(proxies, client));
+        }
+        scope.spawn(|| books.never_take(proxies, "offer@bulk.example"));
+        let _over = Ends(&books.over);
+        books.more(CLIENTS, "mail is taken at first", Books::taken);
+        for _ in 0..2 {
+            redis.kill();
+            books.more(50, "answers without Redis", Books::unavailable);
+            redis.again();
+            books.more(2 * CLIENTS, "mail is taken again", Books::taken);
+        }
+    });
+}
+
+#[test]
+fn what_one_proxy_counts_and_remembers_the_other_knows_and_a_killed_redis_loses_nothing() {
+    let Some(mut world) = world() else { return };
+    let books = Books::default();
+    world.spend(&books, "offer@bulk.example");
+    world.must_wait(&books, 0, "eva@known.example");
+    world.must_wait(&books, 0, "eva@late.example");
+    std::thread::sleep(Duration::from_millis(1100));
+    world.is_known(&books, 1, "eva@known.example");
+
+    under_load(&mut world, &books);
+
+    for proxy in &world.proxies {
+        proxy.until("both know again who has nothing left", || {
+            let said = books.attempt(proxy, "offer@bulk.example");
+            said.is_some_and(|said| said.contains(SPENT))
+        });
+        assert!(!proxy.log(&["cannot count"]).is_empty(), "it said so");
+    }
+    world.is_spent(&books, "offer@bulk.example");
+    world.is_known(&books, 0, "eva@known.example");
+    world.is_known(&books, 1, "eva@late.example");
+    world.must_wait(&books, 1, "eva@stranger.example");
+
+    let mut taken = books.taken.lock().expect("no panic").clone();
+    taken.sort_unstable();
+    assert_eq!(world.stored(), taken, "each that was taken once, no other");
+    let slowest = *books.slowest.lock().expect("no panic");
+    println!(
+        "{} attempts, {} taken, {} answers without Redis, slowest reply {slowest:?}",
+        books.attempts.load(Relaxed),
+        taken.len(),
+        books.unavailable(),
+    );
+    assert!(slowest < SLOWEST, "{slowest:?}");
+    peers::ran("redis-server");
+}
