@@ -33,7 +33,7 @@ pub mod transcript;
 
 pub use backend::{BackendDouble, Delivery, Step};
 pub use client::{Client, Reply, Segments};
-pub use impostor::{Impostor, Vice};
+pub use impostor::{Impostor, Said, Vice};
 pub use measured::measured;
 pub use neighbour::{Neighbour, Samples, Window, beside_reload};
 pub use proxy::Proxy;

@@ -44,19 +44,20 @@ struct Seen {
     rcpt: u16,
     /// after the dot, where `auth` may
     dot: u16,
-    longest: Duration,
+    /// the slowest reply to a command, which `dnsbl` may hold up
+    before: Duration,
+    /// the reply after the dot
+    after: Duration,
 }
 
 impl World {
     fn send(&self) -> Seen {
         let mut client = Client::greeted(self.program.plain());
         client.patience(Duration::from_secs(60));
-        let mut longest = Duration::ZERO;
+        let mut before = Duration::ZERO;
         let mut code = |client: &mut Client, line: &str| {
-            let begun = Instant::now();
-            client.say(line);
-            let code = client.hear().expect("a reply").code;
-            longest = longest.max(begun.elapsed());
+            let (code, waited) = timed(client, line);
+            before = before.max(waited);
             code
         };
         code(&mut client, "MAIL FROM:<alice@example.com>");
@@ -65,8 +66,13 @@ impl World {
         assert_eq!(code(&mut client, "RCPT TO:<abuse@example.org>"), 250);
         assert_eq!(code(&mut client, "DATA"), 354);
         let content = letter("alice@example.com") + ".";
-        let dot = code(&mut client, &content);
-        Seen { rcpt, dot, longest }
+        let (dot, after) = timed(&mut client, &content);
+        Seen {
+            rcpt,
+            dot,
+            before,
+            after,
+        }
     }
 
     /// While `work` is done, a client at another listener sends; how many messages.
@@ -91,8 +97,22 @@ impl World {
     }
 }
 
+/// The code of the reply to that, and how long it took.
+fn timed(client: &mut Client, line: &str) -> (u16, Duration) {
+    let begun = Instant::now();
+    client.say(line);
+    (client.hear().expect("a reply").code, begun.elapsed())
+}
+
+/// `dns-time` of the two: as `dnsbl` is shipped, and what the host gives `auth`.
+const OF_DNSBL: Duration = Duration::from_secs(3);
+const OF_AUTH: Duration = Duration::from_secs(5);
+
+/// What a busy machine may add to it.
+const SLACK: Duration = Duration::from_secs(2);
+
 /// By what their policies say: a list that does not answer has no say; `auth` defers what nobody can say anything about. The
-/// longest wait is that of `auth`, whose `dns-time` is 5 s.
+/// longest wait is that of `auth`. Once all is well with it, the next message is judged by what it says.
 #[test]
 fn whatever_the_name_server_does_there_is_an_answer_in_time() {
     let world = world();
@@ -114,14 +134,10 @@ fn whatever_the_name_server_does_there_is_an_answer_in_time() {
         let sent = world.beside(|| {
             let seen = world.send();
             assert_eq!((seen.rcpt, seen.dot), (250, dot), "{manner:?}: {seen:?}");
-            assert!(
-                seen.longest < Duration::from_secs(20),
-                "{manner:?}: {seen:?}"
-            );
-            assert!(
-                seen.longest >= Duration::from_secs(seconds),
-                "{manner:?}: {seen:?}"
-            );
+            let in_time = seen.before < OF_DNSBL + SLACK && seen.after < OF_AUTH + SLACK;
+            assert!(in_time, "{manner:?}: {seen:?}");
+            let least = Duration::from_secs(seconds);
+            assert!(seen.after >= least, "{manner:?}: {seen:?}");
         });
         assert!(
             world.resolver.queries() > before || manner == Manner::Down,
@@ -132,17 +148,12 @@ fn whatever_the_name_server_does_there_is_an_answer_in_time() {
             seconds == 0 || sent >= 3,
             "{manner:?}: beside it {sent} were sent"
         );
-    }
-    world.resolver.answers(Manner::Well);
-    let begun = Instant::now();
-    loop {
-        let seen = world.send();
-        if (seen.rcpt, seen.dot) == (550, 250) {
-            break;
-        }
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "it does not come back: {seen:?}"
+        world.resolver.answers(Manner::Well);
+        let well = world.send();
+        assert_eq!(
+            (well.rcpt, well.dot),
+            (550, 250),
+            "after {manner:?}: {well:?}"
         );
     }
     let deliveries = world.backend.deliveries();

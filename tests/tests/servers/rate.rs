@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use lazaret_engine::{Engine, EngineSettings};
-use lazaret_services::{Services, Settings, state};
+use lazaret_services::{STORE_PATIENCE, Services, Settings, state};
 use lazaret_tests::peers::{self, Redis, free_port};
 use lazaret_tests::program::Program;
-use lazaret_tests::{BackendDouble, Client, Proxy, proxy};
+use lazaret_tests::{BackendDouble, Client, Proxy, Said, proxy};
 use tokio::runtime::Runtime;
 
-use crate::trial::{Trial, vices};
+use crate::trial::{Service, Trial, vices};
 
 /// Holds the tasks of stores.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
@@ -168,13 +168,43 @@ fn engine(redis: SocketAddr) -> Arc<Engine> {
     Engine::new(settings).expect("an engine")
 }
 
+/// A Redis that knows that all buckets are empty.
+fn service(address: SocketAddr) -> Service {
+    Service {
+        address,
+        limit: STORE_PATIENCE,
+        says: |heard| match heard.windows(4).any(|part| part == b"EVAL") {
+            true => Said::Answer(empty_bucket()),
+            // One answer to each command of those with which a connection begins.
+            false => Said::SmallTalk(b"+PONG\r\n".repeat(commands(heard))),
+        },
+        reply: "451 4.7.1 too much mail from this domain, *",
+        // Its connection is made anew, after a pause of up to three seconds.
+        rest: Duration::from_secs(6),
+    }
+}
+
+/// When it will be full again, in microseconds, as a bulk string: in little less than a token takes, for each that it holds.
+fn empty_bucket() -> Vec<u8> {
+    let filling = Duration::from_secs(3600 * BURST as u64 - 60);
+    let now = UNIX_EPOCH.elapsed().expect("a clock that is right");
+    let full_at = (now + filling).as_micros().to_string();
+    format!("${}\r\n{full_at}\r\n", full_at.len()).into_bytes()
+}
+
+/// Each is an array.
+fn commands(heard: &[u8]) -> usize {
+    let lines = heard.split(|octet| *octet == b'\n');
+    lines.filter(|line| line.starts_with(b"*")).count()
+}
+
 fn is_let_down(when_unavailable: &str, expected: &str) {
     let address = free_port();
     let changes = format!(
         "listeners = [\"plain\"]\n{}when-unavailable = \"{when_unavailable}\"\n",
         limit()
     );
-    let trial = Trial::new(address, |builder| {
+    let trial = Trial::new(service(address), |builder| {
         builder
             .bundled("rate", &changes)
             .set("state = \"memory\"")

@@ -5,10 +5,16 @@ use std::time::{Duration, Instant};
 
 use lazaret_tests::guests::Guest;
 use lazaret_tests::proxy::Builder;
-use lazaret_tests::{BackendDouble, Client, Delivery, Impostor, Proxy, Reply, Vice};
+use lazaret_tests::{BackendDouble, Client, Delivery, Impostor, Proxy, Reply, Said, Vice, glob};
 
 /// What a service does that is slow: longer than any filter waits here.
-pub const SLOW: Duration = Duration::from_secs(30);
+const SLOW: Duration = Duration::from_secs(30);
+
+/// When a service gives the right answer that is late: longer than any filter waits here, with [`SLACK`].
+const LATE: Duration = Duration::from_secs(5);
+
+/// What a busy machine may add to a filter's limit.
+pub const SLACK: Duration = Duration::from_secs(2);
 
 /// An ordinary message.
 pub const MESSAGE: &[u8] = b"From: a@example.com\r\nSubject: hello\r\n\r\nA line.\r\n";
@@ -21,16 +27,29 @@ pub fn vices(lies: &[&[u8]]) -> Vec<Vice> {
     silent.into_iter().chain(lies).chain([flood]).collect()
 }
 
+/// A service that a filter asks.
+pub struct Service {
+    pub address: SocketAddr,
+    /// how long the filter waits for it, by the filter's own key or the host's
+    pub limit: Duration,
+    /// what it says while nothing is wrong with it
+    pub says: fn(&[u8]) -> Said,
+    /// what a client then hears who sends [`MESSAGE`]; nobody hears that from a filter that is let down
+    pub reply: &'static str,
+    /// how long it may stay unasked after it was no use; zero: it is asked for the next message
+    pub rest: Duration,
+}
+
 /// A proxy whose listener `plain` asks a filter about a service, and one whose other listeners do not.
 pub struct Trial {
     pub proxy: Proxy,
     pub backend: BackendDouble,
-    service: SocketAddr,
+    service: Service,
 }
 
 impl Trial {
     /// `filter` puts the filter in, with `listeners = ["plain"]`. Another one leaves its stamp in every message.
-    pub fn new(service: SocketAddr, filter: impl FnOnce(Builder) -> Builder) -> Self {
+    pub fn new(service: Service, filter: impl FnOnce(Builder) -> Builder) -> Self {
         let backend = BackendDouble::start();
         let stamp = "[config]\nmessage = { do = [{ add = [\"X-Stamp\", \"here\"] }] }\n";
         let builder = Proxy::before(backend.address()).filter("95-stamp", Guest::Puppet, stamp);
@@ -56,32 +75,59 @@ impl Trial {
         }
     }
 
-    /// While nobody listens, and with each of `vices`: the client hears `expected` before the service is done being
-    /// slow, and meanwhile those who are not asked about get their mail through, stamped by the other filter.
+    /// While nobody listens, and with each of `vices` and an answer that is late: the client hears `expected` within the
+    /// filter's limit, and meanwhile those who are not asked about get their mail through, stamped by the other filter.
+    /// After each the service is asked again.
     pub fn goes_wrong(&self, vices: &[Vice], expected: &str) {
-        self.is_let_down("down", expected);
-        for vice in vices {
-            let impostor = Impostor::start(self.service, vice.clone());
+        self.is_let_down("down", expected, Duration::ZERO);
+        self.comes_back("down");
+        let Service { address, says, .. } = self.service;
+        let late = Vice::Late(LATE, says);
+        for vice in vices.iter().chain([&late]) {
+            let least = match vice {
+                Vice::Late(..) => LATE + Duration::from_millis(200),
+                _ => Duration::ZERO,
+            };
+            let impostor = Impostor::start(address, vice.clone());
             let how = format!("{vice:?}");
-            self.is_let_down(&how[..how.len().min(200)], expected);
+            let how = &how[..how.len().min(200)];
+            self.is_let_down(how, expected, least);
             drop(impostor);
+            self.comes_back(how);
         }
     }
 
-    fn is_let_down(&self, how: &str, expected: &str) {
+    /// The neighbours send for so long at least.
+    fn is_let_down(&self, how: &str, expected: &str, least: Duration) {
         self.backend.forget();
+        let begun = Instant::now();
         std::thread::scope(|threads| {
-            let waiting = threads.spawn(|| {
-                let begun = Instant::now();
-                (self.message(MESSAGE), begun.elapsed())
-            });
-            let sent = self.neighbours_send_until(|| waiting.is_finished());
+            let waiting = threads.spawn(|| (self.message(MESSAGE), begun.elapsed()));
+            let ended = || waiting.is_finished() && begun.elapsed() >= least;
+            let sent = self.neighbours_send_until(ended);
             let (reply, waited) = waiting.join().expect("the client hears a reply");
             let last = reply.lines.last().expect("a line");
-            assert!(lazaret_tests::glob::fits(expected, last), "{how}: {last}");
-            assert!(waited < SLOW, "{how}: {waited:?}");
+            assert!(glob::fits(expected, last), "{how}: {last}");
+            assert!(waited < self.service.limit + SLACK, "{how}: {waited:?}");
             self.have_arrived(sent);
         });
+    }
+
+    /// By itself, as soon as there is somebody who answers.
+    fn comes_back(&self, how: &str) {
+        let Service { address, says, .. } = self.service;
+        let _right = Impostor::start(address, Vice::Late(Duration::ZERO, says));
+        let begun = Instant::now();
+        loop {
+            let waited = begun.elapsed();
+            let reply = self.message(MESSAGE);
+            let last = reply.lines.last().expect("a line");
+            if glob::fits(self.service.reply, last) {
+                return;
+            }
+            assert!(waited < self.service.rest, "after {how}: {last}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// At least five messages, one after the other; how many.
