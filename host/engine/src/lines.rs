@@ -79,14 +79,16 @@ impl Lines {
 /// In the table of one module: where its functions begin, its files, its rows.
 fn look_up(table: &mut Reader<'_>, spot: Spot) -> Option<Place> {
     let imported = table.number()?;
+    let functions = spot.functions as u64;
     let own = u64::from(spot.function).checked_sub(imported)?;
-    let mut start = 0;
-    for function in 0..spot.functions as u64 {
+    let own = Some(own).filter(|own| *own < functions)?;
+    let mut start = 0_u64;
+    for function in 0..functions {
         let gap = table.number()?;
-        start += if function <= own { gap } else { 0 };
+        start = start.saturating_add(if function <= own { gap } else { 0 });
     }
     let files = (0..table.number()?).map_while(|_| table.text()).collect();
-    let row = last_row(table, start + spot.offset as u64)?;
+    let row = last_row(table, start.saturating_add(spot.offset as u64))?;
     place(row, files)
 }
 
@@ -186,6 +188,13 @@ mod tests {
     }
 
     #[test]
+    fn a_function_that_there_is_not_has_no_source() {
+        let lines = Lines::gather(&with_lines(&program(2, 20)));
+        assert!(lines.find(at(2, 0)).is_some());
+        assert_eq!(lines.find(at(3, 0)), None);
+    }
+
+    #[test]
     fn after_the_end_of_a_sequence_there_is_nothing() {
         let lines = Lines::gather(&with_lines(&program(2, 3)));
         assert!(lines.find(at(1, 2)).is_some());
@@ -235,5 +244,10 @@ mod tests {
         }
         let huge = [[0xff; 9].as_slice(), &[1]].concat();
         assert_eq!(Lines::from_octets(huge).find(spot), None);
+        // Two functions, none imported, the second begins beyond all numbers.
+        let gap = [[0xff; 9].as_slice(), &[1]].concat();
+        let table = [&[2, 0][..], &gap, &gap, &[0, 1, 1, 1]].concat();
+        let far = [&[table.len() as u8][..], &table].concat();
+        assert_eq!(Lines::from_octets(far).find(spot), None);
     }
 }
