@@ -129,7 +129,7 @@ fn written(mask: &str) -> impl Iterator<Item = Range<usize>> {
 fn plain(written: &str, mask: &str) -> String {
     let shown = written
         .char_indices()
-        .filter(|(at, _)| mask.as_bytes()[*at] != b' ');
+        .filter(|(at, _)| !mask[*at..].starts_with(char::is_whitespace));
     let address: String = shown.map(|(_, c)| c).collect();
     let start = address.len().saturating_sub(MOST_OF_AN_ADDRESS);
     address[address.ceil_char_boundary(start)..].to_lowercase()
@@ -265,6 +265,9 @@ mod tests {
                 "help@bank.example",
                 "x@example.net",
             ),
+            ("Jo <jo \t@\texample.org>", "Jo", "jo@example.org"),
+            ("Jo <jo@\u{a0}example.org>", "Jo", "jo@example.org"),
+            ("<\"jo \tx\"@example.org>", "", "\"jo \tx\"@example.org"),
         ] {
             assert_eq!(read(value), [pair(name, address)], "{value}");
         }
