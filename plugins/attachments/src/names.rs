@@ -21,6 +21,9 @@ const MACROS: [&str; 9] = [
 const BAITS: &str = "pdf doc docx xls xlsx ppt pptx odt ods rtf txt csv jpg jpeg png gif bmp tif tiff mp3 mp4 avi mov htm \
     html zip rar xml eml";
 
+/// What Windows drops at the end of a name.
+const DROPPED: [char; 4] = ['.', ' ', '\t', '\u{a0}'];
+
 /// Files in an archive up to which its sources are taken for programs.
 pub const FEW: usize = 5;
 
@@ -149,14 +152,23 @@ fn is_of(words: &str, extension: &str) -> bool {
 /// As a desktop takes it: without folders, alternate streams, unseen characters and what Windows drops at the end.
 fn cleaned(name: &str) -> String {
     let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let base = base.split("::$").next().unwrap_or_default();
     let seen: String = base
         .chars()
         .filter(|&c| !is_unseen(c))
         .map(with_plain_dot)
         .collect();
-    seen.trim_end_matches(['.', ' ', '\t', '\u{a0}'])
-        .to_lowercase()
+    without_streams(&seen).to_lowercase()
+}
+
+/// Without `::$DATA` and the like at its end, which no dot is part of, and what is dropped there.
+fn without_streams(name: &str) -> &str {
+    let mut name = name.trim_end_matches(DROPPED);
+    while let Some((file, kind)) = name.rsplit_once("::$")
+        && !kind.contains('.')
+    {
+        name = file.trim_end_matches(DROPPED);
+    }
+    name
 }
 
 fn is_unseen(c: char) -> bool {
@@ -188,6 +200,11 @@ mod tests {
             ("annex\u{202e}fdp.exe", Nature::Reversed),
             ("setup.exe", Nature::Program),
             ("setup.exe::$DATA", Nature::Program),
+            ("setup.exe::$a::$DATA. ", Nature::Program),
+            ("a::$b.exe::$DATA", Nature::Program),
+            // Who saves it writes other characters for those that no file may have.
+            ("invoice::$DATA.exe", Nature::Program),
+            ("invoice::$DATA\u{ff0e}exe", Nature::Program),
             ("server.rdp", Nature::Program),
             ("query.iqy", Nature::Program),
             ("sheet.slk", Nature::Program),
