@@ -17,6 +17,8 @@ config | control) features=proxy ;;
 list | origin | url | zone) features=services ;;
 spf | dkim | tags | dmarc) features=auth ;;
 certificate) features=certificate ;;
+mailbox | results | attachment | clamd | opinion) features=filters ;;
+lines) features=lines ;;
 *) features= ;;
 esac
 cargo +nightly build --release --target "$host" --bin "$target" --features "$features"

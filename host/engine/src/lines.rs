@@ -4,6 +4,9 @@
 //! those of `gather`. What is kept is a flat table with a bound on its octets: a trap looks up a line in it
 //! and never meets DWARF.
 
+#[cfg(test)]
+#[path = "../tests/checks/lines.rs"]
+mod checks;
 mod code;
 mod gather;
 mod varint;
@@ -122,6 +125,11 @@ fn short(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_corpus_replays() {
+        lazaret_corpus::replay("lines", checks::lines);
+    }
 
     #[test]
     fn paths_are_cut_from_their_beginning() {

@@ -3,6 +3,9 @@
 //! Nothing is decompressed: of an archive it reads the list of names.
 
 mod archive;
+#[cfg(test)]
+#[path = "../tests/checks/attachment.rs"]
+mod checks;
 mod findings;
 mod html;
 mod kinds;

@@ -69,6 +69,11 @@ fn windows_program() -> Vec<u8> {
 
 /// `S: 550 5.7.1 we do not take this message: "invoice.pdf.exe" is a program that looks like a document`
 #[test]
+fn the_corpus_replays() {
+    lazaret_corpus::replay("attachment", crate::checks::attachment);
+}
+
+#[test]
 fn catches_the_invoice_that_is_a_program() {
     let why = "\"invoice.pdf.exe\" is a program that looks like a document";
     refused(&judged("invoice.pdf.exe", b"anything"), why);

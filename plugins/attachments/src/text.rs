@@ -15,35 +15,52 @@ const LONGEST_LINE: usize = 1024;
 
 /// Some readers show `begin 644 name` in a text as an attachment (POSIX uuencode).
 pub fn uuencoded(part: &Part, extensions: &Extensions, findings: &mut Findings) {
-    let (mut rest, mut offset) = (Vec::new(), 0);
+    let (mut lines, mut offset) = (Lines::default(), 0);
+    let mut judge = |name: &[u8]| {
+        let name = String::from_utf8_lossy(name);
+        let name = name.trim();
+        findings.name(extensions.judge(name), &names::shown(name));
+    };
     while offset < part.size.min(MOST_TEXT) {
         let chunk = parts::read(part.index, offset, CHUNK).unwrap_or_default();
         if chunk.is_empty() {
             break;
         }
         offset += chunk.len() as u32;
-        rest.extend_from_slice(&chunk);
-        let whole = rest
-            .iter()
-            .rposition(|b| *b == b'\n')
-            .map_or(0, |lf| lf + 1);
-        begun(&rest[..whole], extensions, findings);
-        rest.drain(..whole);
-        rest.truncate(LONGEST_LINE);
+        lines.read(&chunk, &mut judge);
     }
-    begun(&rest, extensions, findings);
+    lines.end(judge);
     if part.size > MOST_TEXT {
         findings.add(Finding::Unlisted, "a text in it is too long to be read");
     }
 }
 
-/// The files that begin in these lines.
-fn begun(lines: &[u8], extensions: &Extensions, findings: &mut Findings) {
-    for name in lines.split(|&b| b == b'\n').filter_map(file_name) {
-        let name = String::from_utf8_lossy(name);
-        let name = name.trim();
-        findings.name(extensions.judge(name), &names::shown(name));
+/// A text that comes in pieces: the start of its last line.
+#[derive(Debug, Default)]
+pub struct Lines(Vec<u8>);
+
+impl Lines {
+    /// The names of files that begin in lines that end with this piece.
+    pub fn read(&mut self, piece: &[u8], begun: impl FnMut(&[u8])) {
+        self.0.extend_from_slice(piece);
+        let end = self.0.iter().rposition(|b| *b == b'\n');
+        let whole = end.map_or(0, |lf| lf + 1);
+        each(&self.0[..whole], begun);
+        self.0.drain(..whole);
+        self.0.truncate(LONGEST_LINE);
     }
+
+    /// And of one that begins in the last line.
+    pub fn end(self, begun: impl FnMut(&[u8])) {
+        each(&self.0, begun);
+    }
+}
+
+fn each(lines: &[u8], begun: impl FnMut(&[u8])) {
+    lines
+        .split(|&b| b == b'\n')
+        .filter_map(file_name)
+        .for_each(begun);
 }
 
 /// Of `begin 644 name`; the mode may have a fourth digit.

@@ -2,17 +2,18 @@
 
 use proptest::prelude::*;
 
-use crate::{dkim, dmarc, names, spf};
+use crate::{dkim, dmarc, names, results, spf};
 
 /// A check over octets; it panics where something does not hold.
 type Check = fn(&[u8]);
 
 /// A check with the name of its fuzz target and corpus folder.
-const ALL: [(&str, Check); 4] = [
+const ALL: [(&str, Check); 5] = [
     ("spf", spf::checks::spf),
     ("dkim", dkim::checks::dkim),
     ("tags", dkim::tag_checks::tags),
     ("dmarc", dmarc::checks::dmarc),
+    ("results", results::checks::results),
 ];
 
 /// Words of SPF records.
@@ -70,6 +71,13 @@ proptest! {
     ) {
         let records: Vec<_> = records.iter().map(|tags| format!("v=DMARC1; {}", tags.join("; "))).collect();
         dmarc::checks::dmarc(format!("{from}\n{}", records.join("\n")).as_bytes());
+    }
+
+    #[test]
+    fn random_results(
+        value in "(mx|\\.|example|org|MX\\.Example\\.ORG|\"|\\\\|\\(|\\)|;|=|spf=pass| |\r\n\t|\n|1|ü){0,20}",
+    ) {
+        results::checks::results(value.as_bytes());
     }
 
     /// A domain is written in one way, and read again it is the same.

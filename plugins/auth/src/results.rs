@@ -80,6 +80,10 @@ fn meant(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[path = "../tests/checks/results.rs"]
+pub mod checks;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,5 +1,9 @@
 //! One conversation with clamd: `zINSTREAM`, the message in chunks with their lengths before them, one answer.
 
+#[cfg(test)]
+#[path = "../tests/checks/clamd.rs"]
+mod checks;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -131,7 +135,7 @@ fn left(until: Instant) -> Result<Duration, Trouble> {
 }
 
 /// `stream: OK`, `stream: NAME FOUND` or `.. ERROR`, and the zero octet that ends it.
-fn read(answer: &[u8]) -> Result<Look, Trouble> {
+pub fn read(answer: &[u8]) -> Result<Look, Trouble> {
     let plain = |octet: &u8| octet.is_ascii_graphic() || *octet == b' ';
     let text = answer.strip_suffix(b"\0");
     let text = text.filter(|text| text.iter().all(plain));
@@ -211,6 +215,11 @@ mod tests {
             Ok(look) => format!("{look:?}"),
             Err(trouble) => trouble.to_string(),
         }
+    }
+
+    #[test]
+    fn the_corpus_replays() {
+        lazaret_corpus::replay("clamd", checks::clamd);
     }
 
     #[test]

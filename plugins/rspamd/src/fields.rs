@@ -54,7 +54,7 @@ fn rewrite_subject(subject: &str) {
 }
 
 /// `add header, score=7.1 of 15.0; SYMBOL=5.0 OTHER=2.1`
-fn report(opinion: &Opinion) -> String {
+pub fn report(opinion: &Opinion) -> String {
     let Opinion {
         action,
         score,
@@ -105,7 +105,7 @@ fn remove(name: &str, nth: Option<i64>) -> Result<(), Error> {
 }
 
 /// A text, an object with `value`, or a list of either.
-fn values(value: &Value) -> impl Iterator<Item = &str> {
+pub fn values(value: &Value) -> impl Iterator<Item = &str> {
     let several = value
         .as_array()
         .map_or(std::slice::from_ref(value), Vec::as_slice);
@@ -115,7 +115,7 @@ fn values(value: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// The host folds by itself and takes no line ends.
-fn unfolded(value: &str) -> String {
+pub fn unfolded(value: &str) -> String {
     let lines = value.split(['\r', '\n', '\t']).map(str::trim);
     let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
     lines.join(" ")

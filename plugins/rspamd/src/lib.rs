@@ -1,5 +1,8 @@
 //! Bundled filter `rspamd`: rspamd judges each message, over HTTP.
 
+#[cfg(test)]
+#[path = "../tests/checks/opinion.rs"]
+mod checks;
 mod facts;
 mod fields;
 mod opinion;

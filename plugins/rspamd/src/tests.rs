@@ -31,6 +31,11 @@ fn opinion(action: &str, score: f64) -> String {
 }
 
 #[test]
+fn the_corpus_replays() {
+    lazaret_corpus::replay("opinion", crate::checks::opinion);
+}
+
+#[test]
 fn catches_what_rspamd_rejects() {
     let gtube = r#"{"is_skipped":true,"score":15.0,"required_score":15.0,"action":"reject","symbols":{"GTUBE":{"name":"GTUBE","score":0.0,"metric_score":0.0}},"messages":{"smtp_message":"Gtube pattern"}}"#;
     assert_eq!(verdict(gtube, ""), "reject 550 5.7.1 Gtube pattern");

@@ -3,6 +3,10 @@
 //! Where an address begins and ends is told by the value as it was received: what an encoded word says is never structure.
 //! What is shown as a name is told by the decoded value.
 
+#[cfg(test)]
+#[path = "../tests/checks/mailbox.rs"]
+mod checks;
+
 use std::ops::Range;
 
 use crate::mask::masked;
@@ -238,6 +242,11 @@ mod tests {
 
     fn pair(name: &str, address: &str) -> (String, String) {
         (name.to_owned(), address.to_owned())
+    }
+
+    #[test]
+    fn the_corpus_replays() {
+        lazaret_corpus::replay("mailbox", checks::mailbox);
     }
 
     #[test]
