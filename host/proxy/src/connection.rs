@@ -308,7 +308,7 @@ impl Connection {
     /// What content needs is given back after it.
     fn make_room(&mut self) -> Hearing {
         if self.is_receiving() {
-            return Hearing::Content;
+            return Hearing::content(self.pace.received());
         }
         self.server.release();
         Hearing::Commands
@@ -419,19 +419,46 @@ fn words(reason: CloseReason) -> &'static str {
 enum Hearing {
     Commands,
     Content,
+    /// of a message that is no small one
+    Bulk,
 }
 
-/// Reads behind what is in `buffer`: content into room made for it, commands by way of the stack, so that a client who
-/// says nothing has no buffer.
-async fn hear(wire: &mut Wire, buffer: &mut BytesMut, hearing: Hearing) -> io::Result<usize> {
-    const COMMANDS: usize = 4 << 10;
-    const CONTENT: usize = 64 << 10;
-    if hearing == Hearing::Content {
-        buffer.reserve(CONTENT);
-        return wire.read_buf(buffer).await;
+/// Octets of room for commands.
+const COMMANDS: usize = 4 << 10;
+/// Of room for the beginning of a message; nearly all are no larger.
+const CONTENT: usize = 16 << 10;
+/// Of room for the rest.
+const BULK: usize = 64 << 10;
+
+impl Hearing {
+    /// `received` octets of the message are here.
+    fn content(received: u64) -> Self {
+        match received < CONTENT as u64 {
+            true => Self::Content,
+            false => Self::Bulk,
+        }
     }
+}
+
+/// Reads behind what is in `buffer`. What is short goes by way of the stack: a client who says nothing, or little and
+/// slowly, has no buffer of more than that.
+async fn hear(wire: &mut Wire, buffer: &mut BytesMut, hearing: Hearing) -> io::Result<usize> {
+    match hearing {
+        Hearing::Commands => hear_little::<COMMANDS>(wire, buffer).await,
+        Hearing::Content => hear_little::<CONTENT>(wire, buffer).await,
+        Hearing::Bulk => {
+            buffer.reserve(BULK);
+            wire.read_buf(buffer).await
+        }
+    }
+}
+
+async fn hear_little<const ROOM: usize>(
+    wire: &mut Wire,
+    buffer: &mut BytesMut,
+) -> io::Result<usize> {
     poll_fn(|context| {
-        let mut room = [MaybeUninit::uninit(); COMMANDS];
+        let mut room = [MaybeUninit::uninit(); ROOM];
         let mut read = ReadBuf::uninit(&mut room);
         ready!(Pin::new(&mut *wire).poll_read(context, &mut read))?;
         buffer.extend_from_slice(read.filled());

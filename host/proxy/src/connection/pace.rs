@@ -75,6 +75,11 @@ impl Pace {
         }
     }
 
+    /// Octets of the message under way so far.
+    pub(super) fn received(&self) -> u64 {
+        self.message
+    }
+
     /// Is the message under way larger than it may be?
     pub(super) fn is_over_size(&self) -> bool {
         self.message > self.most
