@@ -38,7 +38,7 @@ fn service(address: SocketAddr) -> Service {
             false => Said::Nothing,
         },
         reply: "550 5.7.1 the right answer (*)",
-        rest: Duration::ZERO,
+        rest: Duration::from_secs(5),
     }
 }
 
