@@ -21,6 +21,7 @@ mod fate;
 pub mod filters;
 mod handed;
 mod id;
+mod left;
 mod listener;
 mod metrics;
 mod probe;

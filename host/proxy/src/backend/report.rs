@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{Backend, Member};
+use crate::left::whole_milliseconds;
 
 /// The backend at one moment; for `/status` and metrics.
 #[derive(Clone, Debug)]
@@ -34,7 +35,7 @@ pub(crate) struct AddressSnapshot {
     pub(crate) trouble: Option<String>,
     /// transactions that failed in a row on open connections
     pub(crate) failures: u32,
-    /// while it is failing: milliseconds until one transaction tries it
+    /// while it is failing: milliseconds until one transaction tries it, rounded up: 0 is now
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_trial_ms: Option<u64>,
     /// connections with a transaction
@@ -65,11 +66,11 @@ pub(crate) enum Health {
 impl Backend {
     /// What there is to tell now.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let members = self.names.known();
+        let (members, now) = (self.names.known(), Instant::now());
         Snapshot {
             connections: self.pool.taken(self.config.connections),
             limit: self.config.connections,
-            addresses: members.iter().map(|member| of(member)).collect(),
+            addresses: members.iter().map(|member| of(member, now)).collect(),
         }
     }
 
@@ -106,17 +107,17 @@ fn trouble(member: &Member) -> Option<String> {
     Some(format!("backend address {}: {why}", member.address))
 }
 
-fn of(member: &Member) -> AddressSnapshot {
+fn of(member: &Member, now: Instant) -> AddressSnapshot {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let circuit = member.circuit();
-    let next = circuit.next_trial(Instant::now());
+    let next = circuit.next_trial(now);
     AddressSnapshot {
         address: member.address.to_string(),
         host: member.host.clone(),
         state: circuit.word(),
         trouble: member.trouble().map(|error| error.to_string()),
         failures: circuit.failures(),
-        next_trial_ms: next.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
+        next_trial_ms: next.map(whole_milliseconds),
         in_use: member.in_use(),
         idle: member.idle_links(),
         opened: read(&member.counts.opened),
@@ -128,6 +129,8 @@ fn of(member: &Member) -> AddressSnapshot {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::backend::Error;
 
@@ -151,6 +154,22 @@ mod tests {
             .iter()
             .filter(|it| !it.is_alive() && is_missed(it, &members));
         missed.map(|it| it.address.to_string()).collect()
+    }
+
+    #[test]
+    fn no_time_is_left_only_when_the_next_transaction_is_the_trial() {
+        let member = Member::new("127.0.0.1:25".parse().unwrap(), "localhost".to_owned());
+        let begun = Instant::now();
+        assert_eq!(of(&member, begun).next_trial_ms, None);
+        for _ in 0..3 {
+            member.failed(&Error::NoTls);
+        }
+        let due = begun + member.circuit().next_trial(begun).unwrap();
+        let before = due - Duration::from_micros(1);
+        assert_eq!(of(&member, before).next_trial_ms, Some(1));
+        assert!(!member.admits_trial(before));
+        assert_eq!(of(&member, due).next_trial_ms, Some(0));
+        assert!(member.admits_trial(due));
     }
 
     #[test]

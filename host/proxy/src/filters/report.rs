@@ -6,6 +6,8 @@ use lazaret_mail::chain::{BreakerStanding, BreakerState};
 use lazaret_mail::{Grant, Mode, Policy, Switched};
 use serde::{Deserialize, Serialize};
 
+use crate::left::whole_milliseconds;
+
 /// The running generation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -100,10 +102,6 @@ impl From<BreakerStanding> for BreakerReport {
             next_probe_ms: next.map(whole_milliseconds),
         }
     }
-}
-
-fn whole_milliseconds(left: Duration) -> u64 {
-    u64::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// The operator's word.
