@@ -71,6 +71,11 @@ impl Admission {
         })
     }
 
+    /// Clients at once, at most.
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(Relaxed)
+    }
+
     /// Clients now.
     pub(crate) fn now(&self) -> usize {
         self.counts
@@ -181,7 +186,9 @@ mod tests {
     fn nothing_is_kept_about_clients_that_left() {
         let admission = Admission::new(9, 9);
         drop(admission.admit(ip("192.0.2.1")).unwrap());
-        assert_eq!(admission.now(), 0);
+        assert_eq!((admission.now(), admission.most()), (0, 9));
+        admission.limit(5, 9);
+        assert_eq!(admission.most(), 5);
         assert!(admission.counts.lock().unwrap().by_client.is_empty());
     }
 }

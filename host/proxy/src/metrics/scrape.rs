@@ -47,7 +47,7 @@ fn clients(scrape: &mut Scrape<'_>, site: &Site) {
         "Clients connected now, all listeners together",
         &one(clients),
     );
-    let most = site.limits.connections as f64;
+    let most = site.admission.most() as f64;
     scrape.gauge("clients_limit", "Clients at once, at most", &one(most));
     let (memory, files) = site.spooler.now();
     scrape.gauge(
