@@ -2,13 +2,14 @@
 //! documentation.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use lazaret_tests::backend::say;
 use lazaret_tests::guests::Guest;
-use lazaret_tests::program::Program;
+use lazaret_tests::program::{Launch, Program};
 use lazaret_tests::proxy::Builder;
 use lazaret_tests::{BackendDouble, Client, Proxy, Step};
 
@@ -34,7 +35,7 @@ const MESSAGE: &[u8] = b"Subject: hello\r\n\r\nA line.\r\n";
 
 fn configured(backend: &BackendDouble) -> Builder {
     Proxy::before(backend.address())
-        .set("[limits]\nconnections-per-client = 3\nspool-memory = \"64 KiB\"\n")
+        .set("[limits]\nconnections = 200\nconnections-per-client = 3\nspool-memory = \"64 KiB\"\n")
         .filter("10-small", Guest::Puppet, SMALL)
         .filter("20-gate", Guest::Puppet, GATE)
         .filter("30-trial", Guest::Puppet, TRIAL)
@@ -81,13 +82,15 @@ fn transactions(program: &Program) {
 
 /// Clients of whom nothing comes.
 fn others(program: &Program) {
-    let mut refused = Client::connect(program.address("starttls"));
-    refused.expect("554 go away *");
+    Client::connect(program.address("starttls")).expect("554 go away *");
     let mut safe = Client::connect_tls(program.address("implicit"));
     safe.expect("220 *");
     safe.ask("QUIT", "221 *");
+    drop(safe);
     let mut garbage = TcpStream::connect(program.address("implicit")).expect("it listens");
     garbage.write_all(b"EHLO x\r\n").expect("it is read");
+    // Until it is closed, with or without an alert before.
+    let _ = garbage.read_to_end(&mut Vec::new());
 }
 
 /// Sends a message of so many octets up to its dot.
@@ -112,9 +115,10 @@ static SEEN: LazyLock<Seen> = LazyLock::new(|| {
     moody(&backend);
     let (admin, builder) = Admin::of(configured(&backend));
     let program = Program::run(PROGRAM, builder);
-    transactions(&program);
-    others(&program);
     let is = |series: &str, value| admin.figures().value(series) == Some(value);
+    transactions(&program);
+    program.until("the first has left", || is("clients", 0.0));
+    others(&program);
     program.until("all have left", || is("clients", 0.0));
     let mut held: Vec<_> = (0..3).map(|_| Client::greeted(program.plain())).collect();
     up_to_its_dot(&mut held[0], 90_000);
@@ -142,7 +146,7 @@ sessions_ended_total{listener="plain",reason="client closed"} 1
 sessions_ended_total{listener="implicit",reason="TLS handshake failed"} 1
 turned_away_total{listener="plain",limit="connections-per-client"} 1
 clients 3
-clients_limit 10000
+clients_limit 200
 tls_handshakes_total{listener="implicit",version="TLSv1.3"} 1
 tls_handshakes_total{listener="implicit",version="TLSv1.2"} 0
 tls_handshakes_failed_total{listener="implicit"} 1
@@ -223,7 +227,7 @@ process_open_fds >10
 process_max_fds >100
 process_cpu_seconds_total >0.001
 process_start_time_seconds >1700000000
-build_info{version="0.1.0"} 1
+build_info{version="VERSION"} 1
 "#;
 
 /// The lines of the table: a series, and what is wanted of it.
@@ -231,6 +235,7 @@ fn table() -> impl Iterator<Item = (String, &'static str)> {
     let lines = TABLE.lines().filter(|line| !line.is_empty());
     lines.map(|line| {
         let (series, wanted) = line.rsplit_once(' ').expect("a series and a value");
+        let series = series.replace("VERSION", env!("CARGO_PKG_VERSION"));
         (series.replace("BACKEND", &SEEN.backend), wanted)
     })
 }
@@ -266,6 +271,20 @@ fn bare(series: &str) -> String {
     let parts = ["_count", "_sum"].iter();
     let whole = parts.filter_map(|part| name.strip_suffix(part)).next();
     whole.unwrap_or(name).to_owned()
+}
+
+/// 256 and the 40 of the backend are kept back, and two clients take three.
+#[test]
+fn the_most_clients_are_those_for_whom_there_are_descriptors() {
+    let backend = BackendDouble::start();
+    let (admin, builder) = Admin::of(Proxy::before(backend.address()));
+    let few = ["sh", "-c", "ulimit -n 356 && exec \"$@\"", "sh"];
+    let launch = Launch {
+        by: few.map(str::to_owned).to_vec(),
+        ..Launch::default()
+    };
+    let _program = Program::launch(Path::new(PROGRAM), builder, launch);
+    assert_eq!(admin.figures().value("clients_limit"), Some(40.0));
 }
 
 /// Names of metrics with the labels of each, in order.
