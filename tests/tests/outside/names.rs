@@ -75,6 +75,20 @@ impl World {
         }
     }
 
+    /// Messages until one is judged by what the name server says, which does what it should.
+    fn comes_back(&self, after: &str) {
+        let begun = Instant::now();
+        loop {
+            let waited = begun.elapsed();
+            let seen = self.send();
+            if (seen.rcpt, seen.dot) == (550, 250) {
+                return;
+            }
+            assert!(waited < MENDED, "after {after}: {seen:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// While `work` is done, a client at another listener sends; how many messages.
     fn beside(&self, work: impl FnOnce()) -> usize {
         let (over, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -108,11 +122,15 @@ fn timed(client: &mut Client, line: &str) -> (u16, Duration) {
 const OF_DNSBL: Duration = Duration::from_secs(3);
 const OF_AUTH: Duration = Duration::from_secs(5);
 
-/// What a busy machine may add to it.
-const SLACK: Duration = Duration::from_secs(2);
+/// What a busy machine may add to it. Who waits for an answer that is late shows it by his code, and by twice five seconds if
+/// he waits for two.
+const SLACK: Duration = Duration::from_secs(3);
+
+/// How long a busy machine may take until all is well again.
+const MENDED: Duration = Duration::from_secs(10);
 
 /// By what their policies say: a list that does not answer has no say; `auth` defers what nobody can say anything about. The
-/// longest wait is that of `auth`. Once all is well with it, the next message is judged by what it says.
+/// longest wait is that of `auth`. Once all is well with it, mail is judged by what it says again.
 #[test]
 fn whatever_the_name_server_does_there_is_an_answer_in_time() {
     let world = world();
@@ -149,12 +167,7 @@ fn whatever_the_name_server_does_there_is_an_answer_in_time() {
             "{manner:?}: beside it {sent} were sent"
         );
         world.resolver.answers(Manner::Well);
-        let well = world.send();
-        assert_eq!(
-            (well.rcpt, well.dot),
-            (550, 250),
-            "after {manner:?}: {well:?}"
-        );
+        world.comes_back(&format!("{manner:?}"));
     }
     let deliveries = world.backend.deliveries();
     let is_ours =

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use lazaret_tests::peers::{self, Redis};
 use lazaret_tests::program::Program;
+use lazaret_tests::quantile::quantile;
 use lazaret_tests::{BackendDouble, Client};
 
 use crate::{Ends, PROGRAM, before, letter};
@@ -14,8 +15,11 @@ use crate::{Ends, PROGRAM, before, letter};
 const BURST: usize = 40;
 /// Clients that send at once, half of them to each proxy first.
 const CLIENTS: usize = 16;
-/// No reply may take longer.
-const SLOWEST: Duration = Duration::from_secs(5);
+/// A reply takes no longer; on a busy machine one in [`FEW`] may.
+const SLOW: Duration = Duration::from_secs(5);
+const FEW: usize = 200;
+/// No reply may take longer, whatever the machine has to do.
+const SLOWEST: Duration = Duration::from_secs(10);
 /// What both say while nobody counts or remembers; so does the proxy for them.
 const UNAVAILABLE: &str = "we cannot take mail right now, try again later";
 const SPENT: &str = "too much mail from this domain";
@@ -62,7 +66,8 @@ struct Books {
     taken: Mutex<Vec<usize>>,
     /// answers of somebody who could not ask Redis
     unavailable: AtomicUsize,
-    slowest: Mutex<Duration>,
+    /// how long each reply took
+    waits: Mutex<Vec<Duration>>,
     over: AtomicBool,
 }
 
@@ -93,8 +98,9 @@ impl Books {
     fn hear(&self, client: &mut Client, wanted: u16) -> Option<String> {
         let begun = Instant::now();
         let reply = client.hear().expect("a reply");
-        let mut slowest = self.slowest.lock().expect("no panic");
-        *slowest = slowest.max(begun.elapsed());
+        let mut waits = self.waits.lock().expect("no panic");
+        waits.push(begun.elapsed());
+        drop(waits);
         if reply.code == wanted {
             return None;
         }
@@ -143,6 +149,19 @@ impl Books {
             assert!(begun.elapsed() < Duration::from_secs(120), "no more {what}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The replies came in time; how slow they were.
+    fn in_time(&self) -> String {
+        let waits = self.waits.lock().expect("no panic");
+        let over = waits.iter().filter(|it| **it > SLOW).count();
+        let [median, slowest] = [0.5, 1.0].map(|share| quantile(&waits, share));
+        let told = format!(
+            "{over} of {} replies took over {SLOW:?}, half {median:?} at most, the slowest {slowest:?}",
+            waits.len()
+        );
+        assert!(over * FEW <= waits.len() && slowest < SLOWEST, "{told}");
+        told
     }
 
     fn taken(&self) -> usize {
@@ -243,13 +262,12 @@ fn what_one_proxy_counts_and_remembers_the_other_knows_and_a_killed_redis_loses_
     let mut taken = books.taken.lock().expect("no panic").clone();
     taken.sort_unstable();
     assert_eq!(world.stored(), taken, "each that was taken once, no other");
-    let slowest = *books.slowest.lock().expect("no panic");
     println!(
-        "{} attempts, {} taken, {} answers without Redis, slowest reply {slowest:?}",
+        "{} attempts, {} taken, {} answers without Redis; {}",
         books.attempts.load(Relaxed),
         taken.len(),
         books.unavailable(),
+        books.in_time(),
     );
-    assert!(slowest < SLOWEST, "{slowest:?}");
     peers::ran("redis-server");
 }
