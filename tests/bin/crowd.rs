@@ -8,7 +8,8 @@ use lazaret_tests::faults::crowd::{self, POSTURES, Size, page};
 
 const HELP: &str = "\
 Opens thousands of connections to a running lazaret that are idle, slow, or stalled, and sends a message every 100 ms beside them:
-each must be accepted, p99 within twice that of the client alone (or 15 ms). Prints the memory a connection costs.
+each must be accepted, p99 within twice that of the client alone (or 15 ms; alone 30 ms at most, or the machine is busy).
+Prints the memory a connection costs, which has a bound where there are 500 of a kind.
 
 Usage: cargo xtask crowd [--connections N] [--messages N] [--json] [--page FILE]
 

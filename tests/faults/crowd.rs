@@ -39,7 +39,13 @@ pub const TIMES: u32 = 2;
 /// Whatever it takes alone, this is not slow: on a machine that it shares with the crowd one switch of tasks is a millisecond.
 pub const NOT_SLOW: Duration = Duration::from_millis(15);
 
-/// How often the good client is looked at in the crowd while nothing is wrong but that it is slow: a machine that has other
+/// A good client that takes longer alone has a busy machine: twice that would prove nothing.
+pub const BUSY: Duration = Duration::from_millis(30);
+
+/// Fewer connections of a posture tell too little of what one takes: the program grows by itself, too.
+pub const ENOUGH: usize = 500;
+
+/// How often the good client is looked at alone while the machine is busy, and in the crowd while nothing is wrong but that it is slow: a machine that has other
 /// things to do is slow by itself.
 pub const TRIES: usize = 3;
 
@@ -74,6 +80,17 @@ impl Posture {
             Posture::Handshake => "stalled TLS handshake",
         }
     }
+
+    /// Octets of resident memory for one, at most: the most that any of several runs took, and half of it again.
+    pub fn most(self) -> u64 {
+        let kibibytes = match self {
+            Posture::Idle => 14,
+            Posture::Trickle => 15,
+            Posture::SlowData => 23,
+            Posture::Handshake => 24,
+        };
+        kibibytes << 10
+    }
 }
 
 /// How large, and for how long it is looked at.
@@ -107,9 +124,11 @@ pub struct Seen {
     pub opening: Duration,
     /// messages that the good client sent, alone and in the crowd each
     pub messages: usize,
+    /// how often the good client was looked at alone, until the machine was not busy
+    pub quiet_looks: usize,
     /// how often the good client was looked at in the crowd, until it was not slow
     pub looks: usize,
-    /// the good client alone
+    /// the good client alone, at the last look
     pub quiet: Vec<Duration>,
     /// the good client in the crowd, at the last look
     pub crowded: Vec<Duration>,
@@ -138,7 +157,7 @@ pub fn run(program: &Path, size: Size) -> Seen {
         ..Seen::default()
     };
     good(&program, "warm", size.messages / 4 + 1, &mut seen.faults);
-    seen.quiet = good(&program, "quiet", size.messages, &mut seen.faults);
+    seen.alone(&program);
     let base = Held::by(program.id());
     let begun = Instant::now();
     let mut crowd = Crowd::new();
@@ -154,14 +173,7 @@ pub fn run(program: &Path, size: Size) -> Seen {
         });
     }
     seen.opening = begun.elapsed();
-    for number in 0..TRIES {
-        let label = format!("crowded-{number}");
-        seen.crowded = good(&program, &label, size.messages, &mut seen.faults);
-        seen.looks += 1;
-        if !seen.is_slow() {
-            break;
-        }
-    }
+    seen.crowded(&program);
     for (group, part) in seen.groups.iter_mut().zip(&crowd.parts) {
         group.open = part.open();
     }
@@ -201,11 +213,21 @@ fn judge(seen: &mut Seen, program: &Program, base: &Held) {
             group.wanted
         ));
     }
-    if seen.is_slow() {
-        let [quiet, crowded] = seen.p99();
+    seen.faults
+        .extend(seen.groups.iter().filter_map(Group::excess));
+    let [quiet, crowded] = seen.p99();
+    if quiet > BUSY {
+        seen.faults
+            .push(format!("the machine was busy: p99 {quiet:.1?} alone"));
+    } else if is_slow(quiet, crowded) {
         seen.faults
             .push(format!("p99 {crowded:.1?} in the crowd, {quiet:.1?} alone"));
     }
+    are_given_back(seen, program, base);
+}
+
+/// Descriptors, once the crowd has left.
+fn are_given_back(seen: &mut Seen, program: &Program, base: &Held) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Held::by(program.id()).descriptors > base.descriptors + 16 {
         if Instant::now() > deadline {
@@ -419,6 +441,16 @@ impl Group {
     fn kibibytes(&self) -> f64 {
         self.resident as f64 / 1024.0
     }
+
+    /// What is wrong with the memory of one.
+    fn excess(&self) -> Option<String> {
+        let most = self.posture.most();
+        let is_wrong = self.wanted >= ENOUGH && self.resident > most;
+        is_wrong.then(|| {
+            let (name, each) = (self.posture.name(), self.kibibytes());
+            format!("{name}: {each:.1} KiB each, {} at most", most >> 10)
+        })
+    }
 }
 
 impl Seen {
@@ -432,9 +464,29 @@ impl Seen {
         [&self.quiet, &self.crowded].map(|samples| quantile(samples, 0.99))
     }
 
-    fn is_slow(&self) -> bool {
-        let [quiet, crowded] = self.p99();
-        is_slow(quiet, crowded)
+    /// Looks at the good client before the crowd comes.
+    fn alone(&mut self, program: &Program) {
+        while self.quiet_looks < TRIES {
+            let label = format!("quiet-{}", self.quiet_looks);
+            self.quiet = good(program, &label, self.messages, &mut self.faults);
+            self.quiet_looks += 1;
+            if self.p99()[0] <= BUSY {
+                return;
+            }
+        }
+    }
+
+    /// Looks at it in the crowd.
+    fn crowded(&mut self, program: &Program) {
+        while self.looks < TRIES {
+            let label = format!("crowded-{}", self.looks);
+            self.crowded = good(program, &label, self.messages, &mut self.faults);
+            self.looks += 1;
+            let [quiet, crowded] = self.p99();
+            if !is_slow(quiet, crowded) {
+                return;
+            }
+        }
     }
 
     /// For programs; durations in microseconds, memory in octets.
@@ -445,12 +497,19 @@ impl Seen {
         };
         let group = |it: &Group| {
             let name = it.posture.name();
-            json!({ "posture": name, "wanted": it.wanted, "open": it.open, "octets": it.resident })
+            json!({
+                "posture": name,
+                "wanted": it.wanted,
+                "open": it.open,
+                "octets": it.resident,
+                "most": it.posture.most(),
+            })
         };
         json!({
             "open": self.open(),
             "opening_us": self.opening.as_micros() as u64,
             "resident_each": self.groups.iter().map(group).collect::<Vec<_>>(),
+            "quiet_looks": self.quiet_looks,
             "looks": self.looks,
             "quiet": client(&self.quiet),
             "crowded": client(&self.crowded),
@@ -469,5 +528,22 @@ mod tests {
             |quiet, crowded| is_slow(Duration::from_millis(quiet), Duration::from_millis(crowded));
         assert!(!slow(4, 15) && !slow(8, 16));
         assert!(slow(4, 16) && slow(8, 17));
+    }
+
+    #[test]
+    fn what_one_takes_is_bounded_where_there_are_enough() {
+        for posture in POSTURES {
+            let of = |wanted, resident| Group {
+                posture,
+                wanted,
+                open: wanted,
+                resident,
+            };
+            let most = posture.most();
+            assert!(most < 64 << 10, "no buffer of 64 KiB");
+            assert_eq!(of(ENOUGH, most).excess(), None);
+            assert_eq!(of(ENOUGH - 1, most + 1).excess(), None);
+            assert!(of(ENOUGH, most + 1).excess().is_some());
+        }
     }
 }
