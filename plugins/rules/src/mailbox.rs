@@ -64,8 +64,9 @@ fn addresses<'v>(value: &'v str, mask: &str) -> Vec<Found<'v>> {
     let mut found = Vec::new();
     for (entry, range) in entries(mask).into_iter().enumerate() {
         for place in places(mask, range) {
+            let bounds = Bounds::of(&mask[..place.start]);
             let (value, mask) = (&value[place.clone()], &mask[place]);
-            found.extend(written(mask).map(|range| Found {
+            found.extend(written(mask, bounds).map(|range| Found {
                 entry,
                 written: &value[range.clone()],
                 address: plain(&value[range.clone()], &mask[range]),
@@ -112,17 +113,76 @@ fn places(mask: &str, entry: Range<usize>) -> Vec<Range<usize>> {
     }
 }
 
+/// Where the words around an `@` end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bounds {
+    /// at a blank: other words may stand there
+    Blank,
+    /// not at blanks beside a dot (RFC 5322 section 4.4): an address stands alone
+    Angles,
+}
+
+impl Bounds {
+    fn of(before: &str) -> Self {
+        match before.ends_with('<') {
+            true => Self::Angles,
+            false => Self::Blank,
+        }
+    }
+
+    /// Octets of the word that `text` begins with.
+    fn first(self, text: &str) -> usize {
+        let mut end = text.find(is_between).unwrap_or(text.len());
+        while self == Self::Angles {
+            let rest = text[end..].trim_start();
+            let start = text.len() - rest.len();
+            let joined = start > end && (rest.starts_with('.') || text[..end].ends_with('.'));
+            let more = rest.find(is_between).unwrap_or(rest.len());
+            if !joined || more == 0 {
+                break;
+            }
+            end = start + more;
+        }
+        end
+    }
+
+    /// Where the word begins that `text` ends with.
+    fn last(self, text: &str) -> usize {
+        let begin = |text: &str| text.rfind(is_between).map_or(0, |at| at + width(text, at));
+        let mut start = begin(text);
+        while self == Self::Angles {
+            let rest = text[..start].trim_end();
+            let joined =
+                rest.len() < start && (rest.ends_with('.') || text[start..].starts_with('.'));
+            if !joined || begin(rest) == rest.len() {
+                break;
+            }
+            start = begin(rest);
+        }
+        start
+    }
+}
+
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || BETWEEN.contains(c)
+}
+
+/// Octets of the character there.
+fn width(text: &str, at: usize) -> usize {
+    text[at..].chars().next().map_or(0, char::len_utf8)
+}
+
 /// The words around each `@`.
-fn written(mask: &str) -> impl Iterator<Item = Range<usize>> {
-    let is_between = |c: char| c.is_whitespace() || BETWEEN.contains(c);
+fn written(mask: &str, bounds: Bounds) -> impl Iterator<Item = Range<usize>> {
     mask.match_indices('@').filter_map(move |(at, _)| {
-        let before = mask[..at].trim_end().char_indices().rev();
-        let local = before.take_while(|(_, c)| !is_between(*c));
-        let start = local.last().map_or(at, |(start, _)| start);
+        let local = mask[..at].trim_end();
+        let start = match bounds.last(local) {
+            nothing if nothing == local.len() => at,
+            start => start,
+        };
         let domain = mask[at + 1..].trim_start();
         let literal = usize::from(domain.starts_with('['));
-        let word = domain[literal..].find(is_between);
-        let end = word.map_or(domain.len(), |word| literal + word);
+        let end = literal + bounds.first(&domain[literal..]);
         // A literal is closed by its bracket, whatever else ends it.
         let end = end + usize::from(literal > 0 && domain[end..].starts_with(']'));
         (end > 0).then(|| start..mask.len() - domain.len() + end)
@@ -135,8 +195,10 @@ fn plain(written: &str, mask: &str) -> String {
         .char_indices()
         .filter(|(at, _)| !mask[*at..].starts_with(char::is_whitespace));
     let address: String = shown.map(|(_, c)| c).collect();
+    // Some letters take more octets in lower case.
+    let address = address.to_lowercase();
     let start = address.len().saturating_sub(MOST_OF_AN_ADDRESS);
-    address[address.ceil_char_boundary(start)..].to_lowercase()
+    address[address.ceil_char_boundary(start)..].to_owned()
 }
 
 /// With the names that are shown before them. Of several addresses in one entry, the last has all that is shown before.
@@ -276,6 +338,16 @@ mod tests {
             ),
             ("Jo <jo \t@\texample.org>", "Jo", "jo@example.org"),
             ("Jo <jo@\u{a0}example.org>", "Jo", "jo@example.org"),
+            ("Jo <x@evil(c).example>", "Jo", "x@evil.example"),
+            ("Jo <x@evil\t. (c) example >", "Jo", "x@evil.example"),
+            ("Jo <jo . doe@example.org>", "Jo", "jo.doe@example.org"),
+            (
+                "Jo <jo\u{a0}.(c)doe@example.org>",
+                "Jo",
+                "jo.doe@example.org",
+            ),
+            ("Jo <x@[192. 0.2.1]>", "Jo", "x@[192.0.2.1]"),
+            ("write to x@evil. Thanks", "write to", "x@evil."),
             ("<\"jo \tx\"@example.org>", "", "\"jo \tx\"@example.org"),
         ] {
             assert_eq!(read(value), [pair(name, address)], "{value}");
@@ -411,6 +483,8 @@ mod tests {
         let long = format!("{}@example.org", "a".repeat(1 << 16));
         assert!(read(&long)[0].1.len() <= MOST_OF_AN_ADDRESS);
         assert!(read(&long)[0].1.ends_with("a@example.org"));
+        let grows = format!("<{}@example.org>", "\u{23a}".repeat(600));
+        assert!(read(&grows)[0].1.len() <= MOST_OF_AN_ADDRESS);
     }
 
     #[test]

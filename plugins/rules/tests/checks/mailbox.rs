@@ -66,9 +66,14 @@ fn is_shown(name: &str) {
     if let Some(address) = &shown {
         let (local, domain) = address.split_once('@').expect("an address");
         assert!(!local.is_empty() && domain.contains('.'), "{address}");
-        assert!(name.to_lowercase().contains(address.as_str()), "{address}");
+        assert!(folded(name).contains(&folded(address)), "{address}");
     }
     let longer = format!("{name} help@bank.example");
     let expected = shown.unwrap_or_else(|| "help@bank.example".to_owned());
     assert_eq!(shown_address(&longer), Some(expected), "{longer}");
+}
+
+/// A sigma is written in another way at the end of a word.
+fn folded(text: &str) -> String {
+    text.to_lowercase().replace('ς', "σ")
 }
