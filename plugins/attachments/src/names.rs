@@ -22,7 +22,7 @@ const BAITS: &str = "pdf doc docx xls xlsx ppt pptx odt ods rtf txt csv jpg jpeg
     html zip rar xml eml";
 
 /// What Windows drops at the end of a name.
-const DROPPED: [char; 4] = ['.', ' ', '\t', '\u{a0}'];
+const DROPPED: [char; 4] = ['.', ' ', '\u{a0}', ':'];
 
 /// Files in an archive up to which its sources are taken for programs.
 pub const FEW: usize = 5;
@@ -77,7 +77,9 @@ impl Extensions {
         let last = extensions.next().unwrap_or_default();
         let has_one = clean.contains('.');
         let runs = has_one && self.0.contains(last);
-        if runs && extensions.next().is_some_and(is_bait) {
+        // `invoice.pdf::$DATA.exe` is saved as `invoice.pdf__$DATA.exe`.
+        let word = |piece: &str| is_bait(piece.split(':').next().unwrap_or_default());
+        if runs && extensions.next().is_some_and(word) {
             return Nature::Masked;
         }
         match runs {
@@ -202,6 +204,9 @@ mod tests {
             ("setup.exe::$DATA", Nature::Program),
             ("setup.exe::$a::$DATA. ", Nature::Program),
             ("a::$b.exe::$DATA", Nature::Program),
+            ("setup.exe:", Nature::Program),
+            ("setup.exe:: .", Nature::Program),
+            ("invoice.pdf::$DATA.exe", Nature::Masked),
             // Who saves it writes other characters for those that no file may have.
             ("invoice::$DATA.exe", Nature::Program),
             ("invoice::$DATA\u{ff0e}exe", Nature::Program),

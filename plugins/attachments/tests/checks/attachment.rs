@@ -33,6 +33,8 @@ fn is_judged(name: &str) {
         format!("C:\\{name}"),
         format!("\u{200b}{name}\u{feff}"),
         format!("{name}. . \t"),
+        format!("{name}:"),
+        format!("{name}::$DATA. "),
     ] {
         assert_eq!(KNOWN.judge(&same), nature, "{same:?}");
     }
