@@ -518,6 +518,14 @@ mod tests {
     }
 
     #[test]
+    fn a_buffer_is_made_for_large_messages_only() {
+        let room = CONTENT as u64;
+        let little = [0, 1, room - 1].map(Hearing::content);
+        assert!(little.iter().all(|it| *it == Hearing::Content));
+        assert!(Hearing::content(room) == Hearing::Bulk);
+    }
+
+    #[test]
     fn a_client_that_says_nothing_takes_little_memory() {
         let size = size_of_future(Connection::run);
         assert!(size <= 6 << 10, "{size} octets");
