@@ -98,11 +98,17 @@ fn play(backend: &BackendDouble, name: &str, stage: &str, deeds: &str) -> (u16, 
     (code, cpu_used(&filter, before))
 }
 
-/// So often the machine may be too busy to stop a guest in time. Where nothing stops it, ten times are as telling as three.
-const LATE: usize = 10;
+/// So often the machine may be too busy to stop a guest in time: once beside nothing else. Where nothing stops it, ten
+/// times are as telling as three.
+fn most_late() -> usize {
+    match lazaret_tests::measured() {
+        true => 1,
+        false => 9,
+    }
+}
 
-/// Does it three times within its CPU and the grace, before it is late ten times, with one of these answers each time? On a
-/// busy machine whoever is to stop it may now and then come late. The most that it used within.
+/// Does it three times within its CPU and the grace, before it is late too often, with one of these answers each time? On a
+/// busy machine whoever is to stop it may now and then come late. The most that it used, late or not.
 fn stopped(
     backend: &BackendDouble,
     name: &str,
@@ -122,11 +128,11 @@ fn stopped(
             false => late.push(used),
         }
         assert!(
-            late.len() < LATE,
+            late.len() <= most_late(),
             "{name} at {stage} used {late:?} of CPU, {within:?} within"
         );
     }
-    within.into_iter().max().unwrap_or_default()
+    within.into_iter().chain(late).max().unwrap_or_default()
 }
 
 #[test]
