@@ -203,15 +203,42 @@ fn a_connection_that_dies_at_mail_is_replaced_unnoticed() {
     assert_eq!(backend.deliveries().len(), 8);
 }
 
-/// Without a fresh start in between: out of step is out of use.
+/// Without a fresh start in between: who lies, or is out of step, is out of use.
 #[test]
-fn a_connection_that_said_too_much_is_not_used_again() {
+fn a_connection_that_lied_is_not_used_again() {
+    let lies = [
+        "999 what",
+        "250 2.0.0 \x1b[2Jok",
+        "250-a\r\n550 b",
+        "250 2.0.0 ok\r\n250 2.0.0 ok",
+    ];
     let backend = BackendDouble::start();
     let proxy = proxy(&backend, "");
-    backend.once(".", [say("250 2.0.0 ok\r\n250 2.0.0 ok")]);
-    assert_eq!(visit(&proxy, "client.example.com"), 451);
-    assert_eq!(visit(&proxy, "client.example.com"), 250);
-    assert_eq!(delivering(&backend).len(), 2);
+    for lie in lies {
+        // Before the dot another connection takes it all from the start; after it nobody knows what was taken.
+        for (command, code, last) in [
+            ("RCPT *", 250, "RCPT "),
+            ("DATA", 250, "DATA"),
+            (".", 451, "."),
+        ] {
+            assert_eq!(visit(&proxy, "client.example.com"), 250);
+            let liar = backend.heard().len() - 1;
+            backend.once(command, [say(lie)]);
+            assert_eq!(
+                visit(&proxy, "client.example.com"),
+                code,
+                "{command} {lie:?}"
+            );
+            assert_eq!(
+                visit(&proxy, "client.example.com"),
+                250,
+                "{command} {lie:?}"
+            );
+            let lines = &backend.heard()[liar].lines;
+            let said = lines.last().expect("it was used");
+            assert!(said.starts_with(last), "{command} {lie:?}: {lines:#?}");
+        }
+    }
 }
 
 #[test]
