@@ -20,26 +20,39 @@ pub fn sha256(octets: &[u8]) -> String {
     digest.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// How many octets on top of the message the log says that we added, for the transaction in whose line `id` is.
-pub fn added(id: &str) -> usize {
+/// What of these octets is not what the log says we added on top of the message, for the transaction in whose line `id` is:
+/// the fields that it names must be there, in its order, each of its length.
+fn below_ours<'o>(id: &str, octets: &'o [u8]) -> &'o [u8] {
     let lines = journal::wait_for(&["\"edits\"", id]);
     let line = lines
         .last()
         .expect("the log has a line for the transaction");
     let edits = line["fields"]["edits"].as_str().expect("a list of edits");
-    let only_added = edits.split_whitespace().all(|edit| edit.starts_with('+'));
-    assert!(only_added, "nothing was removed: {edits}");
-    let lengths = edits.split_whitespace().map(|edit| {
-        let (_, length) = edit.rsplit_once(':').expect("NAME:LENGTH");
-        length.parse::<usize>().expect("a length")
-    });
-    lengths.sum()
+    edits.split_whitespace().fold(octets, |octets, edit| {
+        let added = edit.strip_prefix('+').expect("nothing was removed");
+        let (name, length) = added.rsplit_once(':').expect("NAME:LENGTH");
+        let length: usize = length.parse().expect("a length");
+        let (field, rest) = octets.split_at_checked(length).expect("so many octets");
+        assert!(is_field(name, field), "{edit}: {}", field.escape_ascii());
+        rest
+    })
+}
+
+/// One field of that name, folded or not, and its end.
+fn is_field(name: &str, octets: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(octets);
+    let lines: Option<Vec<&str>> = text
+        .strip_suffix("\r\n")
+        .map(|it| it.split("\r\n").collect());
+    lines.is_some_and(|lines| {
+        let folded = lines[1..].iter().all(|it| it.starts_with([' ', '\t']));
+        folded && lines[0].starts_with(&format!("{name}:"))
+    })
 }
 
 /// Takes away what the log says was added; the rest must be what was sent.
 pub fn must_equal(backend: &dyn Backend, sent: &[u8], arrived: &Arrived, reply: &str) {
-    let ours = added(backend.id_in(reply));
-    let rest = arrived.octets.get(ours..).unwrap_or_default();
+    let rest = below_ours(backend.id_in(reply), &arrived.octets);
     assert_eq!(
         sha256(rest),
         sha256(sent),
@@ -107,7 +120,7 @@ pub fn used(envelope: &[String]) -> Vec<String> {
 /// What is on top of `sent` in what the backend has, which must be all that is different: our own fields, whose length is
 /// in the log, and below them the trace fields of a client that is a relay itself.
 pub fn on_top(sender: &str, sent: &[u8], octets: &[u8]) -> String {
-    let rest = octets.get(added(sender)..).unwrap_or_default();
+    let rest = below_ours(sender, octets);
     let at = rest.len().checked_sub(sent.len());
     let (top, below) = rest.split_at(at.expect("nothing was taken away"));
     assert_eq!(
