@@ -105,3 +105,8 @@ pub mod __private {
     pub use crate::bindings;
     pub use crate::config::{no_settings, read};
 }
+
+/// The filter on the first screen of the project is one.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct FirstScreen;

@@ -106,7 +106,15 @@ fn installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     match found {
         true => println!("peer: {program} ran"),
-        false => println!("skipped: {program} not installed"),
+        false => {
+            let required = std::env::var_os("LAZARET_REQUIRE_PEERS");
+            let required = required.is_some_and(|value| value == "1");
+            assert!(
+                !required,
+                "{program} is not installed, and LAZARET_REQUIRE_PEERS=1 wants it"
+            );
+            println!("skipped: {program} not installed");
+        }
     }
     found
 }
