@@ -2,6 +2,7 @@
 //!
 //! Asked at the first recipient of a transaction; what the lists say holds for all of it.
 
+mod batch;
 mod codes;
 mod list;
 mod settings;
@@ -114,9 +115,11 @@ impl Dnsbl {
                 Some((list, dns::Query::new(name, dns::Kind::A)))
             })
             .unzip();
-        let answered = lists.into_iter().zip(answers(&queries));
+        let answered = batch::answers(&queries, &mut |part| dns::lookup_all(part));
+        complain(&queries, &answered);
+        let answered = lists.into_iter().zip(answered);
         answered
-            .filter_map(|(list, answer)| list.read(&answer?))
+            .filter_map(|(list, answer)| list.read(&answer.ok()?))
             .collect()
     }
 
@@ -139,19 +142,13 @@ impl Dnsbl {
     }
 }
 
-/// In their order; none for what could not be asked. A client chooses the name it says in EHLO: one that cannot be asked about
-/// must not keep the others from being asked.
-fn answers(queries: &[dns::Query]) -> Vec<Option<dns::Answer>> {
-    match dns::lookup_all(queries) {
-        Ok(answers) => answers.into_iter().map(Some).collect(),
-        Err(Error::Invalid | Error::NotGranted) if queries.len() > 1 => {
-            queries.chunks(1).flat_map(answers).collect()
-        }
-        Err(error) => {
-            let names: Vec<_> = queries.iter().map(|query| &*query.name).collect();
-            log::warn(format_args!("not asked about {names:?}: {error:?}"));
-            queries.iter().map(|_| None).collect()
-        }
+/// One line for all that could not be asked.
+fn complain(queries: &[dns::Query], answered: &[Result<dns::Answer, Error>]) {
+    let asked = queries.iter().zip(answered);
+    let failed = asked.filter_map(|(query, answer)| Some((&*query.name, answer.as_ref().err()?)));
+    let (names, errors): (Vec<&str>, Vec<&Error>) = failed.unzip();
+    if let Some(error) = errors.first() {
+        log::warn(format_args!("not asked about {names:?}: {error:?}"));
     }
 }
 

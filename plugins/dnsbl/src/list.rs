@@ -68,10 +68,12 @@ impl List {
         self.subject
     }
 
-    /// The name to ask about a subject; None for one that no list can hold: an address literal, the null sender.
+    /// The name to ask about a subject; None for one that no list can hold: an address literal, the null sender, what is no
+    /// name. Clients choose some of them: one that cannot be asked about must not keep the others from being asked at once.
     pub fn name_of(&self, subject: String) -> Option<String> {
         let bare = subject.trim_end_matches('.');
-        let is_label = |label: &str| (1..=63).contains(&label.len());
+        let plain = |c: char| !c.is_control() && c != ' ' && c != '\\';
+        let is_label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(plain);
         let can_be_listed = bare.contains('.') && !bare.starts_with('[');
         let good = can_be_listed && bare.split('.').all(is_label);
         let name = good.then(|| format!("{bare}.{}", self.zone))?;

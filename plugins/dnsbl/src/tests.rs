@@ -67,11 +67,7 @@ fn catches_a_listed_client_whose_name_cannot_be_asked_about() {
         report.verdict().to_string(),
         "reject 5.7.1 192.0.2.1 is listed by zen.example"
     );
-    assert!(
-        report.log()[0].starts_with("warn: not asked about [\"a"),
-        "{:?}",
-        report.log()
-    );
+    assert!(report.log().is_empty(), "{:?}", report.log());
 }
 
 /// A dynamic address that sends for a domain which was registered yesterday: neither is enough, both are.
