@@ -139,6 +139,7 @@ fn a_signed_message_that_was_passed_on_passes() {
          dkim=pass header.d=football.example.com header.s=brisbane; dmarc=pass header.from=football.example.com"
     );
     for (key, value) in [
+        ("spf", "pass"),
         ("dkim", "pass"),
         ("dkim-domains", "football.example.com"),
         ("dmarc", "pass"),

@@ -257,13 +257,11 @@ fn signatures_that_are_none() {
         ),
         ("s=brisbane", "s=a..b", "its selector is none"),
         ("q=dns/txt", "q=http", "its key is kept elsewhere"),
-        ("h=from : to", "h=to", "a number is none"),
         ("t=1528637909", "t=1; x=1", "it expired before it was made"),
         ("t=1528637909", "t=-1", "a number is none"),
         ("v=1;", "v=1; v=1;", "it is no list of tags"),
         ("bh=2jUSO", "bh=!jUSO", "its hash is not base64"),
     ] {
-        let why = if new == "h=to" { continue } else { why };
         assert_eq!(
             outcome(&MESSAGE.replacen(old, new, 1), &[ED25519]),
             Outcome::PermError(why),
