@@ -87,7 +87,10 @@ impl Greylist {
         ));
         match self.settings.when_unavailable {
             settings::Unavailable::Continue => Verdict::Continue,
-            settings::Unavailable::Defer => self.later(),
+            settings::Unavailable::Defer => {
+                let text = "we cannot take mail right now, try again later";
+                Verdict::defer(text).code(451).enhanced("4.7.1")
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Clients that never come back as they should, servers that do, and those who need not.
 
+use std::sync::Barrier;
+
 use lazaret_filter::testing::{State, Transaction, configure};
 
 use crate::Greylist;
@@ -120,7 +122,10 @@ fn without_state_mail_goes_on_unless_told_otherwise() {
     assert_eq!(report.verdict().to_string(), "continue");
     assert!(report.log()[0].starts_with("warn: cannot remember"));
     let defer = "when-unavailable = 'defer'";
-    assert_eq!(said(denied(), &State::new(), defer), LATER);
+    assert_eq!(
+        said(denied(), &State::new(), defer),
+        "defer 451 4.7.1 we cannot take mail right now, try again later"
+    );
 }
 
 /// Who makes up thousands of senders does not fill the store, and keeps nobody out: beyond some, all of the network share
@@ -172,6 +177,33 @@ fn spares_who_comes_when_the_flood_is_over() {
     assert_eq!(said(from(9000), &state, settings), LATER);
     state.pass(301);
     assert_eq!(said(from(9000), &state, settings), "continue");
+}
+
+/// Eight sessions at the same moment, twice: one first try is remembered, one triplet has passed. Not each time they meet.
+#[test]
+fn of_sessions_that_come_at_once_one_counts() {
+    for _ in 0..50 {
+        let state = State::new();
+        let text = |key: &str| state.text(&format!("{key} 192.0.2.0/24"));
+        at_once(&state, LATER);
+        assert_eq!(text("pending").as_deref(), Some("1"));
+        state.pass(301);
+        at_once(&state, "continue");
+        assert_eq!(text("pending").as_deref(), Some("0"));
+        assert_eq!(text("network").as_deref(), Some("1"));
+    }
+}
+
+fn at_once(state: &State, expected: &str) {
+    let start = Barrier::new(8);
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                start.wait();
+                assert_eq!(plain(state), expected);
+            });
+        }
+    });
 }
 
 /// Mailboxes of any length are known again; no key is longer than the store takes.

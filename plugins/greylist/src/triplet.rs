@@ -74,11 +74,14 @@ impl Triplet {
             Some(false) => return Ok(Waited::No),
             None => {}
         }
-        if self.count(1, settings)? <= MOST_PENDING {
-            alone.take(settings)?;
+        let has_room = self.count(1, settings)? <= MOST_PENDING;
+        if has_room && alone.take(settings)? {
             return Ok(Waited::No);
         }
         self.count(-1, settings)?;
+        if has_room {
+            return Ok(Waited::No);
+        }
         let shared = Place::new(&format!(
             "{} shared {}",
             self.network,
@@ -87,7 +90,7 @@ impl Triplet {
         match shared.has_waited()? {
             Some(true) => Ok(Waited::Shared),
             Some(false) => Ok(Waited::No),
-            None => shared.take(settings).map(|()| Waited::No),
+            None => shared.take(settings).map(|_| Waited::No),
         }
     }
 
@@ -142,11 +145,11 @@ impl Place {
         }
     }
 
-    /// `wait` is written before `seen`: nobody finds the second without the first before the delay is over.
-    fn take(&self, settings: &Settings) -> Result<(), Error> {
+    /// `wait` is written before `seen`: nobody finds the second without the first before the delay is over. Of several first
+    /// tries at the same moment one wins.
+    fn take(&self, settings: &Settings) -> Result<bool, Error> {
         state::set(&self.wait, b"1", settings.delay.seconds())?;
-        state::compare_and_set(&self.seen, None, Some(b"1"), settings.window.seconds())?;
-        Ok(())
+        state::compare_and_set(&self.seen, None, Some(b"1"), settings.window.seconds())
     }
 }
 
