@@ -206,3 +206,109 @@ fn whom_the_domain_knows_is_not_tagged() {
     }
     assert!(!text.contains("X-Spam-Flag"), "{text}");
 }
+
+/// In the name of a domain that refuses what is forged.
+const REFUSED: &str = "\
+From: Bank <service@bank.example>
+To: bob@example.org
+Subject: your account
+Date: Mon, 5 Jan 2026 10:00:00 +0000
+Message-ID: <2@bank.example>
+
+Now.
+";
+
+const PROGRAM: &str = "\
+From: Alice <alice@example.com>
+To: bob@example.org
+Subject: the file
+Date: Mon, 5 Jan 2026 10:00:00 +0000
+Message-ID: <3@example.com>
+MIME-Version: 1.0
+Content-Type: application/octet-stream; name=\"invoice.pdf.exe\"
+Content-Disposition: attachment; filename=\"invoice.pdf.exe\"
+
+MZ
+";
+
+/// Two folders, through the whole chain, with names of our own.
+fn tried_folders(further: &[&str]) -> String {
+    let dir = set_up();
+    for (name, text) in [
+        ("ham/1.eml", FORGED),
+        ("spam/1.eml", REFUSED),
+        ("spam/2.eml", PROGRAM),
+    ] {
+        let path = dir.path().join("corpus").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let zone = ZONE.to_owned() + "_dmarc.bank.example. 60 TXT \"v=DMARC1; p=reject\"\n";
+    fs::write(dir.path().join("zone"), zone).unwrap();
+    let arguments = ["try", "--filters", "mx.d", "--zone", "zone", "corpus"];
+    let envelope = ["--from", "alice@example.com", "--ip", "192.0.2.1"];
+    let (code, text) = lazaret(dir.path(), &[&arguments[..], &envelope, further].concat());
+    assert_eq!(code, 0, "{text}");
+    text
+}
+
+/// The first words of the lines below this title.
+fn section<'t>(text: &'t str, title: &str) -> Vec<Vec<&'t str>> {
+    let (_, below) = text.split_once(&format!("\n{title}\n\n")).unwrap();
+    let lines = below.lines().take_while(|line| !line.is_empty());
+    lines
+        .map(|line| line.split_whitespace().collect())
+        .collect()
+}
+
+#[test]
+fn folders_are_judged_by_the_whole_chain() {
+    let text = tried_folders(&[]);
+    assert!(text.contains("3 messages in 2 folders"), "{text}");
+    let decided = section(&text, "who decided");
+    assert_eq!(
+        decided,
+        [
+            vec!["what", "by", "ham", "spam"],
+            vec!["refused", "attachments", "0", "1"],
+            vec!["refused", "auth", "0", "1"],
+        ],
+        "{text}"
+    );
+    let filters = section(&text, "what filters cost");
+    let names: Vec<_> = filters[1..].iter().map(|row| row[0]).collect();
+    assert_eq!(names, CHAIN, "{text}");
+    let slowest = section(&text, "the slowest");
+    let mut files: Vec<_> = slowest[1..].iter().flat_map(|row| row.last()).collect();
+    files.sort_unstable();
+    assert_eq!(
+        files,
+        [
+            &"corpus/ham/1.eml",
+            &"corpus/spam/1.eml",
+            &"corpus/spam/2.eml"
+        ],
+        "{text}"
+    );
+}
+
+#[test]
+fn so_does_json_tell_it() {
+    let text = tried_folders(&["--json"]);
+    let told: Value = serde_json::from_str(&text).unwrap();
+    let ham = &told["folders"]["ham"];
+    assert_eq!((&ham["messages"], &ham["accepted"]), (&json!(1), &json!(1)));
+    let decided = told["decided"].as_array().unwrap();
+    for by in ["attachments", "auth"] {
+        let expected = json!({ "by": by, "fate": "refused", "folders": { "spam": 1 } });
+        assert!(decided.contains(&expected), "{text}");
+    }
+    let filters = told["filters"].as_array().unwrap();
+    let names: Vec<_> = filters.iter().map(|it| &it["filter"]).collect();
+    assert_eq!(names, CHAIN, "{text}");
+    assert_eq!(filters[0]["messages"], 3);
+    let slowest = told["slowest"].as_array().unwrap();
+    assert_eq!(slowest.len(), 3, "{text}");
+    let mostly = |it: &Value| CHAIN.iter().any(|name| it["mostly"] == *name);
+    assert!(slowest.iter().all(mostly), "{text}");
+}
