@@ -18,7 +18,7 @@ use crate::trial::{Service, Trial, vices};
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
 /// Answers that Redis never gives: of another protocol, of wrong types, and one of 512 MB that never comes.
-const LIES: [&[u8]; 4] = [
+pub const LIES: [&[u8]; 4] = [
     b"HTTP/1.1 400 Bad Request\r\n\r\n",
     b"*2\r\n:1\r\n$3\r\nabc\r\n+OK\r\n:-7\r\n",
     b"$536870912\r\nxxxx",
@@ -154,7 +154,8 @@ fn redis_is_restarted_under_load() {
     peers::ran("redis-server");
 }
 
-fn engine(redis: SocketAddr) -> Arc<Engine> {
+/// With its state there, if it is there.
+pub fn engine(redis: SocketAddr) -> Arc<Engine> {
     let settings = Settings {
         state: state::Place::Redis(format!("redis://{redis}")),
         ..Settings::default()
@@ -193,7 +194,7 @@ fn empty_bucket() -> Vec<u8> {
 }
 
 /// Each is an array.
-fn commands(heard: &[u8]) -> usize {
+pub fn commands(heard: &[u8]) -> usize {
     let lines = heard.split(|octet| *octet == b'\n');
     lines.filter(|line| line.starts_with(b"*")).count()
 }
