@@ -1,5 +1,6 @@
 //! `greylist` with one memory for two proxies, and with a memory that goes away and comes back.
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -16,15 +17,16 @@ struct World {
     proxies: [Program; 2],
 }
 
-fn world() -> Option<World> {
+fn world(auto_allow: u32) -> Option<World> {
     let redis = Redis::start()?;
     let backend = BackendDouble::start();
+    let config = format!("[config]\ndelay = \"1s\"\nauto-allow = {auto_allow}\n");
     let proxy = |state: String| {
         let builder = before(&backend)
             .set(&format!(
                 "state = \"{state}\"\nservices-ca = \"cert.pem\"\n"
             ))
-            .bundled("greylist", "[config]\ndelay = \"1s\"\nauto-allow = 0\n");
+            .bundled("greylist", &config);
         Program::run(PROGRAM, builder)
     };
     let proxies = [redis.url(), redis.tls_url()].map(proxy);
@@ -39,7 +41,11 @@ fn world() -> Option<World> {
 fn rcpt(proxy: &Program, from: &str) -> u16 {
     let mut client = Client::greeted(proxy.plain());
     client.ask(&format!("MAIL FROM:<{from}>"), "250 *");
-    client.say("RCPT TO:<bob@example.org>");
+    to(&mut client, "bob")
+}
+
+fn to(client: &mut Client, local_part: &str) -> u16 {
+    client.say(&format!("RCPT TO:<{local_part}@example.org>"));
     client.hear().expect("a reply").code
 }
 
@@ -70,7 +76,7 @@ fn until_it_remembers(proxy: &Program, number: usize) {
 
 #[test]
 fn who_came_to_one_proxy_is_known_to_the_other() {
-    let Some(world) = world() else { return };
+    let Some(world) = world(0) else { return };
     let [one, other] = &world.proxies;
     assert_eq!(rcpt(one, "eva@example.com"), 451);
     assert_eq!(rcpt(other, "mallory@example.com"), 451);
@@ -78,6 +84,37 @@ fn who_came_to_one_proxy_is_known_to_the_other() {
     assert_eq!(rcpt(other, "eva@example.com"), 250);
     assert_eq!(rcpt(one, "eva@example.com"), 250);
     assert_eq!(rcpt(one, "nobody@example.com"), 451);
+    peers::ran("redis-server");
+}
+
+/// Eight connections, half of them to each proxy, name Bob at the same moment; each hears this.
+fn all_at_once(proxies: &[Program; 2], expected: u16) {
+    let start = Barrier::new(8);
+    std::thread::scope(|scope| {
+        for proxy in proxies.iter().cycle().take(8) {
+            scope.spawn(|| {
+                let mut client = Client::greeted(proxy.plain());
+                client.ask("MAIL FROM:<eva@example.com>", "250 *");
+                start.wait();
+                assert_eq!(to(&mut client, "bob"), expected);
+            });
+        }
+    });
+}
+
+/// Two triplets that passed would let the whole network pass.
+#[test]
+fn one_triplet_that_comes_back_many_times_at_once_is_one() {
+    let Some(world) = world(2) else { return };
+    all_at_once(&world.proxies, 451);
+    std::thread::sleep(Duration::from_millis(1500));
+    all_at_once(&world.proxies, 250);
+    let mut client = Client::greeted(world.proxies[0].plain());
+    client.ask("MAIL FROM:<eva@example.com>", "250 *");
+    assert_eq!(to(&mut client, "anna"), 451, "of one triplet");
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(to(&mut client, "anna"), 250);
+    assert_eq!(to(&mut client, "carl"), 250, "of two");
     peers::ran("redis-server");
 }
 
@@ -139,7 +176,7 @@ impl Books {
 /// Without its memory greylist has no say, as configured; mail goes on. When it is back, it still knows whom it knew.
 #[test]
 fn a_memory_that_is_killed_under_load_loses_nothing_and_holds_nobody_up() {
-    let Some(mut world) = world() else { return };
+    let Some(mut world) = world(0) else { return };
     assert_eq!(rcpt(&world.proxies[0], "eva@example.com"), 451);
     until_known(&world.proxies[0], "eva@example.com");
     let books = Books::default();

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use lazaret_tests::guests::Guest;
 use lazaret_tests::peers::{Manner, Resolver};
 use lazaret_tests::program::Program;
 use lazaret_tests::{BackendDouble, Client, Delivery};
@@ -22,14 +23,20 @@ struct World {
     program: Program,
 }
 
-/// Both filters at one listener, none at the others.
+/// What a filter that trapped would be told by, and neither ever says of its own here.
+const LOUDLY: &str = "on-failure = \"reject\"\nlisteners = [\"plain\"]\n";
+
+const STAMP: &str = "[config]\nmessage = { do = [{ add = [\"X-Stamp\", \"here\"] }] }\n";
+
+/// Both filters at one listener, none at the others; a third one leaves its stamp in every message.
 fn world() -> World {
     let resolver = Resolver::start(&RECORDS);
     let backend = BackendDouble::start();
     let builder = before(&backend)
         .set(&format!("[dns]\nservers = [\"{}\"]\n", resolver.address()))
-        .bundled("dnsbl", "listeners = [\"plain\"]\n[config]\ntrusted = []\n")
-        .bundled("auth", "listeners = [\"plain\"]\n");
+        .bundled("dnsbl", &format!("{LOUDLY}[config]\ntrusted = []\n"))
+        .bundled("auth", LOUDLY)
+        .filter("95-stamp", Guest::Puppet, STAMP);
     World {
         program: Program::run(PROGRAM, builder),
         resolver,
@@ -87,6 +94,15 @@ impl World {
             assert!(waited < MENDED, "after {after}: {seen:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// The last of our messages at the backend.
+    fn last(&self) -> String {
+        let deliveries = self.backend.deliveries();
+        let is_ours =
+            |delivery: &&Delivery| delivery.envelope.iter().any(|line| line.contains("abuse@"));
+        let last = deliveries.iter().rfind(is_ours).expect("a delivery");
+        String::from_utf8_lossy(&last.octets).replace("\r\n ", " ")
     }
 
     /// While `work` is done, a client at another listener sends; how many messages.
@@ -148,12 +164,17 @@ fn whatever_the_name_server_does_there_is_an_answer_in_time() {
         (Manner::Down, 451, 0),
     ] {
         world.resolver.answers(manner);
+        world.backend.forget();
         let before = world.resolver.queries();
         let sent = world.beside(|| {
             let seen = world.send();
             assert_eq!((seen.rcpt, seen.dot), (250, dot), "{manner:?}: {seen:?}");
             let in_time = seen.before < OF_DNSBL + SLACK && seen.after < OF_AUTH + SLACK;
             assert!(in_time, "{manner:?}: {seen:?}");
+            if dot == 250 {
+                let text = world.last();
+                assert!(text.contains("\r\nX-Stamp: here\r\n"), "{manner:?}: {text}");
+            }
             let least = Duration::from_secs(seconds);
             assert!(seen.after >= least, "{manner:?}: {seen:?}");
         });
@@ -169,11 +190,7 @@ fn whatever_the_name_server_does_there_is_an_answer_in_time() {
         world.resolver.answers(Manner::Well);
         world.comes_back(&format!("{manner:?}"));
     }
-    let deliveries = world.backend.deliveries();
-    let is_ours =
-        |delivery: &&Delivery| delivery.envelope.iter().any(|line| line.contains("abuse@"));
-    let last = deliveries.iter().rfind(is_ours).expect("a delivery");
-    let text = String::from_utf8_lossy(&last.octets).replace("\r\n ", " ");
+    let text = world.last();
     assert!(
         text.contains("spf=pass smtp.mailfrom=alice@example.com; dkim=none; dmarc=pass"),
         "{text}"
