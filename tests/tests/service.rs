@@ -7,7 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lazaret_tests::backend::Step;
+use lazaret_tests::faults::gauges::metrics;
+use lazaret_tests::faults::held::Held;
+use lazaret_tests::guests::Guest;
 use lazaret_tests::peers;
+use lazaret_tests::ports::free_port;
 use lazaret_tests::program::{Launch, Program};
 use lazaret_tests::{BackendDouble, Client, Proxy};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
@@ -311,4 +315,68 @@ fn the_units_are_good() {
     );
     assert!(said.contains("Overall exposure level"), "{said}");
     peers::ran("systemd-analyze");
+}
+
+/// How long each of them is held back at MAIL.
+const TARPIT: Duration = Duration::from_secs(8);
+
+/// Two hundred clients that wait for a held reply cost no thread and no connection that others could use; each has its
+/// sandbox, as it would have without.
+#[test]
+fn a_tarpit_holds_no_thread_and_no_connection() {
+    let (backend, admin) = (BackendDouble::start(), free_port());
+    let policy = format!(
+        "listeners = [\"starttls\"]\n[config]\nmail = {{ do = [{{ hold = {} }}] }}\n",
+        TARPIT.as_millis()
+    );
+    let builder = Proxy::before(backend.address())
+        .filter("10-tarpit", Guest::Puppet, &policy)
+        .set("[backend]\nconnections = 4\n[limits]\nconnections-per-client = 1000\n")
+        .set(&format!("[admin]\nlisten = [\"{admin}\"]\n"));
+    let program = Program::run(PROGRAM, builder);
+    let message = b"Subject: through\r\n\r\nA line.\r\n";
+    let deliver =
+        |client: &mut Client| client.deliver("a@example.com", &["b@example.org"], message);
+    let mut next = Client::greeted(program.plain());
+    assert_eq!(deliver(&mut next).code, 250, "before");
+    let mut paced: Vec<_> = (0..200)
+        .map(|_| Client::greeted(program.address("starttls")))
+        .collect();
+    let before = Held::by(program.id()).threads;
+    let begun = Instant::now();
+    for client in &mut paced {
+        client.say("MAIL FROM:<a@example.com>");
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let at_once = Instant::now();
+    let mut next = Client::greeted(program.plain());
+    assert_eq!(deliver(&mut next).code, 250, "while 200 are held back");
+    let took = at_once.elapsed();
+    let held = Held::by(program.id()).threads;
+    let text = metrics(admin).expect("/metrics");
+    assert!(begun.elapsed() < TARPIT, "nobody is held back any more");
+    let sandboxes: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("lazaret_sandboxes"))
+        .collect();
+    assert!(
+        sandboxes.contains(&"lazaret_sandboxes{state=\"used\"} 200.0"),
+        "{sandboxes:?}"
+    );
+    println!("delivered in {took:?}; threads {before} > {held}; {sandboxes:?}");
+    assert!(took < Duration::from_secs(1), "it took {took:?}");
+    assert_eq!(held, before, "threads");
+    assert!(backend.connections() <= 4, "{}", backend.connections());
+    // Then each is answered, and goes.
+    let answered = paced.into_iter().map(|mut client| {
+        std::thread::spawn(move || {
+            client.expect("250 *");
+            client.ask("QUIT", "221 *");
+        })
+    });
+    for client in answered.collect::<Vec<_>>() {
+        client.join().expect("250 for all");
+    }
+    assert!(begun.elapsed() >= TARPIT, "they were not held back");
+    assert!(backend.connections() <= 4, "{}", backend.connections());
 }
