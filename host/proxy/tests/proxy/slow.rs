@@ -1,6 +1,6 @@
 //! Deadlines hold for the whole of a phase: whoever sends an octet now and then is as late as one who sends none.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -99,6 +99,61 @@ async fn a_message_line_by_line_is_too_late_header_and_body_alike() {
         let last = heard.lines().last().unwrap();
         assert!(last.starts_with("421 4.4.2 Too slow, closing ("), "{heard}");
     }
+    assert!(backend.messages().is_empty());
+}
+
+const TO_ONE: &str = "EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\n";
+
+#[tokio::test]
+async fn a_chunk_octet_by_octet_is_too_late() {
+    let backend = Backend::honest().await;
+    let proxy = proxy(&backend, "", "message").await;
+    let mut tcp = TcpStream::connect(proxy.address).await.unwrap();
+    tcp.write_all(format!("{TO_ONE}BDAT 100000\r\n").as_bytes())
+        .await
+        .unwrap();
+    let heard = trickle(&mut tcp, b"X: y\r\n").await;
+    let last = heard.lines().last().unwrap();
+    assert!(last.starts_with("421 4.4.2 Too slow, closing ("), "{heard}");
+    assert!(backend.messages().is_empty());
+}
+
+/// The time is the message's, however many chunks it comes in.
+#[tokio::test]
+async fn a_message_in_chunks_of_one_octet_is_too_late() {
+    let backend = Backend::honest().await;
+    let proxy = proxy(&backend, "", "message").await;
+    let mut client = proxy.client().await;
+    client
+        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250")
+        .await;
+    let begun = Instant::now();
+    let last = loop {
+        client.send(b"BDAT 1\r\nx").await;
+        let reply = client.reply().await;
+        if !reply.starts_with("250") {
+            break reply;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never ends");
+        sleep(Duration::from_millis(200)).await;
+    };
+    assert!(last.starts_with("421 4.4.2 Too slow, closing ("), "{last}");
+    assert!(begun.elapsed() >= Duration::from_millis(1900), "{begun:?}");
+    assert!(backend.messages().is_empty());
+}
+
+/// A chunk without a recipient is let pass as part of its command, and takes its time from that.
+#[tokio::test]
+async fn a_chunk_that_nobody_wants_is_too_late_octet_by_octet() {
+    let backend = Backend::honest().await;
+    let proxy = proxy(&backend, "", "command").await;
+    let mut tcp = TcpStream::connect(proxy.address).await.unwrap();
+    tcp.write_all(b"EHLO a\r\nMAIL FROM:<>\r\nBDAT 100000\r\n")
+        .await
+        .unwrap();
+    let heard = trickle(&mut tcp, b"X: y\r\n").await;
+    let last = heard.lines().last().unwrap();
+    assert!(last.starts_with("421 4.4.2"), "{heard}");
     assert!(backend.messages().is_empty());
 }
 
