@@ -1,6 +1,7 @@
 //! What a mistake in `lazaret.toml` gets: file, line, what is wrong, what would be right.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lazaret_proxy::config::State;
 use lazaret_proxy::{Config, Proxy, StartError};
@@ -533,4 +534,22 @@ fn state_is_a_file_a_server_or_memory() {
         assert!(error.contains(wanted), "{error}");
         assert!(!error.contains("hush"), "{error}");
     }
+}
+
+/// RFC 5321 section 4.5.3.2: who writes nothing gives honest clients and backends the time that is theirs.
+#[test]
+fn the_least_configuration_is_as_patient_as_the_rfc_asks() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lazaret.toml");
+    let config = Config::parse(&path, &text(OURS, "")).unwrap_or_else(|e| panic!("{e}"));
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let (deadlines, backend) = (&config.deadlines, &config.backend);
+    assert!(deadlines.command >= minutes(5), "{deadlines:?}");
+    assert!(deadlines.block >= minutes(3), "{deadlines:?}");
+    // All blocks of a message, and all messages of a session.
+    assert!(deadlines.message >= minutes(10), "{deadlines:?}");
+    assert!(deadlines.session >= deadlines.message, "{deadlines:?}");
+    // The client waits 10 minutes for the reply to its dot (4.5.3.2.6); ours comes before that.
+    assert_eq!(backend.accept, Duration::from_secs(60), "as documented");
+    assert_eq!(deadlines.greet_delay, Duration::ZERO);
 }
