@@ -170,6 +170,14 @@ pub enum Security {
     Tls,
 }
 
+/// What a client knows that was never greeted. A program that closes what it has accepted is heard as an end, not as a reset.
+fn unheard(error: &io::Error) -> Told {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Told::NoConnection,
+        _ => Told::Cut,
+    }
+}
+
 /// A client that sends one letter after the other, over one connection as long as that holds.
 #[derive(Debug)]
 pub struct Sender {
@@ -208,9 +216,13 @@ impl Sender {
             return Ok(connection);
         }
         let opened = Connection::open(self.address, self.security);
-        let mut connection = opened.map_err(|_| Told::Cut)?;
+        let mut connection = opened.map_err(|error| unheard(&error))?;
         connection.segments(self.segments);
-        match connection.greet("client.example.com") {
+        let greeting = connection.reply().map_err(|error| unheard(&error))?;
+        if greeting != 220 {
+            return Err(Told::Refused(greeting));
+        }
+        match connection.ask("EHLO client.example.com") {
             Ok(250) => Ok(connection),
             Ok(code) => Err(Told::Refused(code)),
             Err(_) => Err(Told::Cut),
@@ -221,7 +233,7 @@ impl Sender {
     fn goes_on(&self, connection: &mut Connection, told: Told) -> bool {
         match told {
             Told::Accepted => true,
-            Told::Refused(421) | Told::Unknown | Told::Cut => false,
+            Told::Refused(421) | Told::Unknown | Told::Cut | Told::NoConnection => false,
             Told::Refused(_) => connection.ask("RSET").is_ok_and(|code| code == 250),
         }
     }

@@ -13,8 +13,11 @@ pub enum Told {
     Refused(u16),
     /// the connection ended after the dot, before a reply
     Unknown,
-    /// the connection ended before the dot was sent
+    /// the connection ended in a session, before the dot was sent
     Cut,
+    /// there was no connection: it was refused, or reset before a greeting, as the system does with those that wait
+    /// where nobody listens any more
+    NoConnection,
 }
 
 impl Told {
@@ -36,6 +39,7 @@ impl std::fmt::Display for Told {
             Told::Refused(code) => write!(f, "{code}"),
             Told::Unknown => f.write_str("no reply"),
             Told::Cut => f.write_str("cut off"),
+            Told::NoConnection => f.write_str("no connection"),
         }
     }
 }
@@ -80,7 +84,12 @@ impl Ledger {
 
     /// The messages about which nothing is known.
     pub fn unknown(&self) -> Vec<String> {
-        let unknown = |told: &[Told]| matches!(told.last(), Some(Told::Unknown | Told::Cut));
+        let unknown = |told: &[Told]| {
+            matches!(
+                told.last(),
+                Some(Told::Unknown | Told::Cut | Told::NoConnection)
+            )
+        };
         let tokens = self.told.iter().filter(|(_, told)| unknown(told));
         tokens.map(|(token, _)| token.clone()).collect()
     }
@@ -154,7 +163,7 @@ impl Balance {
             self.unknown += 1;
         } else {
             match told.last() {
-                Some(Told::Cut) => self.unknown += 1,
+                Some(Told::Cut | Told::NoConnection) => self.unknown += 1,
                 _ => self.refused += 1,
             }
             self.silent += usize::from(silent);
@@ -211,11 +220,12 @@ mod tests {
     #[test]
     fn what_is_right() {
         let (loud, silent) = (copy("m.300", false), copy("m.300", true));
-        let right: [(&[Told], &[Delivery]); 7] = [
+        let right: [(&[Told], &[Delivery]); 8] = [
             (&[Told::Accepted], from_ref(&loud)),
             (&[Told::Refused(451)], &[]),
             (&[Told::Refused(451)], &[silent]),
             (&[Told::Cut], &[]),
+            (&[Told::NoConnection], &[]),
             (&[Told::Unknown], &[]),
             (&[Told::Unknown], from_ref(&loud)),
             (

@@ -1,11 +1,12 @@
 //! Rows 15, 16, 18 and 25: signals, one program after the other, and the clock.
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::accepted;
 use crate::Segments;
@@ -18,6 +19,8 @@ use crate::program::{Launch, Sockets};
 
 /// How long the program may go on after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long its listeners may be open after that.
+const CLOSES: Duration = Duration::from_secs(1);
 /// Under load an exit takes a little longer than the last transaction.
 const EXIT: Duration = Duration::from_secs(5);
 
@@ -53,16 +56,47 @@ fn endless(label: &str) -> Load {
 fn terminated(ground: &mut Ground) -> String {
     let load = ground.begin(endless("term"));
     ground.until_more(ground.share(1));
+    let letter = Letter::new("over-the-end", FINE, 3_000);
+    let mut open = ground.connection();
+    assert_eq!(open.begin(&letter).ok(), Some(354), "before the signal");
     ground.program.signal("TERM");
+    let closed = refused_after(ground);
+    finish(ground, open, &letter);
     let exit = ground.patience(EXIT);
     let ended = ground.program.ended(GRACE + exit);
     load.stop();
     let status = ended.unwrap_or_else(|| panic!("it still runs {:?} after SIGTERM", GRACE + exit));
     assert_eq!(status.code(), Some(0), "{status}");
+    // Who is in a session has a word to hear.
     ground.only("term/", |told| {
-        told == Told::Cut || told == Told::Accepted || told.is_temporary()
+        told == Told::NoConnection || accepted(told) || told.is_temporary()
     });
-    format!("exit code 0; {}", ground.heard("term/"))
+    format!(
+        "closed after {closed:.1?}, a transaction open; exit code 0; {}",
+        ground.heard("term/")
+    )
+}
+
+/// How long after the signal nobody can connect any more.
+fn refused_after(ground: &Ground) -> Duration {
+    let (address, begun) = (ground.program.plain(), Instant::now());
+    let is_refused =
+        || TcpStream::connect(address).is_err_and(|it| it.kind() == ErrorKind::ConnectionRefused);
+    while !is_refused() {
+        let is_late = begun.elapsed() > ground.patience(CLOSES);
+        assert!(!is_late, "after SIGTERM the listeners are still open");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    begun.elapsed()
+}
+
+/// A transaction that was under way ends as any other, and then the session does.
+fn finish(ground: &Ground, mut open: Connection, letter: &Letter) {
+    let sent = open.octets(&crate::client::stuffed(&letter.octets));
+    sent.expect("the transaction is open after SIGTERM");
+    assert_eq!(open.reply().ok(), Some(250), "a message over SIGTERM");
+    ground.enter(&letter.token, Told::Accepted);
+    assert_eq!(open.reply().ok(), Some(421), "after it");
 }
 
 fn killed(ground: &mut Ground) -> String {
@@ -117,9 +151,7 @@ fn handed_over(ground: &mut Ground) -> String {
         load.stop();
     }
     let knocks = knocking.stop();
-    ground.only("hand-over-", |told| {
-        told == Told::Cut || told == Told::Accepted || told.is_temporary()
-    });
+    ground.only("hand-over-", |told| accepted(told) || told.is_temporary());
     format!(
         "{knocks} connects, each greeted; {}",
         ground.heard("hand-over-")

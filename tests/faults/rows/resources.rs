@@ -323,7 +323,7 @@ fn storm(ground: &mut Ground) -> String {
         "it uses {share:.2} of a processor after the storm"
     );
     ground.only("meanwhile/", |told| {
-        accepted(told) || told.is_temporary() || told == Told::Cut
+        accepted(told) || told.is_temporary() || matches!(told, Told::Cut | Told::NoConnection)
     });
     format!(
         "{resets} resets; {} turned away; {}",
