@@ -13,7 +13,10 @@ use super::load::{Books, lock};
 use crate::{Samples, Segments, Window};
 
 /// It sends a message this often.
-const EVERY: Duration = Duration::from_millis(20);
+const EVERY: Duration = Duration::from_millis(10);
+
+/// How the tokens of its messages begin.
+pub const BESIDE: &str = "beside/";
 
 /// A client beside the fault.
 #[derive(Debug)]
@@ -86,7 +89,7 @@ impl Life {
             if self.over.load(Ordering::SeqCst) {
                 break;
             }
-            let letter = Letter::new(&format!("beside/{number}"), "carol@example.com", 400);
+            let letter = Letter::new(&format!("{BESIDE}{number}"), "carol@example.com", 400);
             let told = sender.send(&letter);
             self.note(&letter, told, window, begun.elapsed());
             std::thread::sleep(EVERY.saturating_sub(begun.elapsed()));

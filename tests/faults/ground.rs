@@ -7,13 +7,13 @@ use std::process::ExitStatus;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::beside::Beside;
+use super::beside::{BESIDE, Beside};
 use super::client::{Connection, Security};
 use super::gauges::{metrics, raised};
 use super::held::{Held, SLACK, SLACK_OF_NEXT};
-use super::ledger::{Balance, Told};
+use super::ledger::{Balance, Tally, Told};
 use super::load::{Books, Load, Running, lock};
-use super::{Outside, Row, Scale};
+use super::{Neighbour, Outside, Row, Scale};
 use crate::certificate::Certificate;
 use crate::peers::free_port;
 use crate::program::{Launch, Program};
@@ -23,8 +23,10 @@ use crate::{BackendDouble, Delivery, Proxy, Samples, Window};
 const RECOVERY: Duration = Duration::from_secs(10);
 /// Memory that has not shrunk for so long is at rest.
 const STILL: Duration = Duration::from_secs(2);
-/// The client beside the fault is watched so long before it.
-const QUIET: Duration = Duration::from_millis(1200);
+/// The client beside the fault is watched so long before it, beside as many others as later.
+const QUIET: Duration = Duration::from_secs(3);
+/// So long where it is not judged, or by its median only.
+const QUIET_IN_SHORT: Duration = Duration::from_millis(1200);
 
 /// What the backend offers.
 const OFFER: [&str; 4] = [
@@ -51,6 +53,8 @@ pub struct Ground {
     beside: Option<Beside>,
     /// of the client beside the fault, once it has stopped
     samples: Samples,
+    /// messages before the fault
+    before: usize,
     /// what the machine, and not the program, may have been too slow for
     late: Mutex<Option<String>>,
     base: Held,
@@ -62,7 +66,11 @@ pub struct Ground {
 pub struct Ending {
     /// the books
     pub balance: Balance,
-    /// the client beside the fault
+    /// how many messages of them came once it was hurt
+    pub hurt: usize,
+    /// what the client beside the fault heard
+    pub beside: Tally,
+    /// how long its messages took
     pub samples: Samples,
     /// what the process held before
     pub base: Held,
@@ -99,15 +107,16 @@ impl Ground {
             books: Books::default(),
             beside: None,
             samples: Samples::default(),
+            before: 0,
             late: Mutex::default(),
             base: Held::default(),
             slack: SLACK,
         };
-        ground.warm_up();
+        ground.warm_up(row.neighbour);
         ground
     }
 
-    fn warm_up(&mut self) {
+    fn warm_up(&mut self, neighbour: Neighbour) {
         self.load(Load::of("warm", self.scale.share(10)));
         self.load(Load {
             size: 400_000,
@@ -116,10 +125,22 @@ impl Ground {
         let beside = Beside::start(self.program.plain(), &self.books);
         std::thread::sleep(Duration::from_millis(200));
         beside.enter(Window::Quiet);
-        std::thread::sleep(QUIET);
+        self.quiet(neighbour);
         self.base = Held::by(self.program.id());
+        self.before = lock(&self.books).len();
         beside.enter(Window::Attack);
         self.beside = Some(beside);
+    }
+
+    /// All is well, and as many clients as a fault will have send as fast as they can.
+    fn quiet(&self, neighbour: Neighbour) {
+        if neighbour == Neighbour::Shares || !self.scale.is_whole() {
+            return std::thread::sleep(QUIET_IN_SHORT);
+        }
+        let load = self.begin(Load::of("quiet", usize::MAX));
+        std::thread::sleep(QUIET);
+        load.stop();
+        self.only("quiet/", |told| told == Told::Accepted);
     }
 
     /// The backend.
@@ -341,8 +362,11 @@ impl Ground {
         if let Some(backend) = self.backend.take() {
             self.stored.extend(backend.stop());
         }
+        let balance = lock(&self.books).balance(&self.stored);
         Ending {
-            balance: lock(&self.books).balance(&self.stored),
+            hurt: balance.sent.saturating_sub(self.before),
+            beside: lock(&self.books).tally(BESIDE),
+            balance,
             samples: self.samples,
             base: self.base,
             after,

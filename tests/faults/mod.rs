@@ -56,8 +56,10 @@ pub struct Row {
 /// The client beside the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Neighbour {
-    /// must not notice: its 99th percentile is judged
+    /// must not notice: all its messages are accepted, and their 99th percentile is judged
     Spared,
+    /// the same, but for this reply
+    MayHear(u16),
     /// shares the fault, which is of all sessions
     Shares,
 }

@@ -10,7 +10,7 @@ use super::accepted;
 use super::resources::started_by;
 use crate::faults::ledger::Told;
 use crate::faults::load::Load;
-use crate::faults::{Ground, Row};
+use crate::faults::{Ground, Neighbour, Row};
 use crate::program::Launch;
 
 pub(super) const ROWS: [Row; 2] = [
@@ -21,6 +21,7 @@ pub(super) const ROWS: [Row; 2] = [
             builder.set(&format!("spool = \"small\"\n{limits}"))
         },
         launch: || on_a_small_disk(""),
+        neighbour: Neighbour::MayHear(452),
         ..Row::new(12, "disk full while spooling", spool_full)
     },
     Row {
@@ -29,10 +30,10 @@ pub(super) const ROWS: [Row; 2] = [
     },
 ];
 
-/// The directory `small` of the program's is a file system of 2 MiB in a mount namespace of its own, which goes away with it.
+/// The directory `small` of the program's is a file system of 8 MiB in a mount namespace of its own, which goes away with it.
 fn on_a_small_disk(streams: &str) -> Result<Launch, String> {
     let script = format!(
-        "mkdir -p \"$XDG_RUNTIME_DIR/small\" && mount -t tmpfs -o size=2m none \"$XDG_RUNTIME_DIR/small\" && exec \"$@\" {streams}"
+        "mkdir -p \"$XDG_RUNTIME_DIR/small\" && mount -t tmpfs -o size=8m none \"$XDG_RUNTIME_DIR/small\" && exec \"$@\" {streams}"
     );
     let ways: [&[&str]; 2] = [
         &["unshare", "--mount"],
@@ -69,7 +70,7 @@ impl Filler {
     fn of(dir: &Path) -> Self {
         let file = dir.join("filler");
         // Up to the last octet: the error that ends it is what is wanted.
-        let _ = std::fs::write(&file, vec![1; 3 << 20]);
+        let _ = std::fs::write(&file, vec![1; 9 << 20]);
         Self(file)
     }
 
