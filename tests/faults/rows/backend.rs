@@ -19,6 +19,8 @@ const FROM: &str = "MAIL FROM:<fault@*";
 const REPLY: Duration = Duration::from_millis(700);
 /// How long a transaction waits there for a connection.
 const WAIT: Duration = Duration::from_secs(2);
+/// By then a connection is, whose deadline is 15 s.
+const GIVEN_UP: Duration = Duration::from_secs(17);
 /// Longer than any of the deadlines below.
 const TOO_LONG: Duration = Duration::from_secs(12);
 
@@ -35,7 +37,7 @@ pub(super) const ROWS: [Row; 9] = [
     Row::new(3, "backend fails at EHLO, MAIL, RCPT, DATA", fails),
     Row {
         site: patient,
-        ..Row::new(4, "backend slow at each command", slow)
+        ..Row::new(4, "backend slow at each stage", slow)
     },
     Row::new(5, "backend closes or resets in the body", body),
     Row::new(6, "backend closes after the dot", after_dot),
@@ -204,13 +206,66 @@ fn slow(ground: &mut Ground) -> String {
         "nobody was slow"
     );
     slow_by(ground, "60s", &[wait(60), Step::Close], Told::is_temporary);
+    slow_reader(ground);
+    slow_greeting(ground);
     let heard = |label| ground.heard(label);
     format!(
-        "1 s: {}; 10 s: {}; 60 s, over the deadline of 15 s: {}",
+        "1 s: {}; 10 s: {}; 60 s, over the deadline of 15 s: {}; content read after 1 s: {}; at greeting and EHLO 1 s: {}, 60 s: {}",
         heard("1s-"),
         heard("10s-"),
-        heard("60s-")
+        heard("60s-"),
+        heard("content/"),
+        heard("hello-1s-"),
+        heard("hello-60s-")
     )
+}
+
+/// It reads nothing of the content for a while, more of which is on its way than the network keeps.
+fn slow_reader(ground: &Ground) {
+    let steps = [Step::Wait(Duration::from_secs(1)), Step::Ordinary];
+    ground.backend().when(FROM, "<content>", steps);
+    let begun = Instant::now();
+    ground.load(Load {
+        clients: 2,
+        size: 6_000_000,
+        fault_every: 1,
+        ..Load::of("content", ground.times(4))
+    });
+    assert!(begun.elapsed() >= Duration::from_secs(1), "nobody was slow");
+    ground.only("content/", accepted);
+    ground.backend().behave();
+}
+
+/// At the greeting and at EHLO it strikes everybody who has no connection yet: over the deadline that is a 4xx.
+fn slow_greeting(ground: &mut Ground) {
+    ground.alone();
+    let wait = |seconds| Step::Wait(Duration::from_secs(seconds));
+    let cases: [(&str, [Step; 2], fn(Told) -> bool); 2] = [
+        ("1s", [wait(1), Step::Ordinary], accepted),
+        ("60s", [wait(60), Step::Close], Told::is_temporary),
+    ];
+    for (label, steps, right) in cases {
+        for (n, command) in ["<connect>", "EHLO *"].into_iter().enumerate() {
+            ground.backend().always(command, steps.clone());
+            ground.backend().hang_up();
+            let (label, begun) = (format!("hello-{label}-{n}"), Instant::now());
+            ground.load(Load::of(&label, ground.share(25)));
+            assert!(begun.elapsed() >= Duration::from_secs(1), "nobody was slow");
+            ground.only(&format!("{label}/"), right);
+            ground.recovers(&format!("after-{label}"), Duration::from_secs(5));
+            all_given_up(ground, &label);
+        }
+    }
+}
+
+/// What is being opened to a backend that does not greet is given up in time, with nobody waiting for it.
+fn all_given_up(ground: &Ground, label: &str) {
+    let deadline = Instant::now() + ground.patience(GIVEN_UP);
+    while ground.metric("lazaret_backend_in_use") > 0.0 {
+        let is_late = Instant::now() >= deadline;
+        assert!(!is_late, "{label}: a connection is still in use");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// At all four commands at once, each for a sender of its own.
