@@ -3,12 +3,15 @@
 use lazaret_filter::Error;
 use lazaret_filter::dns::{Answer, Query};
 
+/// Of one batch, in its order.
+type Answered = Result<Vec<Answer>, Error>;
+
 /// In their order; an error for what could not be asked. `batch` refuses all for one that is no name or was not granted. Names in
 /// letters beyond ASCII are in doubt: the client chose them, so the others are asked first, all at once. Beyond that
 /// halves are tried: a refused batch takes no time.
 pub fn answers(
     queries: &[Query],
-    batch: &mut dyn FnMut(&[Query]) -> Result<Vec<Answer>, Error>,
+    batch: &mut dyn FnMut(&[Query]) -> Answered,
 ) -> Vec<Result<Answer, Error>> {
     match batch(queries) {
         Ok(answers) => answers.into_iter().map(Ok).collect(),

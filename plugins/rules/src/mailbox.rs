@@ -133,10 +133,11 @@ impl Bounds {
     /// Octets of the word that `text` begins with.
     fn first(self, text: &str) -> usize {
         let mut end = text.find(is_between).unwrap_or(text.len());
-        while self == Self::Angles {
+        loop {
             let rest = text[end..].trim_start();
             let start = text.len() - rest.len();
-            let joined = start > end && (rest.starts_with('.') || text[..end].ends_with('.'));
+            let beside_a_dot = rest.starts_with('.') || text[..end].ends_with('.');
+            let joined = self == Self::Angles && start > end && beside_a_dot;
             let more = rest.find(is_between).unwrap_or(rest.len());
             if !joined || more == 0 {
                 break;
@@ -150,10 +151,10 @@ impl Bounds {
     fn last(self, text: &str) -> usize {
         let begin = |text: &str| text.rfind(is_between).map_or(0, |at| at + width(text, at));
         let mut start = begin(text);
-        while self == Self::Angles {
+        loop {
             let rest = text[..start].trim_end();
-            let joined =
-                rest.len() < start && (rest.ends_with('.') || text[start..].starts_with('.'));
+            let beside_a_dot = rest.ends_with('.') || text[start..].starts_with('.');
+            let joined = self == Self::Angles && rest.len() < start && beside_a_dot;
             if !joined || begin(rest) == rest.len() {
                 break;
             }
