@@ -236,11 +236,14 @@ fn slow_reader(ground: &Ground) {
     ground.backend().behave();
 }
 
+/// Is this what must be heard?
+type Right = fn(Told) -> bool;
+
 /// At the greeting and at EHLO it strikes everybody who has no connection yet: over the deadline that is a 4xx.
 fn slow_greeting(ground: &mut Ground) {
     ground.alone();
     let wait = |seconds| Step::Wait(Duration::from_secs(seconds));
-    let cases: [(&str, [Step; 2], fn(Told) -> bool); 2] = [
+    let cases: [(&str, [Step; 2], Right); 2] = [
         ("1s", [wait(1), Step::Ordinary], accepted),
         ("60s", [wait(60), Step::Close], Told::is_temporary),
     ];
@@ -269,7 +272,7 @@ fn all_given_up(ground: &Ground, label: &str) {
 }
 
 /// At all four commands at once, each for a sender of its own.
-fn slow_by(ground: &Ground, label: &str, steps: &[Step], right: fn(Told) -> bool) {
+fn slow_by(ground: &Ground, label: &str, steps: &[Step], right: Right) {
     for (at, command) in SLOW {
         let sender = format!("MAIL FROM:<{at}@*");
         ground.backend().when(&sender, command, steps.to_vec());
