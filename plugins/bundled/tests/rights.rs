@@ -125,6 +125,7 @@ fn kilobytes_at_most(filter: &str) -> usize {
     match filter {
         "auth" => 620,
         "access" | "rate" => 460,
+        "rules" => 420,
         _ => 400,
     }
 }
