@@ -142,7 +142,6 @@ sessions_total{listener="implicit"} 2
 sessions_open{listener="plain"} 3
 sessions_open{listener="implicit"} 0
 sessions_ended_total{listener="plain",reason="QUIT"} 1
-sessions_ended_total{listener="plain",reason="client closed"} 1
 sessions_ended_total{listener="implicit",reason="TLS handshake failed"} 1
 turned_away_total{listener="plain",limit="connections-per-client"} 1
 clients 3
