@@ -365,7 +365,8 @@ fn a_tarpit_holds_no_thread_and_no_connection() {
     );
     println!("delivered in {took:?}; threads {before} > {held}; {sandboxes:?}");
     assert!(took < Duration::from_secs(1), "it took {took:?}");
-    assert_eq!(held, before, "threads");
+    // A thread for a disk or a slow call may come in between; two hundred would be those of the clients.
+    assert!(held < before + 10, "threads: {before} > {held}");
     assert!(backend.connections() <= 4, "{}", backend.connections());
     // Then each is answered, and goes.
     let answered = paced.into_iter().map(|mut client| {
