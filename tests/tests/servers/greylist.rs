@@ -7,8 +7,8 @@ use lazaret_services::STORE_PATIENCE;
 use lazaret_tests::Said;
 use lazaret_tests::peers::free_port;
 
-use crate::rate::{LIES, commands, engine};
-use crate::trial::{Service, Trial, vices};
+use crate::rate::{commands, is_let_down};
+use crate::trial::Service;
 
 /// A Redis that knows that everybody has tried once, a moment ago.
 fn service(address: SocketAddr) -> Service {
@@ -37,29 +37,22 @@ fn has(heard: &[u8], words: &[u8]) -> bool {
 }
 
 /// Not by failing: then mail would be refused.
-fn is_let_down(when_unavailable: &str, expected: &str) {
-    let address = free_port();
+fn greylist_is_let_down(when_unavailable: &str, expected: &str) {
     let changes = format!(
         "on-failure = \"reject\"\nlisteners = [\"plain\"]\n\
          [config]\nwhen-unavailable = \"{when_unavailable}\"\n"
     );
-    let trial = Trial::new(service(address), |builder| {
-        builder
-            .bundled("greylist", &changes)
-            .set("state = \"memory\"")
-            .engine(engine(address))
-    });
-    trial.goes_wrong(&vices(&LIES), expected);
+    is_let_down(service(free_port()), "greylist", &changes, expected);
 }
 
 #[test]
 fn a_redis_that_is_no_use_makes_nobody_come_again() {
-    is_let_down("continue", "250 *");
+    greylist_is_let_down("continue", "250 *");
 }
 
 #[test]
 fn a_redis_that_is_no_use_makes_mail_wait_where_that_is_wanted() {
-    is_let_down(
+    greylist_is_let_down(
         "defer",
         "451 4.7.1 we cannot take mail right now, try again later (*)",
     );

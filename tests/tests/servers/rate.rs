@@ -18,7 +18,7 @@ use crate::trial::{Service, Trial, vices};
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
 /// Answers that Redis never gives: of another protocol, of wrong types, and one of 512 MB that never comes.
-pub const LIES: [&[u8]; 4] = [
+const LIES: [&[u8]; 4] = [
     b"HTTP/1.1 400 Bad Request\r\n\r\n",
     b"*2\r\n:1\r\n$3\r\nabc\r\n+OK\r\n:-7\r\n",
     b"$536870912\r\nxxxx",
@@ -155,7 +155,7 @@ fn redis_is_restarted_under_load() {
 }
 
 /// With its state there, if it is there.
-pub fn engine(redis: SocketAddr) -> Arc<Engine> {
+fn engine(redis: SocketAddr) -> Arc<Engine> {
     let settings = Settings {
         state: state::Place::Redis(format!("redis://{redis}")),
         ..Settings::default()
@@ -199,29 +199,34 @@ pub fn commands(heard: &[u8]) -> usize {
     lines.filter(|line| line.starts_with(b"*")).count()
 }
 
-fn is_let_down(when_unavailable: &str, expected: &str) {
-    let address = free_port();
-    let changes = format!(
-        "listeners = [\"plain\"]\n{}when-unavailable = \"{when_unavailable}\"\n",
-        limit()
-    );
-    let trial = Trial::new(service(address), |builder| {
+/// A filter that remembers in such a Redis, which then is no use in every way.
+pub fn is_let_down(service: Service, filter: &str, changes: &str, expected: &str) {
+    let address = service.address;
+    let trial = Trial::new(service, |builder| {
         builder
-            .bundled("rate", &changes)
+            .bundled(filter, changes)
             .set("state = \"memory\"")
             .engine(engine(address))
     });
     trial.goes_wrong(&vices(&LIES), expected);
 }
 
+fn rate_is_let_down(when_unavailable: &str, expected: &str) {
+    let changes = format!(
+        "listeners = [\"plain\"]\n{}when-unavailable = \"{when_unavailable}\"\n",
+        limit()
+    );
+    is_let_down(service(free_port()), "rate", &changes, expected);
+}
+
 #[test]
 fn a_redis_that_is_no_use_holds_nobody_up() {
-    is_let_down("continue", "250 *");
+    rate_is_let_down("continue", "250 *");
 }
 
 #[test]
 fn a_redis_that_is_no_use_makes_mail_wait_where_that_is_wanted() {
-    is_let_down(
+    rate_is_let_down(
         "defer",
         "451 4.7.1 we cannot take mail right now, try again later (*)",
     );
