@@ -1,6 +1,13 @@
 //! One way in which a filter may misbehave, and the only answer that is right.
 
+use std::time::Duration;
+
 use super::forge::Forge;
+
+/// CPU that a stage of a hostile filter is given.
+pub const TIME: Duration = Duration::from_millis(10);
+/// The same where it must not run out of it: ten times what the slowest of them takes.
+const ROOM: Duration = Duration::from_millis(100);
 
 /// Where a filter misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,6 +115,25 @@ pub enum Expected {
     Contained,
 }
 
+impl Expected {
+    /// Is running out of CPU time a right answer?
+    fn may_run_out(&self) -> bool {
+        match self {
+            Expected::Failure(word) => word.contains("CPU time"),
+            Expected::FailureOf(words) => words.contains(&"CPU time"),
+            Expected::Contained => true,
+            Expected::Reply(_) | Expected::Nothing | Expected::Fields(_) | Expected::Refused(_) => {
+                false
+            }
+        }
+    }
+}
+
+fn number_of_seconds(text: &str) -> Option<Duration> {
+    let number = text.strip_suffix('s')?;
+    number.parse().ok().map(Duration::from_secs)
+}
+
 /// The filter that does it.
 #[derive(Clone, Debug)]
 pub enum Guest {
@@ -133,6 +159,22 @@ pub struct Attack {
 }
 
 impl Attack {
+    /// CPU that its stage is given: what its policy says; else little where it may run out of it. Whatever must come of
+    /// something else is given room: where the machine is a guest itself, time that its host took counts as CPU.
+    pub fn time(&self) -> Duration {
+        let policy: toml::Table = self.policy.parse().unwrap_or_default();
+        let own = policy.get("time").and_then(toml::Value::as_str);
+        let own = own.and_then(|text| match text.strip_suffix("ms") {
+            Some(number) => number.parse().ok().map(Duration::from_millis),
+            None => number_of_seconds(text),
+        });
+        match own {
+            Some(own) => own,
+            None if self.expected.may_run_out() => TIME,
+            None => ROOM,
+        }
+    }
+
     /// Its name as a filter and as a listener: `endless-loop-at-mail`.
     pub fn name(&self) -> String {
         let kind: String = self

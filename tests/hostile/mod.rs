@@ -69,7 +69,7 @@ pub fn examine(attack: &Attack, times: u64) -> Result<Seen, String> {
             "asked {asked} and failed {failed} times of {times}: {record}"
         ));
     }
-    let limit = limit(attack);
+    let limit = attack.time();
     if seen.longest > limit + GRACE {
         return Err(format!(
             "used {:?} of CPU, allowed are {limit:?}",
@@ -80,19 +80,4 @@ pub fn examine(attack: &Attack, times: u64) -> Result<Seen, String> {
         return Err(format!("expected one of {words:?}: {}", seen.last_failure));
     }
     Ok(seen)
-}
-
-/// CPU that the attack's stage may use.
-fn limit(attack: &Attack) -> Duration {
-    let policy: toml::Table = attack.policy.parse().unwrap_or_default();
-    let own = policy.get("time").and_then(toml::Value::as_str);
-    let own = own.and_then(|text| match text.strip_suffix("ms") {
-        Some(number) => number.parse().ok().map(Duration::from_millis),
-        None => text
-            .strip_suffix('s')?
-            .parse()
-            .ok()
-            .map(Duration::from_secs),
-    });
-    own.unwrap_or(site::TIME)
 }

@@ -13,9 +13,8 @@ use lazaret_mail::{
 use tokio::runtime::Runtime;
 
 use super::GRACE;
-use super::attack::Expected;
+use super::attack::{Expected, TIME};
 use super::files::{Room, Specimen};
-use super::site::TIME;
 
 /// CPU that a fork may use before its first question, which pays for it.
 const BOOT: Duration = Duration::from_millis(50);

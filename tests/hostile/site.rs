@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use lazaret_engine::{Engine, EngineSettings, inspect};
 use tempfile::TempDir;
@@ -14,13 +15,12 @@ use super::sink::Sink;
 use super::witness;
 use crate::{Proxy, guests};
 
-/// CPU that a stage of a hostile filter is given.
-pub const TIME: std::time::Duration = std::time::Duration::from_millis(10);
 /// The listener of the good client; the filter `innocent` is asked there, and no other.
 pub const GOOD: &str = "good";
 
 /// What all have, unless the attack says otherwise.
-const POLICY: &str = "time = \"10ms\"\nmemory = \"8 MiB\"\nwall = \"15s\"\non-failure = \"defer\"\nbreaker = { failures = 0 }";
+const POLICY: &str =
+    "memory = \"8 MiB\"\nwall = \"15s\"\non-failure = \"defer\"\nbreaker = { failures = 0 }";
 
 /// Stands for a policy: what it prints in `configure` besides.
 pub const PRINTS: &str = "print-in-configure";
@@ -120,15 +120,15 @@ pub fn octets(attack: &Attack) -> Vec<u8> {
 }
 
 /// Those that one filter can play: each that is made from text is a filter of its own; what the puppet does at one point
-/// under one policy is one filter, which tells its attacks apart by their listeners.
+/// under one policy and with as much time is one filter, which tells its attacks apart by their listeners.
 fn casts(attacks: &[Attack]) -> Vec<Vec<&Attack>> {
     let mut casts = Vec::new();
-    let mut told: BTreeMap<(Point, &str), Vec<&Attack>> = BTreeMap::new();
+    let mut told: BTreeMap<(Point, &str, Duration), Vec<&Attack>> = BTreeMap::new();
     for attack in attacks {
         match attack.guest {
             Guest::Forged(_) => casts.push(vec![attack]),
             Guest::Told(_) => told
-                .entry((attack.point, attack.policy))
+                .entry((attack.point, attack.policy, attack.time()))
                 .or_default()
                 .push(attack),
         }
@@ -164,6 +164,8 @@ fn rights(attack: &Attack, wasm: &[u8], listeners: Vec<String>) -> Table {
         own => own,
     };
     let own: Table = own.parse().unwrap_or_else(|error| panic!("{own}: {error}"));
+    let time = format!("{}ms", attack.time().as_millis());
+    policy.insert("time".into(), time.into());
     policy.extend(own);
     policy.insert("listeners".into(), listeners.into());
     policy.insert("grant".into(), grants(wasm).into());
@@ -233,8 +235,8 @@ mod tests {
             .collect();
         assert!((10..60).contains(&told.len()), "{} puppets", told.len());
         for cast in told {
-            let alike =
-                |attack: &&Attack| (attack.point, attack.policy) == (cast[0].point, cast[0].policy);
+            let shared = |attack: &Attack| (attack.point, attack.policy, attack.time());
+            let alike = |attack: &&Attack| shared(attack) == shared(cast[0]);
             assert!(cast.iter().all(alike));
             let parts = parts(cast);
             assert_eq!(parts["listeners"].as_table().unwrap().len(), cast.len());
