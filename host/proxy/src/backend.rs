@@ -77,7 +77,7 @@ impl Backend {
     }
 
     /// A connection for this client: opened, in TLS by policy, the client made known.
-    pub(crate) async fn connect(&self, who: &Introduction) -> Result<Link, Error> {
+    pub(crate) async fn connect(&self, who: &Introduction) -> Result<Box<Link>, Error> {
         Search::new(self).link(who).await
     }
 

@@ -20,12 +20,12 @@ const BLOCK: usize = 256 << 10;
 /// [`message`](Self::message) hands the message over; between them the connection may be given back.
 pub(crate) struct Delivery {
     backend: Arc<Backend>,
-    link: Option<Link>,
+    link: Option<Box<Link>>,
     /// since when the client keeps `link`
     since: Instant,
     /// when the client last had something to ask over it
     used: Instant,
-    journal: Option<Journal>,
+    journal: Option<Box<Journal>>,
 }
 
 impl Delivery {
@@ -113,7 +113,7 @@ impl Delivery {
 
     /// Everything but the dot: DATA, on another connection with the journal played again if need be, and the content.
     /// A reply if the backend does not want it.
-    async fn hand_over(&mut self, message: &Message) -> Result<(Link, Option<Reply>), Error> {
+    async fn hand_over(&mut self, message: &Message) -> Result<(Box<Link>, Option<Reply>), Error> {
         let (mut link, reply) = self.data(message.size()).await?;
         if !reply.code().is_intermediate() {
             return Ok((link, Some(reply)));
@@ -128,7 +128,7 @@ impl Delivery {
     }
 
     /// The transaction was answered to its end.
-    fn done(&mut self, link: Link) {
+    fn done(&mut self, link: Box<Link>) {
         self.backend.served(link.member());
         self.since = Instant::now();
         self.used = self.since;
@@ -136,7 +136,7 @@ impl Delivery {
     }
 
     /// A connection that the backend takes for this client's stays with it; any other goes back.
-    fn keep_for_client(&mut self, mut link: Link) {
+    fn keep_for_client(&mut self, mut link: Box<Link>) {
         match self.backend.is_of_further_use(&mut link) {
             true => {
                 link.stay();
@@ -155,7 +155,7 @@ impl Delivery {
     }
 
     /// Whatever was under way is not; the connection that stays with the client.
-    fn end_transaction(&mut self) -> Option<Link> {
+    fn end_transaction(&mut self) -> Option<Box<Link>> {
         self.reset();
         self.link.take()
     }
@@ -176,7 +176,7 @@ impl Delivery {
     /// round the world, lest it is replayed for each recipient.
     fn patience(&self) -> Duration {
         let journal = self.journal.as_ref();
-        match journal.is_some_and(Journal::was_replayed) {
+        match journal.is_some_and(|journal| journal.was_replayed()) {
             false => Duration::from_millis(250),
             true => Duration::from_secs(1),
         }
@@ -189,20 +189,20 @@ impl Delivery {
         }
     }
 
-    fn opened(&mut self, link: Link, journal: Journal, reply: Reply) -> Reply {
+    fn opened(&mut self, link: Box<Link>, journal: Journal, reply: Reply) -> Reply {
         self.since = Instant::now();
         self.used = self.since;
         match reply.code().is_positive() {
             true => {
                 self.link = Some(link);
-                self.journal = Some(journal);
+                self.journal = Some(Box::new(journal));
             }
             false => self.keep_for_client(link),
         }
         reply
     }
 
-    fn asked(&mut self, link: Link, recipient: &Path, reply: Reply) -> Reply {
+    fn asked(&mut self, link: Box<Link>, recipient: &Path, reply: Reply) -> Reply {
         self.used = Instant::now();
         self.link = Some(link);
         if let Some(journal) = self.journal.as_mut().filter(|_| reply.code().is_positive()) {
@@ -237,14 +237,14 @@ impl Delivery {
     }
 
     /// Plays the journal again, on another connection and perhaps at another address.
-    async fn replay(&mut self) -> Result<Link, Error> {
+    async fn replay(&mut self) -> Result<Box<Link>, Error> {
         let handover = self.backend.config.handover;
         let replayed = timeout(handover, self.play_again()).await;
         let replayed = replayed.map_err(|_| Error::Silent(Step::Rcpt, handover))?;
         replayed.inspect_err(|error| self.note_refusal(error))
     }
 
-    async fn play_again(&mut self) -> Result<Link, Error> {
+    async fn play_again(&mut self) -> Result<Box<Link>, Error> {
         let journal = self.journal.as_ref();
         let journal = journal.expect("RCPT and DATA come after an accepted MAIL");
         let mut search = Search::after(&self.backend, journal.refusals);
@@ -262,7 +262,7 @@ impl Delivery {
 
     /// Asks DATA, on another connection if the one kept is gone. What its recipients brought upon the client is not held
     /// against the message.
-    async fn data(&mut self, size: u64) -> Result<(Link, Reply), Error> {
+    async fn data(&mut self, size: u64) -> Result<(Box<Link>, Reply), Error> {
         if let Some(journal) = &mut self.journal {
             journal.refusals = 0;
         }

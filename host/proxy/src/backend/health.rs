@@ -114,7 +114,7 @@ impl Backend {
     fn place_of_idle(&self, member: &Arc<Member>) -> Option<OwnedSemaphorePermit> {
         let wanted = self.pool.is_waited_for();
         let idle = (!wanted).then(|| self.idle_link(member)).flatten();
-        idle.and_then(Link::into_place)
+        idle.and_then(|link| link.into_place())
     }
 
     /// Asks on an idle connection what is offered. It may have died, which says nothing about the address.
@@ -122,7 +122,7 @@ impl Backend {
         self: &Arc<Self>,
         member: &Arc<Member>,
         slot: OwnedSemaphorePermit,
-        mut link: Link,
+        mut link: Box<Link>,
     ) {
         let (backend, member) = (Arc::clone(self), Arc::clone(member));
         tokio::spawn(async move {
@@ -158,7 +158,7 @@ impl Backend {
         &self,
         member: &Arc<Member>,
         begun: Instant,
-        opened: Result<Link, Error>,
+        opened: Result<Box<Link>, Error>,
         afterwards: Afterwards,
     ) {
         match opened {

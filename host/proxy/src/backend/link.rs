@@ -31,7 +31,8 @@ const BLOCK: usize = 64 << 10;
 /// for the other to read (RFC 2920 section 3.1).
 const GROUP: usize = 4 << 10;
 
-/// A connection to the backend. Dropped after any error; whatever was not ended with a dot is forgotten by the backend.
+/// A connection to the backend, in a box: it goes from hand to hand, and most clients have none. Dropped after any error;
+/// whatever was not ended with a dot is forgotten by the backend.
 pub(crate) struct Link {
     wire: Wire,
     client: Client,
@@ -92,8 +93,8 @@ impl Link {
         member: &Arc<Member>,
         permit: Option<OwnedSemaphorePermit>,
         dialogue: &Dialogue,
-    ) -> Result<Self, Error> {
-        let mut link = Self {
+    ) -> Result<Box<Self>, Error> {
+        let mut link = Box::new(Self {
             wire: connect(backend, member).await?,
             client: Client::new(ClientLimits::default()),
             extensions: Extensions::new(),
@@ -111,7 +112,7 @@ impl Link {
             permit,
             leg: backend.legs.to(member.address),
             dialogue: dialogue.clone(),
-        };
+        });
         dialogue.connected(link.leg.address());
         let greeting = link.hear(Step::Greeting, None, link.reply).await?;
         if greeting.code().get() != 220 {
@@ -432,7 +433,7 @@ impl Link {
     }
 
     /// RFC 3207. Anything behind the 220 in the clear is an injected reply, not a beginning of TLS.
-    async fn start_tls(mut self, backend: &Backend) -> Result<Self, Error> {
+    async fn start_tls(mut self: Box<Self>, backend: &Backend) -> Result<Box<Self>, Error> {
         if !self.extensions.has(&Keyword::StartTls) {
             return Err(Error::NoTls);
         }
@@ -460,12 +461,12 @@ impl Link {
     }
 
     /// Takes leave in the background.
-    pub(crate) fn quit(self) {
+    pub(crate) fn quit(self: Box<Self>) {
         tokio::spawn(self.leave());
     }
 
     /// Takes leave, and waits a moment for the backend to hang up, so that it never sees more of us than it allows.
-    pub(super) async fn leave(mut self) {
+    pub(super) async fn leave(mut self: Box<Self>) {
         const PATIENCE: Duration = Duration::from_secs(1);
         // No longer part of anybody's transaction.
         self.dialogue = Dialogue::default();

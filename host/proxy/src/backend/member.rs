@@ -1,4 +1,8 @@
 //! One address of the backend: what it offers, whether it is alive, and its idle connections.
+#![expect(
+    clippy::vec_box,
+    reason = "a connection goes from hand to hand in its box"
+)]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -19,7 +23,7 @@ pub(super) struct Member {
     /// the host as configured: the name its certificate must hold unless another is configured
     pub(super) host: String,
     condition: Mutex<Condition>,
-    idle: Mutex<Vec<Link>>,
+    idle: Mutex<Vec<Box<Link>>>,
     in_use: AtomicUsize,
     /// at most one health check with all patience
     pub(super) checks: Arc<Semaphore>,
@@ -189,17 +193,17 @@ impl Member {
     }
 
     /// Keeps an idle connection.
-    pub(super) fn keep(&self, link: Link) {
+    pub(super) fn keep(&self, link: Box<Link>) {
         self.idle().push(link);
     }
 
     /// The idle connection that was used last: the others may run out of time.
-    pub(super) fn take(&self) -> Option<Link> {
+    pub(super) fn take(&self) -> Option<Box<Link>> {
         self.idle().pop()
     }
 
     /// The idle connections for which this is not true.
-    pub(super) fn sort_out(&self, mut keep: impl FnMut(&mut Link) -> bool) -> Vec<Link> {
+    pub(super) fn sort_out(&self, mut keep: impl FnMut(&mut Link) -> bool) -> Vec<Box<Link>> {
         let mut idle = self.idle();
         idle.extract_if(.., |link| !keep(link)).collect()
     }
@@ -220,7 +224,7 @@ impl Member {
             .expect("no holder of this lock panics")
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Link>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Box<Link>>> {
         self.idle.lock().expect("no holder of this lock panics")
     }
 }

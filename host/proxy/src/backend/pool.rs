@@ -28,18 +28,14 @@ pub(super) struct Pool {
 }
 
 /// Somebody waits for a place, or for a connection that has one, with the address it is of.
-type Waiting = oneshot::Sender<(Arc<Member>, Link)>;
+type Waiting = oneshot::Sender<(Arc<Member>, Box<Link>)>;
 
 /// What a session may go on with.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a moment, on one stack"
-)]
 pub(super) enum Place {
     /// for a connection that is to be opened
     Free(OwnedSemaphorePermit),
     /// a connection of this address
-    Taken(Arc<Member>, Link),
+    Taken(Arc<Member>, Box<Link>),
 }
 
 impl Pool {
@@ -66,7 +62,7 @@ impl Pool {
     }
 
     /// To whoever has waited longest; gives it back if nobody waits.
-    fn hand_over(&self, member: &Arc<Member>, mut link: Link) -> Option<Link> {
+    fn hand_over(&self, member: &Arc<Member>, mut link: Box<Link>) -> Option<Box<Link>> {
         loop {
             let Some(waiting) = self.waiting().pop_front() else {
                 return Some(link);
@@ -89,7 +85,7 @@ impl Backend {
     /// asked for it, and one that came to rest just before we began to wait is found by `idle`.
     pub(super) async fn place(
         &self,
-        idle: impl Fn() -> Option<(Arc<Member>, Link)>,
+        idle: impl Fn() -> Option<(Arc<Member>, Box<Link>)>,
     ) -> Result<Place, Error> {
         let pool = &self.pool;
         let (sender, mut handed) = oneshot::channel();
@@ -127,7 +123,7 @@ impl Backend {
     }
 
     /// An idle connection of this address about which there is no doubt.
-    pub(super) fn idle_link(&self, member: &Arc<Member>) -> Option<Link> {
+    pub(super) fn idle_link(&self, member: &Arc<Member>) -> Option<Box<Link>> {
         while let Some(mut link) = member.take() {
             if self.is_fit(&mut link, member) {
                 link.begin_use(member);
@@ -147,7 +143,7 @@ impl Backend {
     }
 
     /// A connection that is not needed now: kept for the next transaction if there is no doubt about it.
-    pub(super) fn give_back(&self, mut link: Link) {
+    pub(super) fn give_back(&self, mut link: Box<Link>) {
         let member = Arc::clone(link.member());
         if !self.is_kept(&mut link, &member) {
             return link.quit();
@@ -193,7 +189,7 @@ impl Backend {
     pub(crate) async fn take_leave(&self) {
         let members = self.names.known();
         let idle = members.iter().flat_map(|member| member.sort_out(|_| false));
-        join_all(idle.map(Link::leave)).await;
+        join_all(idle.map(|link| link.leave())).await;
     }
 
     /// Resolves when somebody waits for a connection and this one was last `used` before so much `patience`: a client that

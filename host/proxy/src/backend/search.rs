@@ -67,7 +67,7 @@ impl<'b> Search<'b> {
     ///
     /// # Errors
     /// What went wrong last, once no address is left to be tried.
-    pub(super) async fn link(&mut self, who: &Introduction) -> Result<Link, Error> {
+    pub(super) async fn link(&mut self, who: &Introduction) -> Result<Box<Link>, Error> {
         loop {
             let mut link = self.any_link(&who.dialogue).await?;
             link.note_in(&who.dialogue);
@@ -127,7 +127,7 @@ impl<'b> Search<'b> {
         self.last = Some(error);
     }
 
-    async fn any_link(&mut self, dialogue: &Dialogue) -> Result<Link, Error> {
+    async fn any_link(&mut self, dialogue: &Dialogue) -> Result<Box<Link>, Error> {
         loop {
             let member = match &self.wants {
                 Wants::Fresh(member) if self.may_try(member) => Arc::clone(member),
@@ -179,13 +179,13 @@ impl<'b> Search<'b> {
         self.backend.place(|| self.idle_elsewhere()).await
     }
 
-    fn idle_elsewhere(&self) -> Option<(Arc<Member>, Link)> {
+    fn idle_elsewhere(&self) -> Option<(Arc<Member>, Box<Link>)> {
         let members = self.backend.names.known();
         let mut others = members.iter().filter(|member| self.may_try(member));
         others.find_map(|member| Some((Arc::clone(member), self.backend.idle_link(member)?)))
     }
 
-    fn idle(&self, member: &Arc<Member>) -> Option<Link> {
+    fn idle(&self, member: &Arc<Member>) -> Option<Box<Link>> {
         if matches!(self.wants, Wants::Fresh(_)) || self.backend.pool.is_waited_for() {
             return None;
         }
