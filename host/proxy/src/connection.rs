@@ -34,6 +34,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
+use crate::alarm::Alarm;
 use crate::backend::{Delivery, Introduction};
 use crate::door::{Door, DoorTls};
 use crate::explain::{By, Case};
@@ -42,7 +43,7 @@ use crate::metrics::DoorMetrics;
 use crate::site::Site;
 use crate::wire::Wire;
 use conclusion::Conclusion;
-use pace::{Alarm, Pace};
+use pace::Pace;
 use transaction::Transaction;
 use xclient::Presented;
 

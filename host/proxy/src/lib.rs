@@ -8,6 +8,7 @@
 
 mod admin;
 mod admission;
+mod alarm;
 mod backend;
 mod balancer;
 mod caretaker;

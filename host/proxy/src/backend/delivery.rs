@@ -7,11 +7,12 @@ use std::time::Duration;
 use lazaret_mail::{Content, Message, Segment};
 use lazaret_smtp::{Command, Path, Reply};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::dot::Unanswered;
 use super::journal::{Journal, ask_rcpt};
 use super::{Backend, Error, Introduction, Link, Search, Step};
+use crate::alarm::Alarm;
 
 /// A spooled message is read and sent in blocks of this size.
 const BLOCK: usize = 256 << 10;
@@ -25,6 +26,8 @@ pub(crate) struct Delivery {
     since: Instant,
     /// when the client last had something to ask over it
     used: Instant,
+    /// for giving it back; none before there is one
+    alarm: Option<Alarm>,
     journal: Option<Box<Journal>>,
 }
 
@@ -35,6 +38,7 @@ impl Delivery {
             link: None,
             since: Instant::now(),
             used: Instant::now(),
+            alarm: None,
             journal: None,
         }
     }
@@ -162,14 +166,22 @@ impl Delivery {
 
     /// Resolves when the connection should be given back: the client has had it for `hold`, or somebody waits for one
     /// while this client says nothing. Never, if there is none.
-    pub(crate) async fn due(&self) {
+    pub(crate) async fn due(&mut self) {
         if self.link.is_none() {
             return std::future::pending().await;
         }
-        tokio::select! {
-            () = sleep_until(self.since + self.backend.config.hold) => {}
-            () = self.backend.recalled(self.used, self.patience()) => {}
-        }
+        let end = self.since + self.backend.config.hold;
+        let silent = end.min(self.used + self.patience());
+        let alarm = self.alarm.get_or_insert_with(|| Alarm::new(silent));
+        alarm.at(silent).await;
+        // Boxed, for nearly all clients go on before.
+        Box::pin(async {
+            tokio::select! {
+                () = alarm.at(end) => {}
+                () = self.backend.recalled() => {}
+            }
+        })
+        .await;
     }
 
     /// How long a silent client keeps what others wait for. One that was replayed already gets time for a round trip

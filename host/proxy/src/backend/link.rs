@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout};
 
 use super::member::{InUse, Member};
 use super::{Backend, Dialogue, Error, Step, identity};
+use crate::alarm::Alarm;
 use crate::config::BackendTls;
 use crate::metrics::Leg;
 use crate::wire::Wire;
@@ -60,6 +61,8 @@ pub(crate) struct Link {
     leg: Arc<Leg>,
     /// with whose transaction it is busy; of a health check nobody reads it
     dialogue: Dialogue,
+    /// for replies; None before the first is waited for
+    alarm: Option<Alarm>,
 }
 
 /// Where a connection comes from.
@@ -112,6 +115,7 @@ impl Link {
             permit,
             leg: backend.legs.to(member.address),
             dialogue: dialogue.clone(),
+            alarm: None,
         });
         dialogue.connected(link.leg.address());
         let greeting = link.hear(Step::Greeting, None, link.reply).await?;
@@ -315,8 +319,15 @@ impl Link {
 
     /// Waits for the reply owed for what was sent.
     async fn receive(&mut self, step: Step, patience: Duration) -> Result<Reply, Error> {
-        let reply = timeout(patience, self.next_reply(step)).await;
-        let reply = reply.map_err(|_| Error::Silent(step, patience))??;
+        let due = Instant::now() + patience;
+        let mut alarm = self.alarm.take().unwrap_or_else(|| Alarm::new(due));
+        let reply = tokio::select! {
+            biased;
+            reply = self.next_reply(step) => Some(reply),
+            () = alarm.at(due) => None,
+        };
+        self.alarm = Some(alarm);
+        let reply = reply.ok_or(Error::Silent(step, patience))??;
         match reply.code().get() {
             421 => Err(Error::Unexpected(step, reply)),
             _ => Ok(reply),

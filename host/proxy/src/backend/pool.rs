@@ -192,10 +192,8 @@ impl Backend {
         join_all(idle.map(|link| link.leave())).await;
     }
 
-    /// Resolves when somebody waits for a connection and this one was last `used` before so much `patience`: a client that
-    /// trickles octets does not use it.
-    pub(super) async fn recalled(&self, used: Instant, patience: Duration) {
-        sleep_until(used + patience).await;
+    /// Resolves when somebody waits for a connection; of those who listen, one hears it.
+    pub(super) async fn recalled(&self) {
         self.pool.recall.notified().await;
     }
 }
