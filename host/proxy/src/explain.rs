@@ -181,6 +181,19 @@ mod tests {
     }
 
     #[test]
+    fn a_session_under_way_is_told_as_it_is_now() {
+        let decisions = Decisions::new(10, 1 << 20);
+        let client = ([192, 0, 2, 1], 40000).into();
+        let mut session = Arc::new(Session::new("7F3K2Q".into(), &"mx".into(), client));
+        let case = decisions.open(|home| Case::new(home, &session));
+        Arc::make_mut(&mut session).hello = Some("client.example".into());
+        case.is_now(&session);
+        let told = decisions.explain("7F3K2Q").unwrap().session;
+        assert_eq!(told.helo.as_deref(), Some("client.example"));
+        assert_eq!(Arc::strong_count(&session), 2, "there is one of it");
+    }
+
+    #[test]
     fn an_id_is_found_as_it_stands_in_a_reply() {
         let decisions = Decisions::new(10, 1 << 20);
         decisions.enter(Arc::new(entry("7F3K2Q", Some(1))));

@@ -158,28 +158,56 @@ fn welcome(
 }
 
 /// From the accepted connection to its end; behind a balancer first its word whose it is.
-async fn visit(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "that would keep room for its arguments twice, in the task of every client"
+)]
+fn visit(
     site: Arc<Site>,
     door: Arc<Door>,
     mut tcp: TcpStream,
     peer: SocketAddr,
     mut admitted: Admitted,
-) {
-    let mut client = peer;
-    if door.peer(peer.ip()) == Peer::Balancer {
-        match balancer::client(&mut tcp, peer, site.deadlines.handshake).await {
-            Ok(told) => client = told,
-            Err(error) => {
-                site.metrics.door(&door.name).turned_away("proxy-protocol");
-                return tracing::warn!(balancer = %peer, listener = %door.name, %error, "no PROXY header");
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let client = match door.peer(peer.ip()) {
+            Peer::Balancer => {
+                let told = Box::pin(introduced(&site, &door, &mut tcp, peer, &mut admitted));
+                match told.await {
+                    Some(client) => client,
+                    None => return,
+                }
             }
-        }
-        if let Err(full) = admitted.claim(client.ip()) {
-            return turn_away(&site, &door, &tcp, client, Refused::Full(full));
-        }
+            _ => peer,
+        };
+        let mut connection = Connection::new(site, door, client);
+        let reason = connection.run(tcp).await;
+        connection.over(reason);
+        drop(admitted);
     }
-    Connection::new(site, door, client).run(tcp).await;
-    drop(admitted);
+}
+
+/// Whom the balancer brings. None: nobody, and it is said why.
+async fn introduced(
+    site: &Site,
+    door: &Door,
+    tcp: &mut TcpStream,
+    balancer: SocketAddr,
+    admitted: &mut Admitted,
+) -> Option<SocketAddr> {
+    let client = match balancer::client(tcp, balancer, site.deadlines.handshake).await {
+        Ok(client) => client,
+        Err(error) => {
+            site.metrics.door(&door.name).turned_away("proxy-protocol");
+            tracing::warn!(%balancer, listener = %door.name, %error, "no PROXY header");
+            return None;
+        }
+    };
+    if let Err(full) = admitted.claim(client.ip()) {
+        turn_away(site, door, tcp, client, Refused::Full(full));
+        return None;
+    }
+    Some(client)
 }
 
 /// Why a connection is not served.
@@ -264,6 +292,18 @@ impl BackOff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn size_of_future<F: Future>(
+        _: impl Fn(Arc<Site>, Arc<Door>, TcpStream, SocketAddr, Admitted) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_client_that_says_nothing_takes_little_memory() {
+        let size = size_of_future(visit);
+        assert!(size <= 3 << 10, "{size} octets");
+    }
 
     #[test]
     fn whoever_is_turned_away_hears_why_and_an_id() {

@@ -38,7 +38,7 @@ impl<'r> Conclusion<'r> {
 }
 
 /// Records it. The judge still has the transaction, and forgets it here.
-pub(super) fn conclude(c: &mut Connection, transaction: Transaction, how: Conclusion<'_>) {
+pub(super) fn conclude(c: &mut Connection, transaction: Box<Transaction>, how: Conclusion<'_>) {
     c.free_since = Instant::now();
     let queue_id = how.reply.and_then(|reply| queue_id(reply, how.fate));
     let outcome = how.reply.map(|reply| Outcome {
@@ -67,7 +67,7 @@ pub(super) fn conclude(c: &mut Connection, transaction: Transaction, how: Conclu
 
 fn record(
     c: &mut Connection,
-    transaction: Transaction,
+    transaction: Box<Transaction>,
     how: Conclusion<'_>,
     queue_id: Option<String>,
 ) {

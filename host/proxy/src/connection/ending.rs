@@ -2,6 +2,7 @@
 //! message, and only after a 2yz of the backend or an fsync.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -77,7 +78,7 @@ pub(super) async fn message(c: &mut Connection, end: End) {
 }
 
 /// A message without an empty line shows its header section only now.
-async fn take(c: &mut Connection) -> Option<Transaction> {
+async fn take(c: &mut Connection) -> Option<Box<Transaction>> {
     let unfinished = c
         .transaction
         .as_mut()?
@@ -109,7 +110,7 @@ async fn decide(c: &mut Connection, transaction: &mut Transaction) -> Ending {
     let judging = c
         .judge
         .message(&c.session, &transaction.envelope, Arc::clone(&received));
-    let (mut decision, edited) = pace::holding(&mut c.delivery, judging).await;
+    let (mut decision, edited) = pace::holding(&mut c.delivery, pin!(judging)).await;
     transaction.clock.filters += decision.wall();
     c.note(Stage::Message, Of::Itself, &mut decision);
     c.hold(&decision).await;

@@ -1,6 +1,7 @@
 //! Time in a conversation: deadlines for the client, the backend connection kept meanwhile, and a polite end.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -95,9 +96,12 @@ impl Pace {
     }
 }
 
-/// Does something that may take long, and gives the backend connection back meanwhile when it is due.
-pub(super) async fn holding<T>(delivery: &mut Delivery, work: impl Future<Output = T>) -> T {
-    tokio::pin!(work);
+/// Does something that may take long, and gives the backend connection back meanwhile when it is due. The work is pinned by
+/// the caller, or there would be room for it twice.
+pub(super) async fn holding<T>(
+    delivery: &mut Delivery,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> T {
     loop {
         tokio::select! {
             biased;

@@ -1,6 +1,8 @@
 //! What is noted of a session as it goes: refusals, verdicts, failures of the backend; for the log, the counters and
 //! `lazaret explain`. What is noted of a transaction that is over: [`conclusion`](super::conclusion).
 
+use std::pin::pin;
+
 use lazaret_mail::{Action, Decision, Stage};
 use lazaret_smtp::{Path, Refusal, Refusals, Reply, Wanted};
 use tokio::time::sleep;
@@ -108,7 +110,7 @@ impl Connection {
     /// Holds the reply back as long as filters asked, without a thread.
     pub(super) async fn hold(&mut self, decision: &Decision) {
         if !decision.pace.is_zero() {
-            pace::holding(&mut self.delivery, sleep(decision.pace)).await;
+            pace::holding(&mut self.delivery, pin!(sleep(decision.pace))).await;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One short function for each stage, all alike: own checks, filters, backend, answer.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use lazaret_mail::{Action, Message, Stage};
@@ -34,6 +35,7 @@ pub(super) async fn hello(c: &mut Connection, hello: Hello) {
         "SMTP"
     };
     Arc::make_mut(&mut c.session).hello = Some(hello.name.clone());
+    c.case.is_now(&c.session);
     let mut decision = c.judge.hello(&c.session, &hello.name).await;
     let name = Of::Name(hello.name.as_str().into());
     c.obey(Stage::Hello, name, &mut decision).await;
@@ -117,7 +119,7 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     };
     let envelope = Arc::clone(&transaction.envelope);
     let judging = c.judge.rcpt(&c.session, &envelope, &path);
-    let mut decision = pace::holding(&mut c.delivery, judging).await;
+    let mut decision = pace::holding(&mut c.delivery, pin!(judging)).await;
     // Or the list of recipients would be copied when this one joins it.
     drop(envelope);
     let of = Of::Address(path.address.clone());
@@ -213,7 +215,7 @@ pub(super) async fn headers(c: &mut Connection, section: bytes::Bytes) {
         Ok(message) => {
             let message = Arc::new(message);
             let judging = c.judge.headers(&c.session, &transaction.envelope, &message);
-            let mut decision = pace::holding(&mut c.delivery, judging).await;
+            let mut decision = pace::holding(&mut c.delivery, pin!(judging)).await;
             c.note(Stage::Headers, Of::Itself, &mut decision);
             match &decision.action {
                 Action::Pass | Action::Keep(_) => None,

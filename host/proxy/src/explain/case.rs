@@ -81,6 +81,11 @@ impl Case {
     }
 
     /// A transaction begins.
+    /// More is known of the session than before.
+    pub(crate) fn is_now(&self, session: &Arc<Session>) {
+        self.open().session = Arc::clone(session);
+    }
+
     pub(crate) fn begin(
         &self,
         session: &Arc<Session>,
