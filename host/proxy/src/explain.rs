@@ -5,6 +5,7 @@
 
 mod case;
 mod entry;
+mod kept;
 pub mod report;
 
 use std::collections::{HashMap, VecDeque};

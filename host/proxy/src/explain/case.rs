@@ -8,6 +8,7 @@ use lazaret_smtp::{Address, Reply};
 
 use super::Decisions;
 use super::entry::{By, Ended, Entry, Judgement, Of, Transaction};
+use super::kept::Kept;
 use crate::backend::Dialogue;
 
 /// Judgements of a transaction that are kept; of those beyond only the number.
@@ -80,12 +81,12 @@ impl Case {
         self.clock.elapsed()
     }
 
-    /// A transaction begins.
     /// More is known of the session than before.
     pub(crate) fn is_now(&self, session: &Arc<Session>) {
         self.open().session = Arc::clone(session);
     }
 
+    /// A transaction begins.
     pub(crate) fn begin(
         &self,
         session: &Arc<Session>,
@@ -123,14 +124,12 @@ impl Case {
         if decision.records.is_empty() && reply.is_none() {
             return;
         }
-        let mut records = std::mem::take(&mut decision.records);
-        // Most sessions wait for much longer than they talk.
-        records.shrink_to_fit();
+        let records = std::mem::take(&mut decision.records);
         let judgement = Judgement {
             at: self.age(),
             stage: Some(stage),
             of,
-            records,
+            records: records.into_iter().map(Kept::from).collect(),
             reply,
             by: By::filter(decision.by.clone(), By::Nobody),
         };
@@ -150,7 +149,7 @@ impl Case {
             at: self.age(),
             stage,
             of,
-            records: Vec::new(),
+            records: Box::default(),
             reply: Some(reply.abridged(MOST_OF_REPLY)),
             by,
         };

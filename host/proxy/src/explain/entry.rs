@@ -8,6 +8,7 @@ use lazaret_mail::chain::Record;
 use lazaret_mail::{Envelope, Session, Stage};
 use lazaret_smtp::{Address, Command, Path, Reply};
 
+use super::kept::Kept;
 use crate::backend::{Exchange, Talk};
 use crate::fate::Fate;
 
@@ -124,7 +125,7 @@ pub(crate) struct Judgement {
     pub(crate) stage: Option<Stage>,
     pub(crate) of: Of,
     /// of each filter that was asked
-    pub(crate) records: Vec<Record>,
+    pub(crate) records: Box<[Kept]>,
     /// the refusal, if it came to one
     pub(crate) reply: Option<Reply>,
     pub(crate) by: By,
@@ -154,7 +155,7 @@ impl Entry {
             at: Duration::ZERO,
             stage: Some(Stage::Connect),
             of: Of::Itself,
-            records: Vec::new(),
+            records: Box::default(),
             reply: Some(reply),
             by: By::Us,
         };
@@ -204,7 +205,7 @@ impl Judgement {
         size_of::<Self>()
             + of
             + self.reply.as_ref().map_or(0, |it| it.text().len())
-            + all(&self.records, weight_of_record)
+            + all(&self.records, weight_of_kept)
     }
 }
 
@@ -224,6 +225,14 @@ fn weight_of_exchange(exchange: &Exchange) -> usize {
 /// With its parameters: ORCPT and ENVID may be as long as a command.
 fn weight_of_path(path: &Path) -> usize {
     size_of::<Path>() + path.octets() + 64
+}
+
+fn weight_of_kept(kept: &Kept) -> usize {
+    let more = match kept {
+        Kept::Brief(_) => 0,
+        Kept::Whole(record) => weight_of_record(record),
+    };
+    size_of::<Kept>() + more
 }
 
 fn weight_of_record(record: &Record) -> usize {
@@ -333,7 +342,7 @@ pub(super) mod tests {
             at: Duration::ZERO,
             stage: Some(Stage::Rcpt),
             of: Of::Address(path.address.clone()),
-            records: (0..4).map(record).collect(),
+            records: (0..4).map(record).map(Kept::from).collect(),
             reply: None,
             by: By::Backend,
         };

@@ -335,7 +335,11 @@ fn judgement(judgement: &Judgement) -> JudgementReport {
         of: judgement.of.word().map(str::to_owned),
         reply: judgement.reply.as_ref().map(one_line),
         by: judgement.by.word().to_owned(),
-        filters: judgement.records.iter().map(filter).collect(),
+        filters: judgement
+            .records
+            .iter()
+            .map(|kept| filter(&kept.record()))
+            .collect(),
     }
 }
 

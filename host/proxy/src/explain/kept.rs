@@ -1,0 +1,172 @@
+//! What one filter said, as it is kept: nearly always that mail goes on and nothing else, in the memory of a few words.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lazaret_mail::chain::{Record, Said, Weight};
+use lazaret_mail::{Mode, Stage, Verdict};
+
+/// A record.
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    Brief(Brief),
+    Whole(Box<Record>),
+}
+
+/// Of a filter that said `continue` and changed nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Brief {
+    filter: Arc<str>,
+    /// octets
+    memory: u64,
+    /// nanoseconds
+    cpu: u64,
+    /// nanoseconds
+    wall: u64,
+    stage: Stage,
+    mode: Mode,
+    weight: Weight,
+}
+
+impl Kept {
+    /// As it was.
+    pub(crate) fn record(&self) -> Cow<'_, Record> {
+        match self {
+            Kept::Brief(brief) => Cow::Owned(brief.record()),
+            Kept::Whole(record) => Cow::Borrowed(record),
+        }
+    }
+}
+
+impl From<Record> for Kept {
+    fn from(record: Record) -> Self {
+        match Brief::of(&record) {
+            Some(brief) => Kept::Brief(brief),
+            None => Kept::Whole(Box::new(record)),
+        }
+    }
+}
+
+impl Brief {
+    /// None: there is more to it.
+    fn of(record: &Record) -> Option<Self> {
+        let Record {
+            filter,
+            stage,
+            mode,
+            said: Said::Verdict(Verdict::Continue),
+            weight,
+            cpu,
+            wall,
+            memory,
+            edits,
+            edit_fault: None,
+            scores,
+            pace: Duration::ZERO,
+            dropped: 0,
+            replaced: 0,
+        } = record
+        else {
+            return None;
+        };
+        (edits.is_empty() && scores.is_empty()).then(|| Self {
+            filter: Arc::clone(filter),
+            memory: *memory,
+            cpu: nanoseconds(*cpu),
+            wall: nanoseconds(*wall),
+            stage: *stage,
+            mode: *mode,
+            weight: *weight,
+        })
+    }
+
+    fn record(&self) -> Record {
+        Record {
+            filter: Arc::clone(&self.filter),
+            stage: self.stage,
+            mode: self.mode,
+            said: Said::Verdict(Verdict::Continue),
+            weight: self.weight,
+            cpu: Duration::from_nanos(self.cpu),
+            wall: Duration::from_nanos(self.wall),
+            memory: self.memory,
+            edits: Vec::new(),
+            edit_fault: None,
+            scores: Vec::new(),
+            pace: Duration::ZERO,
+            dropped: 0,
+            replaced: 0,
+        }
+    }
+}
+
+/// Five hundred years are enough.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            filter: "a-filter".into(),
+            stage: Stage::Connect,
+            mode: Mode::Observe,
+            said: Said::Verdict(Verdict::Continue),
+            weight: Weight::Observed,
+            cpu: Duration::from_nanos(1_234_567),
+            wall: Duration::from_secs(3),
+            memory: 1 << 20,
+            edits: Vec::new(),
+            edit_fault: None,
+            scores: Vec::new(),
+            pace: Duration::ZERO,
+            dropped: 0,
+            replaced: 0,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_what_was_said() {
+        let verdict = |verdict| Said::Verdict(verdict);
+        let others = [
+            Record {
+                said: verdict(Verdict::Accept),
+                ..record()
+            },
+            Record {
+                scores: vec![("A".into(), 1.0, "why".into())],
+                ..record()
+            },
+            Record {
+                pace: Duration::from_millis(1),
+                ..record()
+            },
+            Record {
+                dropped: 1,
+                ..record()
+            },
+            Record {
+                replaced: 1,
+                ..record()
+            },
+        ];
+        let brief = Kept::from(record());
+        assert!(matches!(brief, Kept::Brief(_)));
+        assert_eq!(format!("{:?}", brief.record()), format!("{:?}", record()));
+        for other in others {
+            let told = format!("{other:?}");
+            let kept = Kept::from(other);
+            assert!(matches!(kept, Kept::Whole(_)), "{told}");
+            assert_eq!(format!("{:?}", kept.record()), told);
+        }
+    }
+
+    #[test]
+    fn nothing_to_tell_takes_little_memory() {
+        assert!(size_of::<Kept>() <= 48);
+    }
+}
