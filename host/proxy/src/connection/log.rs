@@ -164,6 +164,7 @@ impl fmt::Display for OneLine<'_> {
 /// `+Received:210 -X-Spam:14`. Nothing else differs between what came and what went. Forty of them, and how many more.
 pub(super) fn edits(before: &Message, after: &Message) -> String {
     const MOST: usize = 40;
+    let (before, after) = differing(before.fields(), after.fields());
     let word = |(sign, field): (char, &Field)| {
         format!("{sign}{}:{}", Escaped(field.name()), field.raw().len())
     };
@@ -177,10 +178,24 @@ pub(super) fn edits(before: &Message, after: &Message) -> String {
     words.join(" ")
 }
 
-/// The fields of one message that the other has not, each as often as it is there more.
-fn without<'m>(of: &'m Message, other: &Message) -> Vec<&'m Field> {
+/// Both without the fields that they end with alike: nearly always all but a few at the top.
+fn differing<'m>(before: &'m [Field], after: &'m [Field]) -> (&'m [Field], &'m [Field]) {
+    let pairs = before.iter().rev().zip(after.iter().rev());
+    let alike = pairs.take_while(|(one, other)| one.raw() == other.raw());
+    let alike = alike.count();
+    (
+        &before[..before.len() - alike],
+        &after[..after.len() - alike],
+    )
+}
+
+/// The fields of one list that the other has not, each as often as it is there more.
+fn without<'m>(of: &'m [Field], other: &[Field]) -> Vec<&'m Field> {
+    if other.is_empty() {
+        return of.iter().collect();
+    }
     let mut others: HashMap<&[u8], usize> = HashMap::new();
-    for field in other.fields() {
+    for field in other {
         *others.entry(field.raw()).or_default() += 1;
     }
     let is_new = |field: &&Field| match others.get_mut(&field.raw()[..]) {
@@ -190,7 +205,7 @@ fn without<'m>(of: &'m Message, other: &Message) -> Vec<&'m Field> {
         }
         _ => true,
     };
-    of.fields().iter().filter(is_new).collect()
+    of.iter().filter(is_new).collect()
 }
 
 fn mailbox(path: &Path) -> &str {
