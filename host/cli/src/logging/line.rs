@@ -233,9 +233,12 @@ impl Visit for TextFields<'_> {
 
 /// In quotes where anything in it could pass for the next field. A quote that is escaped already is left as it is.
 fn quoted(writer: &mut Writer<'_>, value: &str) -> fmt::Result {
-    let plain = |c: char| !matches!(c, ' ' | '"' | '=' | '\\');
-    if !value.is_empty() && value.chars().all(plain) {
+    let plain = |octet: u8| !matches!(octet, b' ' | b'"' | b'=' | b'\\');
+    if !value.is_empty() && value.bytes().all(plain) {
         return writer.write_str(value);
+    }
+    if !value.contains(['"', '\\']) {
+        return write!(writer, "\"{value}\"");
     }
     writer.write_char('"')?;
     let mut escaped = false;
@@ -271,8 +274,23 @@ impl<'w, W: Write> Spelt<'w, W> {
     }
 }
 
+impl<W> Spelt<'_, W> {
+    /// Nothing to spell, as nearly always.
+    fn is_plain(&self, text: &str) -> bool {
+        let json = self.format == LogFormat::Json;
+        let plain = |octet: u8| {
+            let escaped = json && matches!(octet, b'"' | b'\\');
+            matches!(octet, b' '..=b'~') && !escaped
+        };
+        text.bytes().all(plain)
+    }
+}
+
 impl<W: Write> Write for Spelt<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.is_plain(text) {
+            return self.inner.write_str(text);
+        }
         let mut plain = 0;
         for (place, c) in text.char_indices() {
             let json = self.format == LogFormat::Json;
