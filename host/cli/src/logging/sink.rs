@@ -20,7 +20,7 @@ const MOST_OCTETS: usize = 16 << 20;
 /// Octets written at once.
 const BATCH: usize = 64 << 10;
 /// Lines that come so close together are written together: less work for both ends.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(10);
 /// After an error of the other end.
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// Where it never catches up, drops are told this often.
