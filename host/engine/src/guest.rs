@@ -1,14 +1,13 @@
 //! What the host keeps for one sandbox while it lives.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::clock::Clock;
 use crate::imports::Ctx;
-use crate::journal::{Journal, Stream};
+use crate::journal::Stream;
 use crate::limiter::Limiter;
 use crate::waiting::Waiting;
 
@@ -26,37 +25,26 @@ pub struct Guest {
     pub ctx: Ctx,
     /// memory and tables
     pub limiter: Limiter,
-    wasi: WasiCtx,
+    /// made when it is first asked for: most filters never do
+    wasi: Option<WasiCtx>,
+    clock: Clock,
     handles: ResourceTable,
 }
 
 impl Guest {
     /// A guest that may do nothing but what `ctx` serves: WASI is there, without files, names, environment or arguments,
     /// without sockets but to the addresses that were granted; stdin is empty, stdout and stderr go to the journal. Randomness is the system's, new in each guest.
-    pub fn new(ctx: Ctx, limiter: Limiter, journal: &Arc<Journal>, clock: Clock) -> Self {
-        let sockets = ctx.sockets();
+    pub fn new(ctx: Ctx, limiter: Limiter, clock: Clock) -> Self {
         let mut handles = ResourceTable::new();
-        handles.set_max_capacity(match sockets.is_empty() {
+        handles.set_max_capacity(match ctx.sockets().is_empty() {
             true => MAX_HANDLES,
             false => MAX_HANDLES_CONNECTED,
         });
-        let wasi = WasiCtxBuilder::new()
-            .stdout(Stream::out(journal.clone()))
-            .stderr(Stream::err(journal.clone()))
-            .allow_tcp(!sockets.is_empty())
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .max_random_size(MAX_RANDOM)
-            .monotonic_clock(clock)
-            .socket_addr_check(move |address, wanted| {
-                let granted = may_use(&sockets, address, wanted);
-                Box::pin(std::future::ready(granted))
-            })
-            .build();
         Self {
             ctx,
             limiter,
-            wasi,
+            wasi: None,
+            clock,
             handles,
         }
     }
@@ -74,6 +62,24 @@ impl Guest {
     }
 }
 
+/// Nothing but what `ctx` serves.
+fn wasi(ctx: &Ctx, clock: Clock) -> WasiCtx {
+    let sockets = ctx.sockets().to_vec();
+    WasiCtxBuilder::new()
+        .stdout(Stream::out(ctx.journal().clone()))
+        .stderr(Stream::err(ctx.journal().clone()))
+        .allow_tcp(!sockets.is_empty())
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(MAX_RANDOM)
+        .monotonic_clock(clock)
+        .socket_addr_check(move |address, wanted| {
+            let granted = may_use(&sockets, address, wanted);
+            Box::pin(std::future::ready(granted))
+        })
+        .build()
+}
+
 /// A socket connects to what was granted; before that the system binds it, to what it likes.
 fn may_use(granted: &[SocketAddr], address: SocketAddr, wanted: SocketAddrUse) -> bool {
     match wanted {
@@ -85,8 +91,9 @@ fn may_use(granted: &[SocketAddr], address: SocketAddr, wanted: SocketAddrUse) -
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        let (asker, clock) = (&self.ctx, self.clock);
         WasiCtxView {
-            ctx: &mut self.wasi,
+            ctx: self.wasi.get_or_insert_with(|| wasi(asker, clock)),
             table: &mut self.handles,
         }
     }

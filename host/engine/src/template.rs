@@ -216,10 +216,7 @@ impl Template {
         );
         let memory = usize::try_from(self.policy.memory).unwrap_or(usize::MAX);
         let limiter = Limiter::new(memory, self.engine.settings().table_elements);
-        let mut store = Store::new(
-            self.engine.wasm(),
-            Guest::new(ctx, limiter, journal, Clock::Fork),
-        );
+        let mut store = Store::new(self.engine.wasm(), Guest::new(ctx, limiter, Clock::Fork));
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(self.limits.argument);
         let meter = meter.clone();

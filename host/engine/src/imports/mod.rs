@@ -122,11 +122,16 @@ impl Ctx {
     }
 
     /// Where it may connect to.
-    pub fn sockets(&self) -> Vec<SocketAddr> {
+    pub fn sockets(&self) -> &[SocketAddr] {
         match self.reach {
-            Some(_) => self.rights.tcp.clone(),
-            None => Vec::new(),
+            Some(_) => &self.rights.tcp,
+            None => &[],
         }
+    }
+
+    /// Its log.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
     }
 
     /// Octets that its sockets may still carry in this call, both ways together, and where it waits for them.

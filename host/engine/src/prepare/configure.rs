@@ -183,7 +183,7 @@ impl Bench<'_> {
         );
         let memory = usize::try_from(self.order.memory).unwrap_or(usize::MAX);
         let limiter = Limiter::new(memory, self.order.table_elements);
-        let guest = Guest::new(ctx, limiter, journal, Clock::configure());
+        let guest = Guest::new(ctx, limiter, Clock::configure());
         let mut store = Store::new(self.engine, guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(self.order.call.argument);
