@@ -4,6 +4,7 @@ use super::attack::{Attack, Expected, Point};
 use super::reply;
 use super::sink::wait;
 use super::site::Site;
+use super::witness;
 use crate::{Client, Reply, glob};
 
 /// The name at hello that a hostile filter answers to.
@@ -127,7 +128,7 @@ fn judge(site: &Site, attack: &Attack, reply: &Reply, number: u64) -> Result<Str
         let pattern = pattern_at(attack.point, pattern);
         match glob::fits(&pattern, reply.lines.last().map_or("", String::as_str)) {
             true => Ok(()),
-            false => Err(format!("expected {pattern}, heard {said:?}")),
+            false => Err(format!("expected {pattern}, heard {said:?}{}", why(attack))),
         }
     };
     match &attack.expected {
@@ -157,6 +158,16 @@ fn judge(site: &Site, attack: &Attack, reply: &Reply, number: u64) -> Result<Str
         }
     }
     Ok(said.chars().take(60).collect())
+}
+
+/// What the log said of its last failure, for whoever reads that the answer was wrong.
+fn why(attack: &Attack) -> String {
+    let stage = attack.point.stage().unwrap_or_default();
+    let seen = witness::of(&attack.name(), stage);
+    match seen.last_failure.is_empty() {
+        true => String::new(),
+        false => format!("; {}", seen.last_failure),
+    }
 }
 
 /// Either it went through, whole, or it did not.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use lazaret_engine::EngineSettings;
 use lazaret_tests::hostile::files::{self, Family, Specimen};
@@ -12,7 +11,7 @@ use lazaret_tests::hostile::good::Good;
 use lazaret_tests::hostile::nursery::Asked;
 use lazaret_tests::hostile::play::message;
 use lazaret_tests::hostile::{
-    Attack, Expected, Nursery, Site, examine, invoke, nursery, set, witness,
+    Attack, Expected, Nursery, Site, invoke, invoke_in_time, nursery, set,
 };
 use lazaret_tests::quantile::quantile;
 use lazaret_tests::{Client, Window};
@@ -29,7 +28,7 @@ fn play_all(site: &Arc<Site>, attacks: &[Attack]) -> Vec<String> {
                 while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::SeqCst)) {
                     let number = next.load(Ordering::SeqCst) as u64 * 1000;
                     let number = number + u64::from(attack.point as u8);
-                    if let Err(fault) = play_in_time(site, attack, number) {
+                    if let Err(fault) = invoke_in_time(site, attack, number) {
                         let fault = format!("{}: {fault}", attack.name());
                         faults.lock().expect("nobody panics").push(fault);
                     }
@@ -38,26 +37,6 @@ fn play_all(site: &Arc<Site>, attacks: &[Attack]) -> Vec<String> {
         }
     });
     faults.into_inner().expect("nobody panics")
-}
-
-/// Plays it again if all that was wrong is the CPU it took: on a busy machine whoever is to stop it may come late.
-fn play_in_time(site: &Site, attack: &Attack, number: u64) -> Result<(), String> {
-    let play = |number| {
-        let played = invoke(site, attack, number).and_then(|_| examine(attack, 1));
-        played.map(drop)
-    };
-    let is_late = |fault: &String| fault.starts_with("used ") && fault.contains(" of CPU");
-    let mut played = play(number);
-    for again in 1..5 {
-        if !played.as_ref().is_err_and(is_late) {
-            break;
-        }
-        // What the log says of the rest of that session comes after the reply.
-        std::thread::sleep(Duration::from_secs(1));
-        witness::forget_at(&attack.name(), attack.point.name());
-        played = play(number + again * 100);
-    }
-    played
 }
 
 #[test]
