@@ -1,21 +1,29 @@
 //! Sandboxes between two questions. When none is free, those that have waited longest for their client are given up:
 //! clients that open transactions and then say nothing must not keep mail from being judged.
 
+use std::array::from_fn;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+/// Every question puts a sandbox aside and takes it back: with one lock for all, sessions would wait for each other.
+const SHELVES: usize = 16;
 
 /// Things that wait, the longest first.
 #[derive(Debug)]
 pub struct Idle<T> {
-    waiting: Mutex<Waiting<T>>,
+    next: AtomicU64,
+    shelves: [Shelf<T>; SHELVES],
 }
 
+/// Some of them, by their numbers; on cache lines of its own.
 #[derive(Debug)]
-struct Waiting<T> {
-    next: u64,
-    things: BTreeMap<u64, (Instant, T)>,
-}
+#[repr(align(128))]
+struct Shelf<T>(Mutex<Things<T>>);
+
+/// With the moment from which on each waits.
+type Things<T> = BTreeMap<u64, (Instant, T)>;
 
 /// The right to take a thing back; dropping it drops the thing.
 #[derive(Debug)]
@@ -27,10 +35,8 @@ pub struct Ticket<T> {
 impl<T> Default for Idle<T> {
     fn default() -> Self {
         Self {
-            waiting: Mutex::new(Waiting {
-                next: 0,
-                things: BTreeMap::new(),
-            }),
+            next: AtomicU64::new(0),
+            shelves: from_fn(|_| Shelf(Mutex::default())),
         }
     }
 }
@@ -38,10 +44,8 @@ impl<T> Default for Idle<T> {
 impl<T> Idle<T> {
     /// From now on `thing` waits.
     pub fn put(self: &Arc<Self>, thing: T) -> Ticket<T> {
-        let mut waiting = self.waiting();
-        let number = waiting.next;
-        waiting.next += 1;
-        waiting.things.insert(number, (Instant::now(), thing));
+        let number = self.next.fetch_add(1, Relaxed);
+        self.shelf(number).insert(number, (Instant::now(), thing));
         Ticket {
             idle: Arc::clone(self),
             number,
@@ -51,35 +55,46 @@ impl<T> Idle<T> {
     /// At most `most` things that have waited for at least `patience`, the longest first. Their tickets are void.
     #[must_use = "they are given up by dropping them"]
     pub fn give_up(&self, most: usize, patience: Duration) -> Vec<T> {
-        let mut waiting = self.waiting();
         let mut given = Vec::new();
         while given.len() < most {
-            let Some(longest) = waiting.things.first_entry() else {
+            let Some(longest) = self.longest(patience) else {
                 break;
             };
-            if longest.get().0.elapsed() < patience {
-                break;
-            }
-            given.push(longest.remove().1);
+            // None: its client had an answer for it in the meantime.
+            given.extend(self.remove(longest));
         }
         given
     }
 
     /// How many wait.
     pub fn waiting_now(&self) -> usize {
-        self.waiting().things.len()
+        self.shelves.iter().map(|shelf| shelf.things().len()).sum()
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
-        self.waiting.lock().expect("no holder of the list panics")
+    /// The one that has waited longest, if it has for at least `patience`.
+    fn longest(&self, patience: Duration) -> Option<u64> {
+        let first = |shelf: &Shelf<T>| {
+            let things = shelf.things();
+            things.iter().next().map(|(number, (at, _))| (*number, *at))
+        };
+        let firsts = self.shelves.iter().filter_map(first);
+        let (number, at) = firsts.min_by_key(|(number, _)| *number)?;
+        (at.elapsed() >= patience).then_some(number)
+    }
+
+    fn shelf(&self, number: u64) -> MutexGuard<'_, Things<T>> {
+        self.shelves[number as usize % SHELVES].things()
     }
 
     fn remove(&self, number: u64) -> Option<T> {
         // Dropped by the caller, when the lock is free again: a sandbox takes its time.
-        self.waiting()
-            .things
-            .remove(&number)
-            .map(|(_, thing)| thing)
+        self.shelf(number).remove(&number).map(|(_, thing)| thing)
+    }
+}
+
+impl<T> Shelf<T> {
+    fn things(&self) -> MutexGuard<'_, Things<T>> {
+        self.0.lock().expect("no holder of a shelf panics")
     }
 }
 
@@ -111,6 +126,19 @@ mod tests {
         let taken = tickets.map(Ticket::take);
         assert_eq!(taken, [None, None, Some("third")]);
         assert!(idle.give_up(1, AT_ONCE).is_empty());
+    }
+
+    #[test]
+    fn the_order_is_that_of_all_shelves_together() {
+        let idle = Arc::new(Idle::default());
+        let many = 5 * SHELVES;
+        let mut tickets: Vec<_> = (0..many).map(|thing| idle.put(thing)).collect();
+        assert_eq!(tickets.remove(3).take(), Some(3));
+        let expected: Vec<_> = (0..20).filter(|thing| *thing != 3).collect();
+        assert_eq!(idle.give_up(19, AT_ONCE), expected);
+        assert_eq!(idle.waiting_now(), many - 20);
+        assert_eq!(idle.give_up(many, AT_ONCE).len(), many - 20);
+        assert!(tickets.into_iter().all(|ticket| ticket.take().is_none()));
     }
 
     #[test]
