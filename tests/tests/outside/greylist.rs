@@ -4,37 +4,15 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use lazaret_tests::peers::{self, Redis};
+use lazaret_tests::Client;
+use lazaret_tests::peers;
 use lazaret_tests::program::Program;
-use lazaret_tests::{BackendDouble, Client};
 
-use crate::{PROGRAM, before, letter};
+use crate::{Twins, letter};
 
-/// Two proxies before one backend, with one Redis: one reaches it by its socket, one by TLS.
-struct World {
-    redis: Redis,
-    backend: BackendDouble,
-    proxies: [Program; 2],
-}
-
-fn world(auto_allow: u32) -> Option<World> {
-    let redis = Redis::start()?;
-    let backend = BackendDouble::start();
+fn world(auto_allow: u32) -> Option<Twins> {
     let config = format!("[config]\ndelay = \"1s\"\nauto-allow = {auto_allow}\n");
-    let proxy = |state: String| {
-        let builder = before(&backend)
-            .set(&format!(
-                "state = \"{state}\"\nservices-ca = \"cert.pem\"\n"
-            ))
-            .bundled("greylist", &config);
-        Program::run(PROGRAM, builder)
-    };
-    let proxies = [redis.url(), redis.tls_url()].map(proxy);
-    Some(World {
-        redis,
-        backend,
-        proxies,
-    })
+    Twins::with(&[("greylist", &config)])
 }
 
 /// The code of the reply to RCPT.

@@ -10,6 +10,8 @@ mod shared;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use lazaret_tests::peers::Redis;
+use lazaret_tests::program::Program;
 use lazaret_tests::{BackendDouble, Proxy, proxy};
 
 /// Compiles the bundled filters into the cache, once for all tests: on a busy machine a program that has to do it itself takes
@@ -26,6 +28,34 @@ static COMPILED: LazyLock<()> = LazyLock::new(|| {
 fn before(backend: &BackendDouble) -> proxy::Builder {
     LazyLock::force(&COMPILED);
     Proxy::before(backend.address()).with_cache()
+}
+
+/// Two proxies before one backend, with one Redis: one reaches it by its socket, one by TLS.
+struct Twins {
+    redis: Redis,
+    backend: BackendDouble,
+    proxies: [Program; 2],
+}
+
+impl Twins {
+    /// With these bundled filters, by name and policy. None without Redis.
+    fn with(filters: &[(&str, &str)]) -> Option<Self> {
+        let redis = Redis::start()?;
+        let backend = BackendDouble::start();
+        let proxies = [redis.url(), redis.tls_url()].map(|state| {
+            let state = format!("state = \"{state}\"\nservices-ca = \"cert.pem\"\n");
+            let builder = before(&backend).set(&state);
+            let add = |builder: proxy::Builder, (name, policy): &(&str, &str)| {
+                builder.bundled(name, policy)
+            };
+            Program::run(PROGRAM, filters.iter().fold(builder, add))
+        });
+        Some(Self {
+            redis,
+            backend,
+            proxies,
+        })
+    }
 }
 
 /// The program that is tested.

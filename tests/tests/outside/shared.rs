@@ -4,12 +4,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use lazaret_tests::peers::{self, Redis};
+use lazaret_tests::Client;
+use lazaret_tests::peers;
 use lazaret_tests::program::Program;
 use lazaret_tests::quantile::quantile;
-use lazaret_tests::{BackendDouble, Client};
 
-use crate::{Ends, PROGRAM, before, letter};
+use crate::{Ends, Twins, letter};
 
 /// Tokens of a domain. They come back far too slowly to matter here.
 const BURST: usize = 40;
@@ -25,37 +25,14 @@ const UNAVAILABLE: &str = "we cannot take mail right now, try again later";
 const SPENT: &str = "too much mail from this domain";
 const UNKNOWN: &str = "we do not know you yet";
 
-/// Two proxies before one backend, with one Redis: one reaches it by its socket, one by TLS. Whom neither filter can
-/// judge has to wait.
-struct World {
-    redis: Redis,
-    backend: BackendDouble,
-    proxies: [Program; 2],
-}
-
-fn world() -> Option<World> {
-    let redis = Redis::start()?;
-    let backend = BackendDouble::start();
+/// Whom neither filter can judge has to wait.
+fn world() -> Option<Twins> {
     let rate = format!(
         "[config]\nwhen-unavailable = \"defer\"\n\
          bucket = [{{ by = \"sender-domain\", rate = \"1/1h\", burst = {BURST} }}]\n"
     );
     let greylist = "[config]\ndelay = \"1s\"\nauto-allow = 0\nwhen-unavailable = \"defer\"\n";
-    let proxy = |state: String| {
-        let builder = before(&backend)
-            .set(&format!(
-                "state = \"{state}\"\nservices-ca = \"cert.pem\"\n"
-            ))
-            .bundled("rate", &rate)
-            .bundled("greylist", greylist);
-        Program::run(PROGRAM, builder)
-    };
-    let proxies = [redis.url(), redis.tls_url()].map(proxy);
-    Some(World {
-        redis,
-        backend,
-        proxies,
-    })
+    Twins::with(&[("rate", &rate), ("greylist", greylist)])
 }
 
 /// What clients saw. Each attempt has a number of its own, which its message carries.
@@ -173,7 +150,7 @@ impl Books {
     }
 }
 
-impl World {
+impl Twins {
     /// Spends all tokens of this domain at the first proxy, where it is known at once that they are gone.
     fn spend(&self, books: &Books, from: &str) {
         for _ in 0..BURST {
@@ -217,7 +194,7 @@ impl World {
 }
 
 /// Twice Redis is killed and started again while mail keeps coming.
-fn under_load(world: &mut World, books: &Books) {
+fn under_load(world: &mut Twins, books: &Books) {
     let (redis, proxies) = (&mut world.redis, &world.proxies);
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
