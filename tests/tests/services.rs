@@ -218,6 +218,22 @@ fn late(filter: &Arc<dyn Filter>, how: &str, wall: Duration) -> String {
     detail
 }
 
+/// Its trial is given up after a second, and what goes on of it must not keep the filter from its services.
+#[test]
+fn who_is_slow_in_the_trial_has_services_afterwards() {
+    let echo = server(|mut stream| {
+        let mut line = String::new();
+        let _ = BufReader::new(&stream).read_line(&mut line);
+        let _ = stream.write_all(format!("heard {line}").as_bytes());
+    });
+    let policy = format!(
+        "grant = [\"session\", \"tcp:{echo}\"]\ndeny = [\"dns\", \"http\"]\nwall = \"60s\"\n\
+         [config]\nnap = 1200\ntcp = \"{echo}\"\n"
+    );
+    let slow = filter(Services::default(), &policy);
+    assert_eq!(said(&slow, "tcp"), "heard ping");
+}
+
 /// Each service has its own patience, less than `wall`; who slept before does not come to its end.
 #[test]
 fn who_is_late_is_told_in_which_call_it_waited() {

@@ -3,7 +3,7 @@
 //! Every word of it comes from the filter and is made printable and short. A filter that fails a thousand times a second
 //! gets a backtrace for the first failures of each minute only.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use lazaret_mail::Clues;
@@ -37,6 +37,11 @@ struct Count {
 }
 
 impl Reporter {
+    /// Whatever failed before does not count.
+    pub fn forget(&self) {
+        *self.count() = Count::default();
+    }
+
     /// What is known of a failure. To be asked before the store is dropped.
     pub fn clues(
         &self,
@@ -62,9 +67,13 @@ impl Reporter {
         }
     }
 
+    fn count(&self) -> MutexGuard<'_, Count> {
+        self.0.lock().expect("no holder of the count panics")
+    }
+
     /// May another backtrace be written? If so, how many failures had none since the last.
     fn allowed(&self) -> Option<u32> {
-        let mut count = self.0.lock().expect("no holder of the count panics");
+        let mut count = self.count();
         if count.since.is_none_or(|since| since.elapsed() >= WINDOW) {
             (count.since, count.backtraces) = (Some(Instant::now()), 0);
         }

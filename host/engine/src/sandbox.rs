@@ -59,12 +59,12 @@ impl WasmFilter {
         self.loaded.template.preparation()
     }
 
-    /// After its trial: what was reported of that does not count for what mail will do, and the outside is there.
+    /// After its trial: what was reported of that does not count for what mail will do, and the outside is there. A
+    /// sandbox of the trial that is still at work is without it to its end.
     pub fn in_service(self, reach: Arc<Reach>) -> Self {
-        match Arc::try_unwrap(self.loaded) {
-            Ok(loaded) => Self::new(loaded.template.reaching(reach)),
-            Err(loaded) => Self { loaded },
-        }
+        self.loaded.reporter.forget();
+        self.loaded.template.put_in_service(reach);
+        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! A filter made ready: compiled, linked, tried once. Sandboxes are forked from it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use lazaret_mail::{FailureKind, LoadError, Policy, Stage, StageSet};
@@ -50,8 +50,8 @@ pub struct Template {
     stages: StageSet,
     policy: Policy,
     rights: Arc<Rights>,
-    /// None until it is in service
-    reach: Option<Arc<Reach>>,
+    /// empty until it is in service
+    reach: OnceLock<Arc<Reach>>,
     limits: Arc<CallLimits>,
     boot_cpu: Duration,
     slots: u32,
@@ -112,7 +112,7 @@ impl Template {
             stages: policy.narrow(seen.stages),
             policy,
             rights: Arc::new(rights),
-            reach: None,
+            reach: OnceLock::new(),
             limits: Arc::new(settings.call.clone()),
             lines: product.lines.clone(),
             reporter: Reporter::default(),
@@ -148,10 +148,10 @@ impl Template {
         Ok(self)
     }
 
-    /// From now on its services are there.
-    pub fn reaching(mut self, reach: Arc<Reach>) -> Self {
-        self.reach = Some(reach);
-        self
+    /// For sandboxes that are made from now on its services are there.
+    pub fn put_in_service(&self, reach: Arc<Reach>) {
+        let first = self.reach.set(reach).is_ok();
+        debug_assert!(first, "a filter goes into service once");
     }
 
     fn phase(&self) -> Phase {
@@ -165,7 +165,7 @@ impl Template {
     pub async fn fork(&self, meter: &Arc<Meter>) -> Result<Live, BootFault> {
         let wait = tokio::time::timeout(self.policy.wall / 2, self.engine.slots(self.slots));
         let slots = wait.await.map_err(|_| no_slot())?;
-        let ear = self.reach.as_ref().map_or(Ear::Trial, |_| Ear::Mail);
+        let ear = self.reach.get().map_or(Ear::Trial, |_| Ear::Mail);
         let journal = Arc::new(Journal::new(self.name.clone(), &self.limits, ear));
         let mut store = self.store(meter, &journal);
         store.data_mut().ctx.begin(None);
@@ -212,7 +212,7 @@ impl Template {
             self.limits.clone(),
             journal.clone(),
             meter.clone(),
-            self.reach.clone(),
+            self.reach.get().cloned(),
         );
         let memory = usize::try_from(self.policy.memory).unwrap_or(usize::MAX);
         let limiter = Limiter::new(memory, self.engine.settings().table_elements);
