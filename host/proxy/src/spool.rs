@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use lazaret_mail::Content;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::admission::network;
 use share::{Share, Shares};
 
-/// Octets are handed to the disk in blocks of this size; a message in a file keeps no more in memory.
-const BLOCK: usize = 32 << 10;
+/// Octets are handed to the disk in blocks of this size; a message in a file keeps two in memory, one that fills and one
+/// that is written. Each is a hop to another thread, which costs more than the writing if blocks are small.
+const BLOCK: usize = 128 << 10;
 
 /// Where messages are spooled, how much of all of them may be in memory, and how much there may be at all.
 #[derive(Debug)]
@@ -75,8 +76,12 @@ pub(crate) struct Spool {
     waiting: BytesMut,
     file: Option<Arc<File>>,
     filed: u64,
+    /// the block before, which gives its buffer back
+    writing: Option<Writing>,
     reservation: Reservation,
 }
+
+type Writing = JoinHandle<io::Result<BytesMut>>;
 
 /// A message received whole; the memory it takes is counted until this is dropped.
 #[derive(Debug)]
@@ -153,6 +158,7 @@ impl Spooler {
             waiting: BytesMut::new(),
             file: None,
             filed: 0,
+            writing: None,
             reservation,
         }
     }
@@ -173,24 +179,45 @@ impl Spool {
     /// Adds octets. An error is the disk's, full or broken, or says that too many octets are in flight.
     pub(crate) async fn push(&mut self, octets: &[u8]) -> io::Result<()> {
         self.reservation.admit(octets.len() as u64)?;
-        if self.file.is_none() && !self.reservation.grow(self.waiting.len() + octets.len()) {
-            let directory = self.reservation.spooler.directory.clone();
-            // Unlinked from the start (O_TMPFILE): no name to guess, nothing left behind.
-            self.file = Some(Arc::new(
-                blocking(move || tempfile::tempfile_in(directory)).await?,
-            ));
-            self.reservation.file();
+        if self.file.is_none() {
+            if self.reservation.grow(self.waiting.len() + octets.len()) {
+                self.waiting.extend_from_slice(octets);
+                return Ok(());
+            }
+            self.begin_file().await?;
         }
-        self.waiting.extend_from_slice(octets);
-        if self.waiting.len() >= BLOCK && self.file.is_some() {
-            self.file_waiting().await?;
+        self.fill_blocks(octets).await
+    }
+
+    /// From here on in a file, and what is in memory goes there.
+    async fn begin_file(&mut self) -> io::Result<()> {
+        let directory = self.reservation.spooler.directory.clone();
+        // Unlinked from the start (O_TMPFILE): no name to guess, nothing left behind.
+        let file = blocking(move || tempfile::tempfile_in(directory)).await?;
+        self.file = Some(Arc::new(file));
+        self.reservation.file();
+        self.file_waiting().await
+    }
+
+    /// Whole blocks, so that no buffer is larger than one.
+    async fn fill_blocks(&mut self, octets: &[u8]) -> io::Result<()> {
+        let mut rest = octets;
+        while !rest.is_empty() {
+            let room = BLOCK - self.waiting.len();
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            self.waiting.reserve(room);
+            self.waiting.extend_from_slice(now);
+            if self.waiting.len() == BLOCK {
+                self.file_waiting().await?;
+            }
+            rest = later;
         }
         Ok(())
     }
 
     /// The first octets of what was pushed.
     pub(crate) async fn head(&mut self, octets: usize) -> io::Result<Bytes> {
-        self.file_waiting().await?;
+        self.file_all().await?;
         match &self.file {
             None => Ok(Bytes::copy_from_slice(&self.waiting[..octets])),
             Some(file) => {
@@ -202,7 +229,7 @@ impl Spool {
 
     /// The message is complete.
     pub(crate) async fn finish(mut self) -> io::Result<Spooled> {
-        self.file_waiting().await?;
+        self.file_all().await?;
         let content = match self.file {
             Some(file) => Content::File(file, self.filed),
             None => Content::Memory(self.waiting.freeze()),
@@ -213,23 +240,38 @@ impl Spool {
         })
     }
 
+    /// Whatever was pushed is in the file, if there is one.
+    async fn file_all(&mut self) -> io::Result<()> {
+        self.file_waiting().await?;
+        self.written().await.map(drop)
+    }
+
+    /// Has what waits written, once the block before is.
     async fn file_waiting(&mut self) -> io::Result<()> {
-        let Some(file) = &self.file else {
+        let Some(file) = self.file.clone().filter(|_| !self.waiting.is_empty()) else {
             return Ok(());
         };
-        // All of the buffer, not only what is in it: it has grown to what a message may have in memory.
-        let block = std::mem::take(&mut self.waiting).freeze();
-        let (file, octets) = (Arc::clone(file), block.clone());
+        let next = self.written().await?;
+        let block = std::mem::replace(&mut self.waiting, next);
         self.filed += block.len() as u64;
-        blocking(move || write_all(&file, &octets)).await?;
+        self.writing = Some(spawn_blocking(move || {
+            write_all(&file, &block).map(|()| block)
+        }));
         self.reservation.release_memory();
-        if let Ok(mut buffer) = block.try_into_mut()
-            && buffer.capacity() <= 2 * BLOCK
-        {
-            buffer.clear();
-            self.waiting = buffer;
-        }
         Ok(())
+    }
+
+    /// The block before is written; an empty buffer, its own unless that has grown to what a message may have in memory.
+    async fn written(&mut self) -> io::Result<BytesMut> {
+        let Some(writing) = self.writing.take() else {
+            return Ok(BytesMut::new());
+        };
+        let mut buffer = writing.await.map_err(io::Error::other)??;
+        buffer.clear();
+        Ok(match buffer.capacity() <= 2 * BLOCK {
+            true => buffer,
+            false => BytesMut::new(),
+        })
     }
 }
 
@@ -296,7 +338,7 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-fn write_all(mut file: &File, block: &Bytes) -> io::Result<()> {
+fn write_all(mut file: &File, block: &[u8]) -> io::Result<()> {
     file.write_all(block)
 }
 
@@ -361,7 +403,7 @@ mod tests {
         let mut spool = spooler(1, 1).open(CLIENT);
         for _ in 0..64 {
             spool.push(&[b'x'; 4096]).await.unwrap();
-            assert!(spool.waiting.len() <= 2 * BLOCK);
+            assert!(spool.waiting.capacity() <= 2 * BLOCK);
         }
     }
 
