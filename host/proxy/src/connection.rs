@@ -41,7 +41,7 @@ use crate::explain::{By, Case};
 use crate::fate::Fate;
 use crate::metrics::DoorMetrics;
 use crate::site::Site;
-use crate::wire::Wire;
+use crate::wire::{Reading, Wire};
 use conclusion::Conclusion;
 use pace::Pace;
 use transaction::Transaction;
@@ -453,11 +453,36 @@ async fn hear(wire: &mut Wire, buffer: &mut BytesMut, hearing: Hearing) -> io::R
     match hearing {
         Hearing::Commands => hear_little::<COMMANDS>(wire, buffer).await,
         Hearing::Content => hear_little::<CONTENT>(wire, buffer).await,
-        Hearing::Bulk => {
-            buffer.reserve(BULK);
-            wire.read_buf(buffer).await
+        Hearing::Bulk => hear_much(wire, buffer).await,
+    }
+}
+
+/// In TLS several records, one of which is 16 KiB at the most.
+async fn hear_much(wire: &mut Wire, buffer: &mut BytesMut) -> io::Result<usize> {
+    buffer.reserve(BULK);
+    let most = buffer.len() + BULK;
+    wire.set(Reading::Ahead);
+    let mut read = wire.read_buf(buffer).await?;
+    // What follows is there already, but for the end of its last record: nothing is waited for.
+    while read > 0 && wire.holds_octets() && buffer.len() < most {
+        match now(wire.read_buf(buffer)).await {
+            Some(Ok(more @ 1..)) => read += more,
+            // Whatever it is, the next read says so again.
+            _ => break,
         }
     }
+    wire.set(Reading::Asked);
+    Ok(read)
+}
+
+/// What is there without waiting.
+async fn now<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn hear_little<const ROOM: usize>(

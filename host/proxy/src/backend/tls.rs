@@ -15,7 +15,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::config::BackendTls;
 use crate::tls::provider;
-use crate::wire::Wire;
+use crate::wire::{Ahead, Wire};
 
 /// Begins TLS with the backend, by policy. One for all connections: each may resume the session of another.
 pub(super) struct Connector {
@@ -54,7 +54,10 @@ impl Connector {
         name: ServerName<'static>,
         tcp: TcpStream,
     ) -> io::Result<Wire> {
-        let stream = self.connector.connect(name.clone(), tcp).await?;
+        let stream = self
+            .connector
+            .connect(name.clone(), Ahead::new(tcp))
+            .await?;
         self.check_again(&name, stream.get_ref().1)?;
         Ok(Wire::Tls(Box::new(TlsStream::Client(stream))))
     }

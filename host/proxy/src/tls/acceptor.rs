@@ -16,7 +16,7 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 use super::client_certificate::{self, Asking};
 use super::provider;
 use crate::config::{ClientCertificates, TlsTerms};
-use crate::wire::Wire;
+use crate::wire::{Ahead, Wire};
 
 /// What a listener with TLS needs for each client.
 pub(crate) struct Acceptor {
@@ -65,7 +65,7 @@ impl Acceptor {
         tcp: TcpStream,
         deadline: Duration,
     ) -> io::Result<(Wire, Tls)> {
-        let stream = timeout(deadline, self.acceptor.accept(tcp)).await??;
+        let stream = timeout(deadline, self.acceptor.accept(Ahead::new(tcp))).await??;
         let facts = self.facts(stream.get_ref().1);
         Ok((Wire::Tls(Box::new(TlsStream::Server(stream))), facts))
     }
