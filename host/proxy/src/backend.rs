@@ -9,6 +9,7 @@ mod delivery;
 mod dialogue;
 mod dot;
 mod error;
+mod filed;
 mod health;
 mod identity;
 mod journal;

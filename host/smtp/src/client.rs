@@ -115,6 +115,15 @@ impl Client {
         }
     }
 
+    /// How many octets in front of a piece of the message may be written as they are, behind what waits in the output.
+    /// They count as sent; the rest is for [`content`](Self::content).
+    pub fn pass_content(&mut self, piece: &[u8]) -> usize {
+        match &self.failed {
+            None => self.encoder.pass(piece),
+            Some(_) => 0,
+        }
+    }
+
     /// Puts a piece of the message into the output, dots added. Bare CR, bare LF or NUL stop it
     /// for good; [`next`](Self::next) then says so.
     pub fn content(&mut self, piece: &[u8]) {

@@ -130,19 +130,24 @@ impl Decoder {
 /// by line; so it may fall short, never beyond.
 fn plain_lines(place: Place, text: &[u8]) -> usize {
     const BLOCK: usize = 256;
-    let mut before = match place {
+    let before = match place {
         Place::LineStart => b'\n',
         Place::Inside => b' ',
         Place::AfterCr => b'\r',
     };
-    let mut end = 0;
-    for block in text.chunks_exact(BLOCK) {
-        let odd = block.iter().zip(&block[1..]);
-        let odd = odd.fold(is_odd(before, block[0]), |any, (b, o)| any | is_odd(*b, *o));
-        if odd {
+    if text.first().is_none_or(|first| is_odd(before, *first)) {
+        return 0;
+    }
+    let mut end = 1;
+    // Arrays: their length is known, which makes the loop half as fast again.
+    while let (Some(before), Some(block)) = (
+        text[end - 1..].first_chunk::<BLOCK>(),
+        text[end..].first_chunk::<BLOCK>(),
+    ) {
+        let pairs = before.iter().zip(block);
+        if pairs.fold(false, |any, (b, o)| any | is_odd(*b, *o)) {
             break;
         }
-        before = block[BLOCK - 1];
         end += BLOCK;
     }
     memrchr(b'\n', &text[..end]).map_or(0, |last| last + 1)
@@ -179,16 +184,23 @@ impl Encoder {
         }
     }
 
+    /// How many octets in front of a piece of the message are sent as they are: whole lines. They count as encoded; the
+    /// rest is to be given to [`encode`](Self::encode).
+    pub fn pass(&mut self, piece: &[u8]) -> usize {
+        let plain = plain_lines(self.place, piece);
+        if plain > 0 {
+            self.place = Place::LineStart;
+        }
+        plain
+    }
+
     /// Adds a piece of the message to `out`.
     ///
     /// # Errors
     /// [`BareOctet`]; what is in `out` must then not be ended with a dot.
     pub fn encode(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<(), BareOctet> {
-        let (plain, mut rest) = piece.split_at(plain_lines(self.place, piece));
-        if !plain.is_empty() {
-            out.extend_from_slice(plain);
-            self.place = Place::LineStart;
-        }
+        let (plain, mut rest) = piece.split_at(self.pass(piece));
+        out.extend_from_slice(plain);
         if self.place == Place::AfterCr && !rest.is_empty() {
             rest = rest.strip_prefix(b"\n").ok_or(BareOctet)?;
             out.extend_from_slice(b"\n");

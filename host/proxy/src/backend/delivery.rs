@@ -6,16 +6,13 @@ use std::time::Duration;
 
 use lazaret_mail::{Content, Message, Segment};
 use lazaret_smtp::{Command, Path, Reply};
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
 use super::dot::Unanswered;
+use super::filed::Blocks;
 use super::journal::{Journal, ask_rcpt};
 use super::{Backend, Error, Introduction, Link, Search, Step};
 use crate::alarm::Alarm;
-
-/// A spooled message is read and sent in blocks of this size.
-const BLOCK: usize = 256 << 10;
 
 /// One client's way to the backend. [`mail`](Self::mail) opens a transaction, [`rcpt`](Self::rcpt) asks live,
 /// [`message`](Self::message) hands the message over; between them the connection may be given back.
@@ -325,16 +322,19 @@ async fn send(link: &mut Link, message: &Message) -> Result<(), Error> {
     Ok(())
 }
 
-async fn send_file(link: &mut Link, content: Content, mut offset: u64) -> Result<(), Error> {
-    while offset < content.len() {
-        let from = content.clone();
-        let read = spawn_blocking(move || from.read_at(offset, BLOCK)).await;
-        let octets = read
-            .map_err(std::io::Error::other)
-            .and_then(|read| read)
-            .map_err(|error| Error::Spool(Arc::new(error)))?;
-        offset += octets.len() as u64;
-        link.content(&octets).await?;
+async fn send_file(link: &mut Link, content: Content, offset: u64) -> Result<(), Error> {
+    let (file, end) = match content {
+        Content::Memory(octets) => {
+            return link
+                .content(octets.get(offset as usize..).unwrap_or_default())
+                .await;
+        }
+        Content::File(file, end) => (file, end),
+    };
+    let mut blocks = Blocks::new(file, offset, end);
+    let spool = |error| Error::Spool(Arc::new(error));
+    while let Some(block) = blocks.next().await.map_err(spool)? {
+        link.content(block).await?;
     }
     Ok(())
 }

@@ -27,7 +27,9 @@ use crate::metrics::Leg;
 use crate::wire::Wire;
 
 /// Content is written when so many octets wait.
-const BLOCK: usize = 64 << 10;
+const BLOCK: usize = 128 << 10;
+/// Content of so many octets is not copied to what waits.
+const LARGE: usize = 16 << 10;
 /// Commands are sent ahead of their replies up to so many octets: however long the replies are, neither side then waits
 /// for the other to read (RFC 2920 section 3.1).
 const GROUP: usize = 4 << 10;
@@ -363,10 +365,18 @@ impl Link {
         }
     }
 
-    /// Sends content, dot-stuffed, in large blocks.
+    /// Sends content, dot-stuffed, in large blocks. Of a large one whatever needs no dots is written from where it is.
     pub(crate) async fn content(&mut self, octets: &[u8]) -> Result<(), Error> {
         for block in octets.chunks(BLOCK) {
-            self.client.content(block);
+            let passed = match block.len() < LARGE {
+                true => 0,
+                false => self.client.pass_content(block),
+            };
+            let (plain, rest) = block.split_at(passed);
+            if !plain.is_empty() {
+                self.write(Step::Content, plain).await?;
+            }
+            self.client.content(rest);
             if self.client.output().len() >= BLOCK {
                 self.flush(Step::Content).await?;
             }
@@ -419,10 +429,15 @@ impl Link {
     }
 
     async fn flush(&mut self, step: Step) -> Result<(), Error> {
+        self.write(step, &[]).await
+    }
+
+    /// Writes what waits, and these octets behind it.
+    async fn write(&mut self, step: Step, octets: &[u8]) -> Result<(), Error> {
         let write = async {
-            let output = self.client.output();
-            while output.has_remaining() {
-                if self.wire.write_buf(output).await? == 0 {
+            let mut all = self.client.output().chain(octets);
+            while all.has_remaining() {
+                if self.wire.write_buf(&mut all).await? == 0 {
                     return Err(std::io::ErrorKind::WriteZero.into());
                 }
             }
