@@ -17,9 +17,11 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::admission::network;
 use share::{Share, Shares};
 
-/// Octets are handed to the disk in blocks of this size; a message in a file keeps two in memory, one that fills and one
-/// that is written. Each is a hop to another thread, which costs more than the writing if blocks are small.
-const BLOCK: usize = 128 << 10;
+/// Octets are handed to the disk in blocks of this size: each is a hop to another thread, which costs more than the
+/// writing if blocks are small. A message in a file has the memory of two, one that fills and one that is written.
+const BLOCK: usize = 256 << 10;
+/// In blocks of this size when many messages are in memory.
+const SMALL_BLOCK: usize = 32 << 10;
 
 /// Where messages are spooled, how much of all of them may be in memory, and how much there may be at all.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ pub(crate) struct Spool {
     waiting: BytesMut,
     file: Option<Arc<File>>,
     filed: u64,
+    /// octets of a block
+    block: usize,
     /// the block before, which gives its buffer back
     writing: Option<Writing>,
     reservation: Reservation,
@@ -158,6 +162,7 @@ impl Spooler {
             waiting: BytesMut::new(),
             file: None,
             filed: 0,
+            block: SMALL_BLOCK,
             writing: None,
             reservation,
         }
@@ -181,6 +186,7 @@ impl Spool {
         self.reservation.admit(octets.len() as u64)?;
         if self.file.is_none() {
             if self.reservation.grow(self.waiting.len() + octets.len()) {
+                self.make_room(octets.len());
                 self.waiting.extend_from_slice(octets);
                 return Ok(());
             }
@@ -189,30 +195,48 @@ impl Spool {
         self.fill_blocks(octets).await
     }
 
-    /// From here on in a file, and what is in memory goes there.
+    /// A message that is no small one gets the buffer of a block at once, and keeps it when it goes to a file: one that
+    /// doubles would leave its smaller ones behind.
+    fn make_room(&mut self, octets: usize) {
+        let most = BLOCK.min(self.reservation.spooler.room.memory_each);
+        let needed = self.waiting.len() + octets;
+        if needed > self.waiting.capacity() && (SMALL_BLOCK..=most).contains(&needed) {
+            self.waiting.reserve(most - self.waiting.len());
+        }
+    }
+
+    /// From here on in a file, block by block.
     async fn begin_file(&mut self) -> io::Result<()> {
         let directory = self.reservation.spooler.directory.clone();
         // Unlinked from the start (O_TMPFILE): no name to guess, nothing left behind.
         let file = blocking(move || tempfile::tempfile_in(directory)).await?;
         self.file = Some(Arc::new(file));
         self.reservation.file();
-        self.file_waiting().await
+        if self.reservation.count_buffers(2 * BLOCK) {
+            self.block = BLOCK;
+        }
+        Ok(())
     }
 
-    /// Whole blocks, so that no buffer is larger than one.
+    /// Only whole blocks are written: file systems take them in larger pieces than what lies across their pages.
     async fn fill_blocks(&mut self, octets: &[u8]) -> io::Result<()> {
         let mut rest = octets;
-        while !rest.is_empty() {
-            let room = BLOCK - self.waiting.len();
+        loop {
+            if self.waiting.len() >= self.block {
+                let whole = self.waiting.len() / self.block * self.block;
+                let begun = self.waiting.split_off(whole);
+                self.file_waiting().await?;
+                self.waiting.extend_from_slice(&begun);
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
+            let room = self.block - self.waiting.len();
             let (now, later) = rest.split_at(room.min(rest.len()));
             self.waiting.reserve(room);
             self.waiting.extend_from_slice(now);
-            if self.waiting.len() == BLOCK {
-                self.file_waiting().await?;
-            }
             rest = later;
         }
-        Ok(())
     }
 
     /// The first octets of what was pushed.
@@ -231,7 +255,10 @@ impl Spool {
     pub(crate) async fn finish(mut self) -> io::Result<Spooled> {
         self.file_all().await?;
         let content = match self.file {
-            Some(file) => Content::File(file, self.filed),
+            Some(file) => {
+                self.reservation.release_memory();
+                Content::File(file, self.filed)
+            }
             None => Content::Memory(self.waiting.freeze()),
         };
         Ok(Spooled {
@@ -257,7 +284,6 @@ impl Spool {
         self.writing = Some(spawn_blocking(move || {
             write_all(&file, &block).map(|()| block)
         }));
-        self.reservation.release_memory();
         Ok(())
     }
 
@@ -268,7 +294,7 @@ impl Spool {
         };
         let mut buffer = writing.await.map_err(io::Error::other)??;
         buffer.clear();
-        Ok(match buffer.capacity() <= 2 * BLOCK {
+        Ok(match buffer.capacity() <= BLOCK {
             true => buffer,
             false => BytesMut::new(),
         })
@@ -303,6 +329,20 @@ impl Reservation {
         match fits {
             true => self.octets += more,
             false => drop(in_memory.fetch_sub(more, Ordering::Relaxed)),
+        }
+        fits
+    }
+
+    /// Counts the buffers of a message in a file in place of what was in memory. False, and nothing is counted, if that
+    /// is more than half of what all messages may have: small ones need no file as long as there is memory.
+    fn count_buffers(&mut self, octets: usize) -> bool {
+        self.release_memory();
+        let (in_memory, room) = (&self.spooler.usage.in_memory, &self.spooler.room);
+        let before = in_memory.fetch_add(octets, Ordering::Relaxed);
+        let fits = before + octets <= room.memory_total / 2;
+        match fits {
+            true => self.octets = octets,
+            false => drop(in_memory.fetch_sub(octets, Ordering::Relaxed)),
         }
         fits
     }
@@ -400,21 +440,62 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_in_a_file_takes_little_memory() {
-        let mut spool = spooler(1, 1).open(CLIENT);
-        for _ in 0..64 {
-            spool.push(&[b'x'; 4096]).await.unwrap();
-            assert!(spool.waiting.capacity() <= 2 * BLOCK);
+        for (memory_total, block) in [(1, SMALL_BLOCK), (4 * BLOCK, BLOCK)] {
+            let mut spool = spooler(1, memory_total).open(CLIENT);
+            for _ in 0..256 {
+                spool.push(&[b'x'; 4096]).await.unwrap();
+                assert!(spool.waiting.capacity() <= block);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn large_blocks_are_counted_and_leave_half_of_the_memory() {
+        let spooler = spooler(1, 8 * BLOCK);
+        let mut spools: Vec<Spool> = (0..3).map(|_| spooler.open(CLIENT)).collect();
+        for spool in &mut spools {
+            spool.push(b"12").await.unwrap();
+        }
+        let blocks: Vec<usize> = spools.iter().map(|spool| spool.block).collect();
+        assert_eq!(blocks, [BLOCK, BLOCK, SMALL_BLOCK]);
+        assert_eq!(spooler.now(), (4 * BLOCK, 3));
+        let whole = spools.pop().unwrap().finish().await.unwrap();
+        let other = spools.pop().unwrap().finish().await.unwrap();
+        assert_eq!(spooler.now(), (2 * BLOCK, 3));
+        drop((spools, whole, other));
+        assert_eq!(spooler.now(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn octets_are_the_same_in_blocks_of_any_size() {
+        let octets: Vec<u8> = (0..3 * BLOCK + 77).map(|n| (n % 251) as u8).collect();
+        for (each, total) in [
+            (1, 1),
+            (1, 8 * BLOCK),
+            (BLOCK, 8 * BLOCK),
+            (2 * BLOCK + 9, 8 * BLOCK),
+        ] {
+            for size in [1000, 65_536, BLOCK, octets.len()] {
+                let chunks: Vec<&[u8]> = octets.chunks(size).collect();
+                let spooled = spooled(&spooler(each, total), &chunks).await;
+                assert!(matches!(spooled.content, Content::File(..)));
+                let read = spooled.content.read_at(0, usize::MAX).unwrap();
+                assert!(read == octets, "{each} of {total}, pieces of {size}");
+            }
         }
     }
 
     #[tokio::test]
     async fn what_had_a_large_buffer_gives_it_back_with_the_file() {
-        let mut spool = spooler(256 << 10, 256 << 10).open(CLIENT);
+        let mut spool = spooler(300 << 10, 300 << 10).open(CLIENT);
         for _ in 0..80 {
             spool.push(&[b'x'; 4096]).await.unwrap();
         }
         assert!(spool.file.is_some());
-        assert!(spool.waiting.capacity() <= 4 * BLOCK, "{spool:?}");
+        for _ in 0..80 {
+            spool.push(&[b'x'; 4096]).await.unwrap();
+        }
+        assert!(spool.waiting.capacity() <= BLOCK, "{spool:?}");
     }
 
     #[tokio::test]
