@@ -10,7 +10,7 @@ use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::task::spawn_blocking;
 
 /// Octets of a block.
-const BLOCK: usize = 128 << 10;
+const BLOCK: usize = 256 << 10;
 
 /// Blocks of a file, one after the other in the same buffer.
 #[derive(Debug)]

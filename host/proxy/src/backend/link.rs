@@ -27,7 +27,7 @@ use crate::metrics::Leg;
 use crate::wire::Wire;
 
 /// Content is written when so many octets wait.
-const BLOCK: usize = 128 << 10;
+const BLOCK: usize = 256 << 10;
 /// Content of so many octets is not copied to what waits.
 const LARGE: usize = 16 << 10;
 /// Commands are sent ahead of their replies up to so many octets: however long the replies are, neither side then waits
