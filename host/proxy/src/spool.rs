@@ -185,8 +185,7 @@ impl Spool {
     pub(crate) async fn push(&mut self, octets: &[u8]) -> io::Result<()> {
         self.reservation.admit(octets.len() as u64)?;
         if self.file.is_none() {
-            if self.reservation.grow(self.waiting.len() + octets.len()) {
-                self.make_room(octets.len());
+            if self.make_room(octets.len()) {
                 self.waiting.extend_from_slice(octets);
                 return Ok(());
             }
@@ -195,14 +194,20 @@ impl Spool {
         self.fill_blocks(octets).await
     }
 
-    /// A message that is no small one gets the buffer of a block at once, and keeps it when it goes to a file: one that
-    /// doubles would leave its smaller ones behind.
-    fn make_room(&mut self, octets: usize) {
+    /// Room in memory for so many more octets; false if there is none. A message that is no small one gets the buffer of
+    /// a block at once, all of it counted, and keeps it when it goes to a file: one that doubles would leave its smaller
+    /// ones behind.
+    fn make_room(&mut self, octets: usize) -> bool {
         let most = BLOCK.min(self.reservation.spooler.room.memory_each);
         let needed = self.waiting.len() + octets;
-        if needed > self.waiting.capacity() && (SMALL_BLOCK..=most).contains(&needed) {
-            self.waiting.reserve(most - self.waiting.len());
+        if needed <= self.reservation.octets {
+            return true;
         }
+        if (SMALL_BLOCK..=most).contains(&needed) && self.reservation.grow(most) {
+            self.waiting.reserve(most - self.waiting.len());
+            return true;
+        }
+        self.reservation.grow(needed)
     }
 
     /// From here on in a file, block by block.
@@ -224,8 +229,11 @@ impl Spool {
         loop {
             if self.waiting.len() >= self.block {
                 let whole = self.waiting.len() / self.block * self.block;
-                let begun = self.waiting.split_off(whole);
+                // Not split off: what is left of a buffer would keep all of it, and hide how large it is.
+                let begun = BytesMut::from(&self.waiting[whole..]);
+                self.waiting.truncate(whole);
                 self.file_waiting().await?;
+                self.waiting.reserve(self.block);
                 self.waiting.extend_from_slice(&begun);
             }
             if rest.is_empty() {
@@ -287,14 +295,16 @@ impl Spool {
         Ok(())
     }
 
-    /// The block before is written; an empty buffer, its own unless that has grown to what a message may have in memory.
+    /// The block before is written; an empty buffer, its own unless that is larger than a block.
     async fn written(&mut self) -> io::Result<BytesMut> {
-        let Some(writing) = self.writing.take() else {
+        let Some(writing) = &mut self.writing else {
             return Ok(BytesMut::new());
         };
-        let mut buffer = writing.await.map_err(io::Error::other)??;
+        let written = writing.await;
+        self.writing = None;
+        let mut buffer = written.map_err(io::Error::other)??;
         buffer.clear();
-        Ok(match buffer.capacity() <= BLOCK {
+        Ok(match buffer.capacity() <= self.block {
             true => buffer,
             false => BytesMut::new(),
         })
@@ -389,206 +399,4 @@ async fn blocking<T: Send + 'static>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spooler(memory_each: usize, memory_total: usize) -> Arc<Spooler> {
-        let room = Room {
-            memory_each,
-            memory_total,
-            in_flight: 1 << 30,
-            in_flight_per_client: 1 << 30,
-        };
-        Spooler::new(std::env::temp_dir(), room)
-    }
-
-    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
-
-    async fn spooled(spooler: &Arc<Spooler>, chunks: &[&[u8]]) -> Spooled {
-        let mut spool = spooler.open(CLIENT);
-        for chunk in chunks {
-            spool.push(chunk).await.unwrap();
-        }
-        spool.finish().await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn small_stays_in_memory_and_large_goes_to_a_file() {
-        let spooler = spooler(10, 100);
-        let small = spooled(&spooler, &[b"12345", b"67890"]).await;
-        assert!(matches!(&small.content, Content::Memory(octets) if &octets[..] == b"1234567890"));
-        let large = spooled(&spooler, &[b"12345", b"678901"]).await;
-        assert!(matches!(large.content, Content::File(_, 11)));
-        assert_eq!(&large.content.read_at(0, 99).unwrap()[..], b"12345678901");
-    }
-
-    #[tokio::test]
-    async fn memory_is_bounded_over_all_messages_and_given_back() {
-        let spooler = spooler(10, 15);
-        let first = spooled(&spooler, &[b"1234567890"]).await;
-        let second = spooled(&spooler, &[b"123456"]).await;
-        assert!(matches!(second.content, Content::File(..)));
-        assert_eq!(spooler.now(), (10, 1));
-        drop((first, second));
-        assert_eq!(spooler.now(), (0, 0));
-        assert!(matches!(
-            spooled(&spooler, &[b"123456"]).await.content,
-            Content::Memory(_)
-        ));
-    }
-
-    #[tokio::test]
-    async fn a_message_in_a_file_takes_little_memory() {
-        for (memory_total, block) in [(1, SMALL_BLOCK), (4 * BLOCK, BLOCK)] {
-            let mut spool = spooler(1, memory_total).open(CLIENT);
-            for _ in 0..256 {
-                spool.push(&[b'x'; 4096]).await.unwrap();
-                assert!(spool.waiting.capacity() <= block);
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn large_blocks_are_counted_and_leave_half_of_the_memory() {
-        let spooler = spooler(1, 8 * BLOCK);
-        let mut spools: Vec<Spool> = (0..3).map(|_| spooler.open(CLIENT)).collect();
-        for spool in &mut spools {
-            spool.push(b"12").await.unwrap();
-        }
-        let blocks: Vec<usize> = spools.iter().map(|spool| spool.block).collect();
-        assert_eq!(blocks, [BLOCK, BLOCK, SMALL_BLOCK]);
-        assert_eq!(spooler.now(), (4 * BLOCK, 3));
-        let whole = spools.pop().unwrap().finish().await.unwrap();
-        let other = spools.pop().unwrap().finish().await.unwrap();
-        assert_eq!(spooler.now(), (2 * BLOCK, 3));
-        drop((spools, whole, other));
-        assert_eq!(spooler.now(), (0, 0));
-    }
-
-    #[tokio::test]
-    async fn octets_are_the_same_in_blocks_of_any_size() {
-        let octets: Vec<u8> = (0..3 * BLOCK + 77).map(|n| (n % 251) as u8).collect();
-        for (each, total) in [
-            (1, 1),
-            (1, 8 * BLOCK),
-            (BLOCK, 8 * BLOCK),
-            (2 * BLOCK + 9, 8 * BLOCK),
-        ] {
-            for size in [1000, 65_536, BLOCK, octets.len()] {
-                let chunks: Vec<&[u8]> = octets.chunks(size).collect();
-                let spooled = spooled(&spooler(each, total), &chunks).await;
-                assert!(matches!(spooled.content, Content::File(..)));
-                let read = spooled.content.read_at(0, usize::MAX).unwrap();
-                assert!(read == octets, "{each} of {total}, pieces of {size}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn what_had_a_large_buffer_gives_it_back_with_the_file() {
-        let mut spool = spooler(300 << 10, 300 << 10).open(CLIENT);
-        for _ in 0..80 {
-            spool.push(&[b'x'; 4096]).await.unwrap();
-        }
-        assert!(spool.file.is_some());
-        for _ in 0..80 {
-            spool.push(&[b'x'; 4096]).await.unwrap();
-        }
-        assert!(spool.waiting.capacity() <= BLOCK, "{spool:?}");
-    }
-
-    #[tokio::test]
-    async fn the_head_is_read_from_memory_and_from_a_file() {
-        for each in [1, 99] {
-            let mut spool = spooler(each, 99).open(CLIENT);
-            spool.push(b"A: 1\r\n\r\nbo").await.unwrap();
-            assert_eq!(&spool.head(8).await.unwrap()[..], b"A: 1\r\n\r\n");
-            spool.push(b"dy").await.unwrap();
-            let whole = spool.finish().await.unwrap();
-            assert_eq!(
-                &whole.content.read_at(0, 99).unwrap()[..],
-                b"A: 1\r\n\r\nbody"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn blocks_are_filed_in_order() {
-        let spooler = spooler(1, 1);
-        let block: Vec<u8> = (0..BLOCK + 7).map(|n| (n % 251) as u8).collect();
-        let spooled = spooled(&spooler, &[&block, b"tail"]).await;
-        let read = spooled.content.read_at(0, BLOCK + 99).unwrap();
-        assert_eq!(read.len(), BLOCK + 11);
-        assert_eq!(&read[..BLOCK + 7], &block[..]);
-        assert_eq!(&read[BLOCK + 7..], b"tail");
-    }
-
-    #[tokio::test]
-    async fn a_spool_directory_that_is_gone_is_an_error() {
-        let nowhere = "/nowhere/at/all".into();
-        let spooler = spooler(1, 1).renewed(nowhere, spooler(1, 1).room);
-        assert!(spooler.open(CLIENT).push(b"12").await.is_err());
-    }
-
-    #[tokio::test]
-    async fn octets_in_flight_are_bounded_wherever_they_are_and_given_back() {
-        let room = Room {
-            memory_each: 4,
-            memory_total: 99,
-            in_flight: 10,
-            in_flight_per_client: 10,
-        };
-        let spooler = Spooler::new(std::env::temp_dir(), room);
-        let (mut first, mut second) = (spooler.open(CLIENT), spooler.open(OTHER));
-        first.push(b"123456").await.unwrap();
-        assert_eq!(spooler.is_crowded(OTHER, 4), None);
-        assert_eq!(spooler.is_crowded(OTHER, 5), Some(Crowded::All));
-        second.push(b"1234").await.unwrap();
-        let full = second.push(b"5").await.unwrap_err();
-        assert!(
-            is_full(&full) && full.to_string().contains("`in-flight`"),
-            "{full}"
-        );
-        drop(second);
-        let whole = first.finish().await.unwrap();
-        assert_eq!(spooler.in_flight(), 6);
-        // Another configuration counts what waits under this one.
-        let next = spooler.renewed(
-            std::env::temp_dir(),
-            Room {
-                in_flight: 7,
-                ..room
-            },
-        );
-        assert_eq!(next.is_crowded(OTHER, 1), None);
-        assert_eq!(next.is_crowded(OTHER, 2), Some(Crowded::All));
-        drop(whole);
-        assert_eq!(next.in_flight(), 0);
-    }
-
-    #[tokio::test]
-    async fn one_client_has_its_share_of_what_is_in_flight() {
-        let room = Room {
-            memory_each: 4,
-            memory_total: 99,
-            in_flight: 10,
-            in_flight_per_client: 6,
-        };
-        let spooler = Spooler::new(std::env::temp_dir(), room);
-        let (mut first, mut second) = (spooler.open(CLIENT), spooler.open(CLIENT));
-        first.push(b"1234").await.unwrap();
-        second.push(b"12").await.unwrap();
-        assert_eq!(spooler.is_crowded(CLIENT, 1), Some(Crowded::Client));
-        let full = second.push(b"3").await.unwrap_err();
-        assert!(
-            is_full(&full) && full.to_string().contains("`in-flight-per-client`"),
-            "{full}"
-        );
-        assert_eq!(spooler.is_crowded(OTHER, 3), None);
-        spooler.open(OTHER).push(b"123").await.unwrap();
-        drop((first, second));
-        assert_eq!(spooler.is_crowded(CLIENT, 6), None);
-        assert_eq!(spooler.in_flight(), 0);
-    }
-}
+mod tests;
