@@ -28,6 +28,8 @@ use crate::wire::Wire;
 
 /// Content is written when so many octets wait.
 const BLOCK: usize = 256 << 10;
+/// What is not sent from where it is goes in pieces of so many octets; each may take as long as a reply.
+const PIECE: usize = 64 << 10;
 /// Content of so many octets is not copied to what waits.
 const LARGE: usize = 16 << 10;
 /// Commands are sent ahead of their replies up to so many octets: however long the replies are, neither side then waits
@@ -191,6 +193,10 @@ impl Link {
         self.since = Instant::now();
         self.in_use = None;
         self.dialogue = Dialogue::default();
+        if self.client.output().capacity() > PIECE {
+            // A large message was the last: nothing waits there.
+            *self.client.output() = BytesMut::new();
+        }
     }
 
     /// It stays with its client between two transactions.
@@ -368,20 +374,30 @@ impl Link {
     /// Sends content, dot-stuffed, in large blocks. Of a large one whatever needs no dots is written from where it is.
     pub(crate) async fn content(&mut self, octets: &[u8]) -> Result<(), Error> {
         for block in octets.chunks(BLOCK) {
-            let passed = match block.len() < LARGE {
-                true => 0,
-                false => self.client.pass_content(block),
-            };
-            let (plain, rest) = block.split_at(passed);
-            if !plain.is_empty() {
-                self.write(Step::Content, plain).await?;
-            }
-            self.client.content(rest);
-            if self.client.output().len() >= BLOCK {
-                self.flush(Step::Content).await?;
+            let mut left = block;
+            while !left.is_empty() {
+                left = self.some_content(left).await?;
             }
         }
         Ok(())
+    }
+
+    /// Sends what may pass as it is, and a piece of what may not; gives what is left.
+    async fn some_content<'o>(&mut self, octets: &'o [u8]) -> Result<&'o [u8], Error> {
+        let passed = match octets.len() < LARGE {
+            true => 0,
+            false => self.client.pass_content(octets),
+        };
+        let (plain, odd) = octets.split_at(passed);
+        if !plain.is_empty() {
+            self.write(Step::Content, plain).await?;
+        }
+        let (odd, left) = odd.split_at(odd.len().min(PIECE));
+        self.client.content(odd);
+        if self.client.output().len() >= PIECE {
+            self.flush(Step::Content).await?;
+        }
+        Ok(left)
     }
 
     /// Ends the content, in one write with its last octets. The backend may have taken the message once the dot has left
@@ -434,6 +450,8 @@ impl Link {
 
     /// Writes what waits, and these octets behind it.
     async fn write(&mut self, step: Step, octets: &[u8]) -> Result<(), Error> {
+        let pieces = u32::try_from(octets.len() / PIECE).unwrap_or(u32::MAX);
+        let patience = self.reply.saturating_mul(1 + pieces);
         let write = async {
             let mut all = self.client.output().chain(octets);
             while all.has_remaining() {
@@ -444,10 +462,10 @@ impl Link {
             // TLS keeps records back until it is flushed.
             self.wire.flush().await
         };
-        match timeout(self.reply, write).await {
+        match timeout(patience, write).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.farewell(step)),
-            Err(_) => Err(Error::Silent(step, self.reply)),
+            Err(_) => Err(Error::Silent(step, patience)),
         }
     }
 
