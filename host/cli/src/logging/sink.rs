@@ -21,6 +21,8 @@ const MOST_OCTETS: usize = 16 << 20;
 const BATCH: usize = 64 << 10;
 /// Lines that come so close together are written together: less work for both ends.
 const GATHER: Duration = Duration::from_millis(10);
+/// Until the other end, or the queue, is asked again whether it has room.
+const RETRY: Duration = Duration::from_millis(2);
 /// After an error of the other end.
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// Where it never catches up, drops are told this often.
@@ -96,7 +98,7 @@ impl Sink {
                 return;
             }
             item = back;
-            thread::sleep(GATHER);
+            thread::sleep(RETRY);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let _ = when_done.recv_timeout(left);
@@ -289,7 +291,7 @@ impl<W: Write> Scribe<W> {
             match self.out.write(&self.batch.octets[written..]) {
                 Ok(octets @ 1..) => written += octets,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(GATHER),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY),
                 Ok(_) | Err(_) => {
                     self.enter(written);
                     thread::sleep(BACK_OFF);
