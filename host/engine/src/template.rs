@@ -165,9 +165,10 @@ impl Template {
     pub async fn fork(&self, meter: &Arc<Meter>) -> Result<Live, BootFault> {
         let wait = tokio::time::timeout(self.policy.wall / 2, self.engine.slots(self.slots));
         let slots = wait.await.map_err(|_| no_slot())?;
-        let ear = self.reach.get().map_or(Ear::Trial, |_| Ear::Mail);
+        let reach = self.reach.get();
+        let ear = reach.map_or(Ear::Trial, |_| Ear::Mail);
         let journal = Arc::new(Journal::new(self.name.clone(), &self.limits, ear));
-        let mut store = self.store(meter, &journal);
+        let mut store = self.store(meter, &journal, reach.cloned());
         store.data_mut().ctx.begin(None);
         let booted = contained(meter, self.boot_cpu, self.boot(&mut store)).await;
         journal.end();
@@ -205,14 +206,19 @@ impl Template {
     }
 
     /// A store with all its limits set: whoever forgets one of them has a guest that never yields.
-    fn store(&self, meter: &Arc<Meter>, journal: &Arc<Journal>) -> Store<Guest> {
+    fn store(
+        &self,
+        meter: &Arc<Meter>,
+        journal: &Arc<Journal>,
+        reach: Option<Arc<Reach>>,
+    ) -> Store<Guest> {
         let ctx = Ctx::new(
             self.name.clone(),
             self.rights.clone(),
             self.limits.clone(),
             journal.clone(),
             meter.clone(),
-            self.reach.get().cloned(),
+            reach,
         );
         let memory = usize::try_from(self.policy.memory).unwrap_or(usize::MAX);
         let limiter = Limiter::new(memory, self.engine.settings().table_elements);
