@@ -50,6 +50,7 @@ impl<S> Ahead<S> {
     /// How much is read from now on.
     pub(crate) fn set(&mut self, reading: Reading) {
         self.reading = reading;
+        self.tidy();
     }
 
     /// Is something there that was read ahead?
@@ -61,6 +62,14 @@ impl<S> Ahead<S> {
         let taken = self.octets.len().min(buf.remaining());
         buf.put_slice(&self.octets[..taken]);
         self.octets.advance(taken);
+        self.tidy();
+    }
+
+    /// No buffer for nothing, unless the next one comes at once.
+    fn tidy(&mut self) {
+        if self.reading == Reading::Asked && self.octets.is_empty() {
+            self.octets = BytesMut::new();
+        }
     }
 }
 
@@ -157,6 +166,24 @@ mod tests {
             turn += 1;
         }
         assert!(read == sent, "{} of {} octets", read.len(), sent.len());
+    }
+
+    /// Filters and the backend take their time then.
+    #[tokio::test]
+    async fn who_has_said_all_has_no_buffer() {
+        let (mut client, ours) = duplex(ROOM);
+        let mut ahead = Ahead::new(ours);
+        let mut room = [0; 10];
+        for last in [Reading::Asked, Reading::Ahead] {
+            ahead.set(Reading::Ahead);
+            client.write_all(b"0123456789abcdefghij").await.unwrap();
+            ahead.read_exact(&mut room).await.unwrap();
+            assert!(ahead.holds_octets());
+            ahead.set(last);
+            ahead.read_exact(&mut room).await.unwrap();
+            ahead.set(Reading::Asked);
+            assert_eq!(ahead.octets.capacity(), 0);
+        }
     }
 
     #[tokio::test]
