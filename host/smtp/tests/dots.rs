@@ -207,15 +207,40 @@ fn encode(message: &[u8], chunk: usize) -> Result<Vec<u8>, lazaret_smtp::data::B
 
 /// The same, with what may be sent as it is not copied first.
 fn pass(message: &[u8], chunk: usize) -> Result<Vec<u8>, lazaret_smtp::data::BareOctet> {
+    pass_pieces(message.chunks(chunk.max(1)))
+}
+
+fn pass_pieces<'m>(
+    pieces: impl IntoIterator<Item = &'m [u8]>,
+) -> Result<Vec<u8>, lazaret_smtp::data::BareOctet> {
     let mut encoder = Encoder::new();
     let mut out = BytesMut::new();
-    for piece in message.chunks(chunk.max(1)) {
+    for piece in pieces {
         let (plain, rest) = piece.split_at(encoder.pass(piece));
         out.extend_from_slice(plain);
         encoder.encode(rest, &mut out)?;
     }
     encoder.finish(&mut out)?;
     Ok(out.to_vec())
+}
+
+/// Between CR and LF, LF and dot, before what must not pass: nothing depends on where a piece ends.
+#[test]
+fn a_long_text_passes_alike_wherever_it_is_cut() {
+    let line: &[u8] = &[b'x'; 300];
+    for odd in [&b"\r\n."[..], b"\r\n..", b"\0", b"\r", b"\n", b"\r\n"] {
+        let text = [line, b"\r\n", line, odd, line, b"\r\n.", line, b"\r\n"].concat();
+        let whole = encode(&text, text.len());
+        for cut in 0..text.len() {
+            let (front, back) = text.split_at(cut);
+            assert_eq!(
+                pass_pieces([front, back]),
+                whole,
+                "{cut}: {}",
+                odd.escape_ascii()
+            );
+        }
+    }
 }
 
 #[test]

@@ -108,6 +108,9 @@ fn nanoseconds(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use lazaret_mail::message::EditFault;
+    use lazaret_mail::{Edit, OnFailure};
+
     use super::*;
 
     fn record() -> Record {
@@ -135,6 +138,18 @@ mod tests {
         let others = [
             Record {
                 said: verdict(Verdict::Accept),
+                ..record()
+            },
+            Record {
+                said: Said::FailedEarlier(OnFailure::Defer),
+                ..record()
+            },
+            Record {
+                edits: vec![Edit::Remove(0)],
+                ..record()
+            },
+            Record {
+                edit_fault: Some(EditFault),
                 ..record()
             },
             Record {
