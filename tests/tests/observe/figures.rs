@@ -209,7 +209,7 @@ backend_replies_total{backend="BACKEND",phase="data",class="3yz"} 4
 backend_replies_total{backend="BACKEND",phase="end_of_data",class="2yz"} 2
 backend_replies_total{backend="BACKEND",phase="end_of_data",class="5yz"} 1
 backend_failures_total{kind="in_doubt"} 1
-spool_memory_bytes 9014
+spool_memory_bytes 533302
 spool_memory_limit_bytes 268435456
 spool_files 1
 in_flight_bytes 99028
