@@ -6,7 +6,7 @@ use super::forge::Forge;
 
 /// CPU that a stage of a hostile filter is given.
 pub const TIME: Duration = Duration::from_millis(10);
-/// The same where it must not run out of it: ten times what the slowest of them takes.
+/// The same where it must not run out of it: ten times as much.
 const ROOM: Duration = Duration::from_millis(100);
 
 /// Where a filter misbehaves.

@@ -18,9 +18,10 @@ use crate::admission::network;
 use share::{Share, Shares};
 
 /// Octets are handed to the disk in blocks of this size: each is a hop to another thread, which costs more than the
-/// writing if blocks are small. A message in a file has the memory of two, one that fills and one that is written.
+/// writing if blocks are small. A message on its way into a file has the
+/// memory of two, one that fills and one that is written.
 const BLOCK: usize = 256 << 10;
-/// In blocks of this size when many messages are in memory.
+/// In blocks of this size when half of the memory for all messages is in use. A message that reaches it is no small one.
 const SMALL_BLOCK: usize = 32 << 10;
 
 /// Where messages are spooled, how much of all of them may be in memory, and how much there may be at all.
@@ -98,7 +99,7 @@ pub(crate) struct Spooled {
 #[derive(Debug)]
 struct Reservation {
     spooler: Arc<Spooler>,
-    /// in memory
+    /// counted in memory: of the message, or of its buffers while it goes to a file
     octets: usize,
     /// 1 while the message is in a file
     files: usize,
@@ -196,7 +197,7 @@ impl Spool {
 
     /// Room in memory for so many more octets; false if there is none. A message that is no small one gets the buffer of
     /// a block at once, all of it counted, and keeps it when it goes to a file: one that doubles would leave its smaller
-    /// ones behind.
+    /// ones behind. Smaller ones, and what one may have beyond a block, count by their octets.
     fn make_room(&mut self, octets: usize) -> bool {
         let most = BLOCK.min(self.reservation.spooler.room.memory_each);
         let needed = self.waiting.len() + octets;
@@ -223,7 +224,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Only whole blocks are written: file systems take them in larger pieces than what lies across their pages.
+    /// Only whole blocks are written before the end: file systems take them in larger pieces than what lies across their pages.
     async fn fill_blocks(&mut self, octets: &[u8]) -> io::Result<()> {
         let mut rest = octets;
         loop {

@@ -26,9 +26,9 @@ use crate::config::BackendTls;
 use crate::metrics::Leg;
 use crate::wire::Wire;
 
-/// Content is written when so many octets wait.
+/// Content is looked through, and what may pass as it is written, in blocks of so many octets.
 const BLOCK: usize = 256 << 10;
-/// What is not sent from where it is goes in pieces of so many octets; each may take as long as a reply.
+/// What is not sent from where it is is written when so many octets wait.
 const PIECE: usize = 64 << 10;
 /// Content of so many octets is not copied to what waits.
 const LARGE: usize = 16 << 10;
@@ -400,7 +400,7 @@ impl Link {
         Ok(left)
     }
 
-    /// Ends the content, in one write with its last octets. The backend may have taken the message once the dot has left
+    /// Ends the content, nearly always in one write with its last octets. The backend may have taken the message once the dot has left
     /// us, and the dot leaves last: as long as some of it waits here there is no doubt.
     pub(crate) async fn end_content(&mut self) -> Result<Reply, Error> {
         self.look(Step::Content)?;
@@ -450,8 +450,6 @@ impl Link {
 
     /// Writes what waits, and these octets behind it.
     async fn write(&mut self, step: Step, octets: &[u8]) -> Result<(), Error> {
-        let pieces = u32::try_from(octets.len() / PIECE).unwrap_or(u32::MAX);
-        let patience = self.reply.saturating_mul(1 + pieces);
         let write = async {
             let mut all = self.client.output().chain(octets);
             while all.has_remaining() {
@@ -462,10 +460,10 @@ impl Link {
             // TLS keeps records back until it is flushed.
             self.wire.flush().await
         };
-        match timeout(patience, write).await {
+        match timeout(self.reply, write).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.farewell(step)),
-            Err(_) => Err(Error::Silent(step, patience)),
+            Err(_) => Err(Error::Silent(step, self.reply)),
         }
     }
 
