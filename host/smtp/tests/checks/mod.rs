@@ -58,20 +58,34 @@ pub fn data(octets: &[u8]) {
     let Some((chunk, stream)) = octets.split_first() else {
         return;
     };
-    let verdict = decode(stream, usize::from(*chunk).max(1));
+    let chunk = usize::from(*chunk).max(1);
+    // As a message on its way out: however it is cut, and whether what needs no dots is copied or not.
+    assert_eq!(passed(stream, chunk), encoded(stream));
+    let verdict = decode(stream, chunk);
     assert_eq!(verdict, oracle::judge(stream));
     if let oracle::Verdict::End { message, .. } = verdict {
-        let mut stuffed = BytesMut::new();
-        let mut encoder = Encoder::new();
-        encoder
-            .encode(&message, &mut stuffed)
-            .expect("the decoder lets nothing bare through");
-        encoder
-            .finish(&mut stuffed)
-            .expect("the decoder ends every line");
+        let stuffed = encoded(&message).expect("the decoder lets nothing bare through");
         let rest = Vec::new();
         assert_eq!(decode(&stuffed, 7), oracle::Verdict::End { message, rest });
     }
+}
+
+fn encoded(message: &[u8]) -> Option<Vec<u8>> {
+    let (mut encoder, mut out) = (Encoder::new(), BytesMut::new());
+    encoder.encode(message, &mut out).ok()?;
+    encoder.finish(&mut out).ok()?;
+    Some(out.to_vec())
+}
+
+fn passed(message: &[u8], chunk: usize) -> Option<Vec<u8>> {
+    let (mut encoder, mut out) = (Encoder::new(), BytesMut::new());
+    for piece in message.chunks(chunk) {
+        let (plain, rest) = piece.split_at(encoder.pass(piece));
+        out.extend_from_slice(plain);
+        encoder.encode(rest, &mut out).ok()?;
+    }
+    encoder.finish(&mut out).ok()?;
+    Some(out.to_vec())
 }
 
 fn decode(stream: &[u8], chunk: usize) -> oracle::Verdict {
