@@ -261,7 +261,9 @@ fn added_latency(results: &Results) -> Option<f64> {
         Some(results.spread("alone", peer, figure)?.median)
     };
     let direct = p50(Peer::Direct)?;
-    Some((p50(OURS)? - direct) / (p50(Peer::Haproxy)? - direct))
+    let (ours, theirs) = (p50(OURS)? - direct, p50(Peer::Haproxy)? - direct);
+    // Where HAProxy answers sooner than nobody does, there is nothing to compare with.
+    (theirs > 0.0).then(|| ours / theirs)
 }
 
 fn memory(results: &Results) -> Option<&Memory> {
