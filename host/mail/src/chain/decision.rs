@@ -126,6 +126,29 @@ impl Decision {
 }
 
 impl Record {
+    /// What this filter said in this mode, without any effect, and without what it cost.
+    pub fn of(filter: Arc<str>, stage: Stage, mode: Mode, said: Said) -> Self {
+        Self {
+            filter,
+            stage,
+            mode,
+            said,
+            weight: match mode {
+                Mode::Enforce => Weight::Counted,
+                Mode::Observe | Mode::Off => Weight::Observed,
+            },
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
+            memory: 0,
+            edits: Vec::new(),
+            edit_fault: None,
+            scores: Vec::new(),
+            pace: Duration::ZERO,
+            dropped: 0,
+            replaced: 0,
+        }
+    }
+
     /// Did its effects (score, notes, pace, and edits without an `edit_fault`) count? A verdict that was not granted
     /// takes nothing from them.
     pub fn took_effect(&self) -> bool {

@@ -541,26 +541,7 @@ impl<'j> Round<'j> {
 
 impl Record {
     pub(super) fn new(member: &Member, stage: Stage, said: Said) -> Self {
-        let mode = member.mode();
-        Self {
-            filter: member.name.clone(),
-            stage,
-            mode,
-            said,
-            weight: match mode {
-                Mode::Enforce => Weight::Counted,
-                Mode::Observe | Mode::Off => Weight::Observed,
-            },
-            cpu: Duration::ZERO,
-            wall: Duration::ZERO,
-            memory: 0,
-            edits: Vec::new(),
-            edit_fault: None,
-            scores: Vec::new(),
-            pace: Duration::ZERO,
-            dropped: 0,
-            replaced: 0,
-        }
+        Self::of(member.name.clone(), stage, member.mode(), said)
     }
 }
 

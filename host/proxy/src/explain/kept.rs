@@ -82,21 +82,13 @@ impl Brief {
     }
 
     fn record(&self) -> Record {
+        let said = Said::Verdict(Verdict::Continue);
         Record {
-            filter: Arc::clone(&self.filter),
-            stage: self.stage,
-            mode: self.mode,
-            said: Said::Verdict(Verdict::Continue),
             weight: self.weight,
             cpu: Duration::from_nanos(self.cpu),
             wall: Duration::from_nanos(self.wall),
             memory: self.memory,
-            edits: Vec::new(),
-            edit_fault: None,
-            scores: Vec::new(),
-            pace: Duration::ZERO,
-            dropped: 0,
-            replaced: 0,
+            ..Record::of(Arc::clone(&self.filter), self.stage, self.mode, said)
         }
     }
 }
@@ -114,21 +106,12 @@ mod tests {
     use super::*;
 
     fn record() -> Record {
+        let said = Said::Verdict(Verdict::Continue);
         Record {
-            filter: "a-filter".into(),
-            stage: Stage::Connect,
-            mode: Mode::Observe,
-            said: Said::Verdict(Verdict::Continue),
-            weight: Weight::Observed,
             cpu: Duration::from_nanos(1_234_567),
             wall: Duration::from_secs(3),
             memory: 1 << 20,
-            edits: Vec::new(),
-            edit_fault: None,
-            scores: Vec::new(),
-            pace: Duration::ZERO,
-            dropped: 0,
-            replaced: 0,
+            ..Record::of("a-filter".into(), Stage::Connect, Mode::Observe, said)
         }
     }
 

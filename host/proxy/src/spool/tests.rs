@@ -190,14 +190,19 @@ async fn a_spool_directory_that_is_gone_is_an_error() {
     assert!(spooler.open(CLIENT).push(b"12").await.is_err());
 }
 
-#[tokio::test]
-async fn octets_in_flight_are_bounded_wherever_they_are_and_given_back() {
-    let room = Room {
+/// Room for so many octets in flight, of all and of one client.
+fn bounded(in_flight: u64, in_flight_per_client: u64) -> Room {
+    Room {
         memory_each: 4,
         memory_total: 99,
-        in_flight: 10,
-        in_flight_per_client: 10,
-    };
+        in_flight,
+        in_flight_per_client,
+    }
+}
+
+#[tokio::test]
+async fn octets_in_flight_are_bounded_wherever_they_are_and_given_back() {
+    let room = bounded(10, 10);
     let spooler = Spooler::new(std::env::temp_dir(), room);
     let (mut first, mut second) = (spooler.open(CLIENT), spooler.open(OTHER));
     first.push(b"123456").await.unwrap();
@@ -228,12 +233,7 @@ async fn octets_in_flight_are_bounded_wherever_they_are_and_given_back() {
 
 #[tokio::test]
 async fn one_client_has_its_share_of_what_is_in_flight() {
-    let room = Room {
-        memory_each: 4,
-        memory_total: 99,
-        in_flight: 10,
-        in_flight_per_client: 6,
-    };
+    let room = bounded(10, 6);
     let spooler = Spooler::new(std::env::temp_dir(), room);
     let (mut first, mut second) = (spooler.open(CLIENT), spooler.open(CLIENT));
     first.push(b"1234").await.unwrap();
