@@ -105,13 +105,18 @@ fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     address
 }
 
-#[test]
-fn sockets_reach_what_was_granted_and_nothing_else() {
-    let echo = server(|mut stream| {
+/// Says what it heard.
+fn echo() -> SocketAddr {
+    server(|mut stream| {
         let mut line = String::new();
         let _ = BufReader::new(&stream).read_line(&mut line);
         let _ = stream.write_all(format!("heard {line}").as_bytes());
-    });
+    })
+}
+
+#[test]
+fn sockets_reach_what_was_granted_and_nothing_else() {
+    let echo = echo();
     let other = server(|_| ());
     let policy = |to: SocketAddr, granted: SocketAddr| {
         format!(
@@ -221,11 +226,7 @@ fn late(filter: &Arc<dyn Filter>, how: &str, wall: Duration) -> String {
 /// Its trial is given up after a second, and what goes on of it must not keep the filter from its services.
 #[test]
 fn who_is_slow_in_the_trial_has_services_afterwards() {
-    let echo = server(|mut stream| {
-        let mut line = String::new();
-        let _ = BufReader::new(&stream).read_line(&mut line);
-        let _ = stream.write_all(format!("heard {line}").as_bytes());
-    });
+    let echo = echo();
     let policy = format!(
         "grant = [\"session\", \"tcp:{echo}\"]\ndeny = [\"dns\", \"http\"]\nwall = \"60s\"\n\
          [config]\nnap = 1200\ntcp = \"{echo}\"\n"
