@@ -12,6 +12,7 @@ pub mod explain;
 pub mod figures;
 pub mod filters;
 pub mod handed;
+mod heart;
 pub mod inspect;
 pub mod logging;
 pub mod output;

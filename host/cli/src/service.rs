@@ -8,6 +8,7 @@ use sd_notify::NotifyState;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::heart::Heart;
 use crate::logging;
 use crate::signals::Hangup;
 
@@ -33,7 +34,7 @@ impl Service {
 
     /// We listen and have our filters.
     pub fn ready(&self) {
-        self.tell(&[NotifyState::Ready, NotifyState::Status(&self.pulse.line())]);
+        tell(&[NotifyState::Ready, NotifyState::Status(&self.pulse.line())]);
     }
 
     /// No new connections; those that are get `grace`.
@@ -42,7 +43,7 @@ impl Service {
         // However long `grace` is: nobody kills what is still within it.
         let grace = (self.pulse.grace() + AFTER_GRACE).as_micros();
         let patience = NotifyState::ExtendTimeoutUsec(u32::try_from(grace).unwrap_or(u32::MAX));
-        self.tell(&[
+        tell(&[
             NotifyState::Stopping,
             patience,
             NotifyState::Status(&status),
@@ -67,19 +68,19 @@ impl Service {
     pub fn lives(&self) -> JoinHandle<()> {
         let watchdog = sd_notify::watchdog_enabled();
         let every = watchdog.map_or(STATUS_EVERY, |most| (most / SIGNS).min(STATUS_EVERY));
+        let every = every.max(Duration::from_millis(1));
+        let sign = || tell(&[NotifyState::Watchdog]);
+        let heart = watchdog.and_then(|most| Heart::start(most, every, sign));
         let service = self.clone();
         tokio::spawn(async move {
-            let mut beats = interval(every.max(Duration::from_millis(1)));
+            let mut beats = interval(every);
             beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 beats.tick().await;
-                let line = service.pulse.line();
-                match watchdog {
-                    Some(_) => {
-                        service.tell(&[NotifyState::Watchdog, NotifyState::Status(&line)]);
-                    }
-                    None => service.tell(&[NotifyState::Status(&line)]),
+                if let Some(heart) = &heart {
+                    heart.beat();
                 }
+                tell(&[NotifyState::Status(&service.pulse.line())]);
             }
         })
     }
@@ -87,15 +88,15 @@ impl Service {
     fn reloading(&self) {
         // Without the time of it systemd would not know which reload this is.
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
+            Ok(now) => tell(&[NotifyState::Reloading, now]),
             Err(error) => tracing::warn!(%error, "no clock: the service manager cannot be told"),
         }
     }
+}
 
-    /// What the manager misses is not worth a message lost.
-    fn tell(&self, states: &[NotifyState<'_>]) {
-        if let Err(error) = sd_notify::notify(states) {
-            tracing::debug!(%error, "the service manager cannot be told");
-        }
+/// What the manager misses is not worth a message lost.
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "the service manager cannot be told");
     }
 }
