@@ -7,7 +7,8 @@
 //! * [`rows`] has the rows, by what is hurt; [`ground`] is what a row is played on, [`mod@run`] plays it, [`report`] and
 //!   [`page`] tell.
 //! * [`load`], [`client`], [`letter`] send; [`ledger`] are the books; [`beside`] is the client that watches the clock;
-//!   [`held`] is what a process holds, [`gauges`] what it says so itself, [`outside`] are the servers that filters ask.
+//!   [`held`] is what a process holds, [`gauges`] what it says so itself, [`signs`] what it tells its service manager,
+//!   [`outside`] are the servers that filters ask.
 //! * [`crowd`] is `cargo xtask crowd`: thousands of connections that are slow or idle.
 
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub mod page;
 pub mod report;
 pub mod rows;
 pub mod run;
+pub mod signs;
 
 pub use ground::Ground;
 pub use outside::Outside;

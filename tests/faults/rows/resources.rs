@@ -1,7 +1,6 @@
 //! Rows 13, 14, 26 and 30: no descriptors, no memory, no processor, and storms of connections.
 
 use std::net::TcpStream;
-use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use crate::faults::held::{most_resident, processor_share};
 use crate::faults::ledger::Told;
 use crate::faults::letter::Letter;
 use crate::faults::load::{FINE, Load};
+use crate::faults::signs::Manager;
 use crate::faults::{Ground, Neighbour, Row};
 use crate::program::Launch;
 
@@ -225,37 +225,6 @@ fn watched() -> Launch {
 }
 
 const WATCHDOG: Duration = Duration::from_secs(2);
-/// The service manager looks this often whether it is told to stop.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// The service manager's end: hears the signs of life.
-struct Manager(UnixDatagram);
-
-impl Manager {
-    fn listen(ground: &Ground) -> Self {
-        let socket = UnixDatagram::bind(ground.program.dir().join("notify"));
-        let socket = socket.expect("our directory");
-        let patience = socket.set_read_timeout(Some(LOOK));
-        patience.expect("a valid time");
-        Self(socket)
-    }
-
-    /// Listens until `over`: how many signs there were, and how long there was none at the most.
-    fn watch(&self, over: &AtomicBool) -> (usize, Duration) {
-        let (mut signs, mut longest, mut last) = (0, Duration::ZERO, Instant::now());
-        while !over.load(Ordering::SeqCst) {
-            let mut octets = [0; 4096];
-            let read = self.0.recv(&mut octets).unwrap_or(0);
-            longest = longest.max(last.elapsed());
-            let text = String::from_utf8_lossy(&octets[..read]);
-            if text.lines().any(|line| line == "WATCHDOG=1") {
-                (signs, last) = (signs + 1, Instant::now());
-            }
-        }
-        (signs, longest)
-    }
-}
-
 /// Raised when dropped.
 struct Raised<'f>(&'f AtomicBool);
 
@@ -266,17 +235,16 @@ impl Drop for Raised<'_> {
 }
 
 fn starved(ground: &mut Ground) -> String {
-    let (manager, over) = (Manager::listen(ground), AtomicBool::new(false));
-    let (waited, (signs, longest)) = std::thread::scope(|scope| {
+    let manager = Manager::listen(ground.program.dir());
+    let over = AtomicBool::new(false);
+    let (waited, heard) = std::thread::scope(|scope| {
         let watch = scope.spawn(|| manager.watch(&over));
         let waited = among_burners(ground, Raised(&over));
         (waited, watch.join().expect("it only listens"))
     });
     // Who does not listen must not be told.
     drop(manager);
-    // What is heard while we look elsewhere is heard at the next look.
-    let most = WATCHDOG + LOOK;
-    assert!(longest < most, "no sign of life for {longest:.1?}");
+    assert!(heard.longest < WATCHDOG, "signs of life: {heard}");
     ground.program.signal("STOP");
     std::thread::sleep(Duration::from_secs(3));
     ground.program.signal("CONT");
@@ -285,7 +253,7 @@ fn starved(ground: &mut Ground) -> String {
     ground.only("starved/", right);
     ground.only("stopped/", right);
     format!(
-        "deadline of 2 s after {waited:.1?}; {signs} signs of life, {longest:.1?} apart at most; {}",
+        "deadline of 2 s after {waited:.1?}; {heard}; {}",
         ground.heard("starved/")
     )
 }
