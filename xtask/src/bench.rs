@@ -17,7 +17,10 @@ pub fn bench(arguments: &[String]) -> Outcome {
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let release = target.join("release");
     step::run(build(root, &["--release", "--package", "lazaret-load"]))?;
-    let mut bench = Command::new(release.join("lazaret-bench"));
+    // A connection is a descriptor on both sides.
+    let mut bench = Command::new("sh");
+    bench.args(["-c", "ulimit -n $(ulimit -H -n) && exec \"$@\"", "sh"]);
+    bench.arg(release.join("lazaret-bench"));
     bench.args(arguments);
     if arguments.iter().any(|a| a == "--help" || a == "-h") {
         return step::run(bench);

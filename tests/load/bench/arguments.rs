@@ -10,7 +10,8 @@ use crate::scenario::{ALL, Scenario};
 
 const EXAMPLES: &str = "\
 Examples, by way of `cargo xtask bench`, which builds the two programs and the filter first:
-  cargo xtask bench                                          everything, half an hour; rewrites docs/performance.md
+  cargo xtask bench                                          everything, most of an hour; rewrites docs/performance.md
+  cargo xtask bench --only memory                            one stage; rewrites its part of the page and the table of aims
   cargo xtask bench --quick                                  a look, some minutes, the page stays as it is
   cargo xtask bench --quick --peers haproxy,lazaret-0,lazaret-3 --scenarios plain-20,tls-1 --only loads
   cargo xtask bench --peers lazaret-1,lazaret-10 --json
@@ -32,7 +33,7 @@ pub struct Arguments {
     /// Under which loads
     #[arg(long, value_delimiter = ',', value_parser = scenario)]
     scenarios: Vec<Scenario>,
-    /// Which kinds of figures
+    /// Which stages
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Kind>,
     /// Rounds [default: 3, with --quick 1]
@@ -44,7 +45,8 @@ pub struct Arguments {
     /// Print everything that was measured as one object instead of tables
     #[arg(long)]
     pub json: bool,
-    /// The page to rewrite; without it, or with any choice above, tables are printed
+    /// The page to rewrite, its figures in a directory named as it; without it, with --quick, or of some peers or loads
+    /// only, tables are printed
     #[arg(long)]
     page: Option<PathBuf>,
     /// The program to measure
@@ -58,7 +60,7 @@ pub struct Arguments {
     pub npm: PathBuf,
 }
 
-/// A kind of figures.
+/// A stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
     /// CPU time, rate, latency
@@ -71,6 +73,17 @@ pub enum Kind {
     Tools,
     /// how cost grows with connections, filters, sizes
     Growth,
+}
+
+impl Kind {
+    /// In the order of a run.
+    pub const ALL: [Self; 5] = [
+        Self::Tools,
+        Self::Loads,
+        Self::Syscalls,
+        Self::Memory,
+        Self::Growth,
+    ];
 }
 
 impl Arguments {
@@ -92,6 +105,11 @@ impl Arguments {
         self.only.is_empty() || self.only.contains(&kind)
     }
 
+    /// The stages of this run.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(|kind| self.wants(*kind))
+    }
+
     pub fn rounds(&self) -> usize {
         self.rounds.unwrap_or(if self.quick { 1 } else { 3 }).max(1)
     }
@@ -109,9 +127,9 @@ impl Arguments {
         }
     }
 
-    /// The page that is to be rewritten: of a whole run only.
+    /// The page that is to be rewritten: of whole stages only.
     pub fn page(&self) -> Option<&PathBuf> {
-        let whole = self.peers.is_empty() && self.scenarios.is_empty() && self.only.is_empty();
+        let whole = self.peers.is_empty() && self.scenarios.is_empty();
         self.page
             .as_ref()
             .filter(|_| whole && !self.quick && !self.json)

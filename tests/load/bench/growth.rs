@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use lazaret_load::hold::{Held, Posture};
 use lazaret_load::{Plan, Security};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
 use crate::ground::Ground;
@@ -17,22 +17,22 @@ use crate::server::Server;
 use crate::statistics::Spread;
 
 /// What one cost does while something else grows.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Curve {
     /// of its file
-    pub name: &'static str,
+    pub name: String,
     /// in words
-    pub about: &'static str,
+    pub about: String,
     /// what grows
-    pub x: &'static str,
+    pub x: String,
     /// what it costs, with its unit
-    pub y: &'static str,
+    pub y: String,
     pub axes: Axes,
     pub lines: Vec<Line>,
 }
 
 /// How both axes are divided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Axes {
     Linear,
     /// x by powers, y linear: what is flat looks flat
@@ -42,19 +42,50 @@ pub enum Axes {
 }
 
 /// One peer's points, x growing.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
     pub peer: String,
     pub points: Vec<(f64, f64)>,
 }
 
 const OURS: Peer = lazaret(3);
+const BLIND: Peer = Peer::Lazaret(Filters {
+    count: 3,
+    read_body: false,
+});
+
+/// Connections that send large messages.
+const BIG_ONES: usize = 4;
 
 const fn lazaret(count: usize) -> Peer {
     Peer::Lazaret(Filters {
         count,
         read_body: true,
     })
+}
+
+/// The crowds of idle connections.
+pub fn crowds_of(arguments: &Arguments) -> &'static [usize] {
+    Steps::of(arguments.quick).crowds
+}
+
+/// Octets of files at once: each connection of the curve of sizes has a message in one.
+pub fn largest_files(arguments: &Arguments) -> u64 {
+    let largest = Steps::of(arguments.quick).sizes.iter().max();
+    largest.map_or(0, |size| *size as u64) * BIG_ONES as u64
+}
+
+/// Every server that a curve has is started once and stopped.
+pub fn rehearse(arguments: &Arguments, ground: &Ground) -> Result<()> {
+    let most = Steps::of(arguments.quick).filters.iter().max();
+    let ours = [OURS, BLIND, lazaret(most.copied().unwrap_or(0))];
+    for peer in ours {
+        drop(started(peer, ground).with_context(|| peer.to_string())?);
+    }
+    match Peer::Haproxy.start(ground) {
+        Err(Absent::Broken(error)) => Err(error.context("haproxy")),
+        Ok(_) | Err(Absent::NotHere(_)) => Ok(()),
+    }
 }
 
 /// All four.
@@ -64,7 +95,7 @@ pub fn curves(arguments: &Arguments, ground: &Ground) -> Result<Vec<Curve>> {
         crowds(arguments, ground, &steps)?,
         filters(arguments, ground, &steps)?,
         sizes(arguments, ground, &steps)?,
-        memories(ground, &steps)?,
+        memories(arguments, ground, &steps)?,
     ])
 }
 
@@ -113,10 +144,10 @@ fn crowds(arguments: &Arguments, ground: &Ground, steps: &Steps) -> Result<Curve
         cpu(server, ground, &busy, arguments.time())
     };
     Ok(Curve {
-        name: "connections",
-        about: "CPU of a message while connections grow: plain, 4 KiB, at most 20 connections busy, the others idle",
-        x: "open connections",
-        y: "CPU, us a message",
+        name: "connections".to_owned(),
+        about: "CPU of a message while connections grow: plain, 4 KiB, at most 20 connections busy, the others idle".to_owned(),
+        x: "open connections".to_owned(),
+        y: "CPU, us a message".to_owned(),
         axes: Axes::PowersOfX,
         lines: lines(
             arguments,
@@ -156,10 +187,10 @@ fn filters(arguments: &Arguments, ground: &Ground, steps: &Steps) -> Result<Curv
         }
     }
     Ok(Curve {
-        name: "filters",
-        about: "CPU of a message while filters grow: plain, 4 KiB, each exports every stage and reads all",
-        x: "filters",
-        y: "CPU, us a message",
+        name: "filters".to_owned(),
+        about: "CPU of a message while filters grow: plain, 4 KiB, each exports every stage and reads all".to_owned(),
+        x: "filters".to_owned(),
+        y: "CPU, us a message".to_owned(),
         axes: Axes::Linear,
         lines: vec![Line {
             peer: "lazaret".to_owned(),
@@ -170,50 +201,56 @@ fn filters(arguments: &Arguments, ground: &Ground, steps: &Steps) -> Result<Curv
 
 fn sizes(arguments: &Arguments, ground: &Ground, steps: &Steps) -> Result<Curve> {
     let figure = |server: &Server, size: usize| {
-        let load = TLS.with_size(size).with_connections(4).with_messages(2);
+        let load = TLS
+            .with_size(size)
+            .with_connections(BIG_ONES)
+            .with_messages(2);
         cpu(server, ground, &load, arguments.time())
     };
-    let blind = Peer::Lazaret(Filters {
-        count: 3,
-        read_body: false,
-    });
-    let peers = [OURS, blind, Peer::Haproxy];
+    let peers = [OURS, BLIND, Peer::Haproxy];
     Ok(Curve {
-        name: "size",
-        about: "CPU of a message while it grows: TLS, 4 connections, 2 messages each",
-        x: "octets",
-        y: "CPU, us a message",
+        name: "size".to_owned(),
+        about: "CPU of a message while it grows: TLS, 4 connections, 2 messages each".to_owned(),
+        x: "octets".to_owned(),
+        y: "CPU, us a message".to_owned(),
         axes: Axes::Powers,
         lines: lines(arguments, ground, &peers, steps.sizes, figure)?,
     })
 }
 
-fn memories(ground: &Ground, steps: &Steps) -> Result<Curve> {
-    let mut lines = Vec::new();
-    for peer in [OURS, Peer::Haproxy] {
-        for security in [Security::Plain, Security::Implicit] {
-            let Some(figures) = memory::growing(peer, ground, security, steps.crowds)? else {
-                continue;
-            };
-            let word = if security == Security::Plain {
-                "plain"
-            } else {
-                "TLS"
-            };
-            lines.push(Line {
-                peer: format!("{peer}, {word}"),
-                points: figures,
-            });
+fn memories(arguments: &Arguments, ground: &Ground, steps: &Steps) -> Result<Curve> {
+    let mut lines: Vec<Line> = Vec::new();
+    for _ in 0..arguments.rounds() {
+        for peer in [OURS, Peer::Haproxy] {
+            for (security, word) in [(Security::Plain, "plain"), (Security::Implicit, "TLS")] {
+                let figures = memory::growing(peer, ground, security, steps.crowds)?;
+                note(
+                    &mut lines,
+                    format!("{peer}, {word}"),
+                    figures.unwrap_or_default(),
+                );
+            }
         }
     }
+    lines.retain(|line| !line.points.is_empty());
+    for line in &mut lines {
+        line.points = medians(&line.points);
+    }
     Ok(Curve {
-        name: "memory",
-        about: "Memory of all processes above that at rest while idle connections grow",
-        x: "idle connections",
-        y: "MiB",
+        name: "memory".to_owned(),
+        about: "Memory of all processes above that at rest while idle connections grow".to_owned(),
+        x: "idle connections".to_owned(),
+        y: "MiB".to_owned(),
         axes: Axes::Linear,
         lines,
     })
+}
+
+fn note(lines: &mut Vec<Line>, peer: String, points: Vec<(f64, f64)>) {
+    match lines.iter_mut().find(|line| line.peer == peer) {
+        Some(line) => line.points.extend(points),
+        None => lines.push(Line { peer, points }),
+    }
 }
 
 /// Every present peer at every step, round by round, the medians of them.

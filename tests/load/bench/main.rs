@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod check;
 mod ground;
 mod growth;
 mod machine;
@@ -15,6 +16,7 @@ mod run;
 mod scenario;
 mod server;
 mod statistics;
+mod store;
 mod syscalls;
 mod table;
 mod targets;
@@ -25,13 +27,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use arguments::Arguments;
+use arguments::{Arguments, Kind};
 use ground::{Ground, SinkProcess};
 use growth::Curve;
 use results::Results;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    check::check(&arguments)?;
     let ground = Ground {
         sink: SinkProcess::start()?,
         certificate: ground::certificate()?,
@@ -39,33 +42,44 @@ fn main() -> Result<()> {
         null_filter: arguments.null_filter.clone(),
         haraka: peers::haraka_below(&arguments.npm),
     };
+    let kept = match arguments.page() {
+        Some(page) => store::read(&page.with_extension(""))?,
+        None => Results::default(),
+    };
     let results = run::run(&arguments, &ground)?;
-    publish(&arguments, &results)
+    publish(&arguments, results, kept)
 }
 
-fn publish(arguments: &Arguments, results: &Results) -> Result<()> {
+/// `kept` are the figures of earlier runs, of which the page keeps the stages that were not measured now.
+fn publish(arguments: &Arguments, results: Results, kept: Results) -> Result<()> {
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(results)?);
+        println!("{}", serde_json::to_string_pretty(&results)?);
         return Ok(());
     }
-    let parts = table::parts(results);
+    let kinds: Vec<Kind> = arguments.kinds().collect();
     let Some(file) = arguments.page() else {
-        for (name, text) in parts {
+        for (name, text) in table::parts(&results, &kinds) {
             println!("## {name}\n\n{text}");
         }
         return Ok(());
     };
+    let directory = file.with_extension("");
+    store::write(&directory, &results)?;
+    draw(
+        &directory,
+        results.growth.as_ref().map_or(&[], |stage| &stage.figures),
+    )?;
+    let results = store::joined(results, kept);
     let page = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-    std::fs::write(file, page::filled(&page, &parts)?)?;
+    std::fs::write(file, page::filled(&page, &table::parts(&results, &kinds))?)?;
     eprintln!("bench: wrote {}", file.display());
-    draw(&file.with_extension(""), &results.growth)
+    Ok(())
 }
 
 /// A picture of each curve, in a directory named as the page.
 fn draw(directory: &Path, curves: &[Curve]) -> Result<()> {
-    std::fs::create_dir_all(directory)?;
     for curve in curves {
-        let file = directory.join(curve.name).with_extension("svg");
+        let file = directory.join(&curve.name).with_extension("svg");
         std::fs::write(&file, plot::svg(curve)).with_context(|| file.display().to_string())?;
     }
     Ok(())

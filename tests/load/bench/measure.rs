@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use lazaret_load::{Latency, send};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ground::Ground;
 use crate::scenario::Scenario;
@@ -15,7 +15,7 @@ use crate::server::Server;
 const AFTERMATH: Duration = Duration::from_millis(150);
 
 /// The figures of one load.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     /// messages that the sink took
     pub messages: u64,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use lazaret_load::hold::{Held, Posture};
 use lazaret_load::{Plan, Security, send};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ground::Ground;
 use crate::peers::{Absent, Peer};
@@ -22,7 +22,7 @@ const LARGE: usize = 10 << 20;
 const REST: Duration = Duration::from_secs(2);
 
 /// Kibibytes of proportional set size.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Memory {
     /// with a few connections served and none open
     pub base: f64,
@@ -77,7 +77,7 @@ pub fn growing(
     security: Security,
     crowds: &[usize],
 ) -> Result<Option<Vec<(f64, f64)>>> {
-    if matches!(peer.start(ground), Err(Absent::NotHere(_))) {
+    if let Err(Absent::NotHere(_)) = peer.start(ground) {
         return Ok(None);
     }
     let (_, figures) = idle(peer, ground, security, crowds)?;

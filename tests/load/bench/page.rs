@@ -25,6 +25,8 @@ const CLOSE: &str = "<!-- /bench -->";
 #[cfg(test)]
 mod tests {
     use super::filled;
+    use crate::arguments::Kind;
+    use crate::table;
 
     #[test]
     fn only_what_is_between_markers_changes() {
@@ -45,10 +47,7 @@ mod tests {
     #[test]
     fn the_page_has_every_marker() {
         let page = include_str!("../../../docs/performance.md");
-        for name in [
-            "machine", "targets", "cpu", "rate", "latency", "large", "memory", "syscalls", "tools",
-            "growth", "growth",
-        ] {
+        for name in table::names(Kind::ALL) {
             assert!(filled(page, &[(name, String::new())]).is_ok(), "{name}");
         }
     }

@@ -216,10 +216,10 @@ mod tests {
     #[test]
     fn a_curve_becomes_a_picture() {
         let curve = Curve {
-            name: "n",
-            about: "about",
-            x: "so many",
-            y: "so much",
+            name: "n".to_owned(),
+            about: "about".to_owned(),
+            x: "so many".to_owned(),
+            y: "so much".to_owned(),
             axes: Axes::PowersOfX,
             lines: vec![Line {
                 peer: "ours".to_owned(),

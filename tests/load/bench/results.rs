@@ -1,31 +1,36 @@
-//! Everything that was measured in one run.
+//! Everything that was measured, each stage in a run of its own or all in one.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::growth::Curve;
+use crate::machine::Origin;
 use crate::measure::Sample;
 use crate::memory::Memory;
 use crate::peers::Peer;
 use crate::statistics::Spread;
 use crate::tools::Pair;
 
-/// A run.
-#[derive(Debug, Serialize)]
+/// What there is of each stage.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Results {
-    pub machine: Vec<String>,
-    /// seconds of each load
-    pub seconds: f64,
-    pub rounds: usize,
-    pub peers: Vec<Presence>,
-    pub loads: Vec<Load>,
-    pub memory: Vec<(Peer, Memory)>,
-    pub syscalls: Vec<(Peer, f64)>,
-    pub tools: Vec<Pair>,
-    pub growth: Vec<Curve>,
+    pub loads: Option<Stage<Vec<Load>>>,
+    pub memory: Option<Stage<Vec<Rounds<Memory>>>>,
+    /// system calls a message
+    pub syscalls: Option<Stage<Vec<Rounds<f64>>>>,
+    /// round by round, the same pairs in each
+    pub tools: Option<Stage<Vec<Vec<Pair>>>>,
+    pub growth: Option<Stage<Vec<Curve>>>,
+}
+
+/// A stage, and where its figures come from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stage<T> {
+    pub origin: Origin,
+    pub figures: T,
 }
 
 /// A peer, and what became of it.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Presence {
     pub peer: Peer,
     pub version: String,
@@ -34,12 +39,27 @@ pub struct Presence {
 }
 
 /// All rounds of one peer under one scenario.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Load {
-    pub scenario: &'static str,
+    pub scenario: String,
     pub peer: Peer,
     /// one a round; `None` where the round failed
     pub samples: Vec<Option<Sample>>,
+}
+
+/// All rounds of one peer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rounds<T> {
+    pub peer: Peer,
+    /// those that did not fail
+    pub rounds: Vec<T>,
+}
+
+impl<T> Rounds<T> {
+    /// One figure of all rounds.
+    pub fn spread(&self, figure: impl Fn(&T) -> f64) -> Option<Spread> {
+        Spread::of(self.rounds.iter().map(figure))
+    }
 }
 
 /// One number of a sample.
@@ -65,17 +85,44 @@ impl Results {
         Spread::of(rounds.filter_map(|(one, other)| Some(figure(one?) / figure(other?))))
     }
 
-    /// The present peers, in the order they were asked for.
+    /// Round by round, one figure of each of several loads, put together by `join`; a round in which one failed, or of
+    /// which `join` makes nothing, is left out.
+    pub fn joined<const N: usize>(
+        &self,
+        loads: [(&str, Peer, Figure); N],
+        join: impl Fn([f64; N]) -> Option<f64>,
+    ) -> Option<Spread> {
+        let samples = loads.map(|(scenario, peer, figure)| {
+            let figures = self.samples(scenario, peer);
+            figures.map(|s| s.map(figure)).collect::<Vec<_>>()
+        });
+        let rounds = samples.iter().map(Vec::len).min().unwrap_or(0);
+        let round = |number: usize| {
+            let mut figures = [0.0; N];
+            for (figure, rounds) in figures.iter_mut().zip(&samples) {
+                *figure = rounds[number]?;
+            }
+            join(figures)
+        };
+        Spread::of((0..rounds).filter_map(round))
+    }
+
+    /// Those that took part in the loads, in the order they were asked for.
     pub fn present(&self) -> impl Iterator<Item = Peer> {
-        let present = self.peers.iter().filter(|p| p.absent.is_none());
+        let peers = self.loads.iter().flat_map(|stage| &stage.origin.peers);
+        let present = peers.filter(|presence| presence.absent.is_none());
         present.map(|presence| presence.peer)
     }
 
+    /// Was there a load of that name?
+    pub fn has(&self, scenario: &str) -> bool {
+        let mut loads = self.loads.iter().flat_map(|stage| &stage.figures);
+        loads.any(|load| load.scenario == scenario)
+    }
+
     fn samples(&self, scenario: &str, peer: Peer) -> impl Iterator<Item = Option<&Sample>> {
-        let load = self
-            .loads
-            .iter()
-            .find(|load| load.scenario == scenario && load.peer == peer);
+        let mut loads = self.loads.iter().flat_map(|stage| &stage.figures);
+        let load = loads.find(|load| load.scenario == scenario && load.peer == peer);
         load.into_iter()
             .flat_map(|load| load.samples.iter().map(Option::as_ref))
     }

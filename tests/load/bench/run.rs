@@ -1,62 +1,79 @@
 //! The run: peers are started, put under each load in turns, and measured at rest.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::arguments::{Arguments, Kind};
 use crate::ground::Ground;
-use crate::machine::{load, machine};
+use crate::machine::{Origin, load};
 use crate::measure::{Sample, measure};
-use crate::memory::memory;
+use crate::memory::{Memory, memory};
 use crate::peers::{Absent, Peer};
-use crate::results::{Load, Presence, Results};
+use crate::results::{Load, Presence, Results, Rounds, Stage};
 use crate::scenario::Scenario;
 use crate::server::Server;
 use crate::{growth, syscalls, tools};
 
-/// Connections that the largest crowd needs here, twice over: we have the client's ends, HAProxy has both.
-const DESCRIPTORS: u64 = 12_000;
-
-/// Everything that `arguments` want.
+/// The stages that `arguments` want.
 pub fn run(arguments: &Arguments, ground: &Ground) -> Result<Results> {
-    let mut results = Results {
-        machine: machine(),
-        seconds: arguments.time().as_secs_f64(),
-        rounds: arguments.rounds(),
-        peers: Vec::new(),
-        loads: Vec::new(),
-        memory: Vec::new(),
-        syscalls: Vec::new(),
-        tools: Vec::new(),
-        growth: Vec::new(),
-    };
+    if arguments.wants(Kind::Growth) {
+        say("whatever grows is tried once");
+        growth::rehearse(arguments, ground)?;
+    }
+    let mut results = Results::default();
     if arguments.wants(Kind::Tools) {
         say("generators and sinks");
-        results.tools = tools::pairs(ground, arguments.quick)?;
+        results.tools = Some(stage(arguments, Vec::new(), || {
+            tools::rounds(arguments, ground)
+        })?);
     }
-    let running = start(arguments, ground, &mut results)?;
+    let peers = [Kind::Loads, Kind::Syscalls, Kind::Memory];
+    if peers.iter().any(|kind| arguments.wants(*kind)) {
+        compare(arguments, ground, &mut results)?;
+    }
+    if arguments.wants(Kind::Growth) {
+        say("how cost grows");
+        let growth = stage(arguments, Vec::new(), || growth::curves(arguments, ground));
+        results.growth = Some(growth?);
+    }
+    Ok(results)
+}
+
+/// The stages in which peers are compared.
+fn compare(arguments: &Arguments, ground: &Ground, results: &mut Results) -> Result<()> {
+    let (running, peers) = start(arguments, ground)?;
     if arguments.wants(Kind::Loads) {
-        results.loads = loads(arguments, ground, &running);
+        let loads = || Ok(loads(arguments, ground, &running));
+        results.loads = Some(stage(arguments, peers.clone(), loads)?);
     }
     if arguments.wants(Kind::Syscalls) {
-        results.syscalls = count_syscalls(ground, &running);
+        let counted = || Ok(count_syscalls(arguments, ground, &running));
+        results.syscalls = Some(stage(arguments, peers.clone(), counted)?);
     }
     let present: Vec<Peer> = running.iter().map(|(peer, _)| *peer).collect();
     drop(running);
     if arguments.wants(Kind::Memory) {
-        results.memory = memories(arguments, ground, &present)?;
+        let memories = || Ok(memories(arguments, ground, &present));
+        results.memory = Some(stage(arguments, peers, memories)?);
     }
-    if arguments.wants(Kind::Growth) {
-        say("how cost grows");
-        results.growth = growth::curves(arguments, ground)?;
-    }
-    Ok(results)
+    Ok(())
+}
+
+/// Measures a stage; where and when it was is looked at before.
+fn stage<T>(
+    arguments: &Arguments,
+    peers: Vec<Presence>,
+    measure: impl FnOnce() -> Result<T>,
+) -> Result<Stage<T>> {
+    let origin = Origin::now(arguments, peers);
+    let figures = measure()?;
+    Ok(Stage { origin, figures })
 }
 
 type Running = Vec<(Peer, Server)>;
 
 /// Starts every peer that is there. They stay, idle, while others are measured; nobody has to warm up twice.
-fn start(arguments: &Arguments, ground: &Ground, results: &mut Results) -> Result<Running> {
-    let mut running = Vec::new();
+fn start(arguments: &Arguments, ground: &Ground) -> Result<(Running, Vec<Presence>)> {
+    let (mut running, mut peers) = (Vec::new(), Vec::new());
     for peer in arguments.peers() {
         say(&format!("{peer} starts"));
         let absent = match peer.start(ground) {
@@ -71,13 +88,13 @@ fn start(arguments: &Arguments, ground: &Ground, results: &mut Results) -> Resul
         if let Some(reason) = &absent {
             say(&format!("{peer} is absent: {reason}"));
         }
-        results.peers.push(Presence {
+        peers.push(Presence {
             peer,
             version: peer.version(ground),
             absent,
         });
     }
-    Ok(running)
+    Ok((running, peers))
 }
 
 /// Round by round, load by load, peer by peer: neighbours in time are compared.
@@ -114,14 +131,14 @@ fn one(
     }
 }
 
-fn note(loads: &mut Vec<Load>, scenario: &'static str, peer: Peer, sample: Option<Sample>) {
+fn note(loads: &mut Vec<Load>, scenario: &str, peer: Peer, sample: Option<Sample>) {
     let known = loads
         .iter_mut()
         .find(|load| load.scenario == scenario && load.peer == peer);
     match known {
         Some(load) => load.samples.push(sample),
         None => loads.push(Load {
-            scenario,
+            scenario: scenario.to_owned(),
             peer,
             samples: vec![sample],
         }),
@@ -145,56 +162,52 @@ fn line(round: usize, scenario: &Scenario, peer: Peer, sample: Option<&Sample>) 
     }
 }
 
-fn count_syscalls(ground: &Ground, running: &Running) -> Vec<(Peer, f64)> {
+fn count_syscalls(arguments: &Arguments, ground: &Ground, running: &Running) -> Vec<Rounds<f64>> {
     if !syscalls::available() {
         say("strace is not installed: no system calls are counted");
         return Vec::new();
     }
     let scenario = Scenario::named("plain-20").expect("one of all");
-    let mut counted = Vec::new();
-    for (peer, server) in running.iter().filter(|(peer, _)| *peer != Peer::Direct) {
-        match syscalls::syscalls(server, ground, &scenario) {
-            Ok(calls) => {
-                say(&format!("{peer}: {calls:.1} system calls a message"));
-                counted.push((*peer, calls));
-            }
-            Err(error) => say(&format!("{peer}: {error}")),
-        }
-    }
-    counted
+    let counted = running.iter().filter(|(peer, _)| *peer != Peer::Direct);
+    let counted: Vec<_> = counted.map(|(peer, server)| (*peer, server)).collect();
+    alternated(arguments.rounds(), &counted, |peer, server| {
+        let calls = syscalls::syscalls(server, ground, &scenario)?;
+        say(&format!("{peer}: {calls:.1} system calls a message"));
+        Ok(calls)
+    })
 }
 
-fn memories(
-    arguments: &Arguments,
-    ground: &Ground,
-    present: &[Peer],
-) -> Result<Vec<(Peer, crate::memory::Memory)>> {
-    let crowds = arguments.crowds();
-    let largest = crowds.last().copied().unwrap_or(0) as u64;
-    if largest * 2 > descriptors() {
-        bail!("{DESCRIPTORS} open files are needed: run `ulimit -n {DESCRIPTORS}` first");
-    }
-    let mut all = Vec::new();
-    for peer in present.iter().filter(|peer| peer.holds_crowds()) {
-        match memory(*peer, ground, crowds) {
-            Ok(memory) => {
-                say(&format!("{peer}: {memory:?}"));
-                all.push((*peer, memory));
-            }
-            Err(error) => say(&format!("{peer}: {error:#}")),
-        }
-    }
-    Ok(all)
+fn memories(arguments: &Arguments, ground: &Ground, present: &[Peer]) -> Vec<Rounds<Memory>> {
+    let holding = present.iter().filter(|peer| peer.holds_crowds());
+    let holding: Vec<_> = holding.map(|peer| (*peer, ())).collect();
+    alternated(arguments.rounds(), &holding, |peer, ()| {
+        let memory = memory(peer, ground, arguments.crowds())?;
+        say(&format!("{peer}: {memory:?}"));
+        Ok(memory)
+    })
 }
 
-/// How many files this process, and what it starts, may have open.
-fn descriptors() -> u64 {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"));
-    let soft = line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok());
-    soft.unwrap_or(u64::MAX)
+/// Round by round, peer by peer. A failure is said and leaves a gap.
+fn alternated<P: Copy, T>(
+    rounds: usize,
+    peers: &[(Peer, P)],
+    measure: impl Fn(Peer, P) -> Result<T>,
+) -> Vec<Rounds<T>> {
+    let empty = |&(peer, _): &(Peer, P)| Rounds {
+        peer,
+        rounds: Vec::new(),
+    };
+    let mut all: Vec<_> = peers.iter().map(empty).collect();
+    for _ in 0..rounds {
+        for (of_peer, (peer, how)) in all.iter_mut().zip(peers) {
+            match measure(*peer, *how) {
+                Ok(figure) => of_peer.rounds.push(figure),
+                Err(error) => say(&format!("{peer}: {error:#}")),
+            }
+        }
+    }
+    all.retain(|of_peer| !of_peer.rounds.is_empty());
+    all
 }
 
 fn say(text: &str) {

@@ -22,6 +22,7 @@ pub struct Scenario {
     pace: Pace,
     connections: usize,
     messages: usize,
+    recipients: usize,
     size: usize,
 }
 
@@ -37,6 +38,7 @@ pub const ORDINARY: Scenario = Scenario {
     pace: Pace::OneByOne,
     connections: 20,
     messages: 20,
+    recipients: 1,
     size: 4 * KIB,
 };
 
@@ -49,7 +51,7 @@ pub const TLS: Scenario = Scenario {
 };
 
 /// All of them.
-pub const ALL: [Scenario; 11] = [
+pub const ALL: [Scenario; 13] = [
     ORDINARY,
     Scenario {
         name: "plain-1",
@@ -70,6 +72,18 @@ pub const ALL: [Scenario; 11] = [
         messages: 1,
         handshakes: Handshakes::Resumed,
         ..TLS
+    },
+    Scenario {
+        name: "starttls-20",
+        about: "STARTTLS, 20 messages a connection",
+        security: Security::Starttls,
+        ..ORDINARY
+    },
+    Scenario {
+        name: "rcpt-5",
+        about: "plain, 20 messages a connection, 5 recipients each",
+        recipients: 5,
+        ..ORDINARY
     },
     Scenario {
         name: "crowd",
@@ -154,9 +168,9 @@ impl Scenario {
         Self { size, ..self }
     }
 
-    /// Without TLS?
-    pub fn is_plain(&self) -> bool {
-        self.security == Security::Plain
+    /// How its connections are protected.
+    pub fn security(&self) -> Security {
+        self.security
     }
 
     /// Octets of one message.
@@ -171,6 +185,7 @@ impl Scenario {
             pace: self.pace,
             connections: self.connections,
             messages: self.messages,
+            recipients: self.recipients,
             size: self.size,
             ..Plan::to(target)
         }

@@ -2,45 +2,116 @@
 
 use std::fmt::Write;
 
+use crate::arguments::Kind;
 use crate::growth::Curve;
+use crate::machine::Origin;
+use crate::memory::Memory;
 use crate::peers::Peer;
 use crate::plot;
 use crate::results::{Figure, Results};
+use crate::statistics::Spread;
 use crate::targets::{Standing, TARGETS};
+use crate::tools::Pair;
 
 /// A part of the page: what its markers are called, and its table.
 pub type Part = (&'static str, String);
 
-/// All parts.
-pub fn parts(results: &Results) -> Vec<Part> {
-    vec![
-        ("machine", machine(results)),
-        ("targets", targets(results)),
-        ("cpu", cpu(results)),
-        ("rate", rate(results)),
-        ("latency", latency(results)),
-        ("large", large(results)),
-        ("memory", memory(results)),
-        ("syscalls", syscalls(results)),
-        ("tools", tools(results)),
-        ("growth", growth(results)),
-    ]
+/// The parts of these stages, and the aims, of all that `results` have.
+pub fn parts(results: &Results, kinds: &[Kind]) -> Vec<Part> {
+    let names = names(kinds.iter().copied()).into_iter();
+    names.map(|name| (name, part(results, name))).collect()
+}
+
+/// What the parts of these stages are called, and the aims. The first of a stage says where its figures come from.
+pub fn names(kinds: impl IntoIterator<Item = Kind>) -> Vec<&'static str> {
+    let of_kind = |kind| match kind {
+        Kind::Loads => &["machine-loads", "cpu", "rate", "latency", "large"][..],
+        Kind::Syscalls => &["machine-syscalls", "syscalls"],
+        Kind::Memory => &["machine-memory", "memory"],
+        Kind::Tools => &["machine-tools", "tools"],
+        Kind::Growth => &["machine-growth", "growth"],
+    };
+    let stages = kinds.into_iter().flat_map(of_kind);
+    stages.copied().chain(["targets"]).collect()
+}
+
+fn part(results: &Results, name: &str) -> String {
+    let text = match name {
+        "cpu" => cpu(results),
+        "rate" => rate(results),
+        "latency" => latency(results),
+        "large" => large(results),
+        "memory" => memory(results),
+        "syscalls" => syscalls(results),
+        "tools" => tools(results),
+        "growth" => growth(results),
+        "targets" => Some(targets(results)),
+        _ => origins(results)
+            .find(|(stage, ..)| name.strip_prefix("machine-") == Some(stage))
+            .map(|(_, about, origin)| machine(about, origin)),
+    };
+    text.unwrap_or_else(|| "not measured\n".to_owned())
+}
+
+/// Each stage that there is: its name, what it is about, where it comes from.
+fn origins(results: &Results) -> impl Iterator<Item = (&'static str, &'static str, &Origin)> {
+    let Results {
+        loads,
+        memory,
+        syscalls,
+        tools,
+        growth,
+    } = results;
+    let origins = [
+        (
+            "loads",
+            "CPU, rate, latency, large messages",
+            loads.as_ref().map(|s| &s.origin),
+        ),
+        ("memory", "Memory", memory.as_ref().map(|s| &s.origin)),
+        (
+            "syscalls",
+            "System calls",
+            syscalls.as_ref().map(|s| &s.origin),
+        ),
+        (
+            "tools",
+            "Generators and sinks",
+            tools.as_ref().map(|s| &s.origin),
+        ),
+        (
+            "growth",
+            "How cost grows",
+            growth.as_ref().map(|s| &s.origin),
+        ),
+    ];
+    let there = |(name, about, origin)| Some((name, about, origin?));
+    origins.into_iter().filter_map(there)
 }
 
 /// A column: its head, the load, the figure, digits after the point.
 type Column = (&'static str, &'static str, Figure, usize);
 
-fn machine(results: &Results) -> String {
-    let mut text = String::new();
-    for line in &results.machine {
+/// Shares of 1 are shown as they are: the share of one peer in terms of another's means nothing.
+const SHARE: &str = "of these resumed";
+
+fn machine(about: &str, origin: &Origin) -> String {
+    let Origin {
+        commit,
+        day,
+        load,
+        rounds,
+        seconds,
+        ..
+    } = origin;
+    let mut text = format!(
+        "**{about}**: commit {commit}, measured on {day}, load average {load} at the start, {rounds} alternated \
+         rounds, {seconds} s a load\n\n"
+    );
+    for line in &origin.machine {
         let _ = writeln!(text, "- {line}");
     }
-    let _ = writeln!(
-        text,
-        "- {} alternated rounds, {} s a load",
-        results.rounds, results.seconds
-    );
-    for presence in &results.peers {
+    for presence in &origin.peers {
         let (peer, version) = (presence.peer, &presence.version);
         let _ = match &presence.absent {
             Some(reason) => writeln!(text, "- {peer}: **absent**, {reason}"),
@@ -60,16 +131,33 @@ fn targets(results: &Results) -> String {
         "",
     ]);
     for target in &TARGETS {
-        let (aim, limit) = (target.unit.show(target.aim), target.unit.show(target.limit));
+        let show = |figure| target.unit.show(figure);
         let (figure, word) = match (target.measured)(results) {
             None => ("not measured".to_owned(), ""),
-            Some(figure) => (target.unit.show(figure), word(target.standing(figure))),
+            Some(spread) => {
+                let figures = [spread.median, spread.least, spread.most].map(show);
+                let [median, least, most] = figures;
+                (
+                    format!("{median} ({least}–{most})"),
+                    word(target.standing(spread)),
+                )
+            }
         };
-        row(
-            &mut text,
-            target.measure,
-            &[aim, limit, figure, word.to_owned()],
-        );
+        let cells = [
+            show(target.aim),
+            show(target.limit),
+            figure,
+            word.to_owned(),
+        ];
+        row(&mut text, target.measure, &cells);
+    }
+    let mut of_runs: Vec<_> = origins(results)
+        .filter(|(stage, ..)| matches!(*stage, "loads" | "memory" | "syscalls"))
+        .map(|(_, about, origin)| format!("{about}: {}", origin.commit))
+        .collect();
+    of_runs.dedup();
+    if !of_runs.is_empty() {
+        let _ = writeln!(text, "\n{}.", of_runs.join("; "));
     }
     text
 }
@@ -82,7 +170,7 @@ fn word(standing: Standing) -> &'static str {
     }
 }
 
-fn cpu(results: &Results) -> String {
+fn cpu(results: &Results) -> Option<String> {
     // Microseconds a message are milliseconds, and so thousandths of a second, a thousand messages.
     let cpu: Figure = |sample| sample.cpu / 1000.0;
     columns(
@@ -93,13 +181,16 @@ fn cpu(results: &Results) -> String {
             ("TLS, 20 a connection", "tls-20", cpu, 3),
             ("TLS, 1, full handshake", "tls-1", cpu, 3),
             ("TLS, 1, resumed", "tls-1-resumed", cpu, 3),
+            (SHARE, "tls-1-resumed", |s| s.resumed, 2),
+            ("STARTTLS, 20 a connection", "starttls-20", cpu, 3),
             ("plain, 20, pipelined", "pipelined", cpu, 3),
+            ("plain, 20, 5 recipients", "rcpt-5", cpu, 3),
             ("100 connections", "crowd", cpu, 3),
         ],
     )
 }
 
-fn rate(results: &Results) -> String {
+fn rate(results: &Results) -> Option<String> {
     let rate: Figure = |sample| sample.rate;
     columns(
         results,
@@ -112,7 +203,7 @@ fn rate(results: &Results) -> String {
     )
 }
 
-fn latency(results: &Results) -> String {
+fn latency(results: &Results) -> Option<String> {
     let p50: Figure = |sample| sample.latency.p50;
     let p99: Figure = |sample| sample.latency.p99;
     columns(
@@ -128,7 +219,7 @@ fn latency(results: &Results) -> String {
     )
 }
 
-fn large(results: &Results) -> String {
+fn large(results: &Results) -> Option<String> {
     let cost: Figure = |sample| sample.cpu_per_gigabyte;
     columns(
         results,
@@ -140,41 +231,44 @@ fn large(results: &Results) -> String {
     )
 }
 
-fn memory(results: &Results) -> String {
-    let Some((_, first)) = results.memory.first() else {
-        return "not measured\n".to_owned();
-    };
+fn memory(results: &Results) -> Option<String> {
+    let stage = results.memory.as_ref()?;
+    let first = stage.figures.first()?.rounds.first()?;
     let mut heads = vec!["KiB".to_owned(), "at rest".to_owned()];
     heads.extend(first.plain.iter().map(|(n, _)| format!("plain, {n} idle")));
     heads.extend(first.tls.iter().map(|(n, _)| format!("TLS, {n} idle")));
     heads.push("10 MiB in flight".to_owned());
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     let mut text = head(&heads);
-    for (peer, memory) in &results.memory {
-        let each = memory.plain.iter().chain(&memory.tls);
-        let mut cells = vec![format!("{:.0}", memory.base)];
-        cells.extend(each.map(|(_, kibibytes)| format!("{kibibytes:.1}")));
-        cells.push(format!("{:.0}", memory.in_flight));
-        row(&mut text, &peer.to_string(), &cells);
+    for peer in &stage.figures {
+        let idle = |n: usize, tls: bool| {
+            let figure = move |memory: &Memory| {
+                let figures = if tls { &memory.tls } else { &memory.plain };
+                figures.get(n).map_or(f64::NAN, |figure| figure.1)
+            };
+            with_extremes(peer.spread(figure), 1)
+        };
+        let mut cells = vec![with_extremes(peer.spread(|memory| memory.base), 0)];
+        cells.extend((0..first.plain.len()).map(|n| idle(n, false)));
+        cells.extend((0..first.tls.len()).map(|n| idle(n, true)));
+        cells.push(with_extremes(peer.spread(|memory| memory.in_flight), 0));
+        row(&mut text, &peer.peer.to_string(), &cells);
     }
-    text
+    Some(text)
 }
 
-fn syscalls(results: &Results) -> String {
-    if results.syscalls.is_empty() {
-        return "not measured\n".to_owned();
-    }
+fn syscalls(results: &Results) -> Option<String> {
+    let stage = results.syscalls.as_ref()?;
     let mut text = head(&["", "system calls a message"]);
-    for (peer, calls) in &results.syscalls {
-        row(&mut text, &peer.to_string(), &[format!("{calls:.1}")]);
+    for peer in &stage.figures {
+        let calls = with_extremes(peer.spread(|calls| *calls), 1);
+        row(&mut text, &peer.peer.to_string(), &[calls]);
     }
-    text
+    Some(text)
 }
 
-fn tools(results: &Results) -> String {
-    if results.tools.is_empty() {
-        return "not measured\n".to_owned();
-    }
+fn tools(results: &Results) -> Option<String> {
+    let rounds = &results.tools.as_ref()?.figures;
     let heads = [
         "source",
         "sink",
@@ -185,21 +279,27 @@ fn tools(results: &Results) -> String {
         "sink CPU, us",
     ];
     let mut text = head(&heads);
-    for pair in &results.tools {
-        let figures = [pair.rate, pair.megabytes, pair.source_cpu, pair.sink_cpu];
-        let mut cells = vec![pair.sink.to_owned(), pair.size.to_string()];
-        cells.extend(figures.map(|figure| format!("{figure:.0}")));
-        row(&mut text, pair.source, &cells);
+    for (number, pair) in rounds.first()?.iter().enumerate() {
+        let figure = |figure: fn(&Pair) -> f64| {
+            let of_pair = rounds.iter().filter_map(|round| round.get(number));
+            with_extremes(Spread::of(of_pair.map(figure)), 0)
+        };
+        let cells = [
+            pair.sink.clone(),
+            pair.size.to_string(),
+            figure(|pair| pair.rate),
+            figure(|pair| pair.megabytes),
+            figure(|pair| pair.source_cpu),
+            figure(|pair| pair.sink_cpu),
+        ];
+        row(&mut text, &pair.source, &cells);
     }
-    text
+    Some(text)
 }
 
-fn growth(results: &Results) -> String {
-    if results.growth.is_empty() {
-        return "not measured\n".to_owned();
-    }
+fn growth(results: &Results) -> Option<String> {
     let mut text = String::new();
-    for curve in &results.growth {
+    for curve in &results.growth.as_ref()?.figures {
         let _ = writeln!(text, "### {}\n", curve.about);
         text.push_str(&points(curve));
         let _ = writeln!(
@@ -208,7 +308,7 @@ fn growth(results: &Results) -> String {
             curve.about, curve.name
         );
     }
-    text
+    Some(text)
 }
 
 /// A column for each x, a row for each peer, and how its figures go.
@@ -241,13 +341,11 @@ fn figure(value: f64) -> String {
 
 /// A row for each peer that was there, a column for each load; a cell has the median, the extremes, and the ratio to
 /// HAProxy round by round.
-fn columns(results: &Results, columns: &[Column]) -> String {
-    let measured: Vec<&Column> = columns
-        .iter()
-        .filter(|column| results.loads.iter().any(|load| load.scenario == column.1))
-        .collect();
+fn columns(results: &Results, columns: &[Column]) -> Option<String> {
+    let measured = columns.iter().filter(|column| results.has(column.1));
+    let measured: Vec<&Column> = measured.collect();
     if measured.is_empty() {
-        return "not measured\n".to_owned();
+        return None;
     }
     let heads: Vec<&str> = std::iter::once("")
         .chain(measured.iter().map(|c| c.0))
@@ -257,20 +355,36 @@ fn columns(results: &Results, columns: &[Column]) -> String {
         let cells: Vec<String> = measured.iter().map(|c| cell(results, peer, c)).collect();
         row(&mut text, &peer.to_string(), &cells);
     }
-    text
+    Some(text)
 }
 
-fn cell(results: &Results, peer: Peer, &(_, scenario, figure, digits): &Column) -> String {
+fn cell(results: &Results, peer: Peer, &(head, scenario, figure, digits): &Column) -> String {
     let Some(spread) = results.spread(scenario, peer, figure) else {
         return "–".to_owned();
     };
     let (least, median, most) = (spread.least, spread.median, spread.most);
     let mut text = format!("**{median:.digits$}**");
-    if let Some(ratio) = results.ratio(scenario, (peer, Peer::Haproxy), figure) {
+    let ratio = results.ratio(scenario, (peer, Peer::Haproxy), figure);
+    if let Some(ratio) = ratio.filter(|_| head != SHARE) {
         let _ = write!(text, " {:.2}x", ratio.median);
     }
     let _ = write!(text, " ({least:.digits$}–{most:.digits$})");
     text
+}
+
+fn with_extremes(spread: Option<Spread>, digits: usize) -> String {
+    let Some(Spread {
+        least,
+        median,
+        most,
+    }) = spread
+    else {
+        return "–".to_owned();
+    };
+    match least == most {
+        true => format!("{median:.digits$}"),
+        false => format!("**{median:.digits$}** ({least:.digits$}–{most:.digits$})"),
+    }
 }
 
 fn head(heads: &[&str]) -> String {

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use lazaret_load::{Ending, Plan, Tree, send};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::arguments::Arguments;
 use crate::ground::{Ground, end, find, free_port, wait_for};
 
 /// One pair under one load.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pair {
     /// who sends, who takes, messages of how many octets
-    pub source: &'static str,
-    pub sink: &'static str,
+    pub source: String,
+    pub sink: String,
     pub size: usize,
     /// messages a second
     pub rate: f64,
@@ -30,8 +31,13 @@ pub struct Pair {
 /// Sessions at once.
 const CONNECTIONS: usize = 20;
 
-/// Every combination that is installed, once.
-pub fn pairs(ground: &Ground, quick: bool) -> Result<Vec<Pair>> {
+/// Every combination that is installed, in each round.
+pub fn rounds(arguments: &Arguments, ground: &Ground) -> Result<Vec<Vec<Pair>>> {
+    let round = |_| pairs(ground, arguments.quick);
+    (0..arguments.rounds()).map(round).collect()
+}
+
+fn pairs(ground: &Ground, quick: bool) -> Result<Vec<Pair>> {
     let theirs = SmtpSink::start()?;
     let mut sinks = vec![("lazaret-load", ground.sink.address(), ground.sink.tree())];
     if let Some(sink) = &theirs {
@@ -43,8 +49,8 @@ pub fn pairs(ground: &Ground, quick: bool) -> Result<Vec<Pair>> {
             for source in [Source::Ours, Source::Theirs] {
                 let pair = source.measure(*address, tree, size, messages)?;
                 pairs.extend(pair.map(|figures| Pair {
-                    source: source.name(),
-                    sink,
+                    source: source.name().to_owned(),
+                    sink: (*sink).to_owned(),
                     size,
                     ..figures
                 }));
@@ -94,8 +100,8 @@ impl Source {
         let source_cpu = own.cpu().saturating_sub(before.0).saturating_sub(sink_cpu);
         let each = |time: Duration| time.as_secs_f64() * 1e6 / messages as f64;
         Ok(went.then(|| Pair {
-            source: "",
-            sink: "",
+            source: String::new(),
+            sink: String::new(),
             size,
             rate: messages as f64 / took,
             megabytes: (messages * size) as f64 / 1e6 / took,

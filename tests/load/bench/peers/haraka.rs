@@ -7,9 +7,12 @@ use super::Absent;
 use crate::ground::{Ground, HOSTNAME};
 use crate::server::Server;
 
-/// A recipient is accepted by a plugin or not at all, so this one says OK there.
+/// On every hook of an SMTP session (docs/Plugins.md of Haraka, "Available Hooks"). A recipient is accepted by a plugin or
+/// not at all, so this one says OK there.
 const PLUGIN: &str = "\
-for (const hook of ['connect', 'helo', 'ehlo', 'mail', 'data', 'data_post', 'queue_ok', 'reset_transaction', 'quit', 'disconnect'])
+for (const hook of ['connect_init', 'lookup_rdns', 'connect', 'helo', 'ehlo', 'capabilities', 'unrecognized_command',
+  'vrfy', 'noop', 'rset', 'mail', 'rcpt_ok', 'data', 'data_post', 'max_data_exceeded', 'queue', 'queue_outbound',
+  'queue_ok', 'reset_transaction', 'deny', 'quit', 'disconnect'])
   exports[`hook_${hook}`] = (next) => next();
 exports.hook_rcpt = (next) => next(OK);
 ";

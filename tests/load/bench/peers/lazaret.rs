@@ -39,6 +39,9 @@ filters = "filters.d"
 [[listener]]
 name = "plain"
 listen = ["{plain}"]
+tls = "starttls"
+certificate = "{certificate}"
+private-key = "{key}"
 recipients = ["example.org"]
 
 [[listener]]

@@ -14,7 +14,8 @@ use std::process::Command;
 use std::str::FromStr;
 
 use anyhow::Result;
-use serde::{Serialize, Serializer};
+use lazaret_load::Security;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ground::Ground;
 use crate::scenario::Scenario;
@@ -131,9 +132,13 @@ impl Peer {
         )
     }
 
-    /// Can it be put under this load?
+    /// Can it be put under this load? The sink has no TLS, and who copies octets cannot be told to begin it.
     pub fn takes(self, scenario: &Scenario) -> bool {
-        self != Self::Direct || scenario.is_plain()
+        match scenario.security() {
+            Security::Plain => true,
+            Security::Implicit => self != Self::Direct,
+            Security::Starttls => !matches!(self, Self::Direct | Self::Haproxy),
+        }
     }
 }
 
@@ -195,18 +200,52 @@ impl Serialize for Peer {
     }
 }
 
+impl<'de> Deserialize<'de> for Peer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 fn first_line(command: &mut Command) -> String {
     let Ok(output) = command.output() else {
         return String::new();
     };
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    text.lines().next().unwrap_or_default().to_owned()
+    without_escapes(text.lines().next().unwrap_or_default())
+}
+
+/// Without what colours it on a terminal (ECMA-48, 5.4) and without other control characters.
+fn without_escapes(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c| matches!(c, '@'..='~')).map(|end| end + 1);
+        plain.push_str(&part[end.unwrap_or(part.len())..]);
+    }
+    plain.retain(|c| !c.is_control());
+    plain
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_have_no_colours() {
+        for (said, plain) in [
+            (
+                "\u{1b}[32mHaraka.js\u{1b}[0m — Version: 3.3.4",
+                "Haraka.js — Version: 3.3.4",
+            ),
+            ("\u{1b}[1;38;5;208mA\u{1b}[m", "A"),
+            ("HAProxy version 2.6\r", "HAProxy version 2.6"),
+            ("cut \u{1b}[3", "cut "),
+        ] {
+            assert_eq!(without_escapes(said), plain);
+        }
+    }
 
     #[test]
     fn names_there_and_back() {

@@ -64,7 +64,7 @@ mail {{
   timeout 10m;
   ssl_certificate {certificate}/cert.pem;
   ssl_certificate_key {certificate}/key.pem;
-  server {{ listen {plain}; protocol smtp; }}
+  server {{ listen {plain}; protocol smtp; starttls on; }}
   server {{ listen {implicit} ssl; protocol smtp; }}
 }}
 ",

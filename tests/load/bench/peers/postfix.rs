@@ -114,6 +114,7 @@ smtp_host_lookup = native
 message_size_limit = 52428800
 smtpd_client_connection_count_limit = 0
 smtpd_peername_lookup = no
+smtpd_tls_security_level = may
 smtpd_tls_cert_file = {certificate}/cert.pem
 smtpd_tls_key_file = {certificate}/key.pem
 ",
