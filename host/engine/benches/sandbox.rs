@@ -1,6 +1,7 @@
-//! What a filter costs that does nothing: a fork, and one call of each stage. `cargo bench --bench sandbox`
+//! What a filter costs that does nothing: a fork, with one call and without, and one call of each stage.
+//! `cargo bench --bench sandbox`
 //!
-//! The filter is the benchmark's own, `tests/load/guest`, compiled as every Rust filter is.
+//! The filter is the benchmark's own, `tests/load/guest`, compiled as every Rust filter is, unless said.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::path::Path;
@@ -20,38 +21,49 @@ use tokio::runtime::Runtime;
 const TARGET: &str = "wasm32-wasip2";
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-static FILTER: LazyLock<Arc<dyn Filter>> = LazyLock::new(|| RUNTIME.block_on(load()));
+static FILTER: LazyLock<Arc<dyn Filter>> = LazyLock::new(|| {
+    let (grant, config) = (vec![Grant::Body], r#"{"read-body":true}"#);
+    RUNTIME.block_on(load("null", grant, config))
+});
+/// It has no stage but `message`.
+static DEAF: LazyLock<Arc<dyn Filter>> = LazyLock::new(|| {
+    let grant = vec![Grant::Parts, Grant::Score(0.0, 20.0), Grant::Notes];
+    RUNTIME.block_on(load("attachments", grant, "{}"))
+});
 
 fn main() {
     LazyLock::force(&FILTER);
+    LazyLock::force(&DEAF);
     divan::main();
 }
 
-fn null_filter() -> Vec<u8> {
+fn component(name: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let guests = root.join("target/guests");
     let built = Command::new(env!("CARGO"))
         .current_dir(&root)
-        .args(["build", "--package", "lazaret-null", "--profile", "guest"])
+        .args(["build", "--profile", "guest"])
+        .args(["--package", &format!("lazaret-{name}")])
         .args(["--target", TARGET, "--target-dir"])
         .arg(&guests)
         .status();
-    assert!(built.unwrap().success(), "the null filter was not built");
-    std::fs::read(guests.join(TARGET).join("guest/lazaret_null.wasm")).unwrap()
+    assert!(built.unwrap().success(), "{name} was not built");
+    let file = format!("guest/lazaret_{name}.wasm");
+    std::fs::read(guests.join(TARGET).join(file)).unwrap()
 }
 
-async fn load() -> Arc<dyn Filter> {
+async fn load(name: &str, grant: Vec<Grant>, config: &str) -> Arc<dyn Filter> {
     let settings = EngineSettings {
         sandboxes: 1000,
         ..EngineSettings::default()
     };
     let source = Source {
-        name: "null".to_owned(),
-        file: "10-null.wasm".into(),
-        wasm: null_filter().into(),
+        name: name.to_owned(),
+        file: format!("10-{name}.wasm").into(),
+        wasm: component(name).into(),
         policy: Policy {
-            grant: vec![Grant::Body],
-            config: r#"{"read-body":true}"#.into(),
+            grant,
+            config: config.into(),
             ..Policy::default()
         },
     };
@@ -92,6 +104,14 @@ fn ask(sandbox: &mut Box<dyn Sandbox>, question: Question) {
     RUNTIME.block_on(sandbox.ask(question)).unwrap();
 }
 
+/// A sandbox that is made and dropped, and no function of it called: it is asked at a stage that its filter does not
+/// have. That filter is the bundled `attachments`; the null filter has all stages.
+#[divan::bench]
+fn fork(bencher: Bencher) {
+    let question = question(Ask::Connect);
+    bencher.bench_local(|| ask(&mut DEAF.fork(), question.clone()));
+}
+
 /// A sandbox for one question, as at connect: made, asked, dropped.
 #[divan::bench]
 fn fork_and_one_call(bencher: Bencher) {
@@ -119,7 +139,7 @@ fn transaction(bencher: Bencher) {
 }
 
 /// One call more of a sandbox that is there.
-#[divan::bench(args = ["connect", "hello", "mail", "rcpt", "headers", "message", "outcome"])]
+#[divan::bench(args = ["connect", "hello", "mail", "rcpt", "headers", "message", "outcome", "disconnect"])]
 fn call(bencher: Bencher, stage: &str) {
     let question = question(match stage {
         "connect" => Ask::Connect,
@@ -128,7 +148,8 @@ fn call(bencher: Bencher, stage: &str) {
         "rcpt" => Ask::Rcpt(mailbox()),
         "headers" => Ask::Headers,
         "message" => Ask::Message,
-        _ => Ask::Outcome(Outcome::default()),
+        "outcome" => Ask::Outcome(Outcome::default()),
+        _ => Ask::Disconnect("quit".to_owned()),
     });
     let mut sandbox = FILTER.fork();
     ask(&mut sandbox, question.clone());
