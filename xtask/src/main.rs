@@ -30,7 +30,7 @@ Usage: cargo xtask <task> [arguments]
                                        (Postfix, swaks, smtplib ...) that took part
                                        e.g. cargo xtask test -p lazaret-smtp
   bench [arguments]                    Lazaret beside HAProxy, nginx, Postfix, milters and Haraka; rewrites
-                                       docs/performance.md (cargo xtask bench --help)
+                                       docs/performance.md, with --only STAGE that part of it (cargo xtask bench --help)
   faults [--row N] [--json]            hurts a running proxy in every way of the fault table while clients send,
                                        and checks that no mail is lost or doubled; rewrites docs/faults.md
   crowd [--connections N] [--json]     ten thousand slow or idle connections, and a good client among them;

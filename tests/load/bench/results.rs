@@ -127,3 +127,64 @@ impl Results {
             .flat_map(|load| load.samples.iter().map(Option::as_ref))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lazaret_load::Latency;
+
+    use super::*;
+
+    fn sample(cpu: f64) -> Sample {
+        Sample {
+            messages: 1,
+            cpu,
+            cpu_per_gigabyte: 1.0,
+            rate: 1.0,
+            latency: Latency::default(),
+            set_up: Latency::default(),
+            generator: 1.0,
+            sink: 1.0,
+            resumed: 0.0,
+        }
+    }
+
+    fn load(peer: Peer, cpu: [Option<f64>; 3]) -> Load {
+        Load {
+            scenario: "plain-20".to_owned(),
+            peer,
+            samples: cpu.map(|cpu| cpu.map(sample)).into(),
+        }
+    }
+
+    #[test]
+    fn rounds_are_joined_where_nobody_failed() {
+        let origin = Origin {
+            commit: String::new(),
+            day: String::new(),
+            machine: Vec::new(),
+            load: String::new(),
+            rounds: 3,
+            seconds: 4.0,
+            peers: Vec::new(),
+        };
+        let figures = vec![
+            load(Peer::Haproxy, [Some(1.0), None, Some(3.0)]),
+            load(Peer::Nginx, [Some(2.0), Some(9.0), Some(12.0)]),
+        ];
+        let results = Results {
+            loads: Some(Stage { origin, figures }),
+            ..Results::default()
+        };
+        let cpu: Figure = |sample| sample.cpu;
+        let loads = [
+            ("plain-20", Peer::Haproxy, cpu),
+            ("plain-20", Peer::Nginx, cpu),
+        ];
+        let more = results.joined(loads, |[one, other]| Some(other - one));
+        assert_eq!(more, Spread::of([1.0, 9.0]));
+        let times = results.ratio("plain-20", (Peer::Nginx, Peer::Haproxy), cpu);
+        assert_eq!(times, Spread::of([2.0, 4.0]));
+        let absent = [("plain-20", Peer::Direct, cpu)];
+        assert_eq!(results.joined(absent, |[one]| Some(one)), None);
+    }
+}

@@ -132,17 +132,19 @@ fn targets(results: &Results) -> String {
     ]);
     for target in &TARGETS {
         let show = |figure| target.unit.show(figure);
-        let (figure, word) = match (target.measured)(results) {
-            None => ("not measured".to_owned(), ""),
-            Some(spread) => {
-                let figures = [spread.median, spread.least, spread.most].map(show);
-                let [median, least, most] = figures;
-                (
-                    format!("{median} ({least}–{most})"),
-                    word(target.standing(spread)),
-                )
-            }
-        };
+        let rounds = (target.measured)(results);
+        let figure = rounds.map_or_else(
+            || "not measured".to_owned(),
+            |Spread {
+                 least,
+                 median,
+                 most,
+             }| match least == most {
+                true => show(median),
+                false => format!("{} ({}–{})", show(median), show(least), show(most)),
+            },
+        );
+        let word = rounds.map_or("", |rounds| word(target.standing(rounds)));
         let cells = [
             show(target.aim),
             show(target.limit),
@@ -394,4 +396,71 @@ fn head(heads: &[&str]) -> String {
 
 fn row(text: &mut String, first: &str, cells: &[String]) {
     let _ = writeln!(text, "| {first} | {} |", cells.join(" | "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers::Filters;
+    use crate::results::{Rounds, Stage};
+
+    /// System calls of three rounds, counted at this commit.
+    fn counted(commit: &str, rounds: &[f64]) -> Results {
+        let origin = Origin {
+            commit: commit.to_owned(),
+            day: "2026-11-30".to_owned(),
+            machine: vec!["2 processors".to_owned()],
+            load: "0.50".to_owned(),
+            rounds: rounds.len(),
+            seconds: 4.0,
+            peers: Vec::new(),
+        };
+        let peer = Peer::Lazaret(Filters {
+            count: 3,
+            read_body: true,
+        });
+        let rounds = rounds.to_vec();
+        Results {
+            syscalls: Some(Stage {
+                origin,
+                figures: vec![Rounds { peer, rounds }],
+            }),
+            ..Results::default()
+        }
+    }
+
+    #[test]
+    fn a_stage_has_its_own_parts_and_the_aims() {
+        let results = counted("1234567 of 2026-11-29", &[20.0, 24.0, 22.0]);
+        let parts = parts(&results, &[Kind::Syscalls]);
+        let names: Vec<_> = parts.iter().map(|part| part.0).collect();
+        assert_eq!(names, ["machine-syscalls", "syscalls", "targets"]);
+        for (part, says) in [
+            (
+                0,
+                "commit 1234567 of 2026-11-29, measured on 2026-11-30, load average 0.50 at the start, 3 alternated",
+            ),
+            (1, "| lazaret-3 | **22.0** (20.0–24.0) |"),
+            (2, "| 16.0 | 30.0 | 22.0 (20.0–24.0) | within |"),
+            (2, "| 0.85x | 0.60x | not measured |  |"),
+            (2, "\nSystem calls: 1234567 of 2026-11-29.\n"),
+        ] {
+            assert!(parts[part].1.contains(says), "{says}\n{}", parts[part].1);
+        }
+    }
+
+    #[test]
+    fn one_round_has_no_extremes() {
+        let parts = parts(&counted("1234567", &[20.0]), &[Kind::Syscalls]);
+        assert!(
+            parts[1].1.contains("| lazaret-3 | 20.0 |"),
+            "{}",
+            parts[1].1
+        );
+        assert!(
+            parts[2].1.contains("| 30.0 | 20.0 | within |"),
+            "{}",
+            parts[2].1
+        );
+    }
 }
