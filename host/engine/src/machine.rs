@@ -29,10 +29,9 @@ const WORKSHOP_TICK: Duration = Duration::from_millis(5);
 /// above, one that is less than half full is copied into each.
 const ALWAYS_AN_IMAGE: u64 = 64 << 20;
 
-/// Octets of a slot's memory that are not given back to the system between two sandboxes: pages that a guest wrote get
-/// their first content again by copying, which costs less than losing them and faulting them in again.
-const KEPT_MEMORY: usize = 256 << 10;
-/// The same of a table: one page, more than most have, is filled and not asked about.
+/// Octets of a slot's tables that are cleared and not given back to the system between two sandboxes: one page, more than
+/// most have. Memory is given back: a sandbox that ends is one that cannot be put back. wasmtime could look for pages that were
+/// written (`PAGEMAP_SCAN`) and fill them anew, but passes over those that are not in memory at the moment, which the next would see.
 const KEPT_TABLE: usize = 4 << 10;
 
 /// An engine that prepares one filter, and what it knows of functions compiled before.
@@ -123,9 +122,8 @@ fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {
         .max_tables_per_module(MAX_TABLES_PER_MODULE)
         .max_memory_size(usize::try_from(settings.max_memory).unwrap_or(usize::MAX))
         .table_elements(settings.table_elements)
-        .linear_memory_keep_resident(KEPT_MEMORY)
         .table_keep_resident(KEPT_TABLE)
-        .pagemap_scan(Enabled::Auto)
+        .pagemap_scan(Enabled::No)
         .async_stack_keep_resident(0);
     pool
 }
