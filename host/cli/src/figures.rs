@@ -15,12 +15,14 @@ pub fn of_filters(registry: &MetricsRegistry, services: &Services) {
     registry.on_scrape(move |scrape| tell(scrape, &figures.samples()));
 }
 
-/// Tells at each scrape how many slots for sandboxes are in use, as `lazaret_sandboxes` by state, and how many there are.
+/// Tells at each scrape how many slots for sandboxes are in use, as `lazaret_sandboxes` by state, how many there are, and how
+/// sandboxes began.
 pub fn of_sandboxes(registry: &MetricsRegistry, engine: &Arc<Engine>) {
     let engine = Arc::downgrade(engine);
     registry.on_scrape(move |scrape| {
         if let Some(engine) = engine.upgrade() {
             tell_slots(scrape, engine.slots_now());
+            tell_origins(scrape, engine.made(), engine.renewed());
         }
     });
 }
@@ -37,6 +39,15 @@ fn tell_slots(scrape: &mut Scrape<'_>, slots: Slots) {
     scrape.gauge("sandboxes_idle", help, &idle);
     let limit = [(&[][..], slots.limit as f64)];
     scrape.gauge("sandboxes_limit", "Slots that there are", &limit);
+}
+
+fn tell_origins(scrape: &mut Scrape<'_>, made: u64, renewed: u64) {
+    let samples = [
+        (&[("origin", "made")][..], made as f64),
+        (&[("origin", "renewed")][..], renewed as f64),
+    ];
+    let help = "Sandboxes that began their work: made, or put back to where a new one begins";
+    scrape.counter("sandboxes_begun", help, &samples);
 }
 
 fn tell(scrape: &mut Scrape<'_>, samples: &[Sample]) {
@@ -80,12 +91,15 @@ mod tests {
             idle: 4,
         };
         registry.on_scrape(move |scrape| super::tell_slots(scrape, slots));
+        registry.on_scrape(|scrape| super::tell_origins(scrape, 3, 5));
         let text = registry.render();
         for line in [
             "lazaret_sandboxes{state=\"used\"} 10.0",
             "lazaret_sandboxes{state=\"free\"} 990.0",
             "lazaret_sandboxes_idle 4.0",
             "lazaret_sandboxes_limit 1000.0",
+            "lazaret_sandboxes_begun_total{origin=\"made\"} 3.0",
+            "lazaret_sandboxes_begun_total{origin=\"renewed\"} 5.0",
         ] {
             assert!(text.lines().any(|it| it == line), "no {line} in\n{text}");
         }

@@ -1,7 +1,7 @@
 //! The one wasmtime engine of the process: its configuration, its slots for sandboxes, its compiled components.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::lane::Lane;
 use crate::limiter::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::machine::{INSTANCES_PER_SLOT, TABLES_PER_SLOT, allocate};
 use crate::meter::Meter;
+use crate::parked::{Lot, Lots};
 use crate::pulse::{Pulse, start_ticker};
 use crate::settings::{Allocation, EngineSettings};
 use crate::template::Live;
@@ -44,14 +45,19 @@ struct Shared {
     allocation: Allocation,
     lane: Lane,
     idle: Arc<Idle<Box<Live>>>,
+    lots: Lots,
+    /// how many wait for slots
+    short: AtomicUsize,
     pulse: Arc<Pulse>,
 }
 
-/// What loading took so far.
+/// What was done so far.
 #[derive(Debug, Default)]
 pub struct Counts {
     prepared: AtomicU64,
     compiled: AtomicU64,
+    made: AtomicU64,
+    renewed: AtomicU64,
 }
 
 /// The turn to prepare a component, until it is dropped.
@@ -112,6 +118,8 @@ impl Engine {
                 allocation,
                 lane: Lane::new().map_err(|error| EngineError(error.to_string()))?,
                 idle: Arc::default(),
+                lots: Lots::default(),
+                short: AtomicUsize::new(0),
                 pulse,
             }),
         }))
@@ -127,8 +135,13 @@ impl Engine {
         self.shared.allocation
     }
 
-    /// Slots for sandboxes that are free now.
+    /// Slots for sandboxes that are free now, or held only by used ones that are given up for whoever needs a slot.
     pub fn free_slots(&self) -> usize {
+        self.unused_slots() + self.shared.lots.slots()
+    }
+
+    /// Slots that nothing holds.
+    pub fn unused_slots(&self) -> usize {
         self.shared.slots.available_permits()
     }
 
@@ -149,6 +162,36 @@ impl Engine {
     /// Components that were compiled so far.
     pub fn compiled(&self) -> u64 {
         self.shared.counts.compiled.load(Ordering::Relaxed)
+    }
+
+    /// Sandboxes that were made so far.
+    pub fn made(&self) -> u64 {
+        self.shared.counts.made.load(Ordering::Relaxed)
+    }
+
+    /// Sandboxes that were not made but put back, so far.
+    pub fn renewed(&self) -> u64 {
+        self.shared.counts.renewed.load(Ordering::Relaxed)
+    }
+
+    /// Counts one that was made.
+    pub(crate) fn count_made(&self) {
+        self.shared.counts.made.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one that was put back.
+    pub(crate) fn count_renewed(&self) {
+        self.shared.counts.renewed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Where used sandboxes of one filter wait, of which one takes `each` slots.
+    pub(crate) fn lot(&self, each: u32) -> Arc<Lot> {
+        self.shared.lots.open(self.shared.settings.sandboxes, each)
+    }
+
+    /// Does anybody wait for slots?
+    pub(crate) fn is_short(&self) -> bool {
+        self.shared.short.load(Ordering::Relaxed) > 0
     }
 
     /// Counts a preparation that compiled so many components.
@@ -207,8 +250,12 @@ impl Engine {
     }
 
     /// Waits for slots; a sandbox holds them as long as it lives, so the pool is never asked for more than it has.
-    /// Meanwhile sandboxes that have waited long for their next question are given up.
+    /// Meanwhile used sandboxes are given up and, where these do not suffice, those that have waited long for their next question.
     pub(crate) async fn slots(&self, count: u32) -> OwnedSemaphorePermit {
+        if let Ok(slots) = self.shared.slots.clone().try_acquire_many_owned(count) {
+            return slots;
+        }
+        let _short = Short::on(&self.shared.short);
         let acquire = self.shared.slots.clone().acquire_many_owned(count);
         tokio::pin!(acquire);
         let mut again = tokio::time::interval(RECALL_EVERY);
@@ -216,9 +263,15 @@ impl Engine {
             tokio::select! {
                 biased;
                 slots = &mut acquire => return slots.expect("the semaphore is never closed"),
-                _ = again.tick() => drop(self.idle().give_up(count as usize, IDLE_PATIENCE)),
+                _ = again.tick() => self.make_room(count as usize),
             }
         }
+    }
+
+    fn make_room(&self, count: usize) {
+        let freed = self.shared.lots.give_up(count);
+        let missing = count.saturating_sub(freed);
+        drop(self.idle().give_up(missing, IDLE_PATIENCE));
     }
 
     /// Slots that a sandbox of this component takes.
@@ -233,6 +286,22 @@ impl Engine {
             .max(instances.div_ceil(INSTANCES_PER_SLOT))
             .max(1);
         slots.min(self.shared.settings.sandboxes)
+    }
+}
+
+/// Somebody waits for slots, until it is dropped.
+struct Short<'a>(&'a AtomicUsize);
+
+impl<'a> Short<'a> {
+    fn on(short: &'a AtomicUsize) -> Self {
+        short.fetch_add(1, Ordering::Relaxed);
+        Self(short)
+    }
+}
+
+impl Drop for Short<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -60,6 +60,11 @@ impl Guest {
     pub fn holds_handles(&self) -> bool {
         !self.handles.is_empty()
     }
+
+    /// Did it never ask WASI for anything? Then its handles have never had a number.
+    pub fn knows_no_wasi(&self) -> bool {
+        self.wasi.is_none() && self.handles.is_empty()
+    }
 }
 
 /// Nothing but what `ctx` serves.

@@ -4,8 +4,8 @@
 //! its imports its requests for permission. [`Engine`] is a [`lazaret_mail::Loader`]: it settles the operator's grants
 //! against those requests, compiles, tries one sandbox, and gives back a [`lazaret_mail::Filter`].
 //!
-//! Each sandbox is forked fresh, asked one question at a time under limits of CPU, real time, memory and host calls, and
-//! dropped as a whole after any failure. What a filter did comes back only together with its verdict.
+//! Each sandbox is forked fresh, or put back octet for octet to where a fresh one begins (`renewal`), asked one question at a
+//! time under limits of CPU, real time, memory and host calls, and dropped as a whole after any failure. What a filter did comes back only together with its verdict.
 #![deny(unsafe_code)] // but for one call, in `native`
 
 mod bindings;
@@ -30,8 +30,11 @@ mod loading;
 mod machine;
 mod meter;
 mod native;
+mod pages;
+mod parked;
 mod prepare;
 mod pulse;
+mod renewal;
 mod sandbox;
 mod settings;
 mod smoke;

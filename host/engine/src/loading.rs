@@ -243,7 +243,7 @@ impl Loading {
 
     fn keep(&self, plan: Plan, product: &Product) {
         if let Some(cache) = self.engine.cache() {
-            let head = product.head();
+            let head = product.head_octets();
             let parts = [&head[..], product.lines.octets(), product.code.octets()];
             cache.write(&self.key(plan), &parts);
         }

@@ -12,6 +12,7 @@ mod parent;
 mod pipe;
 mod progress;
 mod relay;
+mod renewable;
 mod snapshot;
 mod workshop;
 
@@ -30,6 +31,7 @@ use crate::settings::{CallLimits, PrepareLimits};
 pub use child::serve_preparation;
 pub use parent::in_child;
 pub use progress::{Progress, Watch};
+pub use renewable::{GROUND, Ground, RESTORE, RUNS};
 pub use workshop::prepare;
 
 /// What shall be prepared, and under which limits. The octets of the component and its configuration go beside it.
@@ -100,6 +102,8 @@ pub struct Product {
     pub seen: Inspection,
     /// how its sandboxes will start
     pub preparation: Preparation,
+    /// where used ones can be put back: the memory they start with
+    pub ground: Option<Ground>,
     /// how often a component had to be compiled for it
     pub compiled: u32,
     /// lines of its source, for backtraces
@@ -108,34 +112,29 @@ pub struct Product {
     pub code: Native,
 }
 
-/// What an entry of the cache begins with.
-#[derive(Serialize, Deserialize)]
-struct Head {
+/// A product without its lines and its code, which follow it in the cache and on the way from a child.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Head {
     seen: Inspection,
     preparation: Preparation,
+    ground: Option<Ground>,
     /// octets of the table of lines that follows
     lines: usize,
 }
 
 impl Product {
-    /// All but lines and code, for the cache.
-    pub fn head(&self) -> Vec<u8> {
-        let head = Head {
+    /// All but lines and code.
+    pub fn head(&self) -> Head {
+        Head {
             seen: self.seen.clone(),
             preparation: self.preparation.clone(),
+            ground: self.ground,
             lines: self.lines.octets().len(),
-        };
-        let head = serde_json::to_vec(&head).expect("plain data is always JSON");
-        let length = u32::try_from(head.len()).expect("names are shortened");
-        [&length.to_le_bytes()[..], &head].concat()
+        }
     }
 
-    /// From an entry of our cache: `head`, lines and code.
-    pub fn from_octets(mut octets: Vec<u8>) -> Option<Self> {
-        let length = u32::from_le_bytes(*octets.first_chunk()?);
-        let end = usize::try_from(length).ok()?.checked_add(4)?;
-        let head: Head = serde_json::from_slice(octets.get(4..end)?).ok()?;
-        octets.drain(..end);
+    /// What a head says, with the lines and the code that follow it; None where they are fewer than it says.
+    pub fn made(head: Head, compiled: u32, mut octets: Vec<u8>) -> Option<Self> {
         if head.lines > octets.len() {
             return None;
         }
@@ -143,10 +142,27 @@ impl Product {
         Some(Self {
             seen: head.seen,
             preparation: head.preparation,
-            compiled: 0,
+            ground: head.ground,
+            compiled,
             lines: Lines::from_octets(octets),
             code: Native::of_our_own(code),
         })
+    }
+
+    /// The head for the cache, as octets.
+    pub fn head_octets(&self) -> Vec<u8> {
+        let head = serde_json::to_vec(&self.head()).expect("plain data is always JSON");
+        let length = u32::try_from(head.len()).expect("names are shortened");
+        [&length.to_le_bytes()[..], &head].concat()
+    }
+
+    /// From an entry of our cache: a head, lines and code.
+    pub fn from_octets(mut octets: Vec<u8>) -> Option<Self> {
+        let length = u32::from_le_bytes(*octets.first_chunk()?);
+        let end = usize::try_from(length).ok()?.checked_add(4)?;
+        let head: Head = serde_json::from_slice(octets.get(4..end)?).ok()?;
+        octets.drain(..end);
+        Self::made(head, 0, octets)
     }
 }
 

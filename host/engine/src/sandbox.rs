@@ -172,7 +172,7 @@ async fn answer(
     let template = &loaded.template;
     let mut live = match state {
         State::Idle(ticket) => ticket.take().ok_or(FailureKind::Busy)?,
-        State::Unborn => Box::new(template.fork(&meter).await.map_err(in_a_fork)?),
+        State::Unborn => template.sandbox(&meter).await.map_err(in_a_fork)?,
         State::Busy => return Err(FailureKind::Busy.into()),
         State::Spent => {
             let why = "asked again after a failure".to_owned();
@@ -198,9 +198,7 @@ async fn ask_live(
     let guest = live.store.data_mut();
     guest.limiter.begin();
     guest.ctx.begin(Some(question));
-    let call = template
-        .exports()
-        .call(&mut live.store, &live.instance, &ask);
+    let call = template.exports().call(live, &ask);
     let called = contained(meter, cpu, call).await;
     let guest = live.store.data_mut();
     match called {
@@ -219,6 +217,18 @@ async fn ask_live(
             let argument = template.call_limits().argument;
             let kind = explain(stopped, cpu, &live.store, &live.journal, argument);
             Err(Failed { kind, clues })
+        }
+    }
+}
+
+/// No more questions: another transaction may have it, once it is put back.
+impl Drop for Fork {
+    fn drop(&mut self) {
+        let state = std::mem::replace(&mut self.state, State::Spent);
+        if let State::Idle(ticket) = state
+            && let Some(live) = ticket.take()
+        {
+            self.loaded.template.leave(live);
         }
     }
 }

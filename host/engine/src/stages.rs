@@ -1,8 +1,7 @@
 //! Asks a component at its stages.
 
 use lazaret_mail::{Ask, Outcome, Stage, StageSet, Verdict};
-use wasmtime::Store;
-use wasmtime::component::{Instance, InstancePre};
+use wasmtime::component::InstancePre;
 
 use crate::bindings::stages::{
     on_auth, on_connect, on_disconnect, on_headers, on_hello, on_mail, on_message, on_outcome,
@@ -10,6 +9,7 @@ use crate::bindings::stages::{
 };
 use crate::bindings::types;
 use crate::guest::Guest;
+use crate::template::Live;
 
 /// Where a component exports its stages; found once, at load.
 #[derive(Default)]
@@ -23,6 +23,33 @@ pub struct Exports {
     message: Option<on_message::GuestIndices>,
     outcome: Option<on_outcome::GuestIndices>,
     disconnect: Option<on_disconnect::GuestIndices>,
+}
+
+/// The functions of one sandbox, each from its first call on: to look one up costs as much as to call it.
+#[derive(Default)]
+pub struct Found {
+    connect: Option<on_connect::Guest>,
+    hello: Option<on_hello::Guest>,
+    auth: Option<on_auth::Guest>,
+    mail: Option<on_mail::Guest>,
+    rcpt: Option<on_rcpt::Guest>,
+    headers: Option<on_headers::Guest>,
+    message: Option<on_message::Guest>,
+    outcome: Option<on_outcome::Guest>,
+    disconnect: Option<on_disconnect::Guest>,
+}
+
+/// The function of a stage in the sandbox at hand, looked up if it is its first call; None where it is not exported.
+macro_rules! function {
+    ($live:expr, $exports:expr, $stage:ident) => {
+        match (&$exports.$stage, &mut $live.found.$stage) {
+            (None, _) => None,
+            (Some(_), Some(found)) => Some(&*found),
+            (Some(place), none) => {
+                Some(&*none.insert(place.load(&mut $live.store, &$live.instance)?))
+            }
+        }
+    };
 }
 
 impl Exports {
@@ -48,38 +75,25 @@ impl Exports {
     }
 
     /// Calls the function of that stage. Observers, and stages that are not exported, have no objection.
-    pub async fn call(
-        &self,
-        store: &mut Store<Guest>,
-        instance: &Instance,
-        ask: &Ask,
-    ) -> wasmtime::Result<Verdict> {
+    pub async fn call(&self, live: &mut Live, ask: &Ask) -> wasmtime::Result<Verdict> {
         match ask {
             Ask::Outcome(_) | Ask::Disconnect(_) => {
-                self.tell(store, instance, ask).await?;
+                self.tell(live, ask).await?;
                 Ok(Verdict::Continue)
             }
             _ => {
-                let said = self.judge(store, instance, ask).await?;
+                let said = self.judge(live, ask).await?;
                 Ok(said.map_or(Verdict::Continue, Verdict::from))
             }
         }
     }
 
-    async fn judge(
-        &self,
-        store: &mut Store<Guest>,
-        instance: &Instance,
-        ask: &Ask,
-    ) -> wasmtime::Result<Option<types::Verdict>> {
+    async fn judge(&self, live: &mut Live, ask: &Ask) -> wasmtime::Result<Option<types::Verdict>> {
         /// The call of one stage, if it is exported.
         macro_rules! ask {
             ($stage:ident, $call:ident $(, $argument:expr)*) => {
-                match &self.$stage {
-                    Some(found) => {
-                        let guest = found.load(&mut *store, instance)?;
-                        Some(guest.$call(&mut *store $(, $argument)*).await?)
-                    }
+                match function!(live, self, $stage) {
+                    Some(guest) => Some(guest.$call(&mut live.store $(, $argument)*).await?),
                     None => None,
                 }
             };
@@ -96,21 +110,16 @@ impl Exports {
         })
     }
 
-    async fn tell(
-        &self,
-        store: &mut Store<Guest>,
-        instance: &Instance,
-        ask: &Ask,
-    ) -> wasmtime::Result<()> {
-        match (ask, &self.outcome, &self.disconnect) {
-            (Ask::Outcome(outcome), Some(found), _) => {
-                let guest = found.load(&mut *store, instance)?;
-                guest.call_outcome(&mut *store, &outcome.into()).await
-            }
-            (Ask::Disconnect(reason), _, Some(found)) => {
-                let guest = found.load(&mut *store, instance)?;
-                guest.call_disconnect(&mut *store, reason).await
-            }
+    async fn tell(&self, live: &mut Live, ask: &Ask) -> wasmtime::Result<()> {
+        match ask {
+            Ask::Outcome(outcome) => match function!(live, self, outcome) {
+                Some(guest) => guest.call_outcome(&mut live.store, &outcome.into()).await,
+                None => Ok(()),
+            },
+            Ask::Disconnect(reason) => match function!(live, self, disconnect) {
+                Some(guest) => guest.call_disconnect(&mut live.store, reason).await,
+                None => Ok(()),
+            },
             _ => Ok(()),
         }
     }

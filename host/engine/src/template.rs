@@ -1,5 +1,7 @@
 //! A filter made ready: compiled, linked, tried once. Sandboxes are forked from it.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -23,9 +25,12 @@ use crate::limiter::Limiter;
 use crate::lines::Lines;
 use crate::machine::{compile_fault, link_fault};
 use crate::meter::{Look, Meter};
+use crate::pages::can_be_told;
+use crate::parked::Lot;
 use crate::prepare::Product;
+use crate::renewal::{Footing, Renewal};
 use crate::settings::CallLimits;
-use crate::stages::Exports;
+use crate::stages::{Exports, Found};
 
 /// CPU that a fork may use in any case.
 const LEAST_BOOT: Duration = Duration::from_millis(50);
@@ -35,6 +40,9 @@ const MOST_BY_SIZE: f64 = 3600.0;
 const FORK_SLACK: u32 = 8;
 /// … but no longer than it by more than this.
 const FORK_MARGIN: Duration = Duration::from_secs(1);
+
+/// Used sandboxes that are tried before one is made.
+const RENEWALS: usize = 2;
 
 /// One for each loaded filter.
 pub struct Template {
@@ -58,6 +66,11 @@ pub struct Template {
     lines: Lines,
     /// of failures before the first question
     reporter: Reporter,
+    /// None where a used sandbox cannot be put back
+    renewal: Option<Renewal>,
+    /// putting one back went wrong, which it never should
+    refused: AtomicBool,
+    lot: Arc<Lot>,
 }
 
 /// A sandbox that is instantiated and configured. Dropped as a whole after any failure.
@@ -66,9 +79,19 @@ pub struct Live {
     pub store: Store<Guest>,
     /// the component in it
     pub instance: Instance,
+    /// functions of it that were called
+    pub found: Found,
     /// its log
     pub journal: Arc<Journal>,
-    _slots: OwnedSemaphorePermit,
+    footing: Option<Footing>,
+    slots: OwnedSemaphorePermit,
+}
+
+impl Live {
+    /// Slots that it holds.
+    pub fn slots(&self) -> usize {
+        self.slots.num_permits()
+    }
 }
 
 impl Template {
@@ -81,7 +104,10 @@ impl Template {
         policy: Policy,
     ) -> Result<Self, LoadError> {
         let Product {
-            seen, preparation, ..
+            seen,
+            preparation,
+            ground,
+            ..
         } = product;
         let component = product.code.component(engine.wasm());
         let component = component.map_err(|error| compile_fault(&error))?;
@@ -96,9 +122,15 @@ impl Template {
             Preparation::Snapshot | Preparation::Absent => None,
         };
         let settings = engine.settings();
+        let renewal = ground.and_then(|ground| Renewal::of(&component, ground));
+        let instances = seen.core_instances + u32::from(renewal.is_some());
+        let slots = engine.slots_of(&component, instances);
         Ok(Self {
             name: name.into(),
-            slots: engine.slots_of(&component, seen.core_instances),
+            slots,
+            renewal: renewal.filter(|_| can_be_told()),
+            refused: AtomicBool::new(false),
+            lot: engine.lot(slots),
             engine: engine.clone(),
             instance,
             exports,
@@ -161,24 +193,92 @@ impl Template {
         }
     }
 
+    /// A sandbox as `fork` makes it: one that was used and put back, or else a fresh one.
+    pub async fn sandbox(&self, meter: &Arc<Meter>) -> Result<Box<Live>, BootFault> {
+        for _ in 0..RENEWALS {
+            let Some(used) = self.lot.take() else {
+                break;
+            };
+            if let Some(renewed) = self.renewed(used, meter).await {
+                self.engine.count_renewed();
+                return Ok(renewed);
+            }
+        }
+        Ok(Box::new(self.fork(meter).await?))
+    }
+
+    /// Whoever has no more questions for a sandbox leaves it here. Kept is only what can be put back: the size of its
+    /// memory is that of the start, and the host has nothing for it.
+    pub fn leave(&self, live: Box<Live>) {
+        let guest = live.store.data();
+        let as_made = |renewal: &Renewal| guest.limiter.memory() == renewal.memory();
+        let wanted =
+            self.reach.get().is_some() && !self.engine.is_short() && !self.refused.load(Relaxed);
+        if wanted && self.renewal.as_ref().is_some_and(as_made) && guest.knows_no_wasi() {
+            self.lot.park(live);
+        }
+    }
+
+    /// None where it could not be put back: it is gone.
+    async fn renewed(&self, mut live: Box<Live>, meter: &Arc<Meter>) -> Option<Box<Live>> {
+        let renewal = self.renewal.as_ref()?;
+        let (ctx, journal) = self.ctx(meter);
+        live.store.data_mut().ctx = ctx;
+        live.journal = journal;
+        watch(&mut live.store, meter);
+        live.store.data_mut().ctx.begin(None);
+        let Live {
+            store,
+            instance,
+            footing,
+            ..
+        } = &mut *live;
+        let work = renewal.renew(store, instance, footing);
+        let done = contained(meter, self.boot_cpu, work).await;
+        live.journal.end();
+        match done {
+            Ok(true) => Some(live),
+            Ok(false) => None,
+            Err(stopped) => {
+                self.never_again(&stopped);
+                None
+            }
+        }
+    }
+
+    /// One could not be put back: from now on each is made.
+    fn never_again(&self, stopped: &Stopped) {
+        if !self.refused.swap(true, Relaxed) {
+            let filter = &*self.name;
+            tracing::warn!(
+                filter,
+                ?stopped,
+                "its sandboxes are made anew each time: one could not be put back"
+            );
+        }
+    }
+
     /// A fresh sandbox, configured: no memory of it was ever another's. Waits for slots for at most half of `wall`.
     pub async fn fork(&self, meter: &Arc<Meter>) -> Result<Live, BootFault> {
         let wait = tokio::time::timeout(self.policy.wall / 2, self.engine.slots(self.slots));
         let slots = wait.await.map_err(|_| no_slot())?;
-        let reach = self.reach.get();
-        let ear = reach.map_or(Ear::Trial, |_| Ear::Mail);
-        let journal = Arc::new(Journal::new(self.name.clone(), &self.limits, ear));
-        let mut store = self.store(meter, &journal, reach.cloned());
+        let (ctx, journal) = self.ctx(meter);
+        let mut store = self.store(ctx, meter);
         store.data_mut().ctx.begin(None);
         let booted = contained(meter, self.boot_cpu, self.boot(&mut store)).await;
         journal.end();
         match booted {
-            Ok((instance, Ok(()))) => Ok(Live {
-                store,
-                instance,
-                journal,
-                _slots: slots,
-            }),
+            Ok((instance, Ok(()))) => {
+                self.engine.count_made();
+                Ok(Live {
+                    store,
+                    instance,
+                    found: Found::default(),
+                    journal,
+                    footing: None,
+                    slots,
+                })
+            }
             Ok((_, Err(complaint))) => Err(BootFault::Complaint(complaint)),
             Err(stopped) => Err(self.not_born(stopped, &store, &journal)),
         }
@@ -205,36 +305,30 @@ impl Template {
         Ok((instance, done))
     }
 
-    /// A store with all its limits set: whoever forgets one of them has a guest that never yields.
-    fn store(
-        &self,
-        meter: &Arc<Meter>,
-        journal: &Arc<Journal>,
-        reach: Option<Arc<Reach>>,
-    ) -> Store<Guest> {
+    /// What the host keeps for a sandbox, and its log.
+    fn ctx(&self, meter: &Arc<Meter>) -> (Ctx, Arc<Journal>) {
+        let reach = self.reach.get();
+        let ear = reach.map_or(Ear::Trial, |_| Ear::Mail);
+        let journal = Arc::new(Journal::new(self.name.clone(), &self.limits, ear));
         let ctx = Ctx::new(
             self.name.clone(),
             self.rights.clone(),
             self.limits.clone(),
             journal.clone(),
             meter.clone(),
-            reach,
+            reach.cloned(),
         );
+        (ctx, journal)
+    }
+
+    /// A store with all its limits set: whoever forgets one of them has a guest that never yields.
+    fn store(&self, ctx: Ctx, meter: &Arc<Meter>) -> Store<Guest> {
         let memory = usize::try_from(self.policy.memory).unwrap_or(usize::MAX);
         let limiter = Limiter::new(memory, self.engine.settings().table_elements);
         let mut store = Store::new(self.engine.wasm(), Guest::new(ctx, limiter, Clock::Fork));
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(self.limits.argument);
-        let meter = meter.clone();
-        // Tokio's own yield lets its driver run: with a plain one, a loop would keep its worker from sockets for long.
-        store.epoch_deadline_callback(move |_| {
-            Ok(match meter.look() {
-                Look::Exhausted => UpdateDeadline::Interrupt,
-                Look::Due => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
-                Look::Early => UpdateDeadline::Continue(1),
-            })
-        });
-        store.set_epoch_deadline(1);
+        watch(&mut store, meter);
         store
     }
 
@@ -293,6 +387,20 @@ impl Template {
     pub fn call_limits(&self) -> &CallLimits {
         &self.limits
     }
+}
+
+/// Whose CPU time its guest's is, and how it yields.
+fn watch(store: &mut Store<Guest>, meter: &Arc<Meter>) {
+    let meter = meter.clone();
+    // Tokio's own yield lets its driver run: with a plain one, a loop would keep its worker from sockets for long.
+    store.epoch_deadline_callback(move |_| {
+        Ok(match meter.look() {
+            Look::Exhausted => UpdateDeadline::Interrupt,
+            Look::Due => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+            Look::Early => UpdateDeadline::Continue(1),
+        })
+    });
+    store.set_epoch_deadline(1);
 }
 
 fn no_slot() -> BootFault {

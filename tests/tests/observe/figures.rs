@@ -193,6 +193,8 @@ sandboxes{state="used"} 7
 sandboxes{state="free"} 9993
 sandboxes_limit 10000
 sandboxes_idle 7
+sandboxes_begun_total{origin="made"} >9
+sandboxes_begun_total{origin="renewed"} >1
 no_sandbox_total 0
 backend_connections 3
 backend_connections_limit 40

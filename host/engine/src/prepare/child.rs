@@ -54,10 +54,8 @@ fn answer(line: &Line, order: &Order, wasm: &[u8], config: &str) -> io::Result<(
     match prepare(order, wasm, config, &mut line.clone()) {
         Ok(product) => {
             let made = FromChild::Made {
-                seen: Box::new(product.seen),
-                preparation: product.preparation,
+                head: Box::new(product.head()),
                 compiled: product.compiled,
-                lines: product.lines.octets().len(),
             };
             line.send(&made, &[product.lines.octets(), product.code.octets()])
         }

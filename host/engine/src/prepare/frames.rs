@@ -4,9 +4,9 @@ use lazaret_mail::{Clues, LoadError};
 use serde::{Deserialize, Serialize};
 
 pub use super::pipe::{read, write};
-use super::{Order, Step};
+use super::{Head, Order, Step};
 use crate::contract::Permission;
-use crate::inspect::{Inspection, Preparation};
+use crate::inspect::Inspection;
 
 /// From the parent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,13 +43,9 @@ pub enum FromChild {
     /// the last frame; its octets are the table of lines and then the code
     Made {
         /// what it is
-        seen: Box<Inspection>,
-        /// how it starts
-        preparation: Preparation,
+        head: Box<Head>,
         /// how often something was compiled
         compiled: u32,
-        /// octets of the table of lines
-        lines: usize,
     },
     /// the last frame
     Refused {

@@ -15,9 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::frames::{self, FromChild, ToChild};
 use super::{Desk, Order, Product, Step, relay};
-use crate::inspect::{Inspection, Preparation, fault};
-use crate::lines::Lines;
-use crate::native::Native;
+use crate::inspect::fault;
 use crate::text::{clip, printable};
 
 /// Parent and child must be of one version: code and frames go between them.
@@ -160,36 +158,13 @@ impl Talk<'_> {
                     ..fault(problem, cure)
                 });
             }
-            FromChild::Made {
-                seen,
-                preparation,
-                compiled,
-                lines,
-            } => return Ok(product(*seen, preparation, compiled, lines, octets)),
+            // Of fewer octets than it says it is no answer.
+            FromChild::Made { head, compiled } => {
+                return Ok(Product::made(*head, compiled, octets));
+            }
         }
         Ok(None)
     }
-}
-
-/// None where the octets are fewer than it says: then it gave no answer.
-fn product(
-    seen: Inspection,
-    preparation: Preparation,
-    compiled: u32,
-    lines: usize,
-    mut octets: Vec<u8>,
-) -> Option<Product> {
-    if lines > octets.len() {
-        return None;
-    }
-    let code = octets.split_off(lines);
-    Some(Product {
-        seen,
-        preparation,
-        compiled,
-        lines: Lines::from_octets(octets),
-        code: Native::of_our_own(code),
-    })
 }
 
 /// Kills the child when its time is over.

@@ -10,7 +10,8 @@ use wasmtime::component::Component;
 use wasmtime_wizer::{ComponentContext, Wizer};
 
 use super::configure::{Bench, configured};
-use super::{Desk, Order, Plan, Product, Step, snapshot};
+use super::renewable::renewable;
+use super::{Desk, Ground, Order, Plan, Product, Step, snapshot};
 use crate::cache::{Cache, Functions, Key};
 use crate::contract::Permission;
 use crate::inspect::{Inspection, Preparation, inspect};
@@ -50,10 +51,15 @@ pub fn prepare(
     };
     let made = workshop.make(&seen, config, denied, desk);
     functions.save(workshop.cache.as_ref());
-    let (preparation, code) = made?;
+    let Made {
+        preparation,
+        ground,
+        code,
+    } = made?;
     Ok(Product {
         seen,
         preparation,
+        ground,
         compiled: workshop.compiled,
         lines,
         code,
@@ -75,6 +81,13 @@ struct Workshop<'a> {
     compiled: u32,
 }
 
+/// What sandboxes start from.
+struct Made {
+    preparation: Preparation,
+    ground: Option<Ground>,
+    code: Native,
+}
+
 /// An instrumented component and what wizer needs to know of it later.
 type Instrumented<'a> = (ComponentContext<'a>, Vec<u8>);
 
@@ -85,11 +98,14 @@ impl<'a> Workshop<'a> {
         config: &str,
         denied: Vec<Permission>,
         desk: &mut dyn Desk,
-    ) -> Result<(Preparation, Native), LoadError> {
+    ) -> Result<Made, LoadError> {
         let why_not = match (&seen.preparation, self.order.plan) {
             (Preparation::Snapshot, Plan::Snapshot) => {
                 match self.frozen(seen, config, denied, desk)? {
-                    Ok(code) => return Ok((Preparation::Snapshot, code)),
+                    Ok(frozen) => {
+                        desk.step(Step::Finishing);
+                        return self.restorable(Preparation::Snapshot, &frozen);
+                    }
                     Err(why) => Preparation::InEachFork(why),
                 }
             }
@@ -97,7 +113,33 @@ impl<'a> Workshop<'a> {
             (known, _) => known.clone(),
         };
         desk.step(Step::Compiling);
-        Ok((why_not, self.compile(self.wasm)?))
+        if why_not == Preparation::Absent {
+            return self.restorable(why_not, self.wasm);
+        }
+        Ok(Made {
+            preparation: why_not,
+            ground: None,
+            code: self.compile(self.wasm)?,
+        })
+    }
+
+    /// Compiled with what puts used sandboxes back, where that can be.
+    fn restorable(&mut self, preparation: Preparation, wasm: &[u8]) -> Result<Made, LoadError> {
+        let work = AssertUnwindSafe(|| renewable(wasm));
+        let with_it = catch_unwind(work).ok().flatten();
+        let compiled = with_it.and_then(|(with_it, ground)| {
+            let code = self.compile(&with_it).ok()?;
+            Some((Some(ground), code))
+        });
+        let (ground, code) = match compiled {
+            Some(compiled) => compiled,
+            None => (None, self.compile(wasm)?),
+        };
+        Ok(Made {
+            preparation,
+            ground,
+            code,
+        })
     }
 
     /// The snapshot, or why there is none.
@@ -107,7 +149,7 @@ impl<'a> Workshop<'a> {
         config: &str,
         denied: Vec<Permission>,
         desk: &mut dyn Desk,
-    ) -> Result<Result<Native, String>, LoadError> {
+    ) -> Result<Result<Vec<u8>, String>, LoadError> {
         desk.step(Step::Compiling);
         let mut wizer = Wizer::new();
         wizer.keep_init_func(true);
@@ -127,12 +169,7 @@ impl<'a> Workshop<'a> {
         };
         let configured = configured(&bench, &component, config)?;
         desk.step(Step::Freezing);
-        let frozen = match snapshot::take(&wizer, &context, configured) {
-            Ok(frozen) => frozen,
-            Err(why) => return Ok(Err(why)),
-        };
-        desk.step(Step::Finishing);
-        Ok(Ok(self.compile(&frozen)?))
+        Ok(snapshot::take(&wizer, &context, configured))
     }
 
     /// Compiled before by whoever had the same octets, so that a changed list is only configured again.
