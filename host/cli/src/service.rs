@@ -66,7 +66,7 @@ impl Service {
     /// Signs of life, for as long as the runtime has threads that carry tasks, and lines for `systemctl status`. One
     /// sixth of what the watchdog allows lies between two.
     pub fn lives(&self) -> JoinHandle<()> {
-        let watchdog = sd_notify::watchdog_enabled();
+        let watchdog = sd_notify::watchdog_enabled().filter(|most| !most.is_zero());
         let every = watchdog.map_or(STATUS_EVERY, |most| (most / SIGNS).min(STATUS_EVERY));
         let every = every.max(Duration::from_millis(1));
         let sign = || tell(&[NotifyState::Watchdog]);
@@ -77,8 +77,10 @@ impl Service {
             beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 beats.tick().await;
-                if let Some(heart) = &heart {
-                    heart.beat();
+                match &heart {
+                    Some(heart) => heart.beat(),
+                    None if watchdog.is_some() => tell(&[NotifyState::Watchdog]),
+                    None => {}
                 }
                 tell(&[NotifyState::Status(&service.pulse.line())]);
             }

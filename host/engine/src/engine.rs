@@ -268,10 +268,18 @@ impl Engine {
         }
     }
 
-    fn make_room(&self, count: usize) {
-        let freed = self.shared.lots.give_up(count);
-        let missing = count.saturating_sub(freed);
-        drop(self.idle().give_up(missing, IDLE_PATIENCE));
+    fn make_room(&self, slots: usize) {
+        if self.shared.lots.give_up(slots) > 0 {
+            return;
+        }
+        let mut freed = 0;
+        while freed < slots {
+            let given = self.idle().give_up(1, IDLE_PATIENCE);
+            if given.is_empty() {
+                return;
+            }
+            freed += given.iter().map(|live| live.slots()).sum::<usize>();
+        }
     }
 
     /// Slots that a sandbox of this component takes.

@@ -34,7 +34,13 @@ pub fn can_be_told() -> bool {
         let aligned = memory.as_ptr().addr().next_multiple_of(page);
         let told = written(aligned, page);
         black_box(memory);
-        told.is_ok_and(|runs| !runs.is_empty())
+        let tells = told.is_ok_and(|runs| !runs.is_empty());
+        if !tells {
+            tracing::info!(
+                "the system does not say which pages were written (/proc/self/pagemap): sandboxes are made anew each time"
+            );
+        }
+        tells
     });
     *TELLS
 }

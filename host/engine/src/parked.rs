@@ -29,7 +29,7 @@ struct Parked {
 }
 
 /// Does anybody come by to give up those that have waited long?
-#[derive(Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Sweeper {
     #[default]
     Away,
@@ -88,22 +88,29 @@ impl Lot {
         last.map(|(_, live)| live)
     }
 
-    /// Waits here for some seconds, unless enough do.
+    /// Waits here for some seconds, unless enough do, or there is nobody who would come by.
     pub fn park(self: &Arc<Self>, live: Box<Live>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        // A sandbox takes its time to end: never under the lock.
+        let (too_many, sweeper) = self.add(live);
+        drop(too_many);
+        if sweeper == Sweeper::Away {
+            let sweep = Sweep(Arc::downgrade(self));
+            runtime.spawn(sweep.run());
+        }
+    }
+
+    /// Back if there are enough; and whether somebody came by so far.
+    fn add(&self, live: Box<Live>) -> (Option<Box<Live>>, Sweeper) {
         let mut parked = self.parked();
         if parked.sandboxes.len() == self.most {
-            // It takes its time to end.
-            drop(parked);
-            drop(live);
-            return;
+            return (Some(live), Sweeper::Coming);
         }
         parked.sandboxes.push((Instant::now(), live));
-        if parked.sweeper == Sweeper::Away
-            && let Ok(runtime) = Handle::try_current()
-        {
-            parked.sweeper = Sweeper::Coming;
-            runtime.spawn(sweep(Arc::downgrade(self)));
-        }
+        let before = std::mem::replace(&mut parked.sweeper, Sweeper::Coming);
+        (None, before)
     }
 
     fn oldest(&self) -> Option<Box<Live>> {
@@ -135,16 +142,29 @@ impl Lot {
     }
 }
 
-async fn sweep(lot: Weak<Lot>) {
-    loop {
-        tokio::time::sleep(PATIENCE).await;
-        let Some(lot) = lot.upgrade() else {
-            return;
-        };
-        let (late, sweeper) = lot.late();
-        drop(late);
-        if sweeper == Sweeper::Away {
-            return;
+/// Comes by until there is nobody left; however it ends, the next that waits has another.
+struct Sweep(Weak<Lot>);
+
+impl Sweep {
+    async fn run(self) {
+        loop {
+            tokio::time::sleep(PATIENCE).await;
+            let Some(lot) = self.0.upgrade() else {
+                return;
+            };
+            let (late, sweeper) = lot.late();
+            drop(late);
+            if sweeper == Sweeper::Away {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Sweep {
+    fn drop(&mut self) {
+        if let Some(lot) = self.0.upgrade() {
+            lot.parked().sweeper = Sweeper::Away;
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::guest::Guest;
 use crate::pages::written;
 use crate::prepare::{GROUND, Ground, RESTORE, RUNS};
 
-/// A sandbox that wrote more octets than this is made anew: it would cost less.
-const MOST_WRITTEN: u32 = 512 << 10;
+/// A sandbox of which more octets are to be restored than these is made anew: it would cost less.
+const MOST_RESTORED: u32 = 512 << 10;
 
 /// Arguments of the function that restores: runs to fill with zeros, then runs to copy.
 type Runs = (
@@ -87,12 +87,11 @@ impl Renewal {
                 "the system does not tell which pages were written"
             ));
         }
-        let octets: u32 = written.iter().map(|run| run.end - run.start).sum();
-        if octets > MOST_WRITTEN {
+        let runs = runs(self.ground, &written);
+        if octets(&runs) > MOST_RESTORED {
             return Ok(false);
         }
-        let runs = arguments(runs(self.ground, &written));
-        footing.restore.call_async(store, runs).await?;
+        footing.restore.call_async(store, arguments(runs)).await?;
         Ok(true)
     }
 
@@ -148,6 +147,10 @@ fn few(mut runs: Vec<Range<u32>>, most: usize) -> Vec<Range<u32>> {
     runs
 }
 
+fn octets(runs: &[Range<u32>]) -> u32 {
+    runs.iter().map(|run| run.end - run.start).sum()
+}
+
 fn arguments(runs: [Range<u32>; 2 * RUNS]) -> Runs {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = runs.map(argument);
     (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
@@ -182,6 +185,21 @@ mod tests {
             }
         }
         memory
+    }
+
+    #[test]
+    fn pages_far_apart_count_with_what_lies_between() {
+        let ground = Ground {
+            size: 8 << 20,
+            from: 0,
+            to: PAGE,
+        };
+        let far = |count: u32| -> Vec<_> {
+            let starts = (1..=count).map(|at| at * 200 * PAGE);
+            starts.map(|start| start..start + PAGE).collect()
+        };
+        assert_eq!(octets(&runs(ground, &far(4))), 4 * PAGE);
+        assert!(octets(&runs(ground, &far(5))) > 200 * PAGE);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! A filter made ready: compiled, linked, tried once. Sandboxes are forked from it.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -44,6 +44,13 @@ const FORK_MARGIN: Duration = Duration::from_secs(1);
 /// Used sandboxes that are tried before one is made.
 const RENEWALS: usize = 2;
 
+/// So many sandboxes of which too much was to be restored make it unlikely that the next is another.
+const MOST_FUTILE: u32 = 8;
+/// … and then one of so many is tried.
+const FUTILE_EACH: u32 = 64;
+/// After so many that could not be put back no more are.
+const MOST_FAULTS: u32 = 3;
+
 /// One for each loaded filter.
 pub struct Template {
     name: Arc<str>,
@@ -68,8 +75,10 @@ pub struct Template {
     reporter: Reporter,
     /// None where a used sandbox cannot be put back
     renewal: Option<Renewal>,
-    /// putting one back went wrong, which it never should
-    refused: AtomicBool,
+    /// how often putting one back went wrong, which it never should
+    faults: AtomicU32,
+    /// sandboxes one after the other of which more was to be restored than pays, and those that were not kept after them
+    futile: AtomicU32,
     lot: Arc<Lot>,
 }
 
@@ -129,7 +138,8 @@ impl Template {
             name: name.into(),
             slots,
             renewal: renewal.filter(|_| can_be_told()),
-            refused: AtomicBool::new(false),
+            faults: AtomicU32::new(0),
+            futile: AtomicU32::new(0),
             lot: engine.lot(slots),
             engine: engine.clone(),
             instance,
@@ -212,8 +222,7 @@ impl Template {
     pub fn leave(&self, live: Box<Live>) {
         let guest = live.store.data();
         let as_made = |renewal: &Renewal| guest.limiter.memory() == renewal.memory();
-        let wanted =
-            self.reach.get().is_some() && !self.engine.is_short() && !self.refused.load(Relaxed);
+        let wanted = self.reach.get().is_some() && !self.engine.is_short() && self.may_pay();
         if wanted && self.renewal.as_ref().is_some_and(as_made) && guest.knows_no_wasi() {
             self.lot.park(live);
         }
@@ -237,23 +246,40 @@ impl Template {
         let done = contained(meter, self.boot_cpu, work).await;
         live.journal.end();
         match done {
-            Ok(true) => Some(live),
-            Ok(false) => None,
+            Ok(true) => {
+                self.futile.store(0, Relaxed);
+                Some(live)
+            }
+            Ok(false) => {
+                self.futile.fetch_add(1, Relaxed);
+                None
+            }
             Err(stopped) => {
-                self.never_again(&stopped);
+                self.went_wrong(&stopped);
                 None
             }
         }
     }
 
-    /// One could not be put back: from now on each is made.
-    fn never_again(&self, stopped: &Stopped) {
-        if !self.refused.swap(true, Relaxed) {
+    /// After so many in vain only some are still tried.
+    fn may_pay(&self) -> bool {
+        let in_vain = self.futile.load(Relaxed) >= MOST_FUTILE;
+        let tried = !in_vain
+            || self
+                .futile
+                .fetch_add(1, Relaxed)
+                .is_multiple_of(FUTILE_EACH);
+        tried && self.faults.load(Relaxed) < MOST_FAULTS
+    }
+
+    fn went_wrong(&self, stopped: &Stopped) {
+        let faults = self.faults.fetch_add(1, Relaxed) + 1;
+        if faults == MOST_FAULTS {
             let filter = &*self.name;
             tracing::warn!(
                 filter,
                 ?stopped,
-                "its sandboxes are made anew each time: one could not be put back"
+                "its sandboxes are made anew each time: {faults} could not be put back"
             );
         }
     }

@@ -325,6 +325,38 @@ async fn who_waits_long_is_given_up() {
     assert_eq!(stand.engine.renewed(), 0);
 }
 
+/// Eight slots: one is parked, seven are in the middle of a transaction.
+#[tokio::test]
+async fn transactions_do_not_give_way_where_those_do() {
+    let engine = engine();
+    let stand = Stand::with(engine.clone(), WORLD, &guest("", ""), all_granted()).await;
+    let mut under_way: Vec<_> = (0..7).map(|_| stand.filter.fork()).collect();
+    for sandbox in &mut under_way {
+        sandbox.ask(question(Ask::Connect)).await.unwrap();
+    }
+    let other = guest("", "").replace("lazaret:filter/on-hello@0.1.0#hello", "unused");
+    let other = Stand::with(engine, CONNECT, &other, all_granted()).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    stand.session("client.example").await.unwrap();
+    let mut last = other.filter.fork();
+    last.ask(question(Ask::Connect)).await.unwrap();
+    for sandbox in &mut under_way {
+        let hello = question(Ask::Hello("client.example".into()));
+        sandbox.ask(hello).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_always_writes_much_is_hardly_tried() {
+    let much = "(memory.fill (i32.const 65536) (i32.const 1) (i32.const 1000000))";
+    let stand = Stand::of("", much).await;
+    for _ in 0..40 {
+        stand.session("client.example").await.unwrap();
+    }
+    assert_eq!(stand.engine.renewed(), 0);
+    assert_eq!(stand.engine.unused_slots(), 8, "none is kept any more");
+}
+
 #[tokio::test]
 async fn a_filter_that_is_gone_leaves_nobody_waiting() {
     let engine = engine();
@@ -333,5 +365,5 @@ async fn a_filter_that_is_gone_leaves_nobody_waiting() {
     let slots = engine.slots_now();
     assert_eq!((slots.used(), slots.idle), (0, 0));
     drop(stand);
-    assert_eq!(engine.free_slots(), 8);
+    assert_eq!(engine.unused_slots(), 8);
 }

@@ -214,7 +214,7 @@ async fn after_a_failure_it_is_not_asked_again() {
         sandbox.ask(question(Ask::Connect)).await.unwrap_err().kind,
         FailureKind::Trap(_)
     ));
-    assert_eq!(engine.free_slots(), 8, "the store was dropped");
+    assert_eq!(engine.unused_slots(), 8, "the store was dropped");
     assert!(matches!(
         sandbox.ask(question(Ask::Connect)).await.unwrap_err().kind,
         FailureKind::Internal(_)
@@ -240,7 +240,7 @@ async fn a_cancelled_question_drops_the_store() {
     );
     // It ran on another thread, which looks up at its next tick.
     let gone = async {
-        while engine.free_slots() < 8 {
+        while engine.unused_slots() < 8 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
