@@ -140,6 +140,8 @@ fn a_child_that_dies_of_memory_is_a_load_error_and_no_more() {
 fn a_child_that_is_killed_from_outside_is_a_load_error_and_no_more() {
     let engine = engine(PrepareLimits {
         memory: MARKED,
+        // It gives way to all else: on a busy machine it has its second of CPU late.
+        configure_wall: Duration::from_secs(240),
         ..PrepareLimits::default()
     });
     let killer = std::thread::spawn(|| {
