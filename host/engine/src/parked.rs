@@ -8,8 +8,9 @@ use tokio::runtime::Handle;
 
 use crate::template::Live;
 
-/// Most sandboxes of a filter that wait; each keeps the pages that it wrote.
-const MOST: u32 = 32;
+/// Most sandboxes of a filter that wait; each keeps the pages that it wrote. No more wait than were at work at once, so it is a
+/// bound for the seconds after a peak.
+const MOST: u32 = 256;
 /// … and no more than this part of all slots.
 const PART: u32 = 16;
 /// Whoever has waited for so long is given up: there is less to do than there was, and what it wrote is somebody's mail.
