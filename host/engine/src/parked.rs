@@ -14,7 +14,9 @@ const MOST: u32 = 256;
 /// … and no more than this part of all slots.
 const PART: u32 = 16;
 /// Whoever has waited for so long is given up: there is less to do than there was, and what it wrote is somebody's mail.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often somebody comes by to see to it.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// Those of one filter.
 pub struct Lot {
@@ -149,7 +151,7 @@ struct Sweep(Weak<Lot>);
 impl Sweep {
     async fn run(self) {
         loop {
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(ROUND).await;
             let Some(lot) = self.0.upgrade() else {
                 return;
             };
