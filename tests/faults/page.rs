@@ -35,8 +35,8 @@ fn limits() -> String {
 * **beside** is more than {TIMES} times **quiet** and more than {} ms: what is below that, a machine that is shared with the clients does by
   itself. A row in which only that client was slow is played again, up to three times;
 * after ten seconds the process holds more than {} MiB, {} descriptors or {} threads on top of what it held before, which an allocator and a
-  pool of connections may keep. Where a load takes more, it is played again, up to three times; **RSS** is then what the first time left and
-  the last, and that is to be no more than {} MiB on top: what somebody forgets to give back comes on top each time;
+  pool of connections may keep. Where a load takes more, it is played again, up to six times; **RSS** is then what the last time but one left
+  and the last, and that is to be no more than {} MiB on top: what somebody forgets to give back comes on top each time;
 * within the same ten seconds, with no client left, one of these is not 0: `{}`.
 ",
         NOT_SLOW.as_millis(),
