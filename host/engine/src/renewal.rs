@@ -18,25 +18,9 @@ use crate::prepare::{GROUND, Ground, RESTORE, RUNS};
 /// A sandbox of which more octets are to be restored than these is made anew: it would cost less.
 const MOST_RESTORED: u32 = 512 << 10;
 
-/// Arguments of the function that restores: runs to fill with zeros, then runs to copy.
-type Runs = (
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-    u64,
-);
+/// Arguments of the function that restores: runs to fill with zeros, then runs to copy, four in each.
+type Runs = (Four, Four, Four, Four);
+type Four = (u64, u64, u64, u64);
 
 /// How sandboxes of one filter are put back.
 #[derive(Clone, Copy)]
@@ -152,8 +136,9 @@ fn octets(runs: &[Range<u32>]) -> u32 {
 }
 
 fn arguments(runs: [Range<u32>; 2 * RUNS]) -> Runs {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = runs.map(argument);
-    (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
+    let runs = runs.map(argument);
+    let four = |at: usize| (runs[at], runs[at + 1], runs[at + 2], runs[at + 3]);
+    (four(0), four(4), four(8), four(12))
 }
 
 fn argument(run: Range<u32>) -> u64 {

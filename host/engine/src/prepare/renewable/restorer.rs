@@ -222,7 +222,7 @@ fn wire(whole: &Whole<'_>, component: &mut Component) {
         whole.types + 1,
         [CanonicalOption::Memory(whole.memories)],
     );
-    lifts.lift(whole.core_functions + 1, whole.types + 2, []);
+    lifts.lift(whole.core_functions + 1, whole.types + 3, []);
     component.section(&lifts);
     let mut exports = ComponentExportSection::new();
     exports.export(GROUND, ComponentExportKind::Func, whole.functions, None);
@@ -256,6 +256,7 @@ fn aliases(whole: &Whole<'_>) -> ComponentAliasSection {
     aliases
 }
 
+/// In this order: a list of octets, the type of `ground`, four numbers, the type of `restore`.
 fn function_types(whole: &Whole<'_>) -> ComponentTypeSection {
     let mut types = ComponentTypeSection::new();
     let octet = ComponentValType::Primitive(PrimitiveValType::U8);
@@ -264,11 +265,12 @@ fn function_types(whole: &Whole<'_>) -> ComponentTypeSection {
         .function()
         .params::<[(&str, ComponentValType); 0], _>([])
         .result(Some(ComponentValType::Type(whole.types)));
-    let names: Vec<_> = (0..ARGUMENTS).map(|run| format!("run{run}")).collect();
     let number = ComponentValType::Primitive(PrimitiveValType::U64);
+    types.defined_type().tuple([number; 4]);
+    let four = ComponentValType::Type(whole.types + 2);
     types
         .function()
-        .params(names.iter().map(|name| (name.as_str(), number)))
+        .params(["a", "b", "c", "d"].map(|runs| (runs, four)))
         .result(None);
     types
 }
