@@ -72,7 +72,7 @@ const SCRIBBLE: &str = r#"
         (br $each)))
     (global.set $a (i64.const 1)) (global.set $b (f32.const nan)) (global.set $c (f64.const 0))"#;
 
-/// Eight digits in base 8, as a name has no octets that are not text: four octets of three bits each and twice that.
+/// Four digits in base 64, each an octet of text, the highest first.
 const NUMBER: &str = r#"
     (func $number (param $at i32) (result i32) (local $n i32) (local $i i32)
         (loop $digits
