@@ -1,5 +1,4 @@
 //! Used sandboxes that wait to be put back and used again.
-#![allow(clippy::vec_box)] // a sandbox stays in its box wherever it goes: it is large
 
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -156,7 +155,11 @@ impl Sweep {
                 return;
             };
             let (late, sweeper) = lot.late();
-            drop(late);
+            // Each takes its time to end, and others wait for this thread.
+            for one in late {
+                drop(one);
+                tokio::task::yield_now().await;
+            }
             if sweeper == Sweeper::Away {
                 return;
             }

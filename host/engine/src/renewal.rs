@@ -71,6 +71,9 @@ impl Renewal {
                 "the system does not tell which pages were written"
             ));
         }
+        if octets(&written) > MOST_RESTORED {
+            return Ok(false);
+        }
         let runs = runs(self.ground, &written);
         if octets(&runs) > MOST_RESTORED {
             return Ok(false);
