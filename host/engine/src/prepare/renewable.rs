@@ -6,9 +6,12 @@
 //! component of which anything else may change (tables, segments that are dropped, resources of its own) is left alone:
 //! each sandbox of it is made anew.
 
+#[cfg(test)]
+#[path = "../../tests/checks/renewable.rs"]
+mod checks;
 mod module;
-mod restorer;
-mod whole;
+pub(crate) mod restorer;
+pub(crate) mod whole;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +63,9 @@ fn ground(image: &[u8]) -> Option<Ground> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     const MEMORY: &str = r#"(core module $Mem (memory (export "memory") 1) (data (i32.const 9000) "a"))
@@ -68,6 +74,20 @@ mod tests {
         (func (export "f") (result i32) (global.set $n (i64.const 1)) (i32.const 0)))"#;
     const MADE: &str = r#"(core instance $a (instantiate $A (with "m" (instance $mem))))"#;
     const LIFTED: &str = r#"(func (export "f") (result u32) (canon lift (core func $a "f")))"#;
+
+    #[test]
+    fn the_corpus_replays() {
+        lazaret_corpus::replay("renewable", checks::put_back);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn whatever_is_made_is_put_back(octets in vec(any::<u8>(), 0..400)) {
+            checks::put_back(&octets);
+        }
+    }
 
     fn is_renewable(parts: &[&str]) -> bool {
         let text = format!("(component {})", parts.concat());

@@ -131,7 +131,8 @@ fn restorer(whole: &Whole<'_>, image: &[u8], ground: Ground) -> Module {
     module
 }
 
-fn imports(whole: &Whole<'_>) -> ImportSection {
+/// The memory first, which is number 0, and all globals in the order of [`Whole::states`].
+pub fn imports(whole: &Whole<'_>) -> ImportSection {
     let mut imports = ImportSection::new();
     for (state, instance) in whole.states() {
         let from = instance.to_string();
