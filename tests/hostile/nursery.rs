@@ -233,7 +233,7 @@ fn question(ask: Ask) -> Question {
     let message = || Message::parse(content, HEADER_LIMIT).expect("a small message");
     let with_message = matches!(ask.stage(), Stage::Headers | Stage::Message);
     Question {
-        ask,
+        ask: ask.into(),
         session: Arc::new(Session {
             id: "s1".into(),
             listener: "good".into(),

@@ -53,7 +53,7 @@ fn clues(runtime: &Runtime, filter: &Arc<dyn Filter>) -> Clues {
         early_talker: false,
     };
     let question = Question {
-        ask: Ask::Mail(lazaret_mail::Path::new(sender)),
+        ask: Ask::Mail(lazaret_mail::Path::new(sender)).into(),
         session: Arc::new(session),
         envelope: Some(Arc::new(Envelope::default())),
         message: None,

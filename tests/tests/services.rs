@@ -45,7 +45,7 @@ fn path(mailbox: &str) -> lazaret_mail::Path {
 
 fn question(how: &str, session: &Arc<Session>) -> Question {
     Question {
-        ask: Ask::Rcpt(path(&format!("{how}@example.org"))),
+        ask: Ask::Rcpt(path(&format!("{how}@example.org"))).into(),
         session: session.clone(),
         envelope: Some(Arc::new(Envelope {
             sender: Some(path("sender@example.com")),

@@ -38,7 +38,10 @@ impl Iterator for Chunks {
         match read(offset, CHUNK) {
             Ok(chunk) if chunk.is_empty() => None,
             Ok(chunk) => {
-                self.next = offset.checked_add(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
+                // One that is short is the last.
+                if chunk.len() == CHUNK as usize {
+                    self.next = offset.checked_add(CHUNK);
+                }
                 Some(Ok(chunk))
             }
             Err(error) => Some(Err(error)),

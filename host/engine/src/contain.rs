@@ -2,12 +2,12 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use lazaret_mail::FailureKind;
+use pin_project_lite::pin_project;
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
 
@@ -15,7 +15,7 @@ use crate::guest::Guest;
 use crate::imports::Breach;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
-use crate::meter::{Meter, metered};
+use crate::meter::Meter;
 use crate::text::{clip, printable};
 
 /// Why a call did not come to its end.
@@ -29,15 +29,36 @@ pub enum Stopped {
 
 /// Runs `call` until it is done or has used `cpu`. Whoever gets `Stopped`, or drops this future, drops the store:
 /// nothing may enter it again.
-pub async fn contained<T>(
-    meter: &Arc<Meter>,
-    cpu: Duration,
-    call: impl Future<Output = wasmtime::Result<T>>,
-) -> Result<T, Stopped> {
+pub fn contained<T, F>(meter: &Meter, cpu: Duration, call: F) -> Contained<'_, F>
+where
+    F: Future<Output = wasmtime::Result<T>>,
+{
     meter.allow(cpu);
-    match metered(meter.clone(), caught(call)).await {
-        Some(done) => done.map_err(Stopped::Failed),
-        None => Err(Stopped::Panicked),
+    Contained { meter, call }
+}
+
+pin_project! {
+    /// A call under way. No `async fn`: one that is given a future keeps it twice, and these are moved for each question.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Contained<'m, F> {
+        meter: &'m Meter,
+        #[pin]
+        call: F,
+    }
+}
+
+impl<T, F: Future<Output = wasmtime::Result<T>>> Future for Contained<'_, F> {
+    type Output = Result<T, Stopped>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.meter.enter();
+        let polled = poll_caught(this.call, context);
+        this.meter.leave();
+        Poll::Ready(match ready!(polled) {
+            Some(done) => done.map_err(Stopped::Failed),
+            None => Err(Stopped::Panicked),
+        })
     }
 }
 
@@ -45,14 +66,17 @@ pub async fn contained<T>(
 /// connection down.
 pub async fn caught<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    poll_fn(|context| {
-        let poll = AssertUnwindSafe(|| future.as_mut().poll(context));
-        match catch_unwind(poll) {
-            Ok(polled) => polled.map(Some),
-            Err(_) => Poll::Ready(None),
-        }
-    })
-    .await
+    poll_fn(|context| poll_caught(future.as_mut(), context)).await
+}
+
+fn poll_caught<F: Future>(
+    future: Pin<&mut F>,
+    context: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
+    match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => Poll::Ready(None),
+    }
 }
 
 /// The reason in words. `cpu` is what the call could use, `argument` the cap of what a guest hands over at once, in
@@ -130,12 +154,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_of_ours_is_an_answer() {
-        let meter = Arc::default();
+        let meter = Meter::default();
         let call = async {
             tokio::task::yield_now().await;
             panic!("a fault of ours")
         };
-        let stopped = contained::<()>(&meter, Duration::from_secs(1), call).await;
+        let stopped = contained::<(), _>(&meter, Duration::from_secs(1), call).await;
         assert!(matches!(stopped, Err(Stopped::Panicked)));
     }
 }

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Every question puts a sandbox aside and takes it back: with one lock for all, sessions would wait for each other.
+/// Sessions that begin and end a transaction at once should not wait for each other.
 const SHELVES: usize = 16;
 
-/// Things that wait, the longest first.
+/// Places where things wait. A thing has one for all of its life: to put it there and to take it back, which is done at
+/// each question, touches nothing that others use.
 #[derive(Debug)]
 pub struct Idle<T> {
     next: AtomicU64,
@@ -20,16 +21,18 @@ pub struct Idle<T> {
 /// Some of them, by their numbers; on cache lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Shelf<T>(Mutex<Things<T>>);
+struct Shelf<T>(Mutex<BTreeMap<u64, Arc<Spot<T>>>>);
 
-/// With the moment from which on each waits.
-type Things<T> = BTreeMap<u64, (Instant, T)>;
-
-/// The right to take a thing back; dropping it drops the thing.
+/// A thing that waits, and since when.
 #[derive(Debug)]
-pub struct Ticket<T> {
+struct Spot<T>(Mutex<Option<(Instant, T)>>);
+
+/// Where one thing may wait; dropping it drops the thing.
+#[derive(Debug)]
+pub struct Place<T> {
     idle: Arc<Idle<T>>,
     number: u64,
+    spot: Arc<Spot<T>>,
 }
 
 impl<T> Default for Idle<T> {
@@ -42,72 +45,92 @@ impl<T> Default for Idle<T> {
 }
 
 impl<T> Idle<T> {
-    /// From now on `thing` waits.
-    pub fn put(self: &Arc<Self>, thing: T) -> Ticket<T> {
+    /// A place where nothing waits yet.
+    pub fn place(self: &Arc<Self>) -> Place<T> {
         let number = self.next.fetch_add(1, Relaxed);
-        self.shelf(number).insert(number, (Instant::now(), thing));
-        Ticket {
+        let spot = Arc::new(Spot(Mutex::new(None)));
+        self.shelf(number).spots().insert(number, Arc::clone(&spot));
+        Place {
             idle: Arc::clone(self),
             number,
+            spot,
         }
     }
 
-    /// At most `most` things that have waited for at least `patience`, the longest first. Their tickets are void.
+    /// At most `most` things that have waited for at least `patience`, the longest first. Their places are empty then.
     #[must_use = "they are given up by dropping them"]
     pub fn give_up(&self, most: usize, patience: Duration) -> Vec<T> {
-        let mut given = Vec::new();
-        while given.len() < most {
-            let Some(longest) = self.longest(patience) else {
-                break;
-            };
-            // None: its client had an answer for it in the meantime.
-            given.extend(self.remove(longest));
-        }
-        given
+        let mut waiting = self.waiting();
+        waiting.retain(|(since, _)| since.elapsed() >= patience);
+        waiting.sort_unstable_by_key(|(since, _)| *since);
+        // Whoever had an answer from its client in the meantime does not wait any more.
+        let given = waiting
+            .iter()
+            .filter_map(|(since, spot)| spot.take_since(*since));
+        given.take(most).collect()
     }
 
     /// How many wait.
     pub fn waiting_now(&self) -> usize {
-        self.shelves.iter().map(|shelf| shelf.things().len()).sum()
+        self.waiting().len()
     }
 
-    /// The one that has waited longest, if it has for at least `patience`.
-    fn longest(&self, patience: Duration) -> Option<u64> {
-        let first = |shelf: &Shelf<T>| {
-            let things = shelf.things();
-            things.iter().next().map(|(number, (at, _))| (*number, *at))
-        };
-        let firsts = self.shelves.iter().filter_map(first);
-        let (number, at) = firsts.min_by_key(|(number, _)| *number)?;
-        (at.elapsed() >= patience).then_some(number)
+    fn waiting(&self) -> Vec<(Instant, Arc<Spot<T>>)> {
+        let mut waiting = Vec::new();
+        for shelf in &self.shelves {
+            let spots = shelf.spots();
+            let since = |spot: &Arc<Spot<T>>| Some((spot.since()?, Arc::clone(spot)));
+            waiting.extend(spots.values().filter_map(since));
+        }
+        waiting
     }
 
-    fn shelf(&self, number: u64) -> MutexGuard<'_, Things<T>> {
-        self.shelves[number as usize % SHELVES].things()
-    }
-
-    fn remove(&self, number: u64) -> Option<T> {
-        // Dropped by the caller, when the lock is free again: a sandbox takes its time.
-        self.shelf(number).remove(&number).map(|(_, thing)| thing)
+    fn shelf(&self, number: u64) -> &Shelf<T> {
+        &self.shelves[number as usize % SHELVES]
     }
 }
 
 impl<T> Shelf<T> {
-    fn things(&self) -> MutexGuard<'_, Things<T>> {
+    fn spots(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Spot<T>>>> {
         self.0.lock().expect("no holder of a shelf panics")
     }
 }
 
-impl<T> Ticket<T> {
-    /// The thing, unless it was given up.
-    pub fn take(self) -> Option<T> {
-        self.idle.remove(self.number)
+impl<T> Spot<T> {
+    fn since(&self) -> Option<Instant> {
+        self.thing().as_ref().map(|(since, _)| *since)
+    }
+
+    fn take_since(&self, since: Instant) -> Option<T> {
+        let taken = self.thing().take_if(|(at, _)| *at == since);
+        taken.map(|(_, thing)| thing)
+    }
+
+    fn thing(&self) -> MutexGuard<'_, Option<(Instant, T)>> {
+        self.0.lock().expect("no holder of a place panics")
     }
 }
 
-impl<T> Drop for Ticket<T> {
+impl<T> Place<T> {
+    /// From now on `thing` waits.
+    pub fn put(&self, thing: T) {
+        *self.spot.thing() = Some((Instant::now(), thing));
+    }
+
+    /// The thing, unless it was given up.
+    pub fn take(&self) -> Option<T> {
+        // Dropped by the caller, when the lock is free again: a sandbox takes its time.
+        let taken = self.spot.thing().take();
+        taken.map(|(_, thing)| thing)
+    }
+}
+
+impl<T> Drop for Place<T> {
     fn drop(&mut self) {
-        drop(self.idle.remove(self.number));
+        // Whoever gives things up may have the spot in hand for a moment longer.
+        drop(self.take());
+        let spot = self.idle.shelf(self.number).spots().remove(&self.number);
+        drop(spot);
     }
 }
 
@@ -117,13 +140,21 @@ mod tests {
 
     const AT_ONCE: Duration = Duration::ZERO;
 
+    /// Each later than the one before.
+    fn put<T>(idle: &Arc<Idle<T>>, thing: T) -> Place<T> {
+        let (place, before) = (idle.place(), Instant::now());
+        while before == Instant::now() {}
+        place.put(thing);
+        place
+    }
+
     #[test]
     fn the_longest_waiting_are_given_up_first() {
         let idle = Arc::new(Idle::default());
-        let tickets = ["first", "second", "third"].map(|thing| idle.put(thing));
+        let places = ["first", "second", "third"].map(|thing| put(&idle, thing));
         assert_eq!(idle.waiting_now(), 3);
         assert_eq!(idle.give_up(2, AT_ONCE), ["first", "second"]);
-        let taken = tickets.map(Ticket::take);
+        let taken = places.map(|place| place.take());
         assert_eq!(taken, [None, None, Some("third")]);
         assert!(idle.give_up(1, AT_ONCE).is_empty());
     }
@@ -132,28 +163,38 @@ mod tests {
     fn the_order_is_that_of_all_shelves_together() {
         let idle = Arc::new(Idle::default());
         let many = 5 * SHELVES;
-        let mut tickets: Vec<_> = (0..many).map(|thing| idle.put(thing)).collect();
-        assert_eq!(tickets.remove(3).take(), Some(3));
+        let mut places: Vec<_> = (0..many).map(|thing| put(&idle, thing)).collect();
+        assert_eq!(places.remove(3).take(), Some(3));
         let expected: Vec<_> = (0..20).filter(|thing| *thing != 3).collect();
         assert_eq!(idle.give_up(19, AT_ONCE), expected);
         assert_eq!(idle.waiting_now(), many - 20);
         assert_eq!(idle.give_up(many, AT_ONCE).len(), many - 20);
-        assert!(tickets.into_iter().all(|ticket| ticket.take().is_none()));
+        assert!(places.into_iter().all(|place| place.take().is_none()));
+    }
+
+    #[test]
+    fn who_was_asked_in_between_waits_anew() {
+        let idle = Arc::new(Idle::default());
+        let (one, other) = (put(&idle, "one"), put(&idle, "other"));
+        one.put(one.take().expect("it waits"));
+        assert_eq!(idle.give_up(1, AT_ONCE), ["other"]);
+        assert_eq!((one.take(), other.take()), (Some("one"), None));
     }
 
     #[test]
     fn who_has_waited_shortly_is_left_alone() {
         let idle = Arc::new(Idle::default());
-        let ticket = idle.put(());
+        let place = put(&idle, ());
         assert!(idle.give_up(1, Duration::from_secs(60)).is_empty());
-        assert!(ticket.take().is_some());
+        assert!(place.take().is_some());
     }
 
     #[test]
-    fn nothing_waits_for_a_ticket_that_is_gone() {
+    fn nothing_waits_at_a_place_that_is_gone() {
         let (idle, thing) = (Arc::new(Idle::default()), Arc::new(()));
-        drop(idle.put(thing.clone()));
+        drop(put(&idle, thing.clone()));
         assert_eq!(Arc::strong_count(&thing), 1);
         assert!(idle.give_up(1, AT_ONCE).is_empty());
+        assert!(idle.shelves.iter().all(|shelf| shelf.spots().is_empty()));
     }
 }

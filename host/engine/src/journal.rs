@@ -80,13 +80,12 @@ impl Journal {
     /// A new call begins: the count of lines starts anew.
     pub fn begin(&self, session: Arc<str>, stage: &'static str) {
         let mut page = self.page();
-        *page = Page {
-            session,
-            stage,
-            left: self.lines,
-            left_for_life: page.left_for_life,
-            ..Page::default()
-        };
+        (page.session, page.stage) = (session, stage);
+        (page.left, page.dropped) = (self.lines, 0);
+        page.out.clear();
+        page.err.clear();
+        page.last_words = None;
+        page.recent.clear();
     }
 
     /// Writes one line; control characters are escaped, the end is cut.

@@ -4,8 +4,6 @@
 //! system call, and nearly all polls are over before their first tick: those are charged the real time that they took,
 //! which is no less than their CPU time and costs none.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -71,7 +69,6 @@ impl Meter {
     pub fn allow(&self, budget: Duration) {
         let limit = self.spent.load(Relaxed).saturating_add(nanos(budget));
         self.limit.store(limit, Relaxed);
-        self.start();
     }
 
     /// Used by polls that are over.
@@ -116,17 +113,15 @@ impl Meter {
         real.min(nanos(UNSEEN))
     }
 
-    fn start(&self) {
+    /// A poll begins: its CPU is charged here until [`leave`](Self::leave).
+    pub fn enter(&self) {
+        self.pulse.enter();
         self.entered.store(real_nanos(), Relaxed);
         self.seen.store(0, Relaxed);
     }
 
-    fn enter(&self) {
-        self.pulse.enter();
-        self.start();
-    }
-
-    fn leave(&self) {
+    /// It is over.
+    pub fn leave(&self) {
         let running = match self.seen.load(Relaxed) {
             0 => self.before_first_look(),
             _ => self.running(),
@@ -134,18 +129,6 @@ impl Meter {
         self.spent.fetch_add(running, Relaxed);
         self.pulse.leave();
     }
-}
-
-/// Runs `future` and charges the CPU time of each of its polls to `meter`.
-pub async fn metered<F: Future>(meter: Arc<Meter>, future: F) -> F::Output {
-    let mut future = pin!(future);
-    poll_fn(|context| {
-        meter.enter();
-        let polled = future.as_mut().poll(context);
-        meter.leave();
-        polled
-    })
-    .await
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -166,18 +149,30 @@ fn real_nanos() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+
     use super::*;
+
+    /// Charges the CPU of each poll.
+    async fn metered<F: Future>(meter: &Meter, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            meter.enter();
+            let polled = future.as_mut().poll(context);
+            meter.leave();
+            polled
+        })
+        .await
+    }
 
     #[tokio::test]
     async fn sleeping_costs_nothing_and_spinning_does() {
-        let meter = Arc::new(Meter::default());
+        let meter = Meter::default();
         meter.allow(Duration::from_millis(20));
-        metered(meter.clone(), tokio::time::sleep(Duration::from_millis(60))).await;
+        metered(&meter, tokio::time::sleep(Duration::from_millis(60))).await;
         assert!(meter.spent() < Duration::from_millis(20), "{meter:?}");
-        metered(meter.clone(), async {
-            while meter.look() != Look::Exhausted {}
-        })
-        .await;
+        metered(&meter, async { while meter.look() != Look::Exhausted {} }).await;
         assert!(meter.spent() >= Duration::from_millis(20), "{meter:?}");
     }
     #[test]

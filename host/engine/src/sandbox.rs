@@ -1,11 +1,12 @@
 //! A loaded filter and its sandboxes, as the chain sees them.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lazaret_mail::{
-    Answer, Clues, Failure, FailureKind, Filter, Policy, Question, Sandbox, StageSet,
+    Answer, Clues, Failure, FailureKind, Filter, Policy, Question, Sandbox, StageSet, within,
 };
 use lazaret_services::Reach;
 
@@ -13,7 +14,7 @@ use crate::boot::BootFault;
 use crate::clues::{Reporter, of_the_late};
 use crate::contain::{contained, explain};
 use crate::contract::stage_of;
-use crate::idle::Ticket;
+use crate::idle::Place;
 use crate::inspect::Preparation;
 use crate::meter::Meter;
 use crate::template::{Live, Template};
@@ -86,9 +87,13 @@ impl Filter for WasmFilter {
     }
 
     fn fork(&self) -> Box<dyn Sandbox> {
-        Box::new(Fork {
+        let case = Case {
             loaded: self.loaded.clone(),
             meter: self.loaded.template.engine().meter(),
+        };
+        Box::new(Fork {
+            case: Arc::new(case),
+            place: None,
             state: State::Unborn,
         })
     }
@@ -96,16 +101,24 @@ impl Filter for WasmFilter {
 
 /// One sandbox; it costs nothing before its first question.
 struct Fork {
+    case: Arc<Case>,
+    /// where it waits between two questions; from its first answer on
+    place: Option<Place<Box<Live>>>,
+    state: State,
+}
+
+/// What an answer needs wherever it is worked out. Each sandbox has its own: counts of what all share are not touched for
+/// a question.
+struct Case {
     loaded: Arc<Loaded>,
     /// CPU of the question under way
     meter: Arc<Meter>,
-    state: State,
 }
 
 enum State {
     Unborn,
-    /// between two questions
-    Idle(Ticket<Box<Live>>),
+    /// in its place, between two questions
+    Idle,
     /// there was no slot for it, or its own was given to others: whatever it knew is lost
     Busy,
     /// failed, or a question was cancelled: the store is gone
@@ -118,8 +131,7 @@ impl Sandbox for Fork {
         let stage = stage_of(&question.ask);
         match self.answer(question).await {
             Ok((answer, live)) => {
-                let engine = self.loaded.template.engine();
-                self.state = State::Idle(engine.idle().put(live));
+                self.put_aside(live);
                 Ok(answer)
             }
             Err(failed) => {
@@ -127,10 +139,10 @@ impl Sandbox for Fork {
                     self.state = State::Busy;
                 }
                 Err(Failure {
-                    filter: self.loaded.template.name().to_string(),
+                    filter: self.case.loaded.template.name().to_string(),
                     stage,
                     kind: failed.kind,
-                    cpu: self.meter.spent(),
+                    cpu: self.case.meter.spent(),
                     clues: Box::new(failed.clues),
                 })
             }
@@ -141,51 +153,71 @@ impl Sandbox for Fork {
 impl Fork {
     /// Within `wall`. Whatever ends this future early, by error or by being dropped, takes the store with it.
     async fn answer(&mut self, question: Question) -> Result<(Answer, Box<Live>), Failed> {
-        self.meter.reset();
-        let state = std::mem::replace(&mut self.state, State::Spent);
-        let (loaded, meter) = (self.loaded.clone(), self.meter.clone());
+        let live = self.live()?;
+        let Case { loaded, meter } = &*self.case;
+        meter.reset();
         let wall = loaded.template.policy().wall;
-        let answering = Box::pin(answer(loaded, meter, state, question));
-        let lane = self.loaded.template.engine().lane();
-        let carried = lane.carry(answering, || self.meter.is_long());
-        match tokio::time::timeout(wall, carried).await {
+        let answering = Box::pin(answer(self.case.clone(), live, question));
+        let lane = loaded.template.engine().lane();
+        let carried = lane.carry(answering, || meter.is_long());
+        match within(wall, pin!(carried)).await {
             Ok(Ok(answered)) => answered,
             Ok(Err(lost)) => Err(FailureKind::Internal(lost.to_string()).into()),
             Err(_) => Err(self.late(wall)),
         }
     }
 
+    /// That of the last answer, none before the first.
+    fn live(&mut self) -> Result<Option<Box<Live>>, FailureKind> {
+        match std::mem::replace(&mut self.state, State::Spent) {
+            State::Unborn => Ok(None),
+            State::Idle => match self.place.as_ref().and_then(Place::take) {
+                Some(live) => Ok(Some(live)),
+                None => Err(FailureKind::Busy),
+            },
+            State::Busy => Err(FailureKind::Busy),
+            State::Spent => {
+                let why = "asked again after a failure".to_owned();
+                Err(FailureKind::Internal(why))
+            }
+        }
+    }
+
+    fn put_aside(&mut self, live: Box<Live>) {
+        let idle = self.case.loaded.template.engine().idle();
+        self.place.get_or_insert_with(|| idle.place()).put(live);
+        self.state = State::Idle;
+    }
+
     fn late(&self, wall: Duration) -> Failed {
         Failed {
             kind: FailureKind::Wall(wall),
-            clues: of_the_late(&self.meter),
+            clues: of_the_late(&self.case.meter),
         }
     }
 }
 
 async fn answer(
-    loaded: Arc<Loaded>,
-    meter: Arc<Meter>,
-    state: State,
+    case: Arc<Case>,
+    live: Option<Box<Live>>,
     question: Question,
 ) -> Result<(Answer, Box<Live>), Failed> {
-    let template = &loaded.template;
-    let mut live = match state {
-        State::Idle(ticket) => ticket.take().ok_or(FailureKind::Busy)?,
-        State::Unborn => template.sandbox(&meter).await.map_err(in_a_fork)?,
-        State::Busy => return Err(FailureKind::Busy.into()),
-        State::Spent => {
-            let why = "asked again after a failure".to_owned();
-            return Err(FailureKind::Internal(why).into());
+    let Case { loaded, meter } = &*case;
+    let mut live = match live {
+        Some(live) => live,
+        // In a box of its own: what makes a sandbox is many times larger than what asks one.
+        None => {
+            let made = Box::pin(loaded.template.sandbox(meter));
+            made.await.map_err(in_a_fork)?
         }
     };
-    let answer = ask_live(&loaded, &meter, &mut live, question).await?;
+    let answer = ask_live(loaded, meter, &mut live, question).await?;
     Ok((answer, live))
 }
 
 async fn ask_live(
     loaded: &Loaded,
-    meter: &Arc<Meter>,
+    meter: &Meter,
     live: &mut Live,
     question: Question,
 ) -> Result<Answer, Failed> {
@@ -224,11 +256,8 @@ async fn ask_live(
 /// No more questions: another transaction may have it, once it is put back.
 impl Drop for Fork {
     fn drop(&mut self) {
-        let state = std::mem::replace(&mut self.state, State::Spent);
-        if let State::Idle(ticket) = state
-            && let Some(live) = ticket.take()
-        {
-            self.loaded.template.leave(live);
+        if let Some(live) = self.place.as_ref().and_then(Place::take) {
+            self.case.loaded.template.leave(live);
         }
     }
 }

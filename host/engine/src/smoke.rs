@@ -76,7 +76,7 @@ fn question(stage: Stage) -> Question {
     );
     let with_message = matches!(stage, Stage::Headers | Stage::Message | Stage::Outcome);
     Question {
-        ask: ask(stage),
+        ask: ask(stage).into(),
         session: Arc::new(session(stage)),
         envelope: in_transaction.then(|| Arc::new(envelope(with_message))),
         message: with_message.then(message).flatten().map(Arc::new),

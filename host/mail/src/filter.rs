@@ -36,7 +36,7 @@ pub trait Sandbox: Send {
 #[derive(Clone, Debug)]
 pub struct Question {
     /// what is asked
-    pub ask: Ask,
+    pub ask: Arc<Ask>,
     /// who is talking
     pub session: Arc<Session>,
     /// from MAIL on; the recipients are those accepted so far

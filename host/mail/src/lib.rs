@@ -53,6 +53,7 @@ pub mod policy;
 pub mod score;
 pub mod stage;
 pub mod verdict;
+mod within;
 
 pub use chain::{
     Action, Chain, Decision, Judge, Keep, Observation, Place, Record, Switchboard, Switched, Tally,
@@ -75,3 +76,4 @@ pub use policy::{
 pub use score::{ENTRY_LIMIT, Points, SCORE_LIMIT, Score};
 pub use stage::{Stage, StageSet};
 pub use verdict::{ReplyHint, Verdict, VerdictKind};
+pub use within::within;

@@ -124,7 +124,7 @@ async fn accept_ends_the_transactions_chain() {
 #[tokio::test]
 async fn accept_of_one_recipient_is_for_that_one() {
     let friend = Double::new("friend", RCPT, |question, _| {
-        let Ask::Rcpt(path) = &question.ask else {
+        let Ask::Rcpt(path) = &*question.ask else {
             panic!("asked at rcpt only")
         };
         let friend = path.address.mailbox() == "postmaster@example.com";
@@ -149,7 +149,7 @@ async fn accept_of_one_recipient_is_for_that_one() {
 #[tokio::test]
 async fn accept_at_hello_must_be_won_again() {
     let friend = Double::new("friend", &[Stage::Hello], |question, _| {
-        let friend = matches!(&question.ask, Ask::Hello(name) if name == "client.example.net");
+        let friend = matches!(&*question.ask, Ask::Hello(name) if name == "client.example.net");
         Ok(answer(if friend {
             Verdict::Accept
         } else {
@@ -183,7 +183,7 @@ async fn a_quarantined_recipient_may_still_be_refused() {
 #[tokio::test]
 async fn a_failed_filter_is_not_asked_again_and_its_answer_stands() {
     let stages = [Stage::Rcpt, Stage::Message];
-    let double = Double::new("f", &stages, |question, _| match &question.ask {
+    let double = Double::new("f", &stages, |question, _| match &*question.ask {
         Ask::Rcpt(path) if path.address.mailbox() == "trap@example.com" => {
             Err(FailureKind::Trap("unreachable".into()))
         }
@@ -389,7 +389,7 @@ async fn observers_are_told_of_the_end() {
     let log = told.clone();
     let stages = [Stage::Mail, Stage::Outcome, Stage::Disconnect];
     let observer = Double::new("observer", &stages, move |question, asked| {
-        log.lock().unwrap().push(match &question.ask {
+        log.lock().unwrap().push(match &*question.ask {
             Ask::Outcome(outcome) => format!("outcome {} {asked}", outcome.code),
             Ask::Disconnect(reason) => format!("disconnect {reason} {asked}"),
             _ => "mail".into(),

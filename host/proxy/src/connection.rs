@@ -25,13 +25,12 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Instant;
 
-use bytes::{Buf, BytesMut};
-use lazaret_mail::{Chain, Judge, Session, Stage};
+use bytes::BytesMut;
+use lazaret_mail::{Chain, Judge, Session, Stage, within};
 use lazaret_smtp::{CloseReason, Event, LineFeeds, Own, Path, Reply, Server, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
 use crate::alarm::Alarm;
@@ -328,19 +327,15 @@ impl Connection {
 
     /// One write for all replies that wait.
     async fn flush(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
-        let mut output = self.server.output().split();
+        let output = std::mem::take(self.server.output());
         if output.is_empty() {
             return Ok(());
         }
         let write = async {
-            while output.has_remaining() {
-                if wire.write_buf(&mut output).await? == 0 {
-                    return Err(io::ErrorKind::WriteZero.into());
-                }
-            }
+            wire.write_all(&output).await?;
             wire.flush().await
         };
-        match timeout(self.site.deadlines.write, write).await {
+        match within(self.site.deadlines.write, pin!(write)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err("client lost"),
             Err(_) => Err("client takes no replies"),

@@ -91,7 +91,7 @@ impl Client {
         &mut self.input
     }
 
-    /// What waits to be written; take it with `split()`.
+    /// What waits to be written; take it out.
     pub fn output(&mut self) -> &mut BytesMut {
         &mut self.output
     }

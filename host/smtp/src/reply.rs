@@ -213,7 +213,8 @@ impl Reply {
             if let Some(enhanced) = self.enhanced {
                 write!(out, "{enhanced} ")?;
             }
-            write!(out, "{line}\r\n")?;
+            out.write_str(line)?;
+            out.write_str("\r\n")?;
         }
         Ok(())
     }
@@ -229,6 +230,9 @@ impl fmt::Display for Reply {
 
 /// Printable ASCII in at most [`MAX_LINES`] lines of at most [`MAX_TEXT`], parted by LF.
 fn printable(text: &str) -> String {
+    if text.len() <= MAX_TEXT && text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut clean = String::with_capacity(text.len());
     let (mut lines, mut width) = (1, 0);
     let mut characters = text.trim_end_matches(['\r', '\n']).chars().peekable();

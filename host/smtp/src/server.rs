@@ -97,7 +97,7 @@ impl Server {
         empty(&mut self.output);
     }
 
-    /// Replies that wait to be written; take them with `split()`.
+    /// Replies that wait to be written; take them out.
     pub fn output(&mut self) -> &mut BytesMut {
         &mut self.output
     }

@@ -140,7 +140,7 @@ fn question(ask: Ask) -> Question {
         early_talker: false,
     };
     Question {
-        ask,
+        ask: ask.into(),
         session: Arc::new(session),
         envelope: Some(Arc::new(Envelope::default())),
         message: None,

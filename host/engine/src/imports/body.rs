@@ -21,7 +21,8 @@ impl Host for Ctx {
             Error::Unavailable
         })?;
         self.charge_read(octets.len())?;
-        Ok(octets.to_vec())
+        // Those of one owner move.
+        Ok(octets.into())
     }
 }
 

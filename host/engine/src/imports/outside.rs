@@ -22,12 +22,17 @@ impl Asking {
     /// Full. Without a reach nothing can be asked anyway.
     pub fn of(reach: Option<&Reach>, state: u32, wire: u64) -> Self {
         let (dns, http) = match reach {
-            Some(reach) => (reach.grants.dns.clone(), reach.grants.http.clone()),
-            None => Default::default(),
+            Some(Reach { grants, .. }) => {
+                (dns::Budget::of(&grants.dns), http::Budget::of(&grants.http))
+            }
+            None => (
+                dns::Budget::of(&dns::Grant::default()),
+                http::Budget::of(&http::Grant::default()),
+            ),
         };
         Self {
-            dns: dns::Budget::of(&dns),
-            http: http::Budget::of(&http),
+            dns,
+            http,
             state,
             wire,
         }

@@ -118,7 +118,7 @@ fn question(ask: Ask, message: Option<Arc<Message>>) -> Question {
     };
     let notes = [(("other".to_owned(), "seen".to_owned()), "yes".to_owned())];
     Question {
-        ask,
+        ask: ask.into(),
         session: Arc::new(session()),
         envelope: in_transaction.then(|| Arc::new(envelope)),
         message,

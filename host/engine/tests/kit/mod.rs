@@ -170,7 +170,7 @@ pub fn question(ask: Ask) -> Question {
     let message = matches!(ask, Ask::Headers | Ask::Message)
         .then(|| Arc::new(Message::parse(content, HEADER_LIMIT).unwrap()));
     Question {
-        ask,
+        ask: ask.into(),
         session: Arc::new(Session {
             id: "s1".into(),
             listener: "mx".into(),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::breaker::{Breaker, BreakerPolicy, BreakerStanding, Change, Role};
@@ -34,7 +34,7 @@ pub(super) enum Closed {
 pub(super) struct Turn<'g> {
     gate: &'g Gate,
     role: Role,
-    _slot: Option<OwnedSemaphorePermit>,
+    _slot: Option<SemaphorePermit<'g>>,
 }
 
 impl Gate {
@@ -52,11 +52,11 @@ impl Gate {
     }
 
     /// Waits for a slot, at most so long.
-    pub(super) async fn enter(
-        &self,
-        slots: &Arc<Semaphore>,
+    pub(super) async fn enter<'g>(
+        &'g self,
+        slots: &'g Semaphore,
         patience: Duration,
-    ) -> Result<Turn<'_>, Closed> {
+    ) -> Result<Turn<'g>, Closed> {
         let Some(role) = self.admit() else {
             self.kept_out.fetch_add(1, Relaxed);
             return Err(Closed::Suspended);
@@ -67,7 +67,7 @@ impl Gate {
             role,
             _slot: None,
         };
-        turn._slot = Some(match Arc::clone(slots).try_acquire_owned() {
+        turn._slot = Some(match slots.try_acquire() {
             Ok(slot) => slot,
             Err(_) => wait(slots, patience).await.ok_or(Closed::Crowded)?,
         });
@@ -101,8 +101,8 @@ impl Gate {
     }
 }
 
-async fn wait(slots: &Arc<Semaphore>, patience: Duration) -> Option<OwnedSemaphorePermit> {
-    let slot = timeout(patience, Arc::clone(slots).acquire_owned()).await;
+async fn wait(slots: &Semaphore, patience: Duration) -> Option<SemaphorePermit<'_>> {
+    let slot = timeout(patience, slots.acquire()).await;
     Some(slot.ok()?.expect("the semaphore is never closed"))
 }
 

@@ -249,7 +249,7 @@ impl Judge {
         let observation = transaction.and_then(|transaction| {
             let facts = Facts::of_transaction(session, envelope, None);
             let question = facts.question(
-                Ask::Outcome(outcome),
+                Ask::Outcome(outcome).into(),
                 transaction.score.clone(),
                 self.book.view(),
             );
@@ -267,7 +267,7 @@ impl Judge {
         }
         let facts = Facts::of_connection(session);
         let question = facts.question(
-            Ask::Disconnect(reason.to_owned()),
+            Ask::Disconnect(reason.to_owned()).into(),
             self.score(),
             self.book.view(),
         );

@@ -93,6 +93,12 @@ impl Measures {
             .filter(|(_, count)| *count > 0)
     }
 
+    /// Questions without an answer.
+    pub(super) fn failed(&self) -> u64 {
+        let stages = self.stages.iter();
+        stages.map(|here| here.said[FAILED].load(Relaxed)).sum()
+    }
+
     /// Messages over its `max-message`.
     pub fn unscanned(&self) -> u64 {
         self.unscanned.load(Relaxed)

@@ -53,7 +53,7 @@ impl Facts {
         }
     }
 
-    pub(super) fn question(&self, ask: Ask, score: Score, notes: Arc<Notes>) -> Question {
+    pub(super) fn question(&self, ask: Arc<Ask>, score: Score, notes: Arc<Notes>) -> Question {
         Question {
             ask,
             session: self.session.clone(),
@@ -67,9 +67,10 @@ impl Facts {
 
 pub(super) struct Round<'j> {
     judge: &'j mut Judge,
-    chain: Arc<Chain>,
+    /// until it is run
+    chain: Option<Arc<Chain>>,
     stage: Stage,
-    ask: Ask,
+    ask: Arc<Ask>,
     facts: Facts,
     /// of this recipient
     recipient: Mark,
@@ -81,12 +82,12 @@ impl<'j> Round<'j> {
         let stage = ask.stage();
         let transaction = judge.transaction.as_ref().filter(|_| !of_connection(stage));
         Self {
-            chain: transaction
-                .map_or(&judge.chain, |transaction| &transaction.chain)
-                .clone(),
+            chain: Some(Arc::clone(
+                transaction.map_or(&judge.chain, |transaction| &transaction.chain),
+            )),
             judge,
             stage,
-            ask,
+            ask: Arc::new(ask),
             facts,
             recipient: Mark::default(),
             decision: Decision::pass(),
@@ -108,7 +109,7 @@ impl<'j> Round<'j> {
         if !self.judge.is_asked(self.stage) {
             return self;
         }
-        let chain = self.chain.clone();
+        let chain = self.chain.take().expect("a round is run once");
         let (stage, listener) = (self.stage, &self.facts.session.listener);
         let members = chain.members.iter().enumerate();
         let asked: Vec<_> = members

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -42,10 +42,6 @@ pub struct Place {
     /// 0: its own mode; else [`code`] of another one
     over: AtomicU8,
     pub(super) gate: Gate,
-    asked: AtomicU64,
-    failed: AtomicU64,
-    /// microseconds
-    cpu: AtomicU64,
     measures: Measures,
 }
 
@@ -160,10 +156,11 @@ impl Place {
 
     /// What came of its questions.
     pub fn tally(&self) -> Tally {
+        let cpu = self.measures.cpu();
         Tally {
-            asked: self.asked.load(Relaxed),
-            failed: self.failed.load(Relaxed),
-            cpu: Duration::from_micros(self.cpu.load(Relaxed)),
+            asked: cpu.count,
+            failed: self.measures.failed(),
+            cpu: Duration::from_secs_f64(cpu.sum),
             kept_out: self.gate.kept_out(),
         }
     }
@@ -186,16 +183,6 @@ impl Place {
     /// A question and what came of it, after so much real time.
     pub(super) fn count(&self, stage: Stage, wall: Duration, came: &Result<Answer, Failure>) {
         self.measures.count(stage, wall, came);
-        let cpu = match came {
-            Ok(answer) => answer.effects.cpu,
-            Err(failure) => {
-                self.failed.fetch_add(1, Relaxed);
-                failure.cpu
-            }
-        };
-        let cpu = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
-        self.asked.fetch_add(1, Relaxed);
-        self.cpu.fetch_add(cpu, Relaxed);
     }
 
     pub(super) fn count_unscanned(&self) {

@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use lazaret_mail::within;
 use lazaret_smtp::{
     Argument, Client, ClientError, ClientLimits, Command, Extensions, Keyword, Reply,
 };
@@ -450,17 +451,22 @@ impl Link {
 
     /// Writes what waits, and these octets behind it.
     async fn write(&mut self, step: Step, octets: &[u8]) -> Result<(), Error> {
+        let commands = std::mem::take(self.client.output());
         let write = async {
-            let mut all = self.client.output().chain(octets);
-            while all.has_remaining() {
+            // Both in one packet, where there are both.
+            let mut all = Buf::chain(&*commands, octets);
+            while all.has_remaining() && !octets.is_empty() {
                 if self.wire.write_buf(&mut all).await? == 0 {
                     return Err(std::io::ErrorKind::WriteZero.into());
                 }
             }
+            if octets.is_empty() {
+                self.wire.write_all(&commands).await?;
+            }
             // TLS keeps records back until it is flushed.
             self.wire.flush().await
         };
-        match timeout(self.reply, write).await {
+        match within(self.reply, pin!(write)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.farewell(step)),
             Err(_) => Err(Error::Silent(step, self.reply)),

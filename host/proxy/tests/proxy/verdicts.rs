@@ -240,7 +240,7 @@ async fn the_quarantine_keeps_what_a_release_needs() {
 #[tokio::test]
 async fn quarantine_promised_at_rcpt_goes_before_a_later_discard() {
     let backend = Backend::honest().await;
-    let judge = |question: &Question| match &question.ask {
+    let judge = |question: &Question| match &*question.ask {
         Ask::Rcpt(path) if path.address.mailbox() == "kept@example.org" => {
             say(Verdict::Quarantine("trap".into()))
         }
@@ -411,7 +411,7 @@ async fn observers_hear_what_became_of_it() {
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let stages = [Stage::Outcome, Stage::Disconnect];
     let filters = Filters::default().and("10-test", &stages, ALL_VERDICTS, move |question| {
-        drop(tell.send(match &question.ask {
+        drop(tell.send(match &*question.ask {
             Ask::Outcome(outcome) => format!("{} {:?}", outcome.code, outcome.queue_id),
             Ask::Disconnect(reason) => reason.clone(),
             _ => "what?".into(),

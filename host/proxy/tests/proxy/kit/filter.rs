@@ -74,7 +74,7 @@ pub fn hint(text: &str) -> ReplyHint {
 
 /// Only about this recipient.
 pub fn is_rcpt(question: &Question, mailbox: &str) -> bool {
-    matches!(&question.ask, Ask::Rcpt(path) if path.address.mailbox() == mailbox)
+    matches!(&*question.ask, Ask::Rcpt(path) if path.address.mailbox() == mailbox)
 }
 
 #[async_trait]
