@@ -11,6 +11,7 @@ export RUSTFLAGS="--cfg fuzzing -Cdebug-assertions -Coverflow-checks -Cpasses=sa
 longest=600
 case $target in
 dkim | certificate) longest=2000 ;;
+inspect) longest=8000 ;;
 esac
 case $target in
 config | control) features=proxy ;;
@@ -19,6 +20,7 @@ spf | dkim | tags | dmarc) features=auth ;;
 certificate) features=certificate ;;
 mailbox | results | attachment | clamd | opinion) features=filters ;;
 lines) features=lines ;;
+renewable | inspect) features=engine ;;
 *) features= ;;
 esac
 cargo +nightly build --release --target "$host" --bin "$target" --features "$features"

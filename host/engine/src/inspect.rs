@@ -1,5 +1,8 @@
 //! What a component is, read from its types before a single instruction of it runs.
 
+#[cfg(test)]
+#[path = "../tests/checks/inspect.rs"]
+mod checks;
 mod faults;
 mod features;
 mod language;
@@ -136,4 +139,14 @@ fn refuse_other_worlds(surface: &Surface) -> Result<(), LoadError> {
 pub fn stage_names(stages: StageSet) -> String {
     let names: Vec<_> = stages.iter().map(Stage::name).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_corpus_replays() {
+        lazaret_corpus::replay("inspect", checks::inspected);
+    }
 }

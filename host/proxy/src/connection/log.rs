@@ -191,7 +191,7 @@ fn differing<'m>(before: &'m [Field], after: &'m [Field]) -> (&'m [Field], &'m [
 
 /// The fields of one list that the other has not, each as often as it is there more.
 fn without<'m>(of: &'m [Field], other: &[Field]) -> Vec<&'m Field> {
-    if other.is_empty() {
+    if of.is_empty() || other.is_empty() {
         return of.iter().collect();
     }
     let mut others: HashMap<&[u8], usize> = HashMap::new();

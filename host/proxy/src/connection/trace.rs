@@ -1,10 +1,18 @@
 //! Our own Received field (RFC 5321 section 4.4).
 
+use std::fmt::{self, Write};
+use std::net::IpAddr;
 use std::time::SystemTime;
 
+use httpdate::HttpDate;
 use lazaret_mail::{Envelope, Field, Message, Session};
 
 use crate::config::{Identity, Trace};
+
+/// Octets of most of these fields.
+const ROOM: usize = 384;
+/// Characters of a name that are told.
+const MOST_PLAIN: usize = 255;
 
 /// Is it added? Where the backend writes the true one (it was told who the client is) and nothing was edited, ours
 /// would be a false hop. With XFORWARD the backend only logs the client, so there ours is needed.
@@ -33,34 +41,41 @@ pub(super) fn received(
     protocol: &str,
     id: &str,
 ) -> Option<Field> {
-    let hello = plain(session.hello.as_deref().unwrap_or("unknown"));
-    let ip = session.client.address.ip();
-    let literal = if ip.is_ipv6() {
-        format!("[IPv6:{ip}]")
-    } else {
-        format!("[{ip}]")
-    };
-    let name = session
-        .client
-        .name
-        .known_by_now()
-        .map(|name| format!("{} ", plain(name)))
-        .unwrap_or_default();
+    let value = value(hostname, session, envelope, protocol, id);
+    Field::compose("Received", &value.ok()?).ok()
+}
+
+/// What stands behind the colon, in one piece of memory: it is written for each message.
+fn value(
+    hostname: &str,
+    session: &Session,
+    envelope: &Envelope,
+    protocol: &str,
+    id: &str,
+) -> Result<String, fmt::Error> {
+    let hello = Plain(session.hello.as_deref().unwrap_or("unknown"));
+    let mut value = String::with_capacity(ROOM);
+    write!(value, "from {hello} (")?;
+    if let Some(name) = session.client.name.known_by_now() {
+        write!(value, "{} ", Plain(name))?;
+    }
+    match session.client.address.ip() {
+        IpAddr::V4(ip) => write!(value, "[{ip}]")?,
+        IpAddr::V6(ip) => write!(value, "[IPv6:{ip}]")?,
+    }
     let protocol = with_protocol(session, envelope, protocol);
-    let tls = session
-        .tls
-        .as_ref()
-        .map(|tls| format!(" (using {} with cipher {})", tls.version, tls.cipher));
-    let recipient = match envelope.recipients.as_slice() {
-        [only] => format!(" for <{}>", plain(only.address.mailbox())),
-        _ => String::new(),
-    };
-    let date = httpdate::fmt_http_date(SystemTime::now()).replace("GMT", "+0000");
-    let value = format!(
-        "from {hello} ({name}{literal}) by {hostname} (Lazaret) with {protocol}{} id {id}{recipient}; {date}",
-        tls.unwrap_or_default(),
-    );
-    Field::compose("Received", &value).ok()
+    write!(value, ") by {hostname} (Lazaret) with {protocol}")?;
+    if let Some(tls) = &session.tls {
+        write!(value, " (using {} with cipher {})", tls.version, tls.cipher)?;
+    }
+    write!(value, " id {id}")?;
+    if let [only] = envelope.recipients.as_slice() {
+        write!(value, " for <{}>", Plain(only.address.mailbox()))?;
+    }
+    write!(value, "; {}", HttpDate::from(SystemTime::now()))?;
+    value.truncate(value.len() - "GMT".len());
+    value.push_str("+0000");
+    Ok(value)
 }
 
 /// RFC 3848 and RFC 6531 section 3.7.3; for HELO inside TLS nothing is registered.
@@ -79,15 +94,19 @@ fn with_protocol(session: &Session, envelope: &Envelope, protocol: &str) -> Stri
 }
 
 /// Nothing the client said may end a comment or a field.
-fn plain(text: &str) -> String {
-    let safe = |c: char| {
-        if c.is_ascii_graphic() && !matches!(c, '(' | ')' | '\\' | ';') {
-            c
-        } else {
-            '?'
+struct Plain<'t>(&'t str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '(' | ')' | '\\' | ';');
+        let text = self.0;
+        if text.len() <= MOST_PLAIN && text.chars().all(is_plain) {
+            return f.write_str(text);
         }
-    };
-    text.chars().take(255).map(safe).collect()
+        let safe = |c| if is_plain(c) { c } else { '?' };
+        let mut characters = text.chars().take(MOST_PLAIN).map(safe);
+        characters.try_for_each(|c| f.write_char(c))
+    }
 }
 
 #[cfg(test)]
