@@ -210,15 +210,15 @@ impl Server {
             (_, C::Quit) => self.quit(),
             (_, C::Bdat { octets, last }) => self.bdat(Announced { octets, last }),
             (S::Rejecting, command) => self.refuse(command.into(), Reply::no_service()),
-            (_, C::Noop(_)) => self.say_at_once(&Reply::ok()),
-            (_, C::Help(_)) => self.say_at_once(&Reply::help()),
+            (_, C::Noop(_)) => self.say_named_at_once(Reply::ok()),
+            (_, C::Help(_)) => self.say_named_at_once(Reply::help()),
             (_, C::Rset) => self.reset(),
             (_, C::Helo(name)) => self.hello(HelloVerb::Helo, name),
             (_, C::Ehlo(name)) => self.hello(HelloVerb::Ehlo, name),
             (S::Idle, C::StartTls) => self.starttls(),
             (_, C::StartTls) => self.fail(Reply::bad_sequence()),
             (_, command) if self.needs_tls() => self.refuse(command.into(), Reply::tls_required()),
-            (_, C::Vrfy(_)) => self.say_at_once(&Reply::cannot_verify()),
+            (_, C::Vrfy(_)) => self.say_named_at_once(Reply::cannot_verify()),
             (S::Fresh, C::Mail(path)) => self.too_early(path),
             (S::Idle, C::Mail(path)) => self.mail(path),
             (S::Open(_), C::Rcpt(path)) => self.rcpt(path),
@@ -253,14 +253,14 @@ impl Server {
     }
 
     fn quit(&mut self) -> Option<Event> {
-        self.say(&Reply::bye());
+        self.say_named(Reply::bye());
         self.state = State::Closed(CloseReason::Quit);
         Some(Event::Quit)
     }
 
     /// RFC 5321 section 4.1.1.5: never an error, and the hello stands.
     fn reset(&mut self) -> Option<Event> {
-        self.say(&Reply::ok());
+        self.say_named(Reply::ok());
         match self.state {
             State::Open(_) | State::Chunked(_) => {
                 self.state = State::Idle;
@@ -435,7 +435,18 @@ impl Server {
         }
     }
 
-    /// Our own refusals name the session.
+    /// What nobody else is asked about.
+    fn say_named(&mut self, reply: Reply) -> Option<Event> {
+        let reply = self.named(reply);
+        self.say(&reply)
+    }
+
+    fn say_named_at_once(&mut self, reply: Reply) -> Option<Event> {
+        self.urgency = Urgency::AtOnce;
+        self.say_named(reply)
+    }
+
+    /// Our own replies name the session.
     fn named(&self, reply: Reply) -> Reply {
         let id = self.config.id.as_str();
         let text = reply.text().strip_suffix(')');

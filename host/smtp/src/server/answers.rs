@@ -175,7 +175,7 @@ impl Server {
     /// [`tls_established`](Self::tls_established).
     pub fn start_tls(&mut self) {
         if self.take(|e| matches!(e, Event::StartTls)).is_some() {
-            self.say(&Reply::start_tls());
+            self.say_named(Reply::start_tls());
             self.lines.clear();
             self.state = State::Handshake;
         }
