@@ -69,6 +69,7 @@ fn feel(heart: &Weak<Heart>, most: Duration, every: Duration, sign: impl Fn()) {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, channel};
+    use std::sync::{Barrier, Mutex};
     use std::thread::sleep;
 
     use super::*;
@@ -85,12 +86,7 @@ mod tests {
     #[tokio::test]
     async fn a_runtime_that_is_busy_with_sessions_lives() {
         let (heart, signs) = heart(MOST, MOST / 20);
-        tokio::spawn(async move {
-            loop {
-                heart.beat();
-                tokio::time::sleep(MOST / 20).await;
-            }
-        });
+        tokio::spawn(beats(heart, MOST / 20));
         tokio::task::yield_now().await;
         // The only thread of this runtime does something else, and no task gets its turn.
         sleep(MOST / 2);
@@ -111,6 +107,43 @@ mod tests {
         sleep(most);
         assert_eq!(signs.try_iter().count(), 0);
         assert!(beats_until_a_sign(), "it goes on");
+    }
+
+    async fn beats(heart: Arc<Heart>, every: Duration) {
+        loop {
+            heart.beat();
+            tokio::time::sleep(every).await;
+        }
+    }
+
+    /// Each of them is in a call that does not come back.
+    #[test]
+    fn a_runtime_whose_threads_are_all_stuck_gives_no_sign_until_they_are_free() {
+        let most = MOST / 10;
+        let (heart, signs) = heart(most, most / 20);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        runtime.spawn(beats(heart, most / 20));
+        assert!(signs.recv_timeout(MOST).is_ok(), "it begins");
+        let (gate, both) = (Arc::new(Mutex::new(())), Arc::new(Barrier::new(3)));
+        let shut = gate.lock().expect("nobody panics with it");
+        for _ in 0..2 {
+            let (gate, both) = (Arc::clone(&gate), Arc::clone(&both));
+            runtime.spawn(async move {
+                both.wait();
+                drop(gate.lock());
+            });
+        }
+        both.wait();
+        sleep(most * 2);
+        while signs.try_recv().is_ok() {}
+        sleep(most * 3);
+        assert_eq!(signs.try_iter().count(), 0);
+        drop(shut);
+        assert!(signs.recv_timeout(MOST).is_ok(), "it goes on");
     }
 
     #[test]
