@@ -8,13 +8,13 @@ use lazaret_tests::faults::crowd::{self, POSTURES, Size, page};
 
 const HELP: &str = "\
 Opens thousands of connections to a running lazaret that are idle, slow, or stalled, and sends a message every 100 ms beside them:
-each must be accepted, p99 within twice that of the client alone (or 15 ms; alone 30 ms at most, or the machine is busy).
+each must be accepted, p99 within twice that of the client alone (which is 20 ms at most, or the machine is busy).
 Prints the memory a connection costs, which has a bound where there are 500 of a kind.
 
 Usage: cargo xtask crowd [--connections N] [--messages N] [--json] [--page FILE]
 
   --connections N   how many in all (default 10000)
-  --messages N      of the good client, alone and in the crowd (default 200)
+  --messages N      of the good client, alone and in the crowd (default 600)
   --lazaret FILE    the program; default: the one that `cargo xtask crowd` has built
   --json            the result as JSON instead of text
   --page FILE       writes the result as a page, too; `cargo xtask crowd` does so for docs/crowd.md after a run that
@@ -55,7 +55,7 @@ fn wishes(mut arguments: impl Iterator<Item = String>) -> Result<Option<Wishes>,
     let mut wishes = Wishes {
         size: Size {
             each: 10_000 / POSTURES.len(),
-            messages: 200,
+            messages: 600,
         },
         program: std::env::current_exe().map_err(|error| error.to_string())?,
         json: false,

@@ -36,11 +36,8 @@ const AT_ONCE: usize = 64;
 const OPENING: Duration = Duration::from_secs(240);
 /// The good client may take so many times as long as alone.
 pub const TIMES: u32 = 2;
-/// Whatever it takes alone, this is not slow: on a machine that it shares with the crowd one switch of tasks is a millisecond.
-pub const NOT_SLOW: Duration = Duration::from_millis(15);
-
 /// A good client that takes longer alone has a busy machine: twice that would prove nothing.
-pub const BUSY: Duration = Duration::from_millis(30);
+pub const BUSY: Duration = Duration::from_millis(20);
 
 /// Fewer connections of a posture tell too little of what one takes: the program grows by itself, too.
 pub const ENOUGH: usize = 500;
@@ -243,7 +240,7 @@ fn are_given_back(seen: &mut Seen, program: &Program, base: &Held) {
 }
 
 fn is_slow(quiet: Duration, crowded: Duration) -> bool {
-    crowded > quiet * TIMES && crowded > NOT_SLOW
+    crowded > quiet * TIMES
 }
 
 /// The connections.
@@ -464,6 +461,12 @@ impl Seen {
         [&self.quiet, &self.crowded].map(|samples| quantile(samples, 0.99))
     }
 
+    /// How many times as long as alone it took in the crowd.
+    pub fn factor(&self) -> f64 {
+        let [quiet, crowded] = self.p99();
+        crowded.as_secs_f64() / quiet.max(Duration::from_nanos(1)).as_secs_f64()
+    }
+
     /// Looks at the good client before the crowd comes.
     fn alone(&mut self, program: &Program) {
         while self.quiet_looks < TRIES {
@@ -511,6 +514,7 @@ impl Seen {
             "resident_each": self.groups.iter().map(group).collect::<Vec<_>>(),
             "quiet_looks": self.quiet_looks,
             "looks": self.looks,
+            "factor": self.factor(),
             "quiet": client(&self.quiet),
             "crowded": client(&self.crowded),
             "wrong": self.faults,
@@ -523,11 +527,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slow_is_twice_and_not_little() {
+    fn slow_is_more_than_twice() {
         let slow =
             |quiet, crowded| is_slow(Duration::from_millis(quiet), Duration::from_millis(crowded));
-        assert!(!slow(4, 15) && !slow(8, 16));
-        assert!(slow(4, 16) && slow(8, 17));
+        assert!(!slow(4, 8) && slow(4, 9));
     }
 
     #[test]
