@@ -14,7 +14,6 @@ use super::held::{Held, SLACK, SLACK_OF_NEXT};
 use super::ledger::{Balance, Tally, Told};
 use super::load::{Books, Load, Running, lock};
 use super::{Neighbour, Outside, Row, Scale};
-use crate::certificate::Certificate;
 use crate::peers::free_port;
 use crate::program::{Launch, Program};
 use crate::{BackendDouble, Delivery, Proxy, Samples, Window};
@@ -208,6 +207,12 @@ impl Ground {
         lock(&self.books).tally(prefix).values().sum()
     }
 
+    /// How many of them were accepted.
+    pub fn accepted(&self, prefix: &str) -> usize {
+        let tally = lock(&self.books).tally(prefix);
+        tally.get(&Told::Accepted).copied().unwrap_or(0)
+    }
+
     /// Nothing else was heard about these messages; panics with what was.
     pub fn only(&self, prefix: &str, allowed: impl Fn(Told) -> bool) {
         let tally = lock(&self.books).tally(prefix);
@@ -244,12 +249,6 @@ impl Ground {
     /// Opens the port again.
     pub fn backend_up(&mut self) {
         self.backend = Some(double(BackendDouble::start_at(self.address)));
-    }
-
-    /// Opens the port again, with another certificate.
-    pub fn backend_up_presenting(&mut self, certificate: Certificate) {
-        let backend = BackendDouble::start_presenting(self.address, &certificate);
-        self.backend = Some(double(backend));
     }
 
     /// What the program counts under this name, all its labels together.

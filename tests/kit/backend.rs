@@ -130,25 +130,17 @@ impl BackendDouble {
     /// Listens on a port of its own and offers what Postfix offers.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        Self::listen(listener, None)
+        Self::listen(listener)
     }
 
     /// The same on a given port, for a backend that comes back.
     pub fn start_at(address: SocketAddr) -> Self {
-        Self::listen(again(address), None)
+        Self::listen(again(address))
     }
 
-    /// The same with a certificate of its own, which nobody trusts.
-    pub fn start_presenting(address: SocketAddr, certificate: &Certificate) -> Self {
-        Self::listen(again(address), Some(certificate.server()))
-    }
-
-    fn listen(listener: TcpListener, tls: Option<Arc<ServerConfig>>) -> Self {
+    fn listen(listener: TcpListener) -> Self {
         let address = listener.local_addr().expect("a bound socket");
-        let shared = Arc::new(Shared {
-            tls: Mutex::new(tls),
-            ..Shared::default()
-        });
+        let shared = Arc::new(Shared::default());
         let offer = [
             "PIPELINING",
             "SIZE 52428800",

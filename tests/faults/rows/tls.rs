@@ -4,13 +4,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use rustls::{HandshakeKind, SupportedProtocolVersion};
 
 use super::accepted;
+use crate::backend::{Step, say};
 use crate::certificate::{self, Certificate};
 use crate::client::stuffed;
 use crate::faults::client::{Connection, Security, TO};
@@ -29,13 +30,18 @@ pub(super) const ROWS: [Row; 2] = [
     ),
     Row {
         site: |builder, _| {
+            let trusted = [certificate::shared(), &EXPIRED].map(Certificate::pem);
             builder
-                .set("[backend]\ntls = \"verify\"\nname = \"mx.example.org\"\nca = \"cert.pem\"\n")
+                .file("trusted.pem", trusted.concat().as_bytes())
+                .set("[backend]\ntls = \"verify\"\nname = \"mx.example.org\"\nca = \"trusted.pem\"\n")
         },
         neighbour: Neighbour::Shares,
-        ..Row::new(29, "backend's certificate is another", certificate)
+        ..Row::new(29, "backend's certificate changes, expires", rotated)
     },
 ];
+
+/// One that nothing is wrong with but its time.
+static EXPIRED: LazyLock<Certificate> = LazyLock::new(Certificate::expired);
 
 fn secure(ground: &Ground) -> Connection {
     let opened = Connection::open(ground.program.address("implicit"), Security::Tls);
@@ -235,21 +241,57 @@ fn flood(ground: &Ground, number: usize) {
     ground.enter(&letter.token, told);
 }
 
-fn certificate(ground: &mut Ground) -> String {
-    ground.load(Load::of("right", ground.share(3)));
-    ground.only("right/", accepted);
-    ground.backend_down();
-    ground.backend_up_presenting(Certificate::make());
-    ground.load(Load::of("wrong", ground.share(3)));
-    ground.only("wrong/", Told::is_temporary);
+const ROTATED: &str = "rotated";
+
+/// Under one load that goes on: the right certificate, one that nobody trusts, and one that is trusted and was valid once;
+/// each is followed by the right one.
+fn rotated(ground: &mut Ground) -> String {
+    let load = ground.begin(Load::of(ROTATED, usize::MAX));
+    ground.until_more(ground.share(5));
+    let wrong = refuses(ground, &Certificate::make(), "invalid peer certificate");
+    let expired = refuses(ground, &EXPIRED, "certificate expired");
+    load.stop();
+    ground.only(ROTATED, |told| accepted(told) || told.is_temporary());
     in_the_clear(ground);
-    ground.backend_down();
-    ground.backend_up();
-    ground.recovers("renewed", Duration::from_secs(1));
-    ground.load(Load::of("right-again", ground.share(3)));
-    ground.only("right-again/", accepted);
-    in_the_clear(ground);
-    format!("wrong: {}", ground.heard("wrong/"))
+    format!(
+        "{wrong} refused of one nobody trusts, {expired} of one that has expired; in all: {}",
+        ground.heard(ROTATED)
+    )
+}
+
+/// Presents it until a share of the messages has been sent, of which none may be accepted, and the right one again. How many
+/// messages that were.
+fn refuses(ground: &Ground, certificate: &Certificate, complaint: &str) -> usize {
+    let complaints = || ground.program.log(&[complaint]).len();
+    let (said, tried) = (complaints(), ground.backend().all_connections());
+    restart(ground, certificate);
+    // Who was accepted just before has entered that by then.
+    ground.until_more(20);
+    let (accepted, sent) = (ground.accepted(ROTATED), ground.count(ROTATED));
+    ground.until_more(ground.share(5));
+    let refused = ground.count(ROTATED) - sent;
+    assert_eq!(ground.accepted(ROTATED), accepted, "{complaint}");
+    assert!(complaints() > said, "no line `{complaint}` in the log");
+    assert!(ground.backend().all_connections() > tried, "nobody tried");
+    ground.backend().present(certificate::shared());
+    ground.recovers(&format!("renewed-{sent}"), Duration::from_secs(1));
+    ground.until_more(ground.share(5));
+    assert!(ground.accepted(ROTATED) > accepted, "after {complaint}");
+    refused
+}
+
+/// The backend presents another certificate, as after a restart: to who connects from now on. Who is connected hears 421 at
+/// the next message, until nobody is.
+fn restart(ground: &Ground, certificate: &Certificate) {
+    let backend = ground.backend();
+    backend.present(certificate);
+    backend.always("MAIL *", [say("421 4.3.2 restarting"), Step::Close]);
+    let deadline = Instant::now() + ground.patience(Duration::from_secs(10));
+    while backend.connections() > 0 {
+        assert!(Instant::now() < deadline, "connections stay open");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    backend.behave();
 }
 
 /// Nothing of a message was said in the clear.
