@@ -31,17 +31,11 @@ pub const SLACK_OF_NEXT: Held = Held {
 impl Held {
     /// What this process holds now; nothing if it is gone.
     pub fn by(process: u32) -> Self {
-        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-        let number = |key: &str| -> u64 {
-            let line = status.lines().find_map(|line| line.strip_prefix(key));
-            let word = line.and_then(|line| line.split_whitespace().next());
-            word.and_then(|word| word.parse().ok()).unwrap_or(0)
-        };
         let open = std::fs::read_dir(format!("/proc/{process}/fd"));
         Self {
-            resident: number("VmRSS:") << 10,
+            resident: of_status(process, "VmRSS:") << 10,
             descriptors: open.map_or(0, Iterator::count),
-            threads: usize::try_from(number("Threads:")).unwrap_or(0),
+            threads: usize::try_from(of_status(process, "Threads:")).unwrap_or(0),
         }
     }
 
@@ -53,12 +47,22 @@ impl Held {
     }
 }
 
+/// The number that /proc/PID/status has there; 0 if the process is gone.
+fn of_status(process: u32, key: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    let word = line.and_then(|line| line.split_whitespace().next());
+    word.and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
 /// The most memory that was ever resident, in octets.
 pub fn most_resident(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let word = line.and_then(|line| line.split_whitespace().next());
-    word.and_then(|word| word.parse::<u64>().ok()).unwrap_or(0) << 10
+    of_status(process, "VmHWM:") << 10
+}
+
+/// Octets of its address space that it may write to and shares with nobody: what a limit of data counts.
+pub fn data(process: u32) -> u64 {
+    of_status(process, "VmData:") << 10
 }
 
 /// The share of one processor that the process uses for so long.

@@ -19,7 +19,7 @@ is the same meanwhile, and **factor** is **beside** by **quiet**; `-` where the 
 the program, before and after.
 
 A row fails where a message is lost, doubled or a ghost, where what its fault is to come to did not come, where the process ends, and where
-* the client beside hears anything but 250; only where the spool is full (row 12) may that be 452;
+* the client beside hears anything but 250; only where messages have no room (rows 12 and 14) may that be 452;
 ";
 
 const COLUMNS: &str = "

@@ -8,6 +8,7 @@ mod clients;
 mod disk;
 mod filters;
 mod log;
+mod memory;
 mod outside;
 mod process;
 mod reload;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Row> {
         &disk::ROWS,
         &filters::ROWS,
         &log::ROWS,
+        &memory::ROWS,
         &outside::ROWS,
         &process::ROWS,
         &reload::ROWS,

@@ -1,4 +1,4 @@
-//! Rows 13, 14, 26 and 30: no descriptors, no memory, no processor, and storms of connections.
+//! Rows 13, 26 and 30: no descriptors, no processor, and storms of connections.
 
 use std::net::TcpStream;
 use std::process::{Child, Command};
@@ -10,7 +10,7 @@ use socket2::SockRef;
 
 use super::accepted;
 use crate::client::stuffed;
-use crate::faults::held::{most_resident, processor_share};
+use crate::faults::held::processor_share;
 use crate::faults::ledger::Told;
 use crate::faults::letter::Letter;
 use crate::faults::load::{FINE, Load};
@@ -21,18 +21,10 @@ use crate::program::Launch;
 /// A process that waits for descriptors uses less of a processor than this.
 const IDLE: f64 = 0.2;
 
-pub(super) const ROWS: [Row; 4] = [
+pub(super) const ROWS: [Row; 3] = [
     Row {
         neighbour: Neighbour::Shares,
         ..Row::new(13, "no descriptors left", no_descriptors)
-    },
-    Row {
-        site: |builder, _| {
-            // What is remembered of past transactions is full soon, and nobody waits for a backend connection.
-            let limits = "[limits]\nspool-memory-total = \"4 MiB\"\ndecisions = 500\n";
-            builder.set(limits).set("[backend]\nconnections = 300\n")
-        },
-        ..Row::new(14, "more large messages than memory for them", no_memory)
     },
     Row {
         site: |builder, _| builder.set("[deadlines]\ncommand = \"2s\"\n"),
@@ -119,73 +111,6 @@ fn crowd(ground: &Ground, count: usize) -> Vec<TcpStream> {
     let held = (0..count).map_while(connect).collect();
     std::thread::sleep(Duration::from_millis(500));
     held
-}
-
-/// What the configuration of row 14 allows for messages in memory.
-const SPOOL: f64 = 4.0 * 1024.0 * 1024.0;
-
-fn no_memory(ground: &mut Ground) -> String {
-    let before = most_resident(ground.program.id());
-    let mut files = [0.0; 3];
-    let grown = ground.over_and_over(|ground, round| {
-        // The first would fit each by itself, but all together do not; the others are too large.
-        let waves = [(40, 250_000), (40, 2_000_000), (200, 600_000)];
-        for (n, (count, size)) in waves.into_iter().enumerate() {
-            files[n] = too_large(ground, &format!("large-{round}-{n}"), count, size);
-        }
-        ground.load(Load::of(&format!("small-{round}"), ground.share(2)));
-    });
-    ground.only("small-", accepted);
-    let most = most_resident(ground.program.id()).saturating_sub(before) >> 20;
-    // Two hundred of the last are 114 MiB; 4 MiB is what the configuration allows for them, and each has a block of 32 KiB
-    // and a connection on both sides.
-    assert!(most < 80, "it grew by {most} MiB");
-    format!(
-        "at most {most} MiB more; of 40 at once of 0.25 MB, 40 of 2 MB and 200 of 0.6 MB {files:?} in files; {grown}; {}",
-        ground.heard("large-")
-    )
-}
-
-/// Messages for which there is no memory, all of them behind their last line and before their dot for a while. How many
-/// were in files then.
-fn too_large(ground: &Ground, label: &str, count: usize, size: usize) -> f64 {
-    let mut held = Vec::new();
-    for n in 0..ground.times(count) {
-        let letter = Letter::new(&format!("{label}-{n}"), FINE, size);
-        let mut connection = ground.connection();
-        assert_eq!(connection.begin(&letter).ok(), Some(354));
-        let sent = connection.octets(&letter.octets);
-        sent.expect("the proxy reads");
-        held.push((connection, letter));
-    }
-    let few = held.len() as f64 - SPOOL / (size - 1_000) as f64;
-    let begun = Instant::now();
-    let mut files = 0.0;
-    // It may still be reading.
-    while files < few && begun.elapsed() < ground.patience(Duration::from_secs(5)) {
-        std::thread::sleep(Duration::from_millis(200));
-        files = ground.metric("lazaret_spool_files");
-    }
-    assert!(files >= few, "{files} of {} are in files", held.len());
-    let memory = ground.metric("lazaret_spool_memory_bytes");
-    assert!(memory <= SPOOL, "{memory} octets of messages in memory");
-    for (mut connection, letter) in held {
-        let told = connection
-            .octets(b".\r\n")
-            .and_then(|()| connection.reply());
-        let told = match told {
-            Ok(250) => Told::Accepted,
-            Ok(code) => Told::Refused(code),
-            Err(_) => Told::Unknown,
-        };
-        assert!(
-            accepted(told) || told == Told::Refused(452),
-            "{}: {told}",
-            letter.token
-        );
-        ground.enter(&letter.token, told);
-    }
-    files
 }
 
 /// Processes that do nothing, as fast as they can; ended when dropped.
