@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use super::beside::{BESIDE, Beside};
 use super::client::{Connection, Security};
 use super::gauges::{metrics, raised};
-use super::held::{Held, SLACK, SLACK_OF_NEXT};
+use super::held::{Held, SLACK, SLACK_OF_PLAYS};
 use super::ledger::{Balance, Tally, Told};
 use super::load::{Books, Load, Running, lock};
+use super::plays::{MOST, Plays};
 use super::{Neighbour, Outside, Row, Scale};
 use crate::peers::free_port;
 use crate::program::{Launch, Program};
@@ -22,12 +23,14 @@ use crate::{BackendDouble, Delivery, Proxy, Samples, Window};
 const RECOVERY: Duration = Duration::from_secs(10);
 /// Memory that has not shrunk for so long is at rest.
 const STILL: Duration = Duration::from_secs(2);
-/// A load that takes memory is played again so often at most.
-const PLAYS: usize = 6;
 /// The client beside the fault is watched so long before it, beside as many others as later.
 const QUIET: Duration = Duration::from_secs(3);
 /// So long where it is not judged, or by its median only.
 const QUIET_IN_SHORT: Duration = Duration::from_millis(1200);
+
+/// No client is turned away for coming often. What is remembered of past transactions is full when the fault comes, and
+/// grows no more.
+const LIMITS: &str = "[limits]\nconnections-per-client = 5000\nerrors = 1000000\ndecisions = 100\n";
 
 /// What the backend offers.
 const OFFER: [&str; 4] = [
@@ -94,7 +97,7 @@ impl Ground {
         let (address, admin) = (backend.address(), free_port());
         let outside = Outside::start();
         let builder = (row.site)(Proxy::before(address), &outside)
-            .set("[limits]\nconnections-per-client = 5000\nerrors = 1000000\n")
+            .set(LIMITS)
             .set(&format!("[admin]\nlisten = [\"{admin}\"]\n"))
             .set_table(cache(program));
         let mut ground = Self {
@@ -284,29 +287,19 @@ impl Ground {
         }
     }
 
-    /// Plays a load that takes more memory than it gives back: an allocator keeps it, and has it the next time. What is held
-    /// after it is the base of what follows, and one of six more times may leave little on top of the time before, for what
-    /// somebody forgets to give back comes on top each time. Tells how much it was at first.
+    /// Plays a load that takes more memory than it gives back until it takes none any more. Tells what was held before the
+    /// first play and after each; panics with that where each leaves something on top.
     pub fn over_and_over(&mut self, mut play: impl FnMut(&Ground, usize)) -> String {
-        play(self, 0);
-        let before = self.base.resident;
-        self.base.resident = self.still().resident;
-        self.slack = SLACK_OF_NEXT;
-        for number in 1..=PLAYS {
+        self.slack = SLACK_OF_PLAYS;
+        let mut plays = Plays::from(self.base.resident);
+        for number in 0..MOST {
             play(self, number);
-            if self
-                .settle(self.recovery())
-                .is_near(&self.base, &self.slack)
-            {
-                break;
-            }
-            // An allocator and a pool take more for some plays yet; what is never given back comes on top of every one.
-            if number < PLAYS {
-                self.base.resident = self.still().resident;
+            plays.enter(self.still().resident);
+            if plays.are_at_rest() {
+                return format!("resident {plays}");
             }
         }
-        let [before, after] = [before, self.base.resident].map(|resident| resident >> 20);
-        format!("the first time {before} > {after} MiB")
+        panic!("each play leaves memory on top: {plays}");
     }
 
     /// What is held once memory does not shrink any more.

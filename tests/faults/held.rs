@@ -18,13 +18,13 @@ pub struct Held {
 
 /// What may stay behind: an allocator keeps some of what it had, a pool keeps connections to the backend.
 pub const SLACK: Held = Held {
-    resident: 24 << 20,
+    resident: 12 << 20,
     descriptors: 8,
     threads: 4,
 };
-/// The same of a load that has been played before.
-pub const SLACK_OF_NEXT: Held = Held {
-    resident: 8 << 20,
+/// The same of a load that is played until it takes no more.
+pub const SLACK_OF_PLAYS: Held = Held {
+    resident: 48 << 20,
     ..SLACK
 };
 

@@ -7,8 +7,8 @@
 //! * [`rows`] has the rows, by what is hurt; [`ground`] is what a row is played on, [`mod@run`] plays it, [`report`] and
 //!   [`page`] tell.
 //! * [`load`], [`client`], [`letter`] send; [`ledger`] are the books; [`beside`] is the client that watches the clock;
-//!   [`held`] is what a process holds, [`gauges`] what it says so itself, [`signs`] what it tells its service manager,
-//!   [`outside`] are the servers that filters ask.
+//!   [`held`] is what a process holds, [`plays`] whether that comes to rest, [`gauges`] what it says so itself, [`signs`] what
+//!   it tells its service manager, [`outside`] are the servers that filters ask.
 //! * [`crowd`] is `cargo xtask crowd`: thousands of connections that are slow or idle.
 
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub mod letter;
 pub mod load;
 pub mod outside;
 pub mod page;
+pub mod plays;
 pub mod report;
 pub mod rows;
 pub mod run;

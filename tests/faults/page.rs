@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::gauges::GAUGES;
-use super::held::{SLACK, SLACK_OF_NEXT};
+use super::held::{SLACK, SLACK_OF_PLAYS};
+use super::plays::{GROWTH, MOST};
 use super::report::{millis, result};
 use super::run::{Line, NOT_SLOW, Outcome, TIMES};
 
@@ -35,15 +36,18 @@ fn limits() -> String {
 * **beside** is more than {TIMES} times **quiet** and more than {} ms: what is below that, a machine that is shared with the clients does by
   itself. A row in which only that client was slow is played again, up to three times;
 * after ten seconds the process holds more than {} MiB, {} descriptors or {} threads on top of what it held before, which an allocator and a
-  pool of connections may keep. Where a load takes more, it is played again, up to six times; **RSS** is then what the last time but one left
-  and the last, and that is to be no more than {} MiB on top: what somebody forgets to give back comes on top each time;
+  pool of connections may keep; what is remembered of past transactions is full before the fault. Where a load takes more, it is played over
+  and over, up to {MOST} times, until two plays in a row leave no more than {} MiB on top of what was held before them: **seen** has what was
+  **resident** before the first play and after each. What somebody forgets to give back comes on top each time, and never ends; an allocator
+  keeps what was freed in each of its threads, and that does. All plays together may leave {} MiB;
 * within the same ten seconds, with no client left, one of these is not 0: `{}`.
 ",
         NOT_SLOW.as_millis(),
         mib(SLACK.resident),
         SLACK.descriptors,
         SLACK.threads,
-        mib(SLACK_OF_NEXT.resident),
+        mib(GROWTH),
+        mib(SLACK_OF_PLAYS.resident),
         GAUGES.join("`, `"),
     )
 }

@@ -16,8 +16,7 @@ use crate::program::Launch;
 pub(super) const ROWS: [Row; 2] = [
     Row {
         site: |builder, _| {
-            // What is remembered of past transactions is full soon.
-            let limits = "[limits]\nspool-memory-total = \"1 MiB\"\ndecisions = 500\n";
+            let limits = "[limits]\nspool-memory-total = \"1 MiB\"\n";
             builder.set(&format!("spool = \"small\"\n{limits}"))
         },
         launch: || on_a_small_disk(""),

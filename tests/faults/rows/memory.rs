@@ -16,8 +16,8 @@ use crate::program::Launch;
 pub(super) const ROWS: [Row; 2] = [
     Row {
         site: |builder, _| {
-            // What is remembered of past transactions is full soon, and nobody waits for a backend connection.
-            let limits = "[limits]\nspool-memory-total = \"4 MiB\"\ndecisions = 500\n";
+            // Nobody waits for a backend connection.
+            let limits = "[limits]\nspool-memory-total = \"4 MiB\"\n";
             builder.set(limits).set("[backend]\nconnections = 300\n")
         },
         ..Row::new(14, "more large messages than memory for them", no_memory)

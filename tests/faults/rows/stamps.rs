@@ -9,9 +9,6 @@ use crate::proxy::Builder;
 /// What is stamped at first.
 pub(super) const FIRST: &str = "build-0";
 
-/// What is remembered of past transactions is full soon, and grows no more.
-const FEW_DECISIONS: &str = "[limits]\ndecisions = 500\n";
-
 /// One filter stamps at two stages. A change is seen soon.
 pub(super) fn at_two_stages(builder: Builder, _: &Outside) -> Builder {
     let policy = format!(
@@ -22,7 +19,6 @@ pub(super) fn at_two_stages(builder: Builder, _: &Outside) -> Builder {
     builder
         .filter("10-stamp", Guest::Puppet, &policy)
         .set("[reload]\nlook = \"20ms\"\nquiet = \"60ms\"\n")
-        .set(FEW_DECISIONS)
 }
 
 /// Two filters, each stamps at a stage of its own, so that the second is first asked when the first has answered. A change
@@ -33,7 +29,6 @@ pub(super) fn by_two_filters(builder: Builder, _: &Outside) -> Builder {
         .filter("10-first", Guest::Puppet, &of("headers", "X-First"))
         .filter("20-second", Guest::Puppet, &of("message", "X-Second"))
         .set("[reload]\nquiet = \"30s\"\n")
-        .set(FEW_DECISIONS)
 }
 
 fn stamp(stage: &str, field: &str) -> String {
