@@ -20,6 +20,9 @@ Usage: cargo xtask faults [--row N]... [--messages N] [--json] [--page FILE]
   --page FILE       writes the result as a page, too; `cargo xtask faults` does so for docs/faults.md after a run of
                     all rows
 
+A row that cannot be played for want of a tool says so (`skipped: libfaketime not installed`); with
+LAZARET_REQUIRE_PEERS=1 it fails.
+
 Exit code: 0 every row that could be played passed, 1 one did not, 2 a wrong argument.
 ";
 

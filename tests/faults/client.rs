@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::ledger::Told;
 use super::letter::Letter;
@@ -21,6 +21,8 @@ pub struct Connection {
     stream: Stream,
     lines: Lines,
     segments: Segments,
+    /// from the last dot to its reply
+    answered: Duration,
 }
 
 impl Connection {
@@ -45,6 +47,7 @@ impl Connection {
             stream,
             lines: Lines::default(),
             segments: Segments::Whole,
+            answered: Duration::ZERO,
         }
     }
 
@@ -132,7 +135,10 @@ impl Connection {
         if self.octets(&stuffed(&letter.octets)).is_err() {
             return self.reply().map_or(Told::Unknown, Told::Refused);
         }
-        match self.reply() {
+        let dot = Instant::now();
+        let reply = self.reply();
+        self.answered = dot.elapsed();
+        match reply {
             Ok(250) => Told::Accepted,
             Ok(code) => Told::Refused(code),
             Err(_) => Told::Unknown,
@@ -185,6 +191,7 @@ pub struct Sender {
     security: Security,
     connection: Option<Connection>,
     segments: Segments,
+    answered: Duration,
 }
 
 impl Sender {
@@ -195,7 +202,13 @@ impl Sender {
             security,
             connection: None,
             segments,
+            answered: Duration::ZERO,
         }
+    }
+
+    /// How long the reply to the last message took that was accepted, from its dot on.
+    pub fn answered(&self) -> Duration {
+        self.answered
     }
 
     /// Sends it, once.
@@ -205,6 +218,7 @@ impl Sender {
             Err(told) => return told,
         };
         let told = connection.deliver(letter);
+        self.answered = connection.answered;
         if self.goes_on(&mut connection, told) {
             self.connection = Some(connection);
         }

@@ -63,6 +63,10 @@ pub struct Ground {
     late: Mutex<Option<String>>,
     base: Held,
     slack: Held,
+    /// how long those messages that were accepted before the fault waited for their reply, from the dot on
+    answered: Vec<Duration>,
+    /// parts of the row that cannot be played here, and why
+    skipped: Vec<String>,
 }
 
 /// What the end of a row looked like.
@@ -86,6 +90,10 @@ pub struct Ending {
     pub raised: Vec<String>,
     /// how it ended, if it did
     pub ended: Option<ExitStatus>,
+    /// how long each message before the fault waited for its reply, from the dot on
+    pub answered: Vec<Duration>,
+    /// parts that could not be played, and why
+    pub skipped: Vec<String>,
     /// in the short table: messages that were told to come back later, for no fault of theirs
     pub late: Option<String>,
 }
@@ -115,6 +123,8 @@ impl Ground {
             late: Mutex::default(),
             base: Held::default(),
             slack: SLACK,
+            answered: Vec::new(),
+            skipped: Vec::new(),
         };
         ground.warm_up(row.neighbour);
         ground
@@ -131,7 +141,9 @@ impl Ground {
         beside.enter(Window::Quiet);
         self.quiet(neighbour);
         self.base = Held::by(self.program.id());
-        self.before = lock(&self.books).len();
+        let books = lock(&self.books);
+        (self.before, self.answered) = (books.len(), books.answered());
+        drop(books);
         beside.enter(Window::Attack);
         self.beside = Some(beside);
     }
@@ -184,6 +196,12 @@ impl Ground {
     /// Enters what a client of the row's own was told.
     pub fn enter(&self, token: &str, told: Told) {
         lock(&self.books).enter(token, told);
+    }
+
+    /// A part of the row cannot be played here; what the row tells of it.
+    pub fn skip(&mut self, why: &str) -> String {
+        self.skipped.push(why.to_owned());
+        format!("skipped: {why}")
     }
 
     /// A connection in the clear that has said EHLO.
@@ -371,6 +389,8 @@ impl Ground {
             slack: self.slack,
             raised,
             ended,
+            answered: self.answered,
+            skipped: self.skipped,
             late: self.late.into_inner().expect("nobody panics with it"),
         }
     }

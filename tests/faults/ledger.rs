@@ -1,6 +1,7 @@
 //! Who was told what about each message, and what the backend has: nothing may be lost, doubled, or there without a promise.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::Delivery;
 
@@ -48,6 +49,7 @@ impl std::fmt::Display for Told {
 #[derive(Debug, Default)]
 pub struct Ledger {
     told: BTreeMap<String, Vec<Told>>,
+    answered: Vec<Duration>,
 }
 
 /// How often something was said.
@@ -57,6 +59,16 @@ impl Ledger {
     /// One more attempt.
     pub fn enter(&mut self, token: &str, told: Told) {
         self.told.entry(token.to_owned()).or_default().push(told);
+    }
+
+    /// A message was accepted so long after its dot.
+    pub fn accepted_after(&mut self, span: Duration) {
+        self.answered.push(span);
+    }
+
+    /// How long those that were timed waited for their reply, from the dot on.
+    pub fn answered(&self) -> Vec<Duration> {
+        self.answered.clone()
     }
 
     /// How many messages there are.

@@ -117,9 +117,10 @@ fn client(address: SocketAddr, load: &Load, next: &AtomicUsize, stop: &AtomicBoo
         let letter = load.letter(number);
         let told = sender.send(&letter);
         lock(books).enter(&letter.token, told);
-        if told != Told::Accepted {
+        match told {
+            Told::Accepted => lock(books).accepted_after(sender.answered()),
             // As a client that is to come back later.
-            std::thread::sleep(Duration::from_millis(5));
+            _ => std::thread::sleep(Duration::from_millis(5)),
         }
     }
 }

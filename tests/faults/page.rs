@@ -6,7 +6,7 @@ use super::gauges::GAUGES;
 use super::held::{SLACK, SLACK_OF_PLAYS};
 use super::plays::{GROWTH, MOST};
 use super::report::{millis, result};
-use super::run::{Line, NOT_SLOW, Outcome, TIMES};
+use super::run::{ANSWERED, Line, NOT_SLOW, Outcome, TIMES};
 
 const HEAD: &str = "\
 # What came of the fault table
@@ -33,16 +33,20 @@ fn limits() -> String {
     let mib = |octets: u64| octets >> 20;
     format!(
         "\
-* **beside** is more than {TIMES} times **quiet** and more than {} ms: what is below that, a machine that is shared with the clients does by
-  itself. A row in which only that client was slow is played again, up to three times;
+* **beside** is more than {TIMES} times **quiet** and more than {} ms, which a few switches of tasks take on a machine that is shared with the
+  clients; below the table is what came of that allowance. A row in which only that client was slow is played again, up to three times;
+* a message that was sent before the fault waits more than {} s for its reply, from the dot on;
 * after ten seconds the process holds more than {} MiB, {} descriptors or {} threads on top of what it held before, which an allocator and a
   pool of connections may keep; what is remembered of past transactions is full before the fault. Where a load takes more, it is played over
   and over, up to {MOST} times, until two plays in a row leave no more than {} MiB on top of what was held before them: **seen** has what was
   **resident** before the first play and after each. What somebody forgets to give back comes on top each time, and never ends; an allocator
   keeps what was freed in each of its threads, and that does. All plays together may leave {} MiB;
 * within the same ten seconds, with no client left, one of these is not 0: `{}`.
+
+What cannot be played for want of a tool is **skipped**, or a row **in part**; with `LAZARET_REQUIRE_PEERS=1` it fails.
 ",
         NOT_SLOW.as_millis(),
+        ANSWERED.as_secs(),
         mib(SLACK.resident),
         SLACK.descriptors,
         SLACK.threads,
@@ -54,21 +58,52 @@ fn limits() -> String {
 
 /// The whole page.
 pub fn page(outcome: &Outcome) -> String {
+    let lines = &outcome.lines;
     let mut text = [HEAD, &limits(), COLUMNS].concat();
-    text.extend(outcome.lines.iter().map(line_of));
-    let messages: usize = outcome.lines.iter().map(|line| line.balance.sent).sum();
+    text.extend(lines.iter().map(line_of));
+    let messages: usize = lines.iter().map(|line| line.balance.sent).sum();
+    let timed: usize = lines.iter().map(|line| line.timed).sum();
+    let answered = lines.iter().map(|line| line.answered).max();
     let _ = writeln!(
         text,
-        "\n{} rows, {messages} messages, {:.0} s.",
-        outcome.lines.len(),
-        outcome.took.as_secs_f64()
+        "\n{} rows, {messages} messages, {:.0} s. Of {timed} messages that were accepted before a fault each had its reply within {} of its dot.\n{}.",
+        lines.len(),
+        outcome.took.as_secs_f64(),
+        millis(answered.unwrap_or_default()),
+        allowed(lines),
     );
-    for line in &outcome.lines {
-        for fault in &line.faults {
-            let _ = writeln!(text, "* **row {}**: {}", line.number, cell(fault));
-        }
-    }
+    text.extend(lines.iter().map(remarks));
     text
+}
+
+/// The rows in which the client beside would have been slow without the allowance.
+fn allowed(lines: &[Line]) -> String {
+    let allowed = |line: &&Line| line.meanwhile <= NOT_SLOW && line.meanwhile > line.quiet * TIMES;
+    let rows: Vec<_> = lines
+        .iter()
+        .filter(allowed)
+        .map(|line| line.number.to_string())
+        .collect();
+    let allowance = NOT_SLOW.as_millis();
+    match rows.is_empty() {
+        true => format!("No row needed the allowance of {allowance} ms"),
+        false => format!(
+            "The allowance of {allowance} ms was needed in row {}",
+            rows.join(", ")
+        ),
+    }
+}
+
+/// What was skipped, and what was wrong.
+fn remarks(line: &Line) -> String {
+    let number = line.number;
+    let skipped = line
+        .skipped
+        .iter()
+        .map(|why| format!("skipped: {}", cell(why)));
+    let faults = line.faults.iter().map(|fault| cell(fault));
+    let remark = |remark| format!("* **row {number}**: {remark}\n");
+    skipped.chain(faults).map(remark).collect()
 }
 
 fn line_of(line: &Line) -> String {
@@ -147,6 +182,9 @@ mod tests {
             fault: "a | b",
             state: State::Played,
             faults: vec!["2 lost".to_owned()],
+            skipped: vec!["moon not installed".to_owned()],
+            quiet: Duration::from_millis(1),
+            meanwhile: NOT_SLOW,
             ..Line::default()
         };
         let page = page(&Outcome {
@@ -158,7 +196,12 @@ mod tests {
             line.unwrap().replace("\\|", "").matches('|').count()
         };
         assert_eq!(cells("| 7 |"), cells("| row |"), "{page}");
-        assert!(page.contains("* **row 7**: 2 lost"), "{page}");
-        assert!(page.contains("more than 25 ms"), "{page}");
+        for told in [
+            "* **row 7**: skipped: moon not installed\n* **row 7**: 2 lost\n",
+            "and more than 10 ms",
+            "The allowance of 10 ms was needed in row 7.",
+        ] {
+            assert!(page.contains(told), "no {told} in {page}");
+        }
     }
 }

@@ -45,10 +45,11 @@ fn line_of(line: &Line) -> String {
 
 /// One word.
 pub(super) fn result(line: &Line) -> &'static str {
-    match (line.state, line.faults.is_empty()) {
-        (State::Skipped, _) => "skipped",
-        (State::Played, true) => "passed",
-        (State::Played, false) => "FAILED",
+    match line.state {
+        _ if !line.faults.is_empty() => "FAILED",
+        State::Skipped => "skipped",
+        State::Played if line.skipped.is_empty() => "passed",
+        State::Played => "in part",
     }
 }
 
@@ -62,14 +63,19 @@ fn summary(outcome: &Outcome) -> String {
     };
     let messages: usize = outcome.lines.iter().map(|line| line.balance.sent).sum();
     let mut text = format!(
-        "\n{} passed, {} failed, {} skipped; {messages} messages in {:.0} s\n\
+        "\n{} passed, {} failed, {} in part, {} skipped; {messages} messages in {:.0} s\n\
          N sent, A accepted, R refused, U without a reply, S at the backend, sil. taken by it in silence; before > after\n",
         count("passed"),
         count("FAILED"),
+        count("in part"),
         count("skipped"),
         outcome.took.as_secs_f64()
     );
     for line in &outcome.lines {
+        for why in &line.skipped {
+            let (number, fault) = (line.number, line.fault);
+            let _ = writeln!(text, "SKIPPED: row {number} ({fault}): {why}");
+        }
         for fault in &line.faults {
             let _ = writeln!(text, "WRONG: row {} ({}): {fault}", line.number, line.fault);
         }
@@ -107,6 +113,7 @@ fn line_as_json(line: &Line) -> Value {
         "fault": line.fault,
         "result": result(line).to_lowercase(),
         "seen": line.seen,
+        "skipped": line.skipped,
         "wrong": line.faults,
         "sent": balance.sent,
         "accepted": balance.accepted,
@@ -118,6 +125,7 @@ fn line_as_json(line: &Line) -> Value {
         "doubled": balance.doubled.len(),
         "ghosts": balance.ghosts.len(),
         "foreign": balance.foreign.len(),
+        "answered_us": micros(line.answered),
         "quiet_p99_us": micros(line.quiet),
         "p99_us": micros(line.meanwhile),
         "resident": [line.base.resident, line.after.resident],
@@ -152,8 +160,14 @@ mod tests {
             faults: vec!["2 lost, e.g. x".to_owned()],
             ..Line::default()
         };
+        let in_part = Line {
+            number: 28,
+            state: State::Played,
+            skipped: vec!["openssl not installed".to_owned()],
+            ..Line::default()
+        };
         let outcome = Outcome {
-            lines: vec![line, Line::default()],
+            lines: vec![line, Line::default(), in_part],
             ..Outcome::default()
         };
         assert!(!outcome.is_good());
@@ -162,7 +176,14 @@ mod tests {
             table.contains("WRONG: row 16 (SIGKILL under load): 2 lost, e.g. x"),
             "{table}"
         );
-        assert!(table.contains("0 passed, 1 failed, 1 skipped"), "{table}");
+        assert!(
+            table.contains("0 passed, 1 failed, 1 in part, 1 skipped"),
+            "{table}"
+        );
+        assert!(
+            table.contains("SKIPPED: row 28 (): openssl not installed"),
+            "{table}"
+        );
         let json = as_json(&outcome);
         assert_eq!(json["rows"][0]["result"], "failed");
         assert_eq!(json["rows"][1]["result"], "skipped");

@@ -8,15 +8,18 @@ use super::ground::{Ending, Ground};
 use super::held::Held;
 use super::ledger::{Balance, Told};
 use super::{Neighbour, Process, Row, Scale};
-use crate::Samples;
 use crate::quantile::quantile;
+use crate::{Samples, peers};
 
 /// Other sessions may take so many times as long as when it is quiet.
 pub const TIMES: u32 = 5;
+/// While all is well each message is answered so soon after its dot: who waits longer for a reply that is on its way may
+/// send again (RFC 1047).
+pub const ANSWERED: Duration = Duration::from_secs(5);
 /// How often a row is played in which the others were slow, and nothing else was wrong.
 const TRIES: usize = 3;
-/// Whatever the quiet time is, this is not slow: on a machine shared with the clients one switch of tasks is a millisecond.
-pub const NOT_SLOW: Duration = Duration::from_millis(25);
+/// Whatever the quiet time is, this is not slow: on a machine shared with the clients a few switches of tasks take as long.
+pub const NOT_SLOW: Duration = Duration::from_millis(10);
 /// The same for the short table, beside other tests; there it is the median that is judged, of few samples.
 const NOT_SLOW_IN_SHORT: Duration = Duration::from_secs(1);
 
@@ -42,6 +45,8 @@ pub struct Line {
     pub state: State,
     /// what went wrong
     pub faults: Vec<String>,
+    /// what could not be played, all of it or a part, and why
+    pub skipped: Vec<String>,
     /// that the others were slow, until the row has been played again
     pub slow: Option<String>,
     /// the books
@@ -50,6 +55,10 @@ pub struct Line {
     pub quiet: Duration,
     /// meanwhile; zero where it shares the fault
     pub meanwhile: Duration,
+    /// the longest that a message before the fault waited for its reply, from the dot on
+    pub answered: Duration,
+    /// how many messages these were
+    pub timed: usize,
     /// what the process held before
     pub base: Held,
     /// and at last
@@ -106,7 +115,15 @@ pub fn play(row: &Row, program: &Path, scale: Scale) -> Line {
         line = play_once(row, program, scale);
     }
     line.faults.extend(line.slow.take());
+    if peers::are_required() {
+        line.faults
+            .extend(line.skipped.iter().map(|why| wanted(why)));
+    }
     line
+}
+
+fn wanted(skipped: &str) -> String {
+    format!("skipped: {skipped}, and LAZARET_REQUIRE_PEERS=1 wants all")
 }
 
 fn play_once(row: &Row, program: &Path, scale: Scale) -> Line {
@@ -137,6 +154,7 @@ fn on_ground(row: &Row, program: &Path, scale: Scale) -> Line {
         Err(why) => {
             return Line {
                 seen: format!("skipped: {why}"),
+                skipped: vec![why],
                 ..Line::default()
             };
         }
@@ -159,6 +177,9 @@ fn on_ground(row: &Row, program: &Path, scale: Scale) -> Line {
             Neighbour::Shares => ending.late,
             _ => slow(&ending.samples, scale).or(ending.late),
         },
+        answered: longest(&ending.answered),
+        timed: ending.answered.len(),
+        skipped: ending.skipped,
         quiet: quantile(&ending.samples.quiet, 0.99),
         meanwhile,
         base: ending.base,
@@ -174,6 +195,10 @@ fn judge(row: &Row, scale: Scale, ending: &Ending) -> Vec<String> {
         faults.push(format!("only {} messages were sent", ending.hurt));
     }
     faults.extend(not_spared(row, scale, ending));
+    let answered = longest(&ending.answered);
+    if answered > scale.patience(ANSWERED) {
+        faults.push(format!("a reply came {answered:.1?} after the dot"));
+    }
     let is_raised = |gauge: &String| format!("with no client {gauge}");
     faults.extend(ending.raised.iter().map(is_raised));
     match (row.process, ending.ended) {
@@ -182,6 +207,10 @@ fn judge(row: &Row, scale: Scale, ending: &Ending) -> Vec<String> {
         (Process::Stays, None) => faults.extend(grown(ending)),
     }
     faults
+}
+
+fn longest(spans: &[Duration]) -> Duration {
+    spans.iter().max().copied().unwrap_or_default()
 }
 
 /// The client beside the fault heard what it has not deserved. In the short table it may be told to come back later: there
@@ -248,7 +277,9 @@ mod tests {
     #[test]
     fn slow_is_five_times_and_not_little() {
         let whole = |samples: &Samples| slow(samples, Scale::WHOLE);
-        assert_eq!(whole(&samples(4, 25)), None);
+        assert_eq!(whole(&samples(1, 10)), None);
+        assert!(whole(&samples(1, 11)).is_some());
+        assert_eq!(whole(&samples(4, 20)), None);
         assert_eq!(whole(&samples(50, 249)), None);
         assert!(whole(&samples(50, 251)).is_some());
         assert!(whole(&Samples::default()).is_some());
@@ -274,6 +305,12 @@ mod tests {
             ["with no client lazaret_clients is 1"]
         );
         ending.raised.clear();
+        ending.answered = vec![Duration::from_secs(1), Duration::from_secs(6)];
+        assert_eq!(
+            judge(&row, Scale { messages: 500 }, &ending)[1..],
+            ["a reply came 6.0s after the dot"]
+        );
+        ending.answered.clear();
         ending.ended = Some(std::process::ExitStatus::default());
         assert_eq!(judge(&row, scale, &ending).len(), 1);
         assert_eq!(judge(&row, Scale { messages: 1 }, &ending).len(), 2);
@@ -314,6 +351,8 @@ mod tests {
             (line.state, line.seen.as_str()),
             (State::Skipped, "skipped: there is no moon")
         );
+        assert_eq!(line.skipped, ["there is no moon"]);
+        assert_eq!(line.faults.is_empty(), !peers::are_required());
         row.launch = || panic!("the moon fell");
         let line = play(&row, Path::new("/nowhere"), Scale::SHORT);
         assert_eq!(

@@ -38,15 +38,20 @@ pub use crate::ports::free_port;
 
 /// The program of that name, if it is installed; says so if it is not.
 pub fn find(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/usr/bin".into()])
-        .map(|directory| directory.join(name))
-        .find(|file| file.is_file());
+    let found = installed(name);
     if found.is_none() {
         missing(name);
     }
     found
+}
+
+/// The same, and says nothing.
+pub fn installed(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/bin".into()])
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file())
 }
 
 /// Where `cargo xtask peers` has unpacked a Debian package: not installed, beside what is.
@@ -62,11 +67,15 @@ pub fn target() -> PathBuf {
     )
 }
 
+/// Are all wanted?
+pub fn are_required() -> bool {
+    env::var_os("LAZARET_REQUIRE_PEERS").is_some_and(|value| value == "1")
+}
+
 /// Says that a peer cannot take part; fails where all are wanted.
 pub fn missing(name: &str) {
-    let required = env::var_os("LAZARET_REQUIRE_PEERS").is_some_and(|value| value == "1");
     assert!(
-        !required,
+        !are_required(),
         "{name} is not installed, and LAZARET_REQUIRE_PEERS=1 wants it"
     );
     println!("skipped: {name} not installed");

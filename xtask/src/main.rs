@@ -47,7 +47,7 @@ Usage: cargo xtask <task> [arguments]
 `demo` and `test` add the Rust target wasm32-wasip2 with rustup when it is missing.
 
 Environment:
-  LAZARET_REQUIRE_PEERS=1   `test` fails when no peer took part
+  LAZARET_REQUIRE_PEERS=1   `test` fails when no peer took part, `faults` where a tool is missing
   LAZARET_REQUIRE_LANGUAGES=1   tests fail when a language was not built (languages --build)
   CARGO_TARGET_DIR          where cargo builds, as always
 ";

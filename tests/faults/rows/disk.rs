@@ -49,7 +49,7 @@ fn on_a_small_disk(streams: &str) -> Result<Launch, String> {
     let way = ways
         .iter()
         .find(works)
-        .ok_or("no mount namespace: not root, or not allowed")?;
+        .ok_or("a mount namespace not allowed")?;
     Ok(started_by(
         &[way, &["sh", "-c", &script, "sh"][..]].concat(),
     ))

@@ -107,9 +107,9 @@ fn resumed(ground: &Ground, version: &'static SupportedProtocolVersion, times: u
 
 /// A client that wants another handshake in the middle of its message (TLS 1.2, RFC 5246 section 7.4.1.1): closed or
 /// served, and the end of the connection is no end of the message.
-fn renegotiated(ground: &Ground) -> String {
-    let Some(openssl) = peers::find("openssl") else {
-        return "skipped, openssl not installed".to_owned();
+fn renegotiated(ground: &mut Ground) -> String {
+    let Some(openssl) = peers::installed("openssl") else {
+        return ground.skip("openssl not installed");
     };
     for n in 0..ground.times(5) {
         let letter = Letter::new(&format!("again-{n}"), FINE, 1_500);
