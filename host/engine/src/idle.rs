@@ -16,16 +16,32 @@ const SHELVES: usize = 16;
 pub struct Idle<T> {
     next: AtomicU64,
     shelves: [Shelf<T>; SHELVES],
+    ripe: Mutex<Ripe<T>>,
 }
 
 /// Some of them, by their numbers; on cache lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Shelf<T>(Mutex<BTreeMap<u64, Arc<Spot<T>>>>);
+struct Shelf<T>(Mutex<Spots<T>>);
+
+type Spots<T> = BTreeMap<u64, Arc<Spot<T>>>;
 
 /// A thing that waits, and since when.
 #[derive(Debug)]
 struct Spot<T>(Mutex<Option<(Instant, T)>>);
+
+/// Since when a thing waited when it was looked at, and where.
+type Found<T> = (Instant, u64, Arc<Spot<T>>);
+
+/// What had waited long enough when all were looked at: that costs by their number, so it is done for many who want
+/// one, and not at all before another can have waited long enough.
+#[derive(Debug)]
+struct Ripe<T> {
+    /// the longest last
+    found: Vec<Found<T>>,
+    /// all others began to wait then, or later
+    rest: Option<Instant>,
+}
 
 /// Where one thing may wait; dropping it drops the thing.
 #[derive(Debug)]
@@ -37,9 +53,14 @@ pub struct Place<T> {
 
 impl<T> Default for Idle<T> {
     fn default() -> Self {
+        let ripe = Ripe {
+            found: Vec::new(),
+            rest: None,
+        };
         Self {
             next: AtomicU64::new(0),
             shelves: from_fn(|_| Shelf(Mutex::default())),
+            ripe: Mutex::new(ripe),
         }
     }
 }
@@ -57,32 +78,59 @@ impl<T> Idle<T> {
         }
     }
 
-    /// At most `most` things that have waited for at least `patience`, the longest first. Their places are empty then.
+    /// At most `most` things that have waited for at least `patience`, the longest first. Their places are void.
     #[must_use = "they are given up by dropping them"]
     pub fn give_up(&self, most: usize, patience: Duration) -> Vec<T> {
-        let mut waiting = self.waiting();
-        waiting.retain(|(since, _)| since.elapsed() >= patience);
-        waiting.sort_unstable_by_key(|(since, _)| *since);
-        // Whoever had an answer from its client in the meantime does not wait any more.
-        let given = waiting
-            .iter()
-            .filter_map(|(since, spot)| spot.take_since(*since));
-        given.take(most).collect()
+        let mut given = Vec::new();
+        let mut ripe = self.ripe.lock().expect("no holder of the list panics");
+        while given.len() < most {
+            if ripe.found.is_empty() && !self.look(&mut ripe, patience) {
+                break;
+            }
+            let Some((since, number, spot)) = ripe.found.pop() else {
+                break;
+            };
+            // None: its client had an answer for it in the meantime.
+            if let Some(thing) = spot.take_since(since) {
+                drop(self.shelf(number).spots().remove(&number));
+                given.push(thing);
+            }
+        }
+        given
     }
 
     /// How many wait.
     pub fn waiting_now(&self) -> usize {
-        self.waiting().len()
+        let waiting = |shelf: &Shelf<T>| {
+            let spots = shelf.spots();
+            spots.values().filter(|spot| spot.since().is_some()).count()
+        };
+        self.shelves.iter().map(waiting).sum()
     }
 
-    fn waiting(&self) -> Vec<(Instant, Arc<Spot<T>>)> {
-        let mut waiting = Vec::new();
-        for shelf in &self.shelves {
-            let spots = shelf.spots();
-            let since = |spot: &Arc<Spot<T>>| Some((spot.since()?, Arc::clone(spot)));
-            waiting.extend(spots.values().filter_map(since));
+    /// Looks at all, unless none can have waited for so long: whether any has.
+    fn look(&self, ripe: &mut Ripe<T>, patience: Duration) -> bool {
+        let now = Instant::now();
+        let is_ripe = |since: Instant| now.duration_since(since) >= patience;
+        if ripe.rest.is_some_and(|since| !is_ripe(since)) {
+            return false;
         }
-        waiting
+        let mut rest = now;
+        for shelf in &self.shelves {
+            for (number, spot) in &*shelf.spots() {
+                match spot.since() {
+                    Some(since) if is_ripe(since) => {
+                        ripe.found.push((since, *number, Arc::clone(spot)));
+                    }
+                    Some(since) => rest = rest.min(since),
+                    None => {}
+                }
+            }
+        }
+        ripe.rest = Some(rest);
+        let longest_last = |(one, ..): &Found<T>, (other, ..): &Found<T>| other.cmp(one);
+        ripe.found.sort_unstable_by(longest_last);
+        !ripe.found.is_empty()
     }
 
     fn shelf(&self, number: u64) -> &Shelf<T> {
@@ -91,7 +139,7 @@ impl<T> Idle<T> {
 }
 
 impl<T> Shelf<T> {
-    fn spots(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Spot<T>>>> {
+    fn spots(&self) -> MutexGuard<'_, Spots<T>> {
         self.0.lock().expect("no holder of a shelf panics")
     }
 }
@@ -142,10 +190,15 @@ mod tests {
 
     /// Each later than the one before.
     fn put<T>(idle: &Arc<Idle<T>>, thing: T) -> Place<T> {
-        let (place, before) = (idle.place(), Instant::now());
-        while before == Instant::now() {}
+        let place = idle.place();
+        later();
         place.put(thing);
         place
+    }
+
+    fn later() {
+        let before = Instant::now();
+        while before == Instant::now() {}
     }
 
     #[test]
@@ -175,10 +228,30 @@ mod tests {
     #[test]
     fn who_was_asked_in_between_waits_anew() {
         let idle = Arc::new(Idle::default());
-        let (one, other) = (put(&idle, "one"), put(&idle, "other"));
-        one.put(one.take().expect("it waits"));
+        let places = ["one", "other"].map(|thing| put(&idle, thing));
+        let again = places[0].take().expect("it waits");
+        later();
+        places[0].put(again);
         assert_eq!(idle.give_up(1, AT_ONCE), ["other"]);
-        assert_eq!((one.take(), other.take()), (Some("one"), None));
+        assert_eq!(places.map(|place| place.take()), [Some("one"), None]);
+    }
+
+    /// One look finds many, and a later one is not needed before others have waited as long.
+    #[test]
+    fn who_comes_later_is_found_later() {
+        let idle = Arc::new(Idle::default());
+        let patience = Duration::from_millis(40);
+        let first = put(&idle, "first");
+        assert!(idle.give_up(1, patience).is_empty());
+        std::thread::sleep(patience / 2);
+        let second = put(&idle, "second");
+        std::thread::sleep(patience / 2);
+        assert_eq!(idle.give_up(2, patience), ["first"]);
+        assert!(idle.give_up(2, patience).is_empty());
+        std::thread::sleep(patience);
+        assert_eq!(idle.give_up(2, patience), ["second"]);
+        drop((first, second));
+        assert!(idle.shelves.iter().all(|shelf| shelf.spots().is_empty()));
     }
 
     #[test]

@@ -143,10 +143,31 @@ pub fn stage_names(stages: StageSet) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+
+    const FILTER: &[u8] = include_bytes!("../../../fuzz/corpus/inspect/filter");
 
     #[test]
     fn the_corpus_replays() {
         lazaret_corpus::replay("inspect", checks::inspected);
+        let seen = inspect(FILTER).expect("a filter");
+        assert_eq!(stage_names(seen.stages), "message");
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_filter_is_read_or_refused_in_words(
+            damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..5),
+        ) {
+            let mut filter = FILTER.to_vec();
+            for (at, octet) in damage {
+                let at = at.index(filter.len());
+                filter[at] = octet;
+            }
+            checks::inspected(&filter);
+        }
     }
 }

@@ -153,9 +153,9 @@ impl Sandbox for Fork {
 impl Fork {
     /// Within `wall`. Whatever ends this future early, by error or by being dropped, takes the store with it.
     async fn answer(&mut self, question: Question) -> Result<(Answer, Box<Live>), Failed> {
+        self.case.meter.reset();
         let live = self.live()?;
         let Case { loaded, meter } = &*self.case;
-        meter.reset();
         let wall = loaded.template.policy().wall;
         let answering = Box::pin(answer(self.case.clone(), live, question));
         let lane = loaded.template.engine().lane();

@@ -42,7 +42,7 @@ impl Matter<'_> {
         u16::from_le_bytes([self.octet(), self.octet()])
     }
 
-    /// A place in the first two pages of linear memory, near their ends as often as anywhere.
+    /// A place in the first pages of linear memory, near their ends as often as anywhere.
     fn place(&mut self) -> u32 {
         let far = u32::from(self.octet()) % 3 * 0xff00;
         far + u32::from(self.number()) % 0x1_0200
@@ -63,7 +63,7 @@ pub fn put_back(octets: &[u8]) {
         wasm[at] = octet;
     }
     if let Some((made, ground)) = renewable(&wasm) {
-        is_put_back(&made, ground, &mut matter);
+        is_put_back(&made, ground, &mut matter, damage > 0);
     } else {
         assert!(damage > 0 || text.contains(";; other"), "{text}");
     }
@@ -165,30 +165,32 @@ fn other(kind: u8) -> &'static str {
     }
 }
 
-fn is_put_back(made: &[u8], ground: Ground, matter: &mut Matter<'_>) {
+fn is_put_back(made: &[u8], ground: Ground, matter: &mut Matter<'_>, is_damaged: bool) {
     let seen = seen(made);
     assert!(is_valid(&seen));
-    // Damaged, it may want what nobody gives, or more than the machine has.
     let Some(mut sandbox) = Sandbox::start(&seen) else {
-        return;
+        // It may want what nobody gives, or more than the machine has.
+        return assert!(is_damaged, "it does not start");
     };
     let fresh = sandbox.look();
-    for _ in 0..1 + matter.octet() % 3 {
-        let (name, argument) = (format!("f{}", matter.octet() % 3), matter.number());
-        if !sandbox.ask(&name, argument) {
-            // Who trapped is never put back.
-            return;
-        }
-    }
+    let count = 1 + matter.octet() % 3;
+    let questions: Vec<_> = (0..count)
+        .map(|_| (format!("f{}", matter.octet() % 3), matter.number()))
+        .collect();
+    // Who trapped is never put back.
+    let Some(answers) = sandbox.ask_all(&questions) else {
+        return;
+    };
     let used = sandbox.look();
-    let is_restored = sandbox.restore(ground);
-    let after = sandbox.look_again();
-    assert!(
-        !is_restored || after == Some(fresh),
-        "{fresh:?} > {used:?} > {after:?}"
-    );
-    // Only who grew cannot be.
-    assert!(is_restored || used.0 != fresh.0, "{fresh:?} > {used:?}");
+    if !sandbox.restore(ground) {
+        // Only who grew cannot be.
+        return assert!(used.0 != fresh.0, "{fresh:?} > {used:?}");
+    }
+    let after = sandbox.look();
+    assert!(after == fresh, "{fresh:?} > {used:?} > {after:?}");
+    // What is in neither the memory nor a global that we know would show here.
+    assert_eq!(sandbox.ask_all(&questions), Some(answers));
+    assert_eq!(sandbox.look(), used);
 }
 
 /// Pages of memory, and a sum over what is in them and in all globals.
@@ -222,25 +224,30 @@ impl Sandbox {
         })
     }
 
-    /// Calls it, if it takes one number or none. False where it trapped.
-    fn ask(&mut self, name: &str, argument: u16) -> bool {
-        let Some(function) = self.instance.get_func(&mut self.store, name) else {
-            return true;
-        };
+    /// What was answered, one after the other; None where one trapped.
+    fn ask_all(&mut self, questions: &[(String, u16)]) -> Option<Vec<String>> {
+        let mut answers = questions
+            .iter()
+            .map(|(name, argument)| self.ask(name, *argument));
+        answers.by_ref().collect()
+    }
+
+    /// Calls it, if it takes one number or none. None where it trapped.
+    fn ask(&mut self, name: &str, argument: u16) -> Option<String> {
+        let function = self.instance.get_func(&mut self.store, name)?;
         let of = function.ty(&self.store);
         let mut arguments = Vec::new();
         for (_, parameter) in of.params() {
             arguments.push(match parameter {
                 Type::U64 => Val::U64(argument.into()),
                 Type::U32 => Val::U32(argument.into()),
-                _ => return true,
+                _ => return None,
             });
         }
         let mut results = vec![Val::Bool(false); of.results().len()];
         self.refuel();
-        function
-            .call(&mut self.store, &arguments, &mut results)
-            .is_ok()
+        let done = function.call(&mut self.store, &arguments, &mut results);
+        done.ok().map(|()| format!("{results:?}"))
     }
 
     fn refuel(&mut self) {
@@ -248,17 +255,12 @@ impl Sandbox {
     }
 
     fn look(&mut self) -> State {
-        self.look_again().expect("it only reads")
-    }
-
-    /// None where it must not be asked any more.
-    fn look_again(&mut self) -> Option<State> {
         let look = self
             .instance
             .get_typed_func::<(), ((u64, u64),)>(&mut self.store, LOOK);
         let look = look.expect("it was added");
         self.refuel();
-        Some(look.call(&mut self.store, ()).ok()?.0)
+        look.call(&mut self.store, ()).expect("it only reads").0
     }
 
     /// All of its memory, as no real sandbox has it written.

@@ -147,6 +147,8 @@ async fn the_sandbox_that_has_waited_longest_is_given_up_for_others() {
     assert!(took >= KEPT, "given up after {took:?}");
     let failure = held[1].ask(question(Ask::Connect)).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Busy);
+    // What its last question took was told with that.
+    assert_eq!(failure.cpu, Duration::ZERO);
     assert!(held[0].ask(question(Ask::Connect)).await.is_ok());
 }
 

@@ -451,17 +451,21 @@ impl Link {
 
     /// Writes what waits, and these octets behind it.
     async fn write(&mut self, step: Step, octets: &[u8]) -> Result<(), Error> {
-        let commands = std::mem::take(self.client.output());
         let write = async {
-            // Both in one packet, where there are both.
-            let mut all = Buf::chain(&*commands, octets);
-            while all.has_remaining() && !octets.is_empty() {
+            // What is not written stays: whoever fails here must know whether the last octet went.
+            let waiting = self.client.output();
+            let mut all = Buf::chain(&mut *waiting, octets);
+            while !octets.is_empty() && all.has_remaining() {
                 if self.wire.write_buf(&mut all).await? == 0 {
                     return Err(std::io::ErrorKind::WriteZero.into());
                 }
             }
-            if octets.is_empty() {
-                self.wire.write_all(&commands).await?;
+            while !waiting.is_empty() {
+                let written = self.wire.write(waiting).await?;
+                if written == 0 {
+                    return Err(std::io::ErrorKind::WriteZero.into());
+                }
+                waiting.advance(written);
             }
             // TLS keeps records back until it is flushed.
             self.wire.flush().await

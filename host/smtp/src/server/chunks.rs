@@ -153,7 +153,7 @@ impl Server {
         }
         let octets = announced.octets;
         self.state = State::Chunked(message);
-        self.say(&Reply::chunk_taken(octets))
+        self.say_named(Reply::chunk_taken(octets))
     }
 
     /// DATA would have ended the last line: backends hear it by DATA, so filters see it, too.
