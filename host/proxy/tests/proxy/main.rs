@@ -5,6 +5,7 @@ mod config;
 mod configuration;
 mod corpus;
 mod directory;
+mod doubt;
 mod examples;
 mod explain;
 mod hold;

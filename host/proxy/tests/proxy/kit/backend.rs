@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// What it does at a command; `GREETING` and `.` are commands here. Acts are kept by the beginning of a command.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct State {
     pub messages: Vec<Vec<u8>>,
     pub live: usize,
     pub peak: usize,
+    /// says 354 and reads nothing behind it as long as this holds
+    pub deaf: bool,
 }
 
 pub struct Backend {
@@ -44,7 +46,11 @@ pub struct Backend {
 
 impl Backend {
     pub async fn honest() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// An honest one that listens here.
+    pub fn on(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let ehlo = vec![
             "PIPELINING",
@@ -89,6 +95,17 @@ impl Backend {
     pub async fn come_up(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.task = Some(tokio::spawn(serve(listener, Arc::clone(&self.state))));
+    }
+
+    /// Waits until all connections are over.
+    pub async fn left_alone(&self) {
+        let over = async {
+            while self.state().live > 0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let over = timeout(Duration::from_secs(20), over).await;
+        over.expect("everybody hangs up");
     }
 
     pub fn messages(&self) -> Vec<String> {
@@ -214,6 +231,9 @@ async fn answer(
 
 /// An end-of-data reader of its own, as naive backends have it: a line of one dot, however that line ends.
 async fn data(wire: &mut BufReader<TcpStream>, state: &Mutex<State>) -> std::io::Result<bool> {
+    while state.lock().unwrap().deaf {
+        sleep(Duration::from_millis(10)).await;
+    }
     let mut message = Vec::new();
     loop {
         let mut line = Vec::new();
