@@ -149,7 +149,8 @@ fn watched() -> Launch {
     }
 }
 
-const WATCHDOG: Duration = Duration::from_secs(2);
+/// A third of what our unit has: with one part in seventy of each processor some messages take seconds.
+const WATCHDOG: Duration = Duration::from_secs(20);
 /// Raised when dropped.
 struct Raised<'f>(&'f AtomicBool);
 
