@@ -123,9 +123,9 @@ fn files_that_a_policy_names_are_shipped() {
 /// The tables of UTS 46 are 160 kB; `auth` carries RSA and Ed25519, too.
 fn kilobytes_at_most(filter: &str) -> usize {
     match filter {
-        "auth" => 620,
+        "auth" => 680,
         "access" | "rate" => 460,
-        "rules" => 420,
+        "rules" => 440,
         _ => 400,
     }
 }
