@@ -4,16 +4,15 @@ use std::sync::LazyLock;
 
 use wasm_encoder::{
     Alias, BlockType, CanonicalFunctionSection, CodeSection, Component, ComponentAliasSection,
-    ComponentExportKind, ComponentExportSection, ComponentSectionId, ComponentTypeSection,
-    ComponentValType, ExportKind, ExportSection, Function, FunctionSection, InstanceSection,
-    InstructionSink, MemArg, Module, ModuleArg, ModuleSection, PrimitiveValType, RawSection,
-    TypeSection, ValType,
+    ComponentExportKind, ComponentExportSection, ComponentTypeSection, ComponentValType,
+    ExportKind, ExportSection, Function, FunctionSection, InstanceSection, InstructionSink, MemArg,
+    Module, ModuleArg, ModuleSection, PrimitiveValType, TypeSection, ValType,
 };
 use wasmtime::component::{Instance, Linker, Type, Val};
 use wasmtime::{Config, Engine, OptLevel, Store, StoreLimits, StoreLimitsBuilder};
 
 use super::restorer::imports;
-use super::whole::{Section, Whole, is_valid};
+use super::whole::{Whole, is_valid};
 use super::{Ground, RESTORE, renewable};
 use crate::inspect::ALLOWED;
 
@@ -284,18 +283,7 @@ impl Sandbox {
 /// The component, which has a restorer, with one module more, that sums up memory and globals.
 fn seen(made: &[u8]) -> Vec<u8> {
     let whole = Whole::read(made).expect("a component that was made to be read");
-    let mut component = Component::new();
-    for section in &whole.sections {
-        match section {
-            Section::Raw(section) => {
-                component.section(section);
-            }
-            Section::Module(state, _) => {
-                let (id, data) = (ComponentSectionId::CoreModule.into(), state.octets);
-                component.section(&RawSection { id, data });
-            }
-        }
-    }
+    let mut component = whole.rebuilt(|state| state.octets.to_vec());
     component.section(&ModuleSection(&eye(&whole)));
     wire(&whole, &mut component);
     component.finish()

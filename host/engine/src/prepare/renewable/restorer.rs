@@ -3,16 +3,16 @@
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
     Alias, BlockType, CanonicalFunctionSection, CanonicalOption, CodeSection, Component,
-    ComponentAliasSection, ComponentExportKind, ComponentExportSection, ComponentSectionId,
-    ComponentTypeSection, ComponentValType, DataCountSection, DataSection, ExportKind,
-    ExportSection, Function, FunctionSection, Ieee32, Ieee64, ImportSection, InstanceSection,
-    InstructionSink, MemArg, Module, ModuleArg, ModuleSection, PrimitiveValType, RawSection,
-    SectionId, TypeSection, ValType,
+    ComponentAliasSection, ComponentExportKind, ComponentExportSection, ComponentTypeSection,
+    ComponentValType, DataCountSection, DataSection, ExportKind, ExportSection, Function,
+    FunctionSection, Ieee32, Ieee64, ImportSection, InstanceSection, InstructionSink, MemArg,
+    Module, ModuleArg, ModuleSection, PrimitiveValType, RawSection, SectionId, TypeSection,
+    ValType,
 };
 use wasmparser::{Parser, Payload};
 
 use super::module::{Global, State, Value};
-use super::whole::{Section, Whole};
+use super::whole::Whole;
 use super::{GROUND, Ground, RESTORE, RUNS};
 
 /// The name under which a module gives its memory to the restorer.
@@ -24,19 +24,7 @@ const ARGUMENTS: u32 = 2 * RUNS as u32;
 
 /// The component with the restorer.
 pub fn add(whole: &Whole<'_>, image: &[u8], ground: Ground) -> Vec<u8> {
-    let mut component = Component::new();
-    for section in &whole.sections {
-        match section {
-            Section::Raw(section) => {
-                component.section(section);
-            }
-            Section::Module(state, _) => {
-                let data = &opened(state);
-                let id = ComponentSectionId::CoreModule.into();
-                component.section(&RawSection { id, data });
-            }
-        }
-    }
+    let mut component = whole.rebuilt(opened);
     component.section(&ModuleSection(&restorer(whole, image, ground)));
     wire(whole, &mut component);
     component.finish()

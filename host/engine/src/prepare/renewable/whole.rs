@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use wasm_encoder::RawSection;
+use wasm_encoder::{Component, ComponentSectionId, RawSection};
 use wasmparser::{CanonicalFunction, Chunk, Instance, Parser, Payload, Validator};
 
 use super::MOST_MEMORY;
@@ -156,6 +156,23 @@ impl<'a> Whole<'a> {
             Section::Module(state, instance) if state.is_stateful() => Some((state, *instance)),
             _ => None,
         })
+    }
+
+    /// All of it again, each core module as `module` gives it.
+    pub fn rebuilt(&self, module: impl Fn(&State<'a>) -> Vec<u8>) -> Component {
+        let mut component = Component::new();
+        for section in &self.sections {
+            match section {
+                Section::Raw(section) => {
+                    component.section(section);
+                }
+                Section::Module(state, _) => {
+                    let (id, data) = (ComponentSectionId::CoreModule.into(), &module(state)[..]);
+                    component.section(&RawSection { id, data });
+                }
+            }
+        }
+        component
     }
 
     /// The first content of its only memory.
