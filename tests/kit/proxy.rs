@@ -394,10 +394,11 @@ fn ordinary(backend: SocketAddr) -> Table {
     )
     .parse()
     .expect("valid TOML");
+    // They are bound in this order: who finds `plain` finds all of them.
     let listeners = [
-        ("plain", "off"),
         ("starttls", "starttls"),
         ("implicit", "implicit"),
+        ("plain", "off"),
     ];
     let listeners = listeners.map(|(name, tls)| listener(name, tls));
     root.insert("listener".into(), Value::Array(listeners.into()));

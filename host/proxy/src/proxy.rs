@@ -167,13 +167,13 @@ impl Proxy {
         for error in &load_errors {
             tracing::error!(%error, "filter not loaded");
         }
-        // Before the listeners: whoever finds that we listen finds the control socket, too.
+        // Before the listeners: whoever finds that we listen finds the control socket and the admin port, too.
         let control = control::bind(&config)?;
+        let admin = listen_admin(&config, &mut handed)?;
         let listeners = listen(&config, &mut handed)?;
         for trouble in expired(&config) {
             tracing::error!("{trouble}");
         }
-        let admin = listen_admin(&config, &mut handed)?;
         handed.all_taken()?;
         let (shutdown, asked) = watch::channel(false);
         let standing = Standing::new(config.mode);

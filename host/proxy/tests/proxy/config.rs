@@ -425,6 +425,21 @@ async fn a_port_in_use_is_named() {
     );
 }
 
+#[tokio::test]
+async fn the_admin_port_is_there_before_the_first_listener() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let admin = "[admin]\nlisten = [\"127.0.0.1:0\"]\n";
+    let text = text(OURS, admin).replace("127.0.0.1:0", &address);
+    let config = Config::parse("lazaret.toml".as_ref(), &text).unwrap();
+    let error = Proxy::bind(config, Arc::new(Filters::default())).await;
+    let error = error.err().unwrap();
+    assert!(
+        matches!(&error, StartError::Listen { listener, .. } if listener == "admin"),
+        "{error}"
+    );
+}
+
 /// Why a proxy with this filter TOML, and no quarantine, does not start.
 async fn refusal(toml: &str) -> StartError {
     let dir = tempfile::tempdir().unwrap();
