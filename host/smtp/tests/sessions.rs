@@ -271,7 +271,7 @@ fn other_protocols_are_cut_off() {
 
 /// What ends a session names it, so that whoever is asked finds it in a log.
 #[test]
-fn the_last_word_names_the_session() {
+fn each_reply_of_ours_names_the_session() {
     let play = Play {
         config: ServerConfig {
             id: "7F3K2".to_owned(),
@@ -280,12 +280,28 @@ fn the_last_word_names_the_session() {
         },
         ..Play::default()
     };
-    play.check("S: 220 ...\nC: GET / HTTP/1.0\nS: 554 5.5.1 This is SMTP (7F3K2)");
-    play.check_hello(
-        "C: FOO\nS: 500 5.5.1 ...\nC: FOO\nS: 421 4.7.0 Too many errors, closing (7F3K2)",
+    let greeting = "S: 220 mx.example.org ESMTP (7F3K2)";
+    play.check(&format!(
+        "{greeting}\nC: GET / HTTP/1.0\nS: 554 5.5.1 This is SMTP (7F3K2)"
+    ));
+    let hello = "C: HELO client.example.net\nS: 250 mx.example.org (7F3K2)";
+    let after = |rest: &str| play.check(&format!("{greeting}\n{hello}\n{rest}"));
+    after(
+        "C: EHLO client.example.net\nS: 250-mx.example.org (7F3K2)\n\
+         S: 250-PIPELINING\nS: 250-SIZE 1000\nS: 250-STARTTLS\nS: 250-ENHANCEDSTATUSCODES\n\
+         S: 250-8BITMIME\nS: 250-SMTPUTF8\nS: 250-DSN\nS: 250-CHUNKING\nS: 250 HELP",
     );
-    let bare = "C: DATA\nS: 354 ...\nC: a\\nb\nS: 554 5.6.11 Lines end with CR LF only, and NUL is not allowed (7F3K2)";
-    play.check_envelope(bare);
+    after(
+        "C: FOO\nS: 500 5.5.1 Command not recognized (7F3K2)\nC: FOO\nS: 421 4.7.0 Too many errors, closing (7F3K2)",
+    );
+    after(
+        "C: NOOP\nS: 250 2.0.0 Ok (7F3K2)\nC: RSET\nS: 250 2.0.0 Ok (7F3K2)\nC: QUIT\nS: 221 2.0.0 Bye (7F3K2)",
+    );
+    after(
+        "C: MAIL FROM:<a@example.com>\nS: 250 ...\nC: RCPT TO:<b@example.org>\nS: 250 ...\n\
+         C: DATA\nS: 354 End with <CR><LF>.<CR><LF> (7F3K2)\nC: a\\nb\n\
+         S: 554 5.6.11 Lines end with CR LF only, and NUL is not allowed (7F3K2)",
+    );
 }
 
 #[test]

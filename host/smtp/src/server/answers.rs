@@ -16,7 +16,7 @@ impl Server {
     pub fn greet(&mut self) {
         if let State::Silent = self.state {
             let text = format!("{} ESMTP", self.config.hostname);
-            self.say(&Reply::new(Code::READY, None, &text));
+            self.say_named(Reply::new(Code::READY, None, &text));
             self.state = State::Fresh;
         }
     }
@@ -49,7 +49,9 @@ impl Server {
             HelloVerb::Helo => Extensions::new(),
             HelloVerb::Ehlo => offer,
         };
-        let mut text = self.config.hostname.clone();
+        // Behind the first line come keywords only (RFC 5321 section 4.1.1.1).
+        let hello = self.named(Reply::new(Code::OK, None, &self.config.hostname));
+        let mut text = hello.text().to_owned();
         for keyword in self.session.offer.known() {
             write!(text, "\n{keyword}").expect("a string that grows takes every keyword");
         }
@@ -107,7 +109,7 @@ impl Server {
             self.state = State::Fresh;
             self.session.refusal = None;
             self.session.forgive();
-            self.conclude(reply.without_enhanced());
+            self.conclude(self.named(reply.without_enhanced()));
         } else {
             self.conclude(self.refusal(reply));
         }
@@ -161,7 +163,7 @@ impl Server {
                 return self.first_chunk(chunk);
             }
             let reply = Reply::fixed(Code::START_CONTENT, None, "End with <CR><LF>.<CR><LF>");
-            self.say_at_once(&reply);
+            self.say_named_at_once(reply);
             self.state = State::Content(Content {
                 decoder: Decoder::new(),
                 end: self.lines.last_end(),

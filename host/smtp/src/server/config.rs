@@ -23,7 +23,8 @@ pub struct ServerConfig {
     pub require_tls: bool,
     /// What a bare LF is. Default: a fault.
     pub line_feeds: LineFeeds,
-    /// Names the session at the end of each reply of the machine's own, in parentheses, but for greetings, the 250 to HELO and EHLO, and 354. Default empty: none.
+    /// Names the session at the end of each reply of the machine's own, in parentheses; of the reply to EHLO at the end of
+    /// the first line. Default empty: none.
     pub id: String,
 }
 
