@@ -84,7 +84,7 @@ impl Program {
             Sockets::Handed => addresses.map(listening).into(),
         };
         let child = start(program, dir.path(), &launch, &handed);
-        let started = Self {
+        let mut started = Self {
             program: program.into(),
             dir,
             addresses,
@@ -108,17 +108,28 @@ impl Program {
         self.until_it_listens();
     }
 
-    fn until_it_listens(&self) {
-        // Before that its filters are compiled, which on a machine at work takes long.
-        self.until_within(Duration::from_secs(240), "it listens", || {
-            // At a socket that was handed over it does so once it greets.
-            let Ok(mut client) = TcpStream::connect(self.addresses[0]) else {
-                return false;
-            };
-            let patience = client.set_read_timeout(Some(Duration::from_secs(30)));
-            patience.expect("a time");
-            self.handed.is_empty() || client.read_exact(&mut [0]).is_ok()
-        });
+    /// Before that its filters are compiled, which on a machine at work takes long.
+    fn until_it_listens(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(240);
+        while !self.listens() {
+            let ended = self.child.try_wait().expect("our own child");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "it does not listen ({ended:?}); the log:\n{}",
+                self.log(&[]).join("\n")
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// At a socket that was handed over it does so once it greets.
+    fn listens(&self) -> bool {
+        let Ok(mut client) = TcpStream::connect(self.addresses[0]) else {
+            return false;
+        };
+        let patience = client.set_read_timeout(Some(Duration::from_secs(30)));
+        patience.expect("a time");
+        self.handed.is_empty() || client.read_exact(&mut [0]).is_ok()
     }
 
     /// Its process.
@@ -199,11 +210,7 @@ impl Program {
 
     /// Waits up to a minute.
     pub fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        self.until_within(Duration::from_secs(60), what, is_so);
-    }
-
-    fn until_within(&self, patience: Duration, what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !is_so() {
             let log = self.log(&[]).join("\n");
             assert!(

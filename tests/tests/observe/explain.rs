@@ -307,3 +307,42 @@ fn json_tells_the_same() {
     );
     assert_eq!(told["transactions"][2]["by"], "judge");
 }
+
+/// So many transactions in one session, each ended by RSET behind a refusal; the last refusal.
+fn refusals(program: &Program, count: usize) -> Reply {
+    let mut client = Client::greeted(program.plain());
+    let mut last = None;
+    for _ in 0..count {
+        client.say("MAIL FROM:<a@example.com>\r\nRCPT TO:<b@elsewhere.example>\r\nRSET");
+        client.expect("250 *");
+        last = Some(client.expect("550 5.7.1 *"));
+        client.expect("250 *");
+    }
+    last.expect("a refusal")
+}
+
+/// How many transactions of this session are known in which a recipient was refused.
+fn refused(told: &Value) -> usize {
+    let transactions = told["transactions"].as_array().expect("a list");
+    let of_rcpt = |it: &&Value| it["judgements"][0]["reply"].to_string().contains("550 ");
+    transactions.iter().filter(of_rcpt).count()
+}
+
+#[test]
+fn the_last_ten_thousand_decisions_are_kept() {
+    const EACH: usize = 200;
+    let backend = BackendDouble::start();
+    backend.record_commands_only();
+    let limits = "[limits]\nerrors = 1000000\njunk-commands = 1000000\n";
+    let program = Program::run(PROGRAM, Proxy::before(backend.address()).set(limits));
+    let sessions: Vec<_> = (0..=10_000 / EACH)
+        .map(|_| refusals(&program, EACH))
+        .collect();
+    let (first, rest) = sessions.split_first().expect("there are some");
+    for session in rest {
+        assert_eq!(refused(&explained(&program, session)), EACH);
+    }
+    let first = first.session().expect("an id");
+    let forgotten = program.command(&["explain", first]);
+    assert_eq!(forgotten.status.code(), Some(1), "{forgotten:?}");
+}
