@@ -17,6 +17,7 @@ use crate::program::Launch;
 use crate::proxy::Builder;
 
 pub mod beside;
+pub mod cgroup;
 pub mod client;
 pub mod crowd;
 pub mod gauges;

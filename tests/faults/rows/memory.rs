@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::accepted;
+use crate::faults::cgroup::Cgroup;
 use crate::faults::client::Connection;
 use crate::faults::held::{data, most_resident};
 use crate::faults::ledger::Told;
@@ -129,8 +130,7 @@ fn by_need() -> Launch {
 /// or not.
 const MORE: u64 = 128 << 20;
 
-/// From now on an allocation fails that goes beyond it, and the program would abort: nothing in it may come so far. A limit
-/// of data is heard of at once and by that process alone; a cgroup's would be met by killing.
+/// From now on an allocation fails that goes beyond it, and the program would abort: nothing in it may come so far.
 fn limited(ground: &Ground) -> u64 {
     let id = i32::try_from(ground.program.id()).ok();
     let pid = id.and_then(Pid::from_raw).expect("the id of a process");
@@ -143,8 +143,13 @@ fn limited(ground: &Ground) -> u64 {
     most
 }
 
+/// So much more a cgroup gives, pages of the spool included: the 60 MiB of `in-flight` in files and what else those messages
+/// take are more. Who comes so far and has no page to give up is killed.
+const MORE_IN_ALL: u64 = 64 << 20;
+
 fn pressed(ground: &mut Ground) -> String {
     let most = limited(ground);
+    let group = Cgroup::around(ground.program.id(), MORE_IN_ALL);
     let mut nearest = 0;
     let grown = ground.over_and_over(|ground, round| {
         let held = without_dots(ground, &format!("large-{round}"), 300, 600_000);
@@ -157,5 +162,18 @@ fn pressed(ground: &mut Ground) -> String {
     let both = heard.contains("250 x") && heard.contains("452 x");
     assert!(both, "messages within and beyond the limit heard {heard}");
     let left = most.saturating_sub(nearest) >> 20;
-    format!("{left} MiB of {} were left; {grown}; {heard}", MORE >> 20)
+    let group = match group.as_ref().map(Cgroup::met) {
+        Ok(met) => {
+            assert!(met > 0, "the cgroup's limit was never met");
+            format!(
+                "a cgroup of {} MiB more was full {met} times",
+                MORE_IN_ALL >> 20
+            )
+        }
+        Err(why) => ground.skip(why),
+    };
+    format!(
+        "{left} MiB of {} were left; {group}; {grown}; {heard}",
+        MORE >> 20
+    )
 }
