@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use lazaret_mail::Content;
+use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::admission::network;
@@ -263,16 +264,16 @@ impl Spool {
     /// The message is complete.
     pub(crate) async fn finish(mut self) -> io::Result<Spooled> {
         self.file_all().await?;
-        let content = match self.file {
+        let content = match self.file.take() {
             Some(file) => {
                 self.reservation.release_memory();
                 Content::File(file, self.filed)
             }
-            None => Content::Memory(self.waiting.freeze()),
+            None => Content::Memory(std::mem::take(&mut self.waiting).freeze()),
         };
         Ok(Spooled {
             content,
-            _reservation: self.reservation,
+            _reservation: self.reservation.take(),
         })
     }
 
@@ -312,7 +313,36 @@ impl Spool {
     }
 }
 
+/// A client that hangs up does not stop the disk: the block that is being written takes its memory until it is, and on a
+/// disk that is slow or stands still, clients who come and go are not to pile up blocks that nobody counts.
+impl Drop for Spool {
+    fn drop(&mut self) {
+        let writing = self.writing.take();
+        let writing = writing.filter(|writing| !writing.is_finished());
+        if let (Some(writing), Ok(runtime)) = (writing, Handle::try_current()) {
+            let reservation = self.reservation.take();
+            runtime.spawn(async move {
+                // Nobody wants to know any more how it went.
+                let _ = writing.await;
+                drop(reservation);
+            });
+        }
+    }
+}
+
 impl Reservation {
+    /// All that is counted; behind it nothing is.
+    fn take(&mut self) -> Self {
+        let none = Self {
+            spooler: Arc::clone(&self.spooler),
+            octets: 0,
+            files: 0,
+            in_flight: 0,
+            share: Arc::clone(&self.share),
+        };
+        std::mem::replace(self, none)
+    }
+
     /// Counts `octets` for this message; an error if that is more than may be in flight.
     fn admit(&mut self, octets: u64) -> io::Result<()> {
         let (usage, room) = (&self.spooler.usage, &self.spooler.room);

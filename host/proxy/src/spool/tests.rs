@@ -184,6 +184,28 @@ async fn blocks_are_filed_in_order() {
 }
 
 #[tokio::test]
+async fn what_a_slow_disk_still_writes_is_counted_when_its_client_is_gone() {
+    let spooler = spooler(1, 4 * BLOCK);
+    let mut spool = spooler.open(CLIENT);
+    spool.push(&vec![b'x'; 2 * BLOCK]).await.unwrap();
+    spool.written().await.unwrap();
+    let counted = (spooler.now(), spooler.in_flight());
+    let (disk, stands_still) = std::sync::mpsc::channel::<()>();
+    spool.writing = Some(spawn_blocking(move || {
+        stands_still.recv().map_err(io::Error::other)?;
+        Ok(BytesMut::new())
+    }));
+    drop(spool);
+    tokio::task::yield_now().await;
+    assert_eq!((spooler.now(), spooler.in_flight()), counted);
+    disk.send(()).unwrap();
+    while spooler.in_flight() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(spooler.now(), (0, 0));
+}
+
+#[tokio::test]
 async fn a_spool_directory_that_is_gone_is_an_error() {
     let nowhere = "/nowhere/at/all".into();
     let spooler = spooler(1, 1).renewed(nowhere, spooler(1, 1).room);
