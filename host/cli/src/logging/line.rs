@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::os::unix::fs::MetadataExt;
 
+use lazaret_smtp::is_unsafe;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -295,7 +296,7 @@ impl<W: Write> Write for Spelt<'_, W> {
         for (place, c) in text.char_indices() {
             let json = self.format == LogFormat::Json;
             let escaped = json && matches!(c, '"' | '\\');
-            if !escaped && !is_treacherous(c) {
+            if !escaped && !is_unsafe(c) {
                 continue;
             }
             self.inner.write_str(&text[plain..place])?;
@@ -308,13 +309,6 @@ impl<W: Write> Write for Spelt<'_, W> {
         }
         self.inner.write_str(&text[plain..])
     }
-}
-
-/// Controls of both sets, line and paragraph separators, and what turns the direction of writing or cannot be seen: a
-/// reader must see what stands there.
-fn is_treacherous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
