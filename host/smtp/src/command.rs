@@ -106,7 +106,8 @@ impl CommandError {
             Self::Octets => Reply::bad_octets(),
             Self::TooLong => Reply::line_too_long(),
             Self::Argument | Self::ChunkSize => Reply::bad_argument(),
-            Self::Hello => Reply::bad_hello(),
+            // RFC 2034 section 4: no reply to HELO or EHLO has an enhanced code.
+            Self::Hello => Reply::bad_hello().without_enhanced(),
             Self::Sender => Reply::bad_sender(),
             Self::Recipient => Reply::bad_recipient(),
             Self::UnknownParameter => Reply::unknown_parameter(),

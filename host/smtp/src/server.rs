@@ -209,6 +209,9 @@ impl Server {
         match (&self.state, command) {
             (_, C::Quit) => self.quit(),
             (_, C::Bdat { octets, last }) => self.bdat(Announced { octets, last }),
+            (S::Rejecting, C::Helo(_) | C::Ehlo(_)) => {
+                self.fail(Reply::no_service().without_enhanced())
+            }
             (S::Rejecting, command) => self.refuse(command.into(), Reply::no_service()),
             (_, C::Noop(_)) => self.say_named_at_once(Reply::ok()),
             (_, C::Help(_)) => self.say_named_at_once(Reply::help()),
