@@ -26,6 +26,8 @@ pub(crate) struct Delivery {
     /// for giving it back; none before there is one
     alarm: Option<Alarm>,
     journal: Option<Box<Journal>>,
+    /// and not answered yet
+    behind_the_dot: bool,
 }
 
 impl Delivery {
@@ -37,7 +39,13 @@ impl Delivery {
             used: Instant::now(),
             alarm: None,
             journal: None,
+            behind_the_dot: false,
         }
+    }
+
+    /// Once [`message`](Self::message) was dropped: may the backend have taken it?
+    pub(crate) fn is_behind_the_dot(&self) -> bool {
+        self.behind_the_dot
     }
 
     /// Asks MAIL: on the connection that this client keeps, else on an idle one, else on a fresh one, at one address
@@ -99,7 +107,9 @@ impl Delivery {
             Some(reply) => Ok(reply),
             None => {
                 let unanswered = Unanswered::new(link.member(), transaction);
+                self.behind_the_dot = true;
                 let reply = end_content(&mut link).await;
+                self.behind_the_dot = false;
                 unanswered.told();
                 reply
             }
@@ -181,11 +191,16 @@ impl Delivery {
         .await;
     }
 
+    /// Was the client told yes on another connection?
+    fn was_replayed(&self) -> bool {
+        let journal = self.journal.as_ref();
+        journal.is_some_and(|journal| journal.was_replayed())
+    }
+
     /// How long a silent client keeps what others wait for. One that was replayed already gets time for a round trip
     /// round the world, lest it is replayed for each recipient.
     fn patience(&self) -> Duration {
-        let journal = self.journal.as_ref();
-        match journal.is_some_and(|journal| journal.was_replayed()) {
+        match self.was_replayed() {
             false => Duration::from_millis(250),
             true => Duration::from_secs(1),
         }
@@ -250,6 +265,7 @@ impl Delivery {
         let handover = self.backend.config.handover;
         let replayed = timeout(handover, self.play_again()).await;
         let replayed = replayed.map_err(|_| Error::Silent(Step::Rcpt, handover))?;
+        let replayed = replayed.map_err(Error::at_replay);
         replayed.inspect_err(|error| self.note_refusal(error))
     }
 
@@ -278,12 +294,13 @@ impl Delivery {
         if let Some(mut link) = self.link.take() {
             match ask_data(&mut link, size).await {
                 Ok(reply) => return Ok((link, reply)),
+                Err(error) if self.was_replayed() => self.broke(&link, error.at_replay())?,
                 Err(error) => self.broke(&link, error)?,
             }
         }
         let mut link = self.replay().await?;
-        let reply = ask_data(&mut link, size).await?;
-        Ok((link, reply))
+        let reply = ask_data(&mut link, size).await;
+        Ok((link, reply.map_err(Error::at_replay)?))
     }
 }
 

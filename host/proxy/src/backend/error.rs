@@ -1,4 +1,5 @@
-//! What can go wrong with the backend. For each of these the client hears 4yz (or 552), never 250.
+//! What can go wrong with the backend. For each of these the client hears 4yz, never 250; 5yz only where trying again cannot
+//! help: 550 and 552.
 
 use std::fmt;
 use std::io;
@@ -68,8 +69,12 @@ pub(crate) enum Error {
     TooOften(u32),
     #[error("backend told the client yes at {0} and now answers {reply}", reply = OneLine(.1))]
     Changed(Step, Reply),
+    /// heard at MAIL or RCPT
     #[error("backend no longer offers {0}")]
     NoLonger(&'static str),
+    /// the client was told yes by another one
+    #[error("backend offers less than the one before it: {0}")]
+    OffersLess(Box<Error>),
     /// the message is too large for it
     #[error("message of {size} octets, backend takes {limit}")]
     TooBig { size: u64, limit: u64 },
@@ -129,6 +134,7 @@ impl Error {
             Error::TooOften(_) => "too_often",
             Error::Changed(..) => "changed",
             Error::NoLonger(_) => "no_longer",
+            Error::OffersLess(_) => "offers_less",
             Error::TooBig { .. } => "too_big",
             Error::Spool(_) => "spool",
             Error::InDoubt(_) => "in_doubt",
@@ -138,6 +144,15 @@ impl Error {
     /// A handshake that failed.
     pub(super) fn tls(source: io::Error) -> Self {
         Error::Tls(Arc::new(source))
+    }
+
+    /// Heard when what the client was told is asked again: what is for good at this address need not be at the one that said
+    /// yes, so that the client has to come again, and does not give its message up.
+    pub(super) fn at_replay(self) -> Self {
+        match self {
+            Error::NoLonger(_) | Error::TooBig { .. } => Error::OffersLess(Box::new(self)),
+            other => other,
+        }
     }
 
     /// Did the backend say no, or 421? Then it answered this client, who may have asked for it (by unknown recipients, by

@@ -45,6 +45,11 @@ pub(super) fn backend(error: &Error, id: &str) -> Reply {
             id,
         ),
         Error::Spool(error) => storage(error, id),
+        Error::OffersLess(_) => later(
+            (3, 2),
+            "The mail server takes less now than before, try later",
+            id,
+        ),
         _ => later((3, 0), "The mail server failed, try later", id),
     }
 }
