@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Counts clients, all listeners together.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Admission {
 
     /// Takes a place for a client whose address a balancer is about to tell: until then it counts among all.
     pub(crate) fn admit_unknown(self: &Arc<Self>) -> Result<Admitted, Full> {
-        let mut counts = self.counts.lock().expect("no holder of this lock panics");
+        let mut counts = self.lock();
         if counts.all >= self.most.load(Relaxed) {
             return Err(Full::All);
         }
@@ -78,49 +78,56 @@ impl Admission {
 
     /// Clients now.
     pub(crate) fn now(&self) -> usize {
-        self.counts
-            .lock()
-            .expect("no holder of this lock panics")
-            .all
+        self.lock().all
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().expect("no holder of this lock panics")
     }
 }
 
 impl Admitted {
-    /// Counts it among those of the client at this address, once.
+    /// Counts it among those of the client at this address, and no longer among those of the one before.
     pub(crate) fn claim(&mut self, address: IpAddr) -> Result<(), Full> {
         let client = network(address);
-        let mut counts = self
-            .admission
-            .counts
-            .lock()
-            .expect("no holder of this lock panics");
-        let of_client = counts.by_client.entry(client).or_default();
-        if *of_client >= self.admission.most_per_client.load(Relaxed) {
+        let most = self.admission.most_per_client.load(Relaxed);
+        let mut counts = self.admission.lock();
+        if self.client != Some(client) && counts.of(client) >= most {
             return Err(Full::Client);
         }
-        *of_client += 1;
-        self.client = Some(client);
+        counts.leave(self.client.replace(client));
+        *counts.by_client.entry(client).or_default() += 1;
         Ok(())
+    }
+
+    /// It is nobody's again.
+    pub(crate) fn disclaim(&mut self) {
+        self.admission.lock().leave(self.client.take());
+    }
+}
+
+impl Counts {
+    fn of(&self, client: IpAddr) -> usize {
+        self.by_client.get(&client).copied().unwrap_or_default()
+    }
+
+    /// Nothing is kept about who has left.
+    fn leave(&mut self, client: Option<IpAddr>) {
+        let Some(client) = client else {
+            return;
+        };
+        match self.of(client) {
+            0 | 1 => drop(self.by_client.remove(&client)),
+            more => drop(self.by_client.insert(client, more - 1)),
+        }
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut counts = self
-            .admission
-            .counts
-            .lock()
-            .expect("no holder of this lock panics");
+        let mut counts = self.admission.lock();
         counts.all -= 1;
-        let Some(client) = self.client else {
-            return;
-        };
-        if let Some(of_client) = counts.by_client.get_mut(&client) {
-            *of_client -= 1;
-            if *of_client == 0 {
-                counts.by_client.remove(&client);
-            }
-        }
+        counts.leave(self.client);
     }
 }
 
@@ -180,6 +187,23 @@ mod tests {
         assert_eq!(admission.admit_unknown().unwrap_err(), Full::All);
         drop(first);
         assert_eq!(admission.counts.lock().unwrap().by_client.len(), 1);
+    }
+
+    #[test]
+    fn whoever_is_passed_on_takes_the_place_of_the_one_before() {
+        let admission = Admission::new(9, 1);
+        let mut front = admission.admit_unknown().unwrap();
+        let mut other = admission.admit_unknown().unwrap();
+        front.claim(ip("192.0.2.1")).unwrap();
+        front.claim(ip("192.0.2.1")).unwrap();
+        assert_eq!(other.claim(ip("192.0.2.1")), Err(Full::Client));
+        front.claim(ip("192.0.2.2")).unwrap();
+        other.claim(ip("192.0.2.1")).unwrap();
+        front.disclaim();
+        assert_eq!(admission.now(), 2);
+        other.claim(ip("192.0.2.2")).unwrap();
+        drop((front, other));
+        assert!(admission.counts.lock().unwrap().by_client.is_empty());
     }
 
     #[test]

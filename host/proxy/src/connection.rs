@@ -33,13 +33,14 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tracing::{Instrument, Span};
 
+use crate::admission::Admitted;
 use crate::alarm::Alarm;
 use crate::backend::{Delivery, Introduction};
 use crate::door::{Door, DoorTls};
 use crate::explain::{By, Case};
 use crate::fate::Fate;
 use crate::metrics::DoorMetrics;
-use crate::site::Site;
+use crate::site::{Shutdown, Site};
 use crate::wire::{Reading, Wire};
 use conclusion::Conclusion;
 use pace::Pace;
@@ -62,7 +63,7 @@ pub(crate) struct Connection {
     transactions: u32,
     pace: Pace,
     alarm: Alarm,
-    shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<Shutdown>,
     trust: Trust,
     presented: Presented,
     /// the peer's own, while it passes another one on
@@ -70,6 +71,8 @@ pub(crate) struct Connection {
     counts: Arc<DoorMetrics>,
     /// what is recorded of it
     case: Arc<Case>,
+    /// its place among the clients
+    admitted: Admitted,
     /// for whatever happens in it
     span: Span,
     /// no transaction since then
@@ -101,7 +104,12 @@ enum Turn {
 }
 
 impl Connection {
-    pub(crate) fn new(site: Arc<Site>, door: Arc<Door>, client: SocketAddr) -> Self {
+    pub(crate) fn new(
+        site: Arc<Site>,
+        door: Arc<Door>,
+        client: SocketAddr,
+        admitted: Admitted,
+    ) -> Self {
         let session = Session::new(crate::id::session_id(), &door.name, client);
         let trust = Trust::of(&door, session.client.address.ip());
         let chain = chain(&site, trust);
@@ -125,6 +133,7 @@ impl Connection {
             own: None,
             counts: site.metrics.door(&door.name),
             case,
+            admitted,
             span,
             free_since: Instant::now(),
             site,
@@ -141,21 +150,30 @@ impl Connection {
     async fn serve(&mut self, tcp: TcpStream) -> &'static str {
         tracing::debug!(session = %self.session.id, client = %self.session.client.address, listener = %self.door.name, "connected");
         let inside = self.counts.enter();
-        let reason = match Box::pin(self.open(tcp)).await {
-            Ok(wire) => self.talk(wire).await,
+        let under_way = UnderWay { connection: self };
+        let c = &mut *under_way.connection;
+        let reason = match Box::pin(c.open(tcp)).await {
+            Ok(wire) => c.talk(wire).await,
             Err(error) => {
-                self.counts.handshakes_failed.inc();
-                tracing::info!(session = %self.session.id, client = %self.session.client.address, %error, "TLS handshake failed");
+                c.counts.handshakes_failed.inc();
+                tracing::info!(session = %c.session.id, client = %c.session.client.address, %error, "TLS handshake failed");
                 "TLS handshake failed"
             }
         };
+        // It was not cut off.
+        std::mem::forget(under_way);
+        drop(inside);
+        self.conclude(reason);
+        reason
+    }
+
+    /// Whatever way it ended, it is told.
+    fn conclude(&mut self, reason: &'static str) {
         self.drop_transaction(fate(reason));
         self.delivery.let_go();
-        drop(inside);
         self.counts.over(reason);
         self.case.over(&self.session, reason);
         tracing::debug!(session = %self.session.id, reason, "disconnected");
-        reason
     }
 
     /// It has ended: filters hear of it.
@@ -276,13 +294,16 @@ impl Connection {
     /// Writes what waits and reads what comes. A deadline or a shutdown queues a reply; an error is the end.
     async fn listen(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
         self.speak(wire).await?;
-        let idle = self.transaction.is_none();
+        let until = match self.transaction {
+            None => Shutdown::Asked,
+            Some(_) => Shutdown::Due,
+        };
         let hearing = self.make_room();
         let due = self.pace.due();
         let work = async {
             tokio::select! {
                 biased;
-                _ = self.shutdown.wait_for(|asked| *asked), if idle => Heard::Shutdown,
+                () = until.is(&mut self.shutdown) => Heard::Shutdown,
                 // Before the octets: a flood of them is always there.
                 () = self.alarm.at(due) => Heard::Late,
                 read = hear(wire, self.server.buffer(), hearing) => Heard::Read(read),
@@ -392,6 +413,24 @@ impl Connection {
         }
     }
 }
+
+/// A session that goes on. Dropped, it was cut off: `grace` is over, and it waits for somebody else.
+struct UnderWay<'c> {
+    connection: &'c mut Connection,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        // A defect of ours has its own line.
+        if !std::thread::panicking() {
+            log::closed(&self.connection.session, CUT_OFF);
+            self.connection.conclude(CUT_OFF);
+        }
+    }
+}
+
+/// Why a session ended that was cut off.
+const CUT_OFF: &str = "cut off";
 
 /// What becomes of a transaction when its session ends for this reason.
 fn fate(reason: &str) -> Fate {

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lazaret_mail::Session;
-use lazaret_smtp::{Code, Enhanced, Reply};
+use lazaret_smtp::{Code, Reply};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -19,10 +18,12 @@ use crate::connection::Connection;
 use crate::descriptors::{self, Spare};
 use crate::door::{Door, DoorTls, Peer};
 use crate::id::session_id;
-use crate::site::{Site, Sites};
+use crate::site::{Shutdown, Site, Sites};
 
 /// Clients the system queues for us while we are busy.
 const BACKLOG: i32 = 1024;
+/// For a 421 to everybody when `grace` is over.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A socket that accepts clients.
 pub(crate) struct Listener {
@@ -56,7 +57,8 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Accepts until a shutdown is asked for, then waits `grace` for the sessions that run.
+    /// Accepts until a shutdown is asked for, then waits for the sessions that run until it is due. Those that can be told
+    /// hear 421 then; others, who wait for a filter or the backend, are cut off.
     pub(crate) async fn run(self, sites: Arc<Sites>) {
         let mut sessions = JoinSet::new();
         let mut shutdown = sites.now().shutdown.clone();
@@ -65,7 +67,7 @@ impl Listener {
         loop {
             tokio::select! {
                 biased;
-                () = asked(&mut shutdown) => break,
+                () = Shutdown::Asked.is(&mut shutdown) => break,
                 Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
                 accepted = self.socket.accept() => match accepted {
                     Ok((tcp, client)) => {
@@ -85,12 +87,16 @@ impl Listener {
             }
         }
         drop(self.socket);
-        let rest = async { while sessions.join_next().await.is_some() {} };
-        if timeout(sites.now().grace, rest).await.is_err() {
-            tracing::warn!(
-                sessions = sessions.len(),
-                "grace is over: sessions are cut off"
-            );
+        tokio::select! {
+            biased;
+            () = all(&mut sessions) => return,
+            () = Shutdown::Due.is(&mut shutdown) => {}
+        }
+        tracing::warn!(
+            sessions = sessions.len(),
+            "grace is over: sessions are cut off"
+        );
+        if timeout(LAST_WORDS, all(&mut sessions)).await.is_err() {
             sessions.shutdown().await;
         }
     }
@@ -130,10 +136,9 @@ fn open(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Resolves once a shutdown is asked for.
-async fn asked(shutdown: &mut watch::Receiver<bool>) {
-    // The sender lives as long as the proxy: an error means the same.
-    drop(shutdown.wait_for(|asked| *asked).await);
+/// Resolves once all of them have ended.
+async fn all(sessions: &mut JoinSet<()>) {
+    while sessions.join_next().await.is_some() {}
 }
 
 fn welcome(
@@ -144,8 +149,11 @@ fn welcome(
     client: SocketAddr,
 ) {
     let admitted = match door.peer(client.ip()) {
-        Peer::Client => site.admission.admit(client.ip()).map_err(Refused::Full),
-        Peer::Balancer => site.admission.admit_unknown().map_err(Refused::Full),
+        // Whoever passes clients on is nobody by himself.
+        Peer::Client if !door.takes_xclient_from(client.ip()) => {
+            site.admission.admit(client.ip()).map_err(Refused::Full)
+        }
+        Peer::Client | Peer::Balancer => site.admission.admit_unknown().map_err(Refused::Full),
         Peer::Stranger => Err(Refused::NotBalanced),
     };
     match admitted {
@@ -180,10 +188,9 @@ fn visit(
             }
             _ => peer,
         };
-        let mut connection = Connection::new(site, door, client);
+        let mut connection = Connection::new(site, door, client, admitted);
         let reason = connection.run(tcp).await;
         connection.over(reason);
-        drop(admitted);
     }
 }
 
@@ -231,20 +238,18 @@ impl Refused {
     }
 
     fn reply(&self, id: &str) -> Reply {
-        let (code, enhanced, text) = match self {
-            Refused::Full(Full::All) | Refused::NoDescriptors => (
-                Code::UNAVAILABLE,
-                Enhanced::new(4, 3, 2),
-                "Too many connections, try later",
-            ),
+        let (code, text) = match self {
+            Refused::Full(Full::All) | Refused::NoDescriptors => {
+                (Code::UNAVAILABLE, "Too many connections, try later")
+            }
             Refused::Full(Full::Client) => (
                 Code::UNAVAILABLE,
-                Enhanced::new(4, 7, 0),
                 "Too many connections from you, try later",
             ),
-            Refused::NotBalanced => (Code::FAILED, Enhanced::new(5, 7, 1), "No service here"),
+            Refused::NotBalanced => (Code::FAILED, "No service here"),
         };
-        Reply::new(code, enhanced, text).naming(id)
+        // A greeting has no enhanced code (RFC 2034 section 4).
+        Reply::new(code, None, text).naming(id)
     }
 }
 
@@ -308,10 +313,10 @@ mod tests {
     #[test]
     fn whoever_is_turned_away_hears_why_and_an_id() {
         for (refused, begins) in [
-            (Refused::Full(Full::All), "421 4.3.2 "),
-            (Refused::Full(Full::Client), "421 4.7.0 "),
-            (Refused::NoDescriptors, "421 4.3.2 "),
-            (Refused::NotBalanced, "554 5.7.1 "),
+            (Refused::Full(Full::All), "421 Too many"),
+            (Refused::Full(Full::Client), "421 Too many"),
+            (Refused::NoDescriptors, "421 Too many"),
+            (Refused::NotBalanced, "554 No "),
         ] {
             let reply = refused.reply("7F3K2Q").to_string();
             assert!(reply.starts_with(begins), "{reply}");

@@ -13,6 +13,7 @@ use lazaret_metrics::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::admin;
 use crate::caretaker;
@@ -22,7 +23,7 @@ use crate::filters::{self, Directory, Needs, Reloader, Standing, Watch};
 use crate::handed::Handed;
 use crate::listener::Listener;
 use crate::metrics;
-use crate::site::{Site, Sites};
+use crate::site::{Shutdown, Site, Sites};
 
 /// A proxy that is bound and has its filters, and serves once it [runs](Self::run).
 pub struct Proxy {
@@ -33,7 +34,7 @@ pub struct Proxy {
     reloader: Reloader,
     control: Option<Control>,
     admin: Vec<TcpListener>,
-    shutdown: watch::Sender<bool>,
+    shutdown: watch::Sender<Shutdown>,
 }
 
 /// How things are with a proxy, in one line, for those who ask while it runs.
@@ -175,7 +176,7 @@ impl Proxy {
             tracing::error!("{trouble}");
         }
         handed.all_taken()?;
-        let (shutdown, asked) = watch::channel(false);
+        let (shutdown, asked) = watch::channel(Shutdown::No);
         let standing = Standing::new(config.mode);
         let chain = standing.next(directory.as_ref());
         standing.publish(directory.as_ref());
@@ -265,8 +266,12 @@ impl Proxy {
         }
         watch.abort();
         tracing::info!(clients = self.sites.now().admission.now(), "draining");
-        self.shutdown.send_replace(true);
-        while running.join_next().await.is_some() {}
+        self.shutdown.send_replace(Shutdown::Asked);
+        let rest = async { while running.join_next().await.is_some() {} };
+        if timeout(self.sites.now().grace, rest).await.is_err() {
+            self.shutdown.send_replace(Shutdown::Due);
+            while running.join_next().await.is_some() {}
+        }
         self.sites.now().backend.take_leave().await;
     }
 }

@@ -21,6 +21,23 @@ use crate::filters::{Absent, Standing};
 use crate::metrics::Metrics;
 use crate::spool::{Room, Spooler};
 
+/// How far the end of the proxy has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Shutdown {
+    No,
+    /// asked for: who is between two transactions hears 421
+    Asked,
+    /// `grace` is over: who is in one, too
+    Due,
+}
+
+impl Shutdown {
+    /// Resolves once it has come so far. The sender lives as long as the proxy: an error means the same.
+    pub(crate) async fn is(self, told: &mut watch::Receiver<Self>) {
+        drop(told.wait_for(|now| *now >= self).await);
+    }
+}
+
 /// Shared by all sessions that began under one configuration. What goes on through a change of it, counts above all, is
 /// shared by all generations: hence the `Arc`s.
 #[derive(Clone)]
@@ -53,8 +70,7 @@ pub(crate) struct Site {
     pub(crate) outdated: Arc<Mutex<Option<String>>>,
     /// what of the proxy is gone until it is restarted
     broken: Arc<OnceLock<String>>,
-    /// true once a shutdown was asked for
-    pub(crate) shutdown: watch::Receiver<bool>,
+    pub(crate) shutdown: watch::Receiver<Shutdown>,
 }
 
 /// Tells what does not work at the moment of the services that filters use, in words.
@@ -96,7 +112,7 @@ impl Site {
         config: &Config,
         chain: Arc<Chain>,
         standing: Standing,
-        shutdown: watch::Receiver<bool>,
+        shutdown: watch::Receiver<Shutdown>,
     ) -> Self {
         let limits = config.limits.clone();
         ParseRoom::shared().limit(limits.parse_memory);

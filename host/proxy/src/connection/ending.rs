@@ -57,24 +57,67 @@ pub(super) async fn message(c: &mut Connection, end: End) {
         return c.server.answer(Reply::bad_sequence().naming(&c.session.id));
     };
     transaction.clock.end = Some(Instant::now());
-    let ending = match end.fault {
-        Some(fault) => Ending::new(Fate::Refused, fault.reply().naming(&c.session.id)),
-        None => decide(c, &mut transaction).await,
+    let mut open = Open {
+        c,
+        transaction: Some(transaction),
+        octets: end.octets,
     };
-    let how = Conclusion {
+    let ending = match end.fault {
+        Some(fault) => Ending::new(Fate::Refused, fault.reply().naming(&open.c.session.id)),
+        None => open.decide().await,
+    };
+    open.conclude(Conclusion {
         fate: ending.fate,
         reply: Some(&ending.reply),
         by: ending.by,
         size: Some(end.octets),
         edits: ending.edits,
-    };
-    conclude(c, transaction, how);
+    });
+    drop(open);
     c.delivery.reset();
     match ending.then {
         Then::GoOn => c.server.answer(ending.reply),
         Then::Close => c.server.close(ending.reply),
     }
     c.pace.restart();
+}
+
+/// A transaction behind its end of data. Dropped before it is concluded, it was cut off: `grace` is over.
+struct Open<'c> {
+    c: &'c mut Connection,
+    transaction: Option<Box<Transaction>>,
+    /// of the message
+    octets: u64,
+}
+
+impl Open<'_> {
+    async fn decide(&mut self) -> Ending {
+        let transaction = self.transaction.as_mut();
+        decide(self.c, transaction.expect("it is not concluded")).await
+    }
+
+    fn conclude(&mut self, how: Conclusion<'_>) {
+        if let Some(transaction) = self.transaction.take() {
+            conclude(self.c, transaction, how);
+        }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        // A defect of ours has its own line.
+        if std::thread::panicking() {
+            return;
+        }
+        let fate = match self.c.delivery.is_behind_the_dot() {
+            true => Fate::InDoubt,
+            false => Fate::Closed,
+        };
+        self.conclude(Conclusion {
+            size: Some(self.octets),
+            ..Conclusion::early(fate, None, By::Us)
+        });
+    }
 }
 
 /// A message without an empty line shows its header section only now.

@@ -43,6 +43,11 @@ pub(super) async fn present(c: &mut Connection, attributes: &[Attribute]) {
 
 /// The session of the client that is passed on.
 async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
+    if c.admitted.claim(address.ip()).is_err() {
+        c.counts.turned_away("connections-per-client");
+        tracing::info!(session = %c.session.id, client = %address, limit = "connections-per-client", "turned away");
+        return c.server.close(too_many().naming(&c.session.id));
+    }
     let mut session = (*c.session).clone();
     let peer = session.client.address;
     session.client.address = address;
@@ -65,6 +70,7 @@ pub(super) fn take_back(c: &mut Connection) -> Asks {
     match c.own.take() {
         None => Asks::Nothing,
         Some(own) => {
+            c.admitted.disclaim();
             change(c, (*own).clone(), "STARTTLS");
             Asks::Connect
         }
@@ -112,6 +118,14 @@ pub(super) async fn is_closed(c: &mut Connection) -> bool {
 
 fn greeting(hostname: &str) -> Reply {
     Reply::new(Code::READY, None, &format!("{hostname} ESMTP"))
+}
+
+fn too_many() -> Reply {
+    Reply::new(
+        Code::UNAVAILABLE,
+        Enhanced::new(4, 7, 0),
+        "Too many connections from you, try later",
+    )
 }
 
 fn refused() -> Reply {

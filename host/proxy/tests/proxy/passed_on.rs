@@ -66,7 +66,7 @@ async fn others_come_in_only_where_that_is_meant() {
     let backend = Backend::honest().await;
     let strict = proxy(&backend, "proxy-protocol = { from = [\"192.0.2.9\"] }").await;
     let rest = strict.client().await.rest().await;
-    assert!(rest.starts_with("554 5.7.1 No service here ("), "{rest}");
+    assert!(rest.starts_with("554 No service here ("), "{rest}");
     assert!(rest.ends_with(")\r\n"), "{rest}");
     let open = proxy(
         &backend,
@@ -92,10 +92,36 @@ async fn clients_behind_a_balancer_are_counted_by_their_own_address() {
     let _one = proxy.play(&format!("{V1}\nS: 220")).await;
     let other = "C: PROXY TCP4 192.0.2.2 198.51.100.1 40000 25\nS: 220";
     let _other = proxy.play(other).await;
-    proxy.play(&format!("{V1}\nS: 421 4.7.0\nS: closed")).await;
+    proxy
+        .play(&format!("{V1}\nS: 421 Too many\nS: closed"))
+        .await;
 }
 
 const XCLIENT: &str = "xclient = { from = [\"127.0.0.1\"] }";
+
+#[tokio::test]
+async fn clients_passed_on_by_xclient_are_counted_by_their_own_address() {
+    let backend = Backend::honest().await;
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            listener: XCLIENT,
+            tables: "[limits]\nconnections-per-client = 1",
+            ..Setup::default()
+        },
+    )
+    .await;
+    let passed_on = |address: &str, rest: &str| {
+        format!("S: 220\nC: EHLO front.example.org\nS: 250\nC: XCLIENT ADDR={address}\n{rest}")
+    };
+    let _one = proxy.play(&passed_on("192.0.2.1", "S: 220")).await;
+    let _other = proxy.play(&passed_on("192.0.2.2", "S: 220")).await;
+    let again = passed_on("192.0.2.2", "S: 421 4.7.0 Too many\nS: closed");
+    proxy.play(&again).await;
+    let _front = proxy
+        .play("S: 220\nC: EHLO front.example.org\nS: 250")
+        .await;
+}
 
 #[tokio::test]
 async fn a_listed_peer_says_whose_session_it_passes_on() {
