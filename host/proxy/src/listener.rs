@@ -260,12 +260,13 @@ fn turn_away(site: &Site, door: &Door, tcp: &TcpStream, client: SocketAddr, refu
     let id = session_id();
     tracing::info!(session = %id, listener = %door.name, %client, limit, "turned away");
     let reply = refused.reply(&id);
+    let session = Session::new(id, &door.name, client);
+    // Before the client hears of it, and asks.
+    site.decisions.turned_away(session, reply.clone());
     if !matches!(door.tls, DoorTls::Implicit(_)) {
         // A new socket takes one line at once.
         drop(socket2::SockRef::from(tcp).send(reply.to_string().as_bytes()));
     }
-    site.decisions
-        .turned_away(Session::new(id, &door.name, client), reply);
 }
 
 /// Waits longer after each error in a row: without file descriptors accepting fails at once, over and over.

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use lazaret_tests::certificate::Certificate;
 use lazaret_tests::guests::Guest;
 use lazaret_tests::ports::free_port;
 use lazaret_tests::program::Program;
@@ -226,6 +227,27 @@ fn a_backend_is_seen_to_go_and_to_come_back() {
     let _again = BackendDouble::start_at(one);
     program.until("one is up", || states(admin) == ["up", "down"]);
     assert_eq!(admin.health().0, 200);
+}
+
+#[test]
+fn a_backend_that_offers_no_tls_is_told() {
+    let backend = BackendDouble::start();
+    let tls = "[backend]\ntls = \"opportunistic\"\n";
+    let (admin, builder) = Admin::of(Proxy::before(backend.address()).set(tls));
+    let program = Program::run(PROGRAM, builder);
+    program.logs(&["mail goes to it in clear", &backend.address().to_string()]);
+    let in_clear = || admin.status()["backend"]["addresses"][0]["in-clear"].clone();
+    assert!(in_clear() != 0, "{}", admin.status());
+    backend.present(&Certificate::make());
+    backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME", "STARTTLS"]);
+    backend.hang_up();
+    program.until("a connection in TLS", || {
+        let mut client = Client::greeted(program.plain());
+        client.ask("MAIL FROM:<a@example.com>", "250 *");
+        !program
+            .log(&["mail goes to this backend in TLS"])
+            .is_empty()
+    });
 }
 
 /// Of each address, once `/status` and `/metrics` tell the same.

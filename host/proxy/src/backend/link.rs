@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
-use super::member::{InUse, Member};
+use super::member::{Clarity, InUse, Member};
 use super::{Backend, Dialogue, Error, Step, identity};
 use crate::alarm::Alarm;
 use crate::config::BackendTls;
@@ -130,8 +130,15 @@ impl Link {
         link.hello(&backend.hostname).await?;
         let link = match backend.config.tls {
             BackendTls::Off => link,
-            BackendTls::Opportunistic if !link.extensions.has(&Keyword::StartTls) => link,
-            _ => link.start_tls(backend).await?,
+            BackendTls::Opportunistic if !link.extensions.has(&Keyword::StartTls) => {
+                member.turned_out(Clarity::Clear);
+                link
+            }
+            _ => {
+                let link = link.start_tls(backend).await?;
+                member.turned_out(Clarity::Tls);
+                link
+            }
         };
         identity::offered(backend.config.identity, &link.extensions)?;
         Ok(link)

@@ -46,6 +46,16 @@ struct Condition {
     served: Option<Instant>,
     /// why it is not alive
     trouble: Option<Error>,
+    clarity: Clarity,
+}
+
+/// Whether its newest connection is in TLS, where that is as it offers it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Clarity {
+    #[default]
+    Unknown,
+    Tls,
+    Clear,
 }
 
 /// Since the start.
@@ -57,6 +67,8 @@ pub(super) struct Counts {
     pub(super) reused: AtomicU64,
     /// connections that could not be opened, transactions that broke off
     pub(super) failed: AtomicU64,
+    /// of those, in clear though TLS was wanted
+    pub(super) in_clear: AtomicU64,
     /// messages whose dot was sent and whose reply was not understood: they may have been taken
     pub(super) ambiguous: AtomicU64,
 }
@@ -134,6 +146,24 @@ impl Member {
     pub(super) fn was_opened_within(&self, age: Duration) -> bool {
         let opened = self.condition().opened;
         opened.is_some_and(|opened| opened.elapsed() < age)
+    }
+
+    /// With `tls = "opportunistic"`: what the newest connection is; told when it changes.
+    pub(super) fn turned_out(&self, clarity: Clarity) {
+        if clarity == Clarity::Clear {
+            Counts::add(&self.counts.in_clear);
+        }
+        let before = std::mem::replace(&mut self.condition().clarity, clarity);
+        if before == clarity {
+            return;
+        }
+        match clarity {
+            Clarity::Clear => tracing::warn!(
+                address = %self.address,
+                "backend offers no STARTTLS: mail goes to it in clear, as `tls = \"opportunistic\"` has it"
+            ),
+            _ => tracing::info!(address = %self.address, "mail goes to this backend in TLS"),
+        }
     }
 
     /// A connection was opened, and this was offered when it was asked.

@@ -48,6 +48,8 @@ pub(crate) struct AddressSnapshot {
     pub(crate) reused: u64,
     /// connections that could not be opened, transactions that broke off
     pub(crate) failed: u64,
+    /// of those opened, connections in clear because it offered no STARTTLS (`tls = "opportunistic"`)
+    pub(crate) in_clear: u64,
     /// messages that it may have taken without a reply (RFC 1047)
     pub(crate) ambiguous: u64,
 }
@@ -123,6 +125,7 @@ fn of(member: &Member, now: Instant) -> AddressSnapshot {
         opened: read(&member.counts.opened),
         reused: read(&member.counts.reused),
         failed: read(&member.counts.failed),
+        in_clear: read(&member.counts.in_clear),
         ambiguous: read(&member.counts.ambiguous),
     }
 }

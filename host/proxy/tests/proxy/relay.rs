@@ -1,8 +1,11 @@
 //! A message's whole way: what reaches the backend, what the client hears.
 
-use crate::kit;
+use std::time::{Duration, Instant};
 
-use crate::kit::{Backend, Running, Setup};
+use tokio::time::sleep;
+
+use crate::kit;
+use crate::kit::{Backend, Client, Running, Setup};
 
 const HELLO: &str = "S: 220 mx.example.org\nC: EHLO client.example.com\nS: 250";
 
@@ -178,7 +181,7 @@ async fn a_client_that_leaves_before_its_dot_leaves_nothing() {
         proxy.play(HELLO).await.play(said).await;
     }
     kit::client::Client::connect(proxy.address).await;
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
     assert_eq!(backend.messages(), Vec::<String>::new());
 }
 
@@ -198,27 +201,38 @@ async fn what_the_backend_says_of_a_recipient_is_told_live() {
     client.play("C: DATA\nS: 554").await;
 }
 
+/// What the next client is offered. Half a second is all that it waits for the backend, and then it hears what was known
+/// before: after one that waited so long the next one counts.
+async fn offered_now(proxy: &Running) -> String {
+    for _ in 0..60 {
+        let mut client = proxy.play("S: 220").await;
+        let asked = Instant::now();
+        client.play("C: EHLO a").await;
+        let offer = client.lines().await.join("|");
+        if asked.elapsed() < Duration::from_millis(500) {
+            return offer;
+        }
+    }
+    panic!("the backend is late for everybody");
+}
+
 #[tokio::test]
 async fn ehlo_is_what_the_backend_offers_now() {
     let mut backend = Backend::honest().await;
     let proxy = Running::before(&backend).await;
-    let lines = |mut client: kit::Client| async move {
-        client.play("S: 220\nC: EHLO a").await;
-        client.lines().await.join("|")
-    };
-    let first = lines(proxy.client().await).await;
+    let first = offered_now(&proxy).await;
     assert!(
         first.contains("DSN") && first.contains("SMTPUTF8") && first.contains("SIZE 9934464"),
         "{first}"
     );
     backend.state().ehlo = vec!["8BITMIME"];
-    let second = lines(proxy.client().await).await;
+    let second = offered_now(&proxy).await;
     assert!(
         !second.contains("DSN") && second.contains("SIZE 52428800"),
         "{second}"
     );
     backend.go_down().await;
-    let third = lines(proxy.client().await).await;
+    let third = offered_now(&proxy).await;
     assert!(
         third.contains("PIPELINING") && !third.contains("DSN"),
         "{third}"
@@ -231,7 +245,7 @@ async fn while_the_backend_is_down_its_last_offer_stands() {
     let mut backend = Backend::honest().await;
     let proxy = Running::before(&backend).await;
     let utf8 = "C: MAIL FROM:<j\u{f6}rg@example.com> SMTPUTF8 RET=HDRS\nS:";
-    let mut client = proxy.play(HELLO).await;
+    let mut client = proxy.offered("SMTPUTF8").await;
     client.play(&format!("{utf8} 250\nC: QUIT\nS: 221")).await;
     backend.go_down().await;
     // Twice: a connection that was open serves nobody now.
@@ -367,16 +381,29 @@ async fn too_many_clients_are_turned_away() {
     )
     .await;
     let first = proxy.play(HELLO).await;
-    proxy.play("S: 421 4.7.0\nS: closed").await;
+    proxy.play("S: 421 Too many\nS: closed").await;
     drop(first);
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    proxy.play(HELLO).await;
+    // It is a moment in leaving.
+    let late = Instant::now() + Duration::from_secs(20);
+    while !proxy.client().await.reply().await.starts_with("220") {
+        assert!(Instant::now() < late, "its place is never free");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Sends this ten times a second, a second longer than a deadline of five; then it must have been closed.
+async fn trickle(mut client: Client, octets: &[u8]) {
+    for _ in 0..60 {
+        client.send(octets).await;
+        sleep(Duration::from_millis(100)).await;
+    }
+    client.play("S: 421 4.4.2\nS: closed").await;
 }
 
 #[tokio::test]
 async fn slow_clients_meet_total_deadlines() {
     let backend = Backend::honest().await;
-    let tables = "[deadlines]\ncommand = \"2s\"\nblock = \"2s\"";
+    let tables = "[deadlines]\ncommand = \"5s\"\nblock = \"5s\"";
     let proxy = Running::start(
         &backend,
         Setup {
@@ -385,25 +412,13 @@ async fn slow_clients_meet_total_deadlines() {
         },
     )
     .await;
-    let mut client = proxy.play(HELLO).await;
-    // Octets come all the time, a command never.
-    let trickle = async {
-        for _ in 0..30 {
-            client.send(b"N").await;
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-        client
-    };
-    trickle.await.play("S: 421 4.4.2\nS: closed").await;
-    let mut client = proxy.play(HELLO).await;
-    client
+    let commanding = proxy.play(HELLO).await;
+    let mut sending = proxy.play(HELLO).await;
+    sending
         .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354")
         .await;
-    for _ in 0..30 {
-        client.send(b"a\r\n").await;
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    client.play("S: 421 4.4.2\nS: closed").await;
+    // Octets come all the time, a command never, nor a block of content.
+    tokio::join!(trickle(commanding, b"N"), trickle(sending, b"a\r\n"));
     assert_eq!(backend.messages().len(), 0);
 }
 
@@ -449,9 +464,9 @@ async fn a_client_that_says_only_noop_is_not_too_slow() {
     )
     .await;
     let mut client = proxy.play(HELLO).await;
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let last = loop {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        sleep(Duration::from_millis(500)).await;
         client.play("C: NOOP").await;
         let reply = client.reply().await;
         if !reply.starts_with("250") {
@@ -460,7 +475,7 @@ async fn a_client_that_says_only_noop_is_not_too_slow() {
     };
     assert!(last.starts_with("421 4.4.2"), "{last}");
     // Longer than a command may take.
-    assert!(begun.elapsed() >= std::time::Duration::from_secs(4));
+    assert!(begun.elapsed() >= Duration::from_secs(4));
     client.play("S: closed").await;
 }
 
@@ -468,7 +483,7 @@ async fn a_client_that_says_only_noop_is_not_too_slow() {
 async fn smtputf8_is_named_in_received() {
     let backend = Backend::honest().await;
     let proxy = Running::before(&backend).await;
-    let mut client = proxy.play(HELLO).await;
+    let mut client = proxy.offered("SMTPUTF8").await;
     client.play("C: MAIL FROM:<j\u{f6}rg@example.com> SMTPUTF8\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250").await;
     client.play("C: DATA\nS: 354\nC: a: b\nC: .\nS: 250").await;
     let message = backend.messages().remove(0).replace("\r\n", "");
@@ -478,7 +493,7 @@ async fn smtputf8_is_named_in_received() {
 #[tokio::test]
 async fn a_message_that_never_ends_is_told_that_it_is_too_large() {
     let backend = Backend::honest().await;
-    let tables = "[limits]\nmessage-size = \"64 KiB\"\n[deadlines]\nblock = \"2s\"";
+    let tables = "[limits]\nmessage-size = \"64 KiB\"\n[deadlines]\nblock = \"5s\"";
     let proxy = Running::start(
         &backend,
         Setup {
@@ -492,9 +507,9 @@ async fn a_message_that_never_ends_is_told_that_it_is_too_large() {
         .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354")
         .await;
     // Slower than the deadline in whole, but coming: the size decides.
-    for _ in 0..5 {
+    for _ in 0..12 {
         client.send("0123456789\r\n".repeat(4_000).as_bytes()).await;
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        sleep(Duration::from_millis(500)).await;
     }
     client.play("S: 552 5.3.4\nS: closed").await;
 }

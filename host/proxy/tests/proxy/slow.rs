@@ -9,10 +9,14 @@ use tokio::time::{sleep, timeout};
 use crate::kit::{Backend, Client, Running, Setup};
 
 /// Two seconds for what is under test, and a minute for all else.
-const TABLES: [(&str, &str); 3] = [
+const TABLES: [(&str, &str); 4] = [
     ("handshake", "[deadlines]\nhandshake = \"2s\""),
     ("message", "[deadlines]\nmessage = \"2s\""),
     ("command", "[deadlines]\ncommand = \"2s\""),
+    (
+        "write",
+        "[deadlines]\nwrite = \"2s\"\n[limits]\njunk-commands = 10000000",
+    ),
 ];
 
 async fn proxy(backend: &Backend, listener: &'static str, deadline: &str) -> Running {
@@ -240,4 +244,19 @@ async fn a_client_has_its_share_of_what_is_in_flight_and_others_theirs() {
     first.play("C: .\nS: 250").await;
     second.play("C: MAIL FROM:<> SIZE=30000\nS: 250").await;
     assert_eq!(backend.messages().len(), 1);
+}
+
+/// It has room for more replies than the system keeps for a client that reads none of them.
+#[tokio::test]
+async fn who_takes_no_replies_is_left() {
+    let backend = Backend::honest().await;
+    let proxy = proxy(&backend, "", "write").await;
+    let mut tcp = TcpStream::connect(proxy.address).await.unwrap();
+    let asked = "HELP\r\n".repeat(10_000);
+    let begun = Instant::now();
+    let flood = async { while tcp.write_all(asked.as_bytes()).await.is_ok() {} };
+    timeout(Duration::from_secs(60), flood)
+        .await
+        .expect("it is left in time");
+    assert!(begun.elapsed() >= Duration::from_secs(2));
 }

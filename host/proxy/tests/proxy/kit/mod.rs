@@ -9,12 +9,14 @@ pub mod harbour;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use lazaret_proxy::{Config, Proxy, Reloader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 pub use backend::{Act, Backend};
 pub use client::Client;
@@ -87,6 +89,21 @@ impl Running {
         let mut client = self.client().await;
         client.play(transcript).await;
         client
+    }
+
+    /// A client that is offered this keyword of the backend's. EHLO waits for the backend for half a second, which on a busy
+    /// machine may be too little, and then offers less.
+    pub async fn offered(&self, keyword: &str) -> Client {
+        let late = Instant::now() + Duration::from_secs(20);
+        loop {
+            let mut client = self.play("S: 220\nC: EHLO client.example.com").await;
+            let offer = client.lines().await.join("|");
+            if offer.contains(keyword) {
+                return client;
+            }
+            assert!(Instant::now() < late, "no {keyword} in {offer}");
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// What `/status` says of the first address of the backend.
