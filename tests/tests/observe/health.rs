@@ -103,9 +103,8 @@ fn health(admin: Admin) -> (u16, &'static str) {
     (code, known.unwrap_or_else(|| panic!("{text}")))
 }
 
-#[test]
-fn a_breaker_is_seen_to_open_to_try_and_to_close() {
-    let backend = BackendDouble::start();
+/// A program whose breaker was seen to open, and to keep somebody out; None if that took so long that a trial was due.
+fn opened(backend: &BackendDouble) -> Option<(Program, Admin, Client)> {
     let builder = Proxy::before(backend.address()).filter("10-moody", Guest::Puppet, MOODY);
     let (admin, builder) = Admin::of(builder);
     let program = Program::run(PROGRAM, builder);
@@ -115,13 +114,27 @@ fn a_breaker_is_seen_to_open_to_try_and_to_close() {
         client.ask("MAIL FROM:<bad@example.com>", "451 4.7.1 *");
         assert_eq!(Breaker::told(admin), Breaker::of("closed", failures, 0));
     }
+    let begun = Instant::now();
     client.ask("MAIL FROM:<bad@example.com>", "451 4.7.1 *");
-    let opened = Instant::now();
-    assert_eq!(Breaker::told(admin), Breaker::of("open", 3, 0));
+    let open = Breaker::told(admin);
     // Nobody is asked, whoever the sender is.
-    client.ask("MAIL FROM:<good@example.com>", "451 4.7.1 *");
-    assert_eq!(Breaker::told(admin), Breaker::of("open", 3, 1));
-    assert!(opened.elapsed() < Duration::from_secs(4), "it may be over");
+    client.say("MAIL FROM:<good@example.com>");
+    let reply = client.hear().expect("a reply").text();
+    let kept_out = Breaker::told(admin);
+    if begun.elapsed() >= Duration::from_secs(4) {
+        return None;
+    }
+    assert_eq!(open, Breaker::of("open", 3, 0));
+    assert!(reply.starts_with("451 4.7.1 "), "{reply}");
+    assert_eq!(kept_out, Breaker::of("open", 3, 1));
+    Some((program, admin, client))
+}
+
+#[test]
+fn a_breaker_is_seen_to_open_to_try_and_to_close() {
+    let backend = BackendDouble::start();
+    let opened = (0..5).find_map(|_| opened(&backend));
+    let (program, admin, mut client) = opened.expect("it is seen before it is over");
     // A trial that fails keeps it open, one that is answered closes it.
     until_a_trial(&program, admin);
     client.ask("MAIL FROM:<bad@example.com>", "451 4.7.1 *");
@@ -248,6 +261,44 @@ fn a_backend_that_offers_no_tls_is_told() {
             .log(&["mail goes to this backend in TLS"])
             .is_empty()
     });
+}
+
+/// Takes the message's parts, however long that takes here.
+const READER: &str = "time = \"20s\"\nwall = \"60s\"\nmax-message = \"50 MiB\"\n[config]\nmessage = { do = [{ note = [\"transaction\", \"parts\", \"{parts}\"] }] }\n";
+
+#[test]
+fn trees_of_large_messages_share_what_memory_there_is_for_them() {
+    let backend = BackendDouble::start();
+    backend.record_commands_only();
+    backend.always(".", [Step::Silence]);
+    let builder = Proxy::before(backend.address())
+        .set("[limits]\nparse-memory = \"128 MiB\"\n")
+        .filter("10-puppet", Guest::Puppet, READER);
+    let program = Program::run(PROGRAM, builder);
+    // Each takes twice its size until it is answered.
+    let large = [
+        b"Subject: a\r\n\r\n".to_vec(),
+        b"A line.\r\n".repeat(4 << 20),
+    ]
+    .concat();
+    let hand_over = || {
+        let mut client = Client::greeted(program.plain());
+        client.ask("MAIL FROM:<a@example.com>", "250 *");
+        client.ask("RCPT TO:<b@example.org>", "250 *");
+        client.ask("DATA", "354 *");
+        client.content(&large);
+        client
+    };
+    let _first = hand_over();
+    let is_data = |line: &String| line.starts_with("DATA");
+    program.until("the backend is handed the first", || {
+        backend
+            .heard()
+            .iter()
+            .any(|it| it.lines.iter().any(is_data))
+    });
+    let _second = hand_over();
+    program.logs(&["`parse-memory` is taken"]);
 }
 
 /// Of each address, once `/status` and `/metrics` tell the same.
