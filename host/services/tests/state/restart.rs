@@ -119,7 +119,7 @@ async fn killed_and_restarted_under_load_nothing_answered_is_lost() {
     }
     assert!(sum > 0 && failed > 0, "{sum} answered, {failed} failed");
     let slowest = slowest.load(Ordering::Relaxed);
-    assert!(slowest < 4000, "somebody waited {slowest} ms");
+    assert!(slowest < 8000, "somebody waited {slowest} ms");
 }
 
 #[tokio::test]
