@@ -95,8 +95,8 @@ async fn a_list_that_lies_elsewhere_is_watched_too() {
     harbour.put("10-gate.wasm", "config");
     harbour.until(|report| report.generation > 1).await;
     assert_eq!(harbour.verdict().await, "550 5.7.1 {\"words\":[\"one\"]}");
-    std::fs::write(&list, "one\ntwo\n").unwrap();
     let before = harbour.report().await.generation;
+    std::fs::write(&list, "one\ntwo\n").unwrap();
     harbour
         .until(|report| report.generation > before || report.load_error.is_some())
         .await;
@@ -127,7 +127,7 @@ async fn a_list_that_is_missing_is_cited_and_loaded_when_it_comes() {
 
 #[tokio::test]
 async fn a_file_that_is_written_in_pieces_is_read_when_it_is_whole() {
-    let harbour = Harbour::set_up(&ONE, "", "look = \"10ms\"\nquiet = \"500ms\"").await;
+    let harbour = Harbour::set_up(&ONE, "", "look = \"10ms\"\nquiet = \"3s\"").await;
     let mut file = std::fs::File::create(harbour.file("10-gate.wasm")).unwrap();
     for piece in "say a build that comes slowly".split_inclusive(' ') {
         file.write_all(piece.as_bytes()).unwrap();

@@ -10,8 +10,8 @@ const HELLO: &str = "S: 220\nC: EHLO client.example.com\nS: 250";
 const DATA: &str =
     "C: MAIL FROM:<ann@example.com>\nS: 250\nC: RCPT TO:<bob@example.org>\nS: 250\nC: DATA\nS: 354";
 
-/// A filter at one stage says this, always; the transcript is played; what the backend got is returned.
-async fn play(stage: Stage, verdict: Verdict, transcript: &str) -> (Backend, Running) {
+/// A filter at one stage says this, always.
+async fn judged(stage: Stage, verdict: Verdict) -> (Backend, Running) {
     let backend = Backend::honest().await;
     let filters = Filters::one(stage, move |_| say(verdict.clone()));
     let proxy = Running::start(
@@ -22,6 +22,12 @@ async fn play(stage: Stage, verdict: Verdict, transcript: &str) -> (Backend, Run
         },
     )
     .await;
+    (backend, proxy)
+}
+
+/// The same; the transcript is played, and what the backend got is returned.
+async fn play(stage: Stage, verdict: Verdict, transcript: &str) -> (Backend, Running) {
+    let (backend, proxy) = judged(stage, verdict).await;
     proxy.play(transcript).await;
     (backend, proxy)
 }
@@ -221,16 +227,15 @@ async fn a_recipient_that_is_kept_is_never_told_to_the_backend() {
 
 #[tokio::test]
 async fn the_quarantine_keeps_what_a_release_needs() {
-    let transcript = format!(
-        "{HELLO}\nC: MAIL FROM:<ann@example.com> BODY=8BITMIME RET=HDRS\nS: 250\n\
-         C: RCPT TO:<bob@example.org> NOTIFY=NEVER\nS: 250\nC: DATA\nS: 354\nC: a: b\nC: .\nS: 250"
-    );
-    let (_backend, proxy) = play(
-        Stage::Message,
-        Verdict::Quarantine("odd".into()),
-        &transcript,
-    )
-    .await;
+    let odd = Verdict::Quarantine("odd".into());
+    let (_backend, proxy) = judged(Stage::Message, odd).await;
+    let mut client = proxy.offered("DSN").await;
+    client
+        .play(
+            "C: MAIL FROM:<ann@example.com> BODY=8BITMIME RET=HDRS\nS: 250\n\
+             C: RCPT TO:<bob@example.org> NOTIFY=NEVER\nS: 250\nC: DATA\nS: 354\nC: a: b\nC: .\nS: 250",
+        )
+        .await;
     let facts = proxy.quarantined("json").remove(0);
     for parameter in ["BODY=8BITMIME", "RET=HDRS", "NOTIFY=NEVER"] {
         assert!(facts.contains(parameter), "{facts}");
