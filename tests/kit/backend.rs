@@ -235,6 +235,13 @@ impl BackendDouble {
         lock(&self.shared.rules).clear();
     }
 
+    /// The size that it offers now, if it offers one.
+    pub fn size(&self) -> Option<u64> {
+        let offer = lock(&self.shared.offer);
+        let size = |keyword: &String| keyword.strip_prefix("SIZE ")?.parse().ok();
+        offer.iter().find_map(size)
+    }
+
     /// Closes its port and all connections; what it had taken when the last of them ended.
     pub fn stop(self) -> Vec<Delivery> {
         let shared = Arc::clone(&self.shared);
@@ -318,16 +325,31 @@ fn again(address: SocketAddr) -> TcpListener {
     }
 }
 
+/// A connection counts as open as long as this lives.
+struct Open<'a>(&'a Shared);
+
+impl<'a> Open<'a> {
+    fn count(shared: &'a Shared) -> Self {
+        let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
+        shared.most.fetch_max(open, Ordering::SeqCst);
+        Self(shared)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 fn serve(socket: TcpStream, shared: &Arc<Shared>) {
-    let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
-    shared.most.fetch_max(open, Ordering::SeqCst);
+    let open = Open::count(shared);
     let number = shared.begun.fetch_add(1, Ordering::SeqCst);
     let again = socket.try_clone().map(|socket| (number, socket));
     lock(&shared.sockets).extend(again);
     // The other side going away in the middle is its right.
-    let _ = Dialogue::new(socket, number, shared).run();
+    let _ = Dialogue::new(socket, number, shared, open).run();
     lock(&shared.sockets).remove(&number);
-    shared.open.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// A test thread that panicked while it held the lock has failed its test already.

@@ -125,8 +125,10 @@ pub fn beside_reload(name: &str, wasm: &[u8], policy: &str) -> Result<(), String
     neighbour.enter(Window::Attack);
     let begun = Instant::now();
     let policy = format!("listeners = [\"starttls\"]\n{policy}");
-    program.put("20-added.toml", policy.as_bytes());
-    program.put("20-added.wasm", wasm);
+    program.put_all(&[
+        ("20-added.toml", policy.as_bytes()),
+        ("20-added.wasm", wasm),
+    ]);
     loaded(&program)?;
     let took = begun.elapsed();
     // What a new generation costs comes with its first sessions.

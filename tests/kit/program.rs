@@ -180,9 +180,19 @@ impl Program {
 
     /// Puts a file in the place of another in one step.
     pub fn put(&self, name: &str, octets: &[u8]) {
-        let beside = self.filter(&format!(".{name}.new"));
-        std::fs::write(&beside, octets).expect("our directory");
-        std::fs::rename(beside, self.filter(name)).expect("our directory");
+        self.put_all(&[(name, octets)]);
+    }
+
+    /// Puts files there that are of no use without each other. All are written before the first is in its place: the program
+    /// may look at any time, and should hardly ever see one alone.
+    pub fn put_all(&self, files: &[(&str, &[u8])]) {
+        let beside = |name: &str| self.filter(&format!(".{name}.new"));
+        for (name, octets) in files {
+            std::fs::write(beside(name), octets).expect("our directory");
+        }
+        for (name, _) in files {
+            std::fs::rename(beside(name), self.filter(name)).expect("our directory");
+        }
     }
 
     /// Its directory.
@@ -210,7 +220,12 @@ impl Program {
 
     /// Waits up to a minute.
     pub fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        self.until_within(Duration::from_secs(60), what, is_so);
+    }
+
+    /// Waits up to so long.
+    pub fn until_within(&self, patience: Duration, what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + patience;
         while !is_so() {
             let log = self.log(&[]).join("\n");
             assert!(

@@ -165,8 +165,8 @@ impl Transcript {
             backend.offer(offer);
         }
         let proxy = self.proxy(backend.address(), address);
-        if let Some(keyword) = self.offered() {
-            proxy.until_offered(keyword);
+        if let Some(keyword) = self.offered(&backend) {
+            proxy.until_offered(&keyword);
         }
         let all = &[Way::Plain, Way::Starttls, Way::Implicit];
         self.play_in(&proxy, &backend, all, &[Segments::Whole, Segments::Single])?;
@@ -176,8 +176,11 @@ impl Transcript {
         Ok(())
     }
 
-    /// What a client of before may learn of the backend's offer: nothing where somebody would notice that there was one.
-    fn offered(&self) -> Option<&str> {
+    /// What a client of before may learn of the backend's offer: nothing where somebody would notice that there was one. It
+    /// is the size, which is another one as long as the backend's is not known.
+    fn offered(&self, backend: &BackendDouble) -> Option<String> {
+        /// What the proxy keeps free for the fields that it adds.
+        const HEADROOM: u64 = 64 << 10;
         let notices = |line: &Line| match line {
             Line::Heard(line) => line.starts_with('<') || line.starts_with("EHLO"),
             _ => false,
@@ -187,9 +190,8 @@ impl Transcript {
         if !is_ordinary || self.lines.iter().any(notices) {
             return None;
         }
-        let offer = setup.offer.as_deref().unwrap_or(&[]);
-        let has = |keyword: &&str| offer.is_empty() || offer.iter().any(|it| it == keyword);
-        ["DSN", "8BITMIME"].into_iter().find(has)
+        let size = backend.size()?.saturating_sub(HEADROOM);
+        Some(format!("SIZE {size}"))
     }
 
     /// Against a proxy that is there already, in the clear and whole unless it says otherwise. Its own filters and

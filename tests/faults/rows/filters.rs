@@ -59,11 +59,10 @@ fn swapped(ground: &Ground, numbers: Range<usize>) {
         let stamp = ["build-1", stamps::FIRST][number % 2];
         let before = [stamps::FIRST, "build-1"][number % 2];
         let toml = String::from_utf8_lossy(&read(ground, "10-stamp.toml")).replace(before, stamp);
-        ground.program.put(
-            "10-stamp.wasm",
-            &with_section(Guest::Puppet.octets(), stamp),
-        );
-        ground.program.put("10-stamp.toml", toml.as_bytes());
+        let wasm = with_section(Guest::Puppet.octets(), stamp);
+        ground
+            .program
+            .put_all(&[("10-stamp.wasm", &wasm), ("10-stamp.toml", toml.as_bytes())]);
         let generation = format!("reloaded generation {}:", number + 2);
         ground.program.logs(&[&generation]);
     }

@@ -265,8 +265,8 @@ fn refuses(ground: &Ground, certificate: &Certificate, complaint: &str) -> usize
     let complaints = || ground.program.log(&[complaint]).len();
     let (said, tried) = (complaints(), ground.backend().all_connections());
     restart(ground, certificate);
-    // Who was accepted just before has entered that by then.
     ground.until_more(20);
+    until_entered(ground);
     let (accepted, sent) = (ground.accepted(ROTATED), ground.count(ROTATED));
     ground.until_more(ground.share(5));
     let refused = ground.count(ROTATED) - sent;
@@ -278,6 +278,16 @@ fn refuses(ground: &Ground, certificate: &Certificate, complaint: &str) -> usize
     ground.until_more(ground.share(5));
     assert!(ground.accepted(ROTATED) > accepted, "after {complaint}");
     refused
+}
+
+/// Waits until the clients have entered what the backend has taken: whoever was accepted just before may be late with that,
+/// however many others come meanwhile.
+fn until_entered(ground: &Ground) {
+    let taken = ground.backend().deliveries().len();
+    let deadline = Instant::now() + ground.patience(Duration::from_secs(2));
+    while ground.accepted("") < taken && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The backend presents another certificate, as after a restart: to who connects from now on. Who is connected hears 421 at

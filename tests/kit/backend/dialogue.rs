@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Delivery, Flooded, Heard, Shared, Step, lock};
+use super::{Delivery, Flooded, Heard, Open, Shared, Step, lock};
 use crate::certificate;
 use crate::stream::{Lines, Stream};
 
@@ -22,13 +22,20 @@ pub(super) struct Dialogue<'a> {
     envelope: Vec<String>,
     /// after the dot, until it is taken or refused
     received: Option<Vec<u8>>,
+    /// None once leave was taken
+    open: Option<Open<'a>>,
 }
 
 /// Does the connection go on?
 type Goes = io::Result<bool>;
 
 impl<'a> Dialogue<'a> {
-    pub(super) fn new(socket: TcpStream, number: usize, shared: &'a Arc<Shared>) -> Self {
+    pub(super) fn new(
+        socket: TcpStream,
+        number: usize,
+        shared: &'a Arc<Shared>,
+        open: Open<'a>,
+    ) -> Self {
         let _ = socket.set_nodelay(true);
         Self {
             stream: Some(Stream::Plain(socket)),
@@ -38,6 +45,7 @@ impl<'a> Dialogue<'a> {
             place: None,
             envelope: Vec::new(),
             received: None,
+            open: Some(open),
         }
     }
 
@@ -81,6 +89,8 @@ impl<'a> Dialogue<'a> {
             "XCLIENT" => self.plainly(line, "220 backend.example.org ESMTP double"),
             "STARTTLS" => self.start_tls(line),
             "QUIT" => {
+                // Whoever hears the answer may open another connection at once: this one is not to be counted beside it.
+                drop(self.open.take());
                 self.answer(line, "221 2.0.0 bye")?;
                 Ok(false)
             }
