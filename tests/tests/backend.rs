@@ -46,19 +46,27 @@ fn going_down_and_coming_back_in_one_session() {
     assert_eq!(backend.deliveries().len(), 1);
 }
 
+/// What the next client is offered. Half a second is all that it waits for the backend, and then it hears what was known
+/// before: after one that waited so long the next one counts.
+fn offered_now(proxy: &Proxy) -> String {
+    for _ in 0..60 {
+        let mut client = Client::connect(proxy.plain());
+        client.expect("220 *");
+        let asked = Instant::now();
+        let offer = client.ask("EHLO client.example.com", "250 *").text();
+        if asked.elapsed() < Duration::from_millis(500) {
+            return offer;
+        }
+    }
+    panic!("the backend is late for everybody");
+}
+
 #[test]
 fn the_next_client_sees_what_the_backend_offers_now() {
     let backend = BackendDouble::start();
     backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME"]);
     let proxy = Proxy::before(backend.address()).start();
-    let offers_dsn = || {
-        let mut client = Client::connect(proxy.plain());
-        client.expect("220 *");
-        client
-            .ask("EHLO client.example.com", "250 *")
-            .text()
-            .contains("DSN")
-    };
+    let offers_dsn = || offered_now(&proxy).contains("DSN");
     assert!(!offers_dsn());
     backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME", "DSN"]);
     assert!(offers_dsn(), "the very next client sees it");
@@ -264,6 +272,53 @@ fn a_backend_that_changed_its_mind_after_hold_gets_nothing() {
         client.expect("451 4.*");
     }
     assert_eq!(backend.deliveries().len(), 0);
+}
+
+/// RFC 6531 section 3.5: nobody said yes yet, and no address takes it.
+#[test]
+fn smtputf8_that_the_backend_no_longer_offers_is_550_at_mail() {
+    let backend = BackendDouble::start();
+    backend.offer(["SIZE 1000000", "8BITMIME", "SMTPUTF8"]);
+    let proxy = Proxy::before(backend.address())
+        .set("[backend]\nidle = \"0s\"\noffer-age = \"1h\"\n")
+        .start();
+    proxy.until_offered("SMTPUTF8");
+    let mut client = Client::greeted(proxy.plain());
+    backend.offer(["SIZE 1000000", "8BITMIME"]);
+    let mail = "MAIL FROM:<al\u{ef}ce@example.com> SMTPUTF8";
+    client.ask(
+        mail,
+        "550 5.6.7 The mail server no longer takes UTF-8 addresses (*)",
+    );
+    client.ask("MAIL FROM:<alice@example.com>", "250 *");
+}
+
+/// Another address, or the same one behind a change: what it has less is no reason to give the message up.
+#[test]
+fn a_backend_that_offers_less_after_hold_is_no_reason_for_a_bounce() {
+    let all = ["PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8", "DSN"];
+    let less = [
+        ["SIZE 1000000", "8BITMIME", "DSN"],
+        ["SIZE 1000000", "8BITMIME", "SMTPUTF8"],
+        ["SIZE 20", "SMTPUTF8", "DSN"],
+    ];
+    for offer in less {
+        let backend = BackendDouble::start();
+        backend.offer(all);
+        let proxy = Proxy::before(backend.address())
+            .set("[backend]\nhold = \"2s\"\nidle = \"0s\"\noffer-age = \"1h\"\n")
+            .start();
+        proxy.until_offered("SMTPUTF8");
+        let mut client = Client::greeted(proxy.plain());
+        client.ask("MAIL FROM:<alice@example.com> SMTPUTF8 RET=HDRS", "250 *");
+        client.ask("RCPT TO:<bob@example.org>", "250 *");
+        client.ask("DATA", "354 *");
+        backend.offer(offer);
+        until_given_back(&backend);
+        client.content(MESSAGE);
+        client.expect("451 4.3.2 The mail server takes less now than before, try later (*)");
+        assert_eq!(backend.deliveries().len(), 0);
+    }
 }
 
 #[test]

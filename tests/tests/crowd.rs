@@ -83,7 +83,8 @@ fn who_says_nothing_gives_the_only_connection_back() {
 #[test]
 fn a_backend_that_is_used_up_is_a_451_at_mail_and_recovers() {
     let backend = BackendDouble::start();
-    let proxy = narrow(&backend, "300ms");
+    // Much less than the first one takes, and enough to find a connection where nobody is.
+    let proxy = narrow(&backend, "2s");
     backend.once(".", [Step::Wait(Duration::from_secs(8)), Step::Ordinary]);
     let address = proxy.plain();
     let busy = std::thread::spawn(move || {

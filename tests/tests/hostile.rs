@@ -25,9 +25,12 @@ fn play_all(site: &Arc<Site>, attacks: &[Attack]) -> Vec<String> {
     std::thread::scope(|scope| {
         for _ in 0..ATTACKERS {
             scope.spawn(|| {
-                while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let number = next.load(Ordering::SeqCst) as u64 * 1000;
-                    let number = number + u64::from(attack.point as u8);
+                loop {
+                    let turn = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(attack) = attacks.get(turn) else {
+                        break;
+                    };
+                    let number = turn as u64 * 1000 + u64::from(attack.point as u8);
                     if let Err(fault) = invoke_in_time(site, attack, number) {
                         let fault = format!("{}: {fault}", attack.name());
                         faults.lock().expect("nobody panics").push(fault);
@@ -46,7 +49,8 @@ fn an_attack_hurts_only_its_own_transaction() {
         None => set::spread(),
     };
     let site = Arc::new(Site::start(&attacks, EngineSettings::default()));
-    let good = Good::start(&site, "good");
+    // Not `good`, which begins the tokens of the attacks' own good mail.
+    let good = Good::start(&site, "beside");
     good.enter(Window::Attack);
     let faults = play_all(&site, &attacks);
     let life = good.finish();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use lazaret_tests::certificate::Certificate;
 use lazaret_tests::guests::{Guest, OWN_HANDLE, assemble, puppet_of};
 use lazaret_tests::program::Program;
 use lazaret_tests::{BackendDouble, Client, Delivery, Proxy};
@@ -235,7 +236,7 @@ fn awkward() -> [(&'static str, Vec<u8>, &'static str, &'static str); 3] {
 fn the_log_says_why_there_is_no_snapshot_and_what_takes_so_long() {
     let backend = BackendDouble::start();
     let mut builder =
-        Proxy::before(backend.address()).set("[reload]\nlook = \"10ms\"\nquiet = \"100ms\"\n");
+        Proxy::before(backend.address()).set("[reload]\nlook = \"10ms\"\nquiet = \"1s\"\n");
     for (name, wasm, policy, _) in awkward() {
         builder = builder
             .file(&format!("filters.d/10-{name}.wasm"), &wasm)
@@ -252,8 +253,10 @@ fn the_log_says_why_there_is_no_snapshot_and_what_takes_so_long() {
             .replace("hello", "hello again")
             .replace("any = 1", "any = 2")
             .replace("8000", "8001");
-        program.put(&format!("20-{again}.toml"), other.as_bytes());
-        program.put(&format!("20-{again}.wasm"), &wasm);
+        program.put_all(&[
+            (&format!("20-{again}.toml"), other.as_bytes()),
+            (&format!("20-{again}.wasm"), &wasm),
+        ]);
         program.logs(&[words, &format!("\"filter\":\"{again}\"")]);
     }
     program.logs(&["reloaded generation", "+slow-again"]);
@@ -316,7 +319,9 @@ fn sighup_looks_at_everything_and_says_what_came_of_it() {
     let [_, other] = Build::both();
     other.put(&program);
     program.signal("HUP");
-    program.logs(&["reloaded generation 2: ~stamp"]);
+    program.until_within(COMPILED, "the other build", || {
+        !program.log(&["reloaded generation 2: ~stamp"]).is_empty()
+    });
     assert_eq!(probe(&mut Client::greeted(program.plain())), "build-b");
     // What failed is told again to who asks again.
     program.put("10-stamp.toml", b"mode = 1\n");
@@ -326,9 +331,17 @@ fn sighup_looks_at_everything_and_says_what_came_of_it() {
         program.until("a complaint", || told() == times);
     }
     program.put("10-stamp.toml", &policy);
-    lazaret_tests::certificate::Certificate::make().write(program.dir());
-    program.signal("HUP");
-    program.logs(&["2 of 2 sets of certificates changed"]);
+    // The look that follows a signal may be late, and find the new ones before the next signal does: then with others.
+    program.until("both sets changed at a signal", || {
+        let answers = |words| program.log(&[words]).len();
+        let before = answers("sets of certificates changed");
+        Certificate::make().write(program.dir());
+        program.signal("HUP");
+        program.until("an answer to it", || {
+            answers("sets of certificates changed") > before
+        });
+        answers("2 of 2 sets of certificates changed") > 0
+    });
     assert_eq!(program.stop(), Some(0));
 }
 

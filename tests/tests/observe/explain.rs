@@ -98,7 +98,7 @@ fn what_never_came_to_a_stage_is_logged_and_explained_too() {
     assert!(lines[0].contains("501 5.1.3"), "{lines:?}");
     // Nobody's session yet.
     let mut second = Client::connect(program.plain());
-    let away = second.expect("421 4.7.0 *");
+    let away = second.expect("421 Too many connections from you, *");
     assert_eq!(
         explained(&program, &away)["session"]["state"],
         "turned away"
@@ -155,7 +155,17 @@ fn session(program: &Program) -> Reply {
     let last = client.deliver("drop@example.com", &["bob@example.org"], MESSAGE);
     client.ask("QUIT", "221 *");
     client.ended();
+    until_over(program, &last);
     last
+}
+
+/// Waits until the proxy knows the end of this session, which may be a moment after its client.
+fn until_over(program: &Program, refusal: &Reply) {
+    program.until("the end of the session", || {
+        let told = explained(program, refusal);
+        let state = told["session"]["state"].as_str();
+        state.is_some_and(|state| !["open", "ended"].contains(&state))
+    });
 }
 
 /// Its page, or with `--json` its JSON, as it is printed.
