@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// It ends with this value; the process goes back to where everybody is.
+/// It ends with this value; a process that was put into it goes back to where everybody is.
 #[derive(Debug)]
 pub struct Cgroup {
     dir: PathBuf,
-    process: u32,
+    /// once it is in it
+    process: Option<u32>,
     hierarchy: &'static Hierarchy,
 }
 
@@ -41,16 +42,17 @@ impl Cgroup {
             fs::create_dir(&dir).ok()?;
             let group = Self {
                 dir,
-                process,
+                process: None,
                 hierarchy,
             };
             // Dropped, it is removed.
             group.dir.join(hierarchy.limit).exists().then_some(group)
         });
-        let group = known.ok_or("no memory cgroup may be made")?;
+        let mut group = known.ok_or("no memory cgroup may be made")?;
         let set = group.write(group.hierarchy.limit, octets);
         set.and_then(|()| group.write("cgroup.procs", process.into()))
             .map_err(|error| format!("the memory cgroup takes no process: {error}"))?;
+        group.process = Some(process);
         Ok(group)
     }
 
@@ -69,9 +71,11 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        let all = Path::new(self.hierarchy.root).join("cgroup.procs");
-        // It may have ended, and then it is in none.
-        let _ = fs::write(all, self.process.to_string());
+        if let Some(process) = self.process {
+            let all = Path::new(self.hierarchy.root).join("cgroup.procs");
+            // It may have ended, and then it is in none.
+            let _ = fs::write(all, process.to_string());
+        }
         let _ = fs::remove_dir(&self.dir);
     }
 }

@@ -169,6 +169,10 @@ fn whoever_does_not_end_within_grace_hears_421_and_nothing_is_delivered() {
     assert_eq!(status.code(), Some(0));
     assert!(backend.deliveries().is_empty());
     assert_eq!(program.log(&["\"closed\"", "421 4.3.2", "-1\""]).len(), 1);
+    // It stayed, to read what we said last, and was not cut off for that.
+    let of_session = program.log(&["\"closed\"", "\"reason\""]);
+    assert_eq!(of_session.len(), 1, "{of_session:?}");
+    assert!(of_session[0].contains("\"shutdown\""), "{of_session:?}");
 }
 
 /// Who waits for the backend cannot be told.

@@ -152,18 +152,21 @@ impl Connection {
         let inside = self.counts.enter();
         let under_way = UnderWay { connection: self };
         let c = &mut *under_way.connection;
-        let reason = match Box::pin(c.open(tcp)).await {
+        let (reason, wire) = match Box::pin(c.open(tcp)).await {
             Ok(wire) => c.talk(wire).await,
             Err(error) => {
                 c.counts.handshakes_failed.inc();
                 tracing::info!(session = %c.session.id, client = %c.session.client.address, %error, "TLS handshake failed");
-                "TLS handshake failed"
+                ("TLS handshake failed", None)
             }
         };
         // It was not cut off.
         std::mem::forget(under_way);
         drop(inside);
         self.conclude(reason);
+        if let Some(wire) = wire {
+            Box::pin(pace::linger(wire)).await;
+        }
         reason
     }
 
@@ -183,8 +186,8 @@ impl Connection {
         }
     }
 
-    /// The conversation, in the clear and then perhaps in TLS.
-    async fn talk(&mut self, mut wire: Wire) -> &'static str {
+    /// The conversation, in the clear and then perhaps in TLS; why it ended, and the wire if there is something left to do on it.
+    async fn talk(&mut self, mut wire: Wire) -> (&'static str, Option<Wire>) {
         loop {
             match self.converse(&mut wire).await {
                 Turn::StartTls => match Box::pin(self.start_tls(wire)).await {
@@ -192,13 +195,10 @@ impl Connection {
                     Err(error) => {
                         self.counts.handshakes_failed.inc();
                         tracing::info!(session = %self.session.id, %error, "STARTTLS failed");
-                        return "STARTTLS failed";
+                        return ("STARTTLS failed", None);
                     }
                 },
-                Turn::Over(reason) => {
-                    Box::pin(pace::linger(wire)).await;
-                    return reason;
-                }
+                Turn::Over(reason) => return (reason, Some(wire)),
             }
         }
     }

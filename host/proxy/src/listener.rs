@@ -210,6 +210,9 @@ async fn introduced(
             return None;
         }
     };
+    if door.takes_xclient_from(client.ip()) {
+        return Some(client);
+    }
     if let Err(full) = admitted.claim(client.ip()) {
         turn_away(site, door, tcp, client, Refused::Full(full));
         return None;

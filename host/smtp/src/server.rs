@@ -181,6 +181,9 @@ impl Server {
         match (&self.state, error) {
             (_, CommandError::Foreign) => self.shut(error.reply(), CloseReason::Foreign),
             (_, CommandError::ChunkSize) => self.shut(error.reply(), CloseReason::Chunk),
+            (State::Rejecting, CommandError::Hello) => {
+                self.refuse(wanted, Reply::no_service().without_enhanced())
+            }
             (State::Rejecting, _) => self.refuse(wanted, Reply::no_service()),
             _ => {
                 // A wrong parameter does not break a group up (RFC 2920 section 3.1).
@@ -196,9 +199,13 @@ impl Server {
         if command.is_junk() {
             self.session.note_junk(self.config.max_junk);
         }
-        match self.is_over_errors() && command != Command::Quit {
-            true => self.too_many(),
-            false => self.in_turn(command),
+        if !self.is_over_errors() || command == Command::Quit {
+            return self.in_turn(command);
+        }
+        let (reply, reason) = self.too_many();
+        match command {
+            Command::Helo(_) | Command::Ehlo(_) => self.shut(reply.without_enhanced(), reason),
+            _ => self.shut(reply, reason),
         }
     }
 
@@ -419,7 +426,13 @@ impl Server {
     fn refuse(&mut self, wanted: Wanted, reply: Reply) -> Option<Event> {
         self.session.errors = self.session.errors.saturating_add(1);
         if self.is_over_errors() {
-            return self.too_many();
+            let (closing, reason) = self.too_many();
+            // It stands in the place of this one: behind EHLO without enhanced code, too.
+            let closing = match reply.enhanced() {
+                Some(_) => closing,
+                None => closing.without_enhanced(),
+            };
+            return self.shut(closing, reason);
         }
         let reply = self.named(reply);
         self.say(&reply);
@@ -431,10 +444,10 @@ impl Server {
         self.session.errors > self.config.max_errors
     }
 
-    fn too_many(&mut self) -> Option<Event> {
+    fn too_many(&self) -> (Reply, CloseReason) {
         match self.session.junk > self.config.max_junk {
-            true => self.shut(Reply::too_much_junk(), CloseReason::TooMuchJunk),
-            false => self.shut(Reply::too_many_errors(), CloseReason::TooManyErrors),
+            true => (Reply::too_much_junk(), CloseReason::TooMuchJunk),
+            false => (Reply::too_many_errors(), CloseReason::TooManyErrors),
         }
     }
 

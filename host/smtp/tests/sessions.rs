@@ -294,6 +294,10 @@ fn each_reply_of_ours_names_the_session() {
     after(
         "C: FOO\nS: 500 5.5.1 Command not recognized (7F3K2)\nC: FOO\nS: 421 4.7.0 Too many errors, closing (7F3K2)",
     );
+    // RFC 2034 section 4: behind EHLO no reply has an enhanced code.
+    after(
+        "C: FOO\nS: 500 5.5.1 Command not recognized (7F3K2)\nC: EHLO\nS: 421 Too many errors, closing (7F3K2)",
+    );
     after(
         "C: NOOP\nS: 250 2.0.0 Ok (7F3K2)\nC: RSET\nS: 250 2.0.0 Ok (7F3K2)\nC: QUIT\nS: 221 2.0.0 Bye (7F3K2)",
     );

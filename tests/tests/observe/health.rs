@@ -250,7 +250,7 @@ fn a_backend_that_offers_no_tls_is_told() {
     let program = Program::run(PROGRAM, builder);
     program.logs(&["mail goes to it in clear", &backend.address().to_string()]);
     let in_clear = || admin.status()["backend"]["addresses"][0]["in-clear"].clone();
-    assert!(in_clear() != 0, "{}", admin.status());
+    assert!(in_clear().as_u64() > Some(0), "{}", admin.status());
     backend.present(&Certificate::make());
     backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME", "STARTTLS"]);
     backend.hang_up();

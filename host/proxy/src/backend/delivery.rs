@@ -191,6 +191,11 @@ impl Delivery {
         .await;
     }
 
+    /// See [`Journal::promised`].
+    fn promised(&self) -> Option<u64> {
+        self.journal.as_ref().and_then(|journal| journal.promised())
+    }
+
     /// Was the client told yes on another connection?
     fn was_replayed(&self) -> bool {
         let journal = self.journal.as_ref();
@@ -213,11 +218,12 @@ impl Delivery {
         }
     }
 
-    fn opened(&mut self, link: Box<Link>, journal: Journal, reply: Reply) -> Reply {
+    fn opened(&mut self, link: Box<Link>, mut journal: Journal, reply: Reply) -> Reply {
         self.since = Instant::now();
         self.used = self.since;
         match reply.code().is_positive() {
             true => {
+                journal.begin(&link);
                 self.link = Some(link);
                 self.journal = Some(Box::new(journal));
             }
@@ -265,7 +271,7 @@ impl Delivery {
         let handover = self.backend.config.handover;
         let replayed = timeout(handover, self.play_again()).await;
         let replayed = replayed.map_err(|_| Error::Silent(Step::Rcpt, handover))?;
-        let replayed = replayed.map_err(Error::at_replay);
+        let replayed = replayed.map_err(|error| error.at_replay(self.promised()));
         replayed.inspect_err(|error| self.note_refusal(error))
     }
 
@@ -294,13 +300,16 @@ impl Delivery {
         if let Some(mut link) = self.link.take() {
             match ask_data(&mut link, size).await {
                 Ok(reply) => return Ok((link, reply)),
-                Err(error) if self.was_replayed() => self.broke(&link, error.at_replay())?,
+                Err(error) if self.was_replayed() => {
+                    self.broke(&link, error.at_replay(self.promised()))?;
+                }
                 Err(error) => self.broke(&link, error)?,
             }
         }
         let mut link = self.replay().await?;
         let reply = ask_data(&mut link, size).await;
-        Ok((link, reply.map_err(Error::at_replay)?))
+        let reply = reply.map_err(|error| error.at_replay(self.promised()))?;
+        Ok((link, reply))
     }
 }
 

@@ -148,9 +148,13 @@ impl Error {
 
     /// Heard when what the client was told is asked again: what is for good at this address need not be at the one that said
     /// yes, so that the client has to come again, and does not give its message up.
-    pub(super) fn at_replay(self) -> Self {
+    /// What was `promised` is the size that one took, if it told.
+    pub(super) fn at_replay(self, promised: Option<u64>) -> Self {
         match self {
-            Error::NoLonger(_) | Error::TooBig { .. } => Error::OffersLess(Box::new(self)),
+            Error::NoLonger(_) => Error::OffersLess(Box::new(self)),
+            Error::TooBig { limit, .. } if promised.is_none_or(|promised| limit < promised) => {
+                Error::OffersLess(Box::new(self))
+            }
             other => other,
         }
     }

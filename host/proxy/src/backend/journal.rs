@@ -20,6 +20,8 @@ pub(super) struct Journal {
     pub(super) refusals: u32,
     /// how often RCPT had it played again
     replays: u32,
+    /// the size that the backend said it takes when it said yes to MAIL
+    promised: Option<u64>,
 }
 
 /// MAIL and what goes before it; the answers come back in the same order.
@@ -33,7 +35,18 @@ impl Journal {
             recipients: Vec::new(),
             refusals: 0,
             replays: 0,
+            promised: None,
         }
+    }
+
+    /// MAIL was accepted on this connection.
+    pub(super) fn begin(&mut self, link: &Link) {
+        self.promised = link.extensions().size();
+    }
+
+    /// The size of a message that the client was told yes for.
+    pub(super) fn promised(&self) -> Option<u64> {
+        self.promised
     }
 
     /// A recipient was accepted, perhaps once more.

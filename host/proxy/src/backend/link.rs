@@ -130,17 +130,16 @@ impl Link {
         link.hello(&backend.hostname).await?;
         let link = match backend.config.tls {
             BackendTls::Off => link,
-            BackendTls::Opportunistic if !link.extensions.has(&Keyword::StartTls) => {
-                member.turned_out(Clarity::Clear);
-                link
-            }
-            _ => {
-                let link = link.start_tls(backend).await?;
-                member.turned_out(Clarity::Tls);
-                link
-            }
+            BackendTls::Opportunistic if !link.extensions.has(&Keyword::StartTls) => link,
+            _ => link.start_tls(backend).await?,
         };
         identity::offered(backend.config.identity, &link.extensions)?;
+        if backend.config.tls == BackendTls::Opportunistic {
+            member.turned_out(match link.wire {
+                Wire::Plain(_) => Clarity::Clear,
+                _ => Clarity::Tls,
+            });
+        }
         Ok(link)
     }
 

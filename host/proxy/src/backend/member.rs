@@ -63,12 +63,12 @@ pub(super) enum Clarity {
 pub(super) struct Counts {
     /// connections opened
     pub(super) opened: AtomicU64,
+    /// of those, in clear though TLS was wanted
+    pub(super) in_clear: AtomicU64,
     /// transactions that found an idle connection
     pub(super) reused: AtomicU64,
     /// connections that could not be opened, transactions that broke off
     pub(super) failed: AtomicU64,
-    /// of those, in clear though TLS was wanted
-    pub(super) in_clear: AtomicU64,
     /// messages whose dot was sent and whose reply was not understood: they may have been taken
     pub(super) ambiguous: AtomicU64,
 }

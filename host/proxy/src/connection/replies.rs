@@ -114,7 +114,7 @@ pub(super) fn too_slow(id: &str) -> Reply {
     reply(Code::UNAVAILABLE, (4, 4, 2), "Too slow, closing", id)
 }
 
-/// Between two transactions of a session.
+/// Between two transactions of a session, or in one when `grace` is over.
 pub(super) fn shutting_down(id: &str) -> Reply {
     reply(Code::UNAVAILABLE, (4, 3, 2), "Shutting down, try again", id)
 }

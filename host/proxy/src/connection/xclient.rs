@@ -12,7 +12,7 @@ use lazaret_smtp::{Attribute, Code, Enhanced, Keyword, Reply};
 
 pub(super) use super::presented::Presented;
 use super::{Connection, Trust};
-use crate::explain::Of;
+use crate::explain::{By, Of};
 use crate::fate::Fate;
 
 /// What is taken, as offered.
@@ -45,8 +45,11 @@ pub(super) async fn present(c: &mut Connection, attributes: &[Attribute]) {
 async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
     if c.admitted.claim(address.ip()).is_err() {
         c.counts.turned_away("connections-per-client");
-        tracing::info!(session = %c.session.id, client = %address, limit = "connections-per-client", "turned away");
-        return c.server.close(too_many().naming(&c.session.id));
+        tracing::info!(session = %c.session.id, listener = %c.door.name, client = %address, limit = "connections-per-client", "turned away");
+        let reply = too_many().naming(&c.session.id);
+        let (stage, of) = (Some(Stage::Connect), Of::Itself);
+        c.case.refused(&c.session, stage, of, &reply, By::Us);
+        return c.server.close(reply);
     }
     let mut session = (*c.session).clone();
     let peer = session.client.address;

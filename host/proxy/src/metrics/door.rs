@@ -62,7 +62,7 @@ impl Families {
             ),
             turned_away: registry.counters(
                 "turned_away",
-                "Connections turned away before the greeting, by the limit they met",
+                "Connections turned away before the greeting or at XCLIENT, by the limit they met",
                 ["listener", "limit"],
             ),
             handshakes_failed: registry.counters(
