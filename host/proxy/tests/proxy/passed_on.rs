@@ -124,6 +124,27 @@ async fn clients_passed_on_by_xclient_are_counted_by_their_own_address() {
 }
 
 #[tokio::test]
+async fn a_front_behind_a_balancer_counts_for_the_clients_it_names_alone() {
+    let backend = Backend::honest().await;
+    let proxy = Running::start(
+        &backend,
+        Setup {
+            listener: "proxy-protocol = { from = [\"127.0.0.1\"] }\nxclient = { from = [\"192.0.2.1\"] }",
+            tables: "[limits]\nconnections-per-client = 1",
+            ..Setup::default()
+        },
+    )
+    .await;
+    let front =
+        format!("{V1}\nS: 220\nC: EHLO front.example.org\nS: 250\nC: XCLIENT ADDR=192.0.2.7");
+    let _one = proxy.play(&format!("{front}\nS: 220")).await;
+    let _idle = proxy.play(&format!("{V1}\nS: 220")).await;
+    proxy
+        .play(&format!("{front}\nS: 421 4.7.0 Too many\nS: closed"))
+        .await;
+}
+
+#[tokio::test]
 async fn a_listed_peer_says_whose_session_it_passes_on() {
     let backend = Backend::honest().await;
     let proxy = proxy(&backend, XCLIENT).await;
