@@ -95,7 +95,14 @@ fn listen(mut listener: TcpListener, stage: &Arc<Stage<Storing>>) {
         while is_down() {
             std::thread::sleep(Duration::from_millis(10));
         }
-        listener = TcpListener::bind(address).expect("the port is free again");
+        // A connection of somebody else may have the port for a moment.
+        listener = loop {
+            match TcpListener::bind(address) {
+                Ok(listener) => break listener,
+                Err(_) if stage.is_over() => return,
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        };
     }
 }
 
