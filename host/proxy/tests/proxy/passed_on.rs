@@ -77,18 +77,20 @@ async fn others_come_in_only_where_that_is_meant() {
     assert!(told(&backend).ends_with(" ADDR=127.0.0.1"));
 }
 
+/// One connection of each client at once.
+async fn one_a_client(backend: &Backend, listener: &'static str) -> Running {
+    let setup = Setup {
+        listener,
+        tables: "[limits]\nconnections-per-client = 1",
+        ..Setup::default()
+    };
+    Running::start(backend, setup).await
+}
+
 #[tokio::test]
 async fn clients_behind_a_balancer_are_counted_by_their_own_address() {
     let backend = Backend::honest().await;
-    let proxy = Running::start(
-        &backend,
-        Setup {
-            listener: HERE,
-            tables: "[limits]\nconnections-per-client = 1",
-            ..Setup::default()
-        },
-    )
-    .await;
+    let proxy = one_a_client(&backend, HERE).await;
     let _one = proxy.play(&format!("{V1}\nS: 220")).await;
     let other = "C: PROXY TCP4 192.0.2.2 198.51.100.1 40000 25\nS: 220";
     let _other = proxy.play(other).await;
@@ -102,15 +104,7 @@ const XCLIENT: &str = "xclient = { from = [\"127.0.0.1\"] }";
 #[tokio::test]
 async fn clients_passed_on_by_xclient_are_counted_by_their_own_address() {
     let backend = Backend::honest().await;
-    let proxy = Running::start(
-        &backend,
-        Setup {
-            listener: XCLIENT,
-            tables: "[limits]\nconnections-per-client = 1",
-            ..Setup::default()
-        },
-    )
-    .await;
+    let proxy = one_a_client(&backend, XCLIENT).await;
     let passed_on = |address: &str, rest: &str| {
         format!("S: 220\nC: EHLO front.example.org\nS: 250\nC: XCLIENT ADDR={address}\n{rest}")
     };
@@ -126,13 +120,9 @@ async fn clients_passed_on_by_xclient_are_counted_by_their_own_address() {
 #[tokio::test]
 async fn a_front_behind_a_balancer_counts_for_the_clients_it_names_alone() {
     let backend = Backend::honest().await;
-    let proxy = Running::start(
+    let proxy = one_a_client(
         &backend,
-        Setup {
-            listener: "proxy-protocol = { from = [\"127.0.0.1\"] }\nxclient = { from = [\"192.0.2.1\"] }",
-            tables: "[limits]\nconnections-per-client = 1",
-            ..Setup::default()
-        },
+        "proxy-protocol = { from = [\"127.0.0.1\"] }\nxclient = { from = [\"192.0.2.1\"] }",
     )
     .await;
     let front =
