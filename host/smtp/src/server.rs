@@ -39,6 +39,8 @@ pub struct Server {
     session: Session,
     question: Question,
     urgency: Urgency,
+    /// Where in the output the answer to MAIL belongs that is not known yet.
+    withheld: Option<usize>,
 }
 
 impl Server {
@@ -67,6 +69,7 @@ impl Server {
             session,
             question: Question::None,
             urgency: Urgency::Grouped,
+            withheld: None,
         }
     }
 
