@@ -210,6 +210,9 @@ impl Connection {
             let event = self.server.next();
             let refusals = self.server.take_refusals();
             let refusal = refusals.and_then(|refusals| self.note_refusals(refusals));
+            if self.server.withholds() && !matches!(event, Event::Rcpt(_)) {
+                Box::pin(stages::settle(self)).await;
+            }
             match event {
                 Event::NeedInput => {
                     if let Err(reason) = self.listen(wire).await {

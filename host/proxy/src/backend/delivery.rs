@@ -51,6 +51,31 @@ impl Delivery {
     /// Asks MAIL: on the connection that this client keeps, else on an idle one, else on a fresh one, at one address
     /// after another until one answers. A negative reply opens nothing.
     pub(crate) async fn mail(&mut self, who: &Introduction, sender: &Path) -> Result<Reply, Error> {
+        let (mail, _) = self.begin(who, sender, None).await?;
+        Ok(mail)
+    }
+
+    /// The same, with RCPT right behind it (RFC 2920): one journey for both. Their replies; that to RCPT is missing behind
+    /// a refusal, and where it has to be asked by itself.
+    pub(crate) async fn mail_and_rcpt(
+        &mut self,
+        who: &Introduction,
+        sender: &Path,
+        recipient: &Path,
+    ) -> Result<(Reply, Option<Reply>), Error> {
+        let (mail, rcpt) = self.begin(who, sender, Some(recipient)).await?;
+        if let Some(reply) = &rcpt {
+            self.answered(recipient, reply);
+        }
+        Ok((mail, rcpt))
+    }
+
+    async fn begin(
+        &mut self,
+        who: &Introduction,
+        sender: &Path,
+        recipient: Option<&Path>,
+    ) -> Result<(Reply, Option<Reply>), Error> {
         let journal = Journal::new(who, sender);
         let backend = Arc::clone(&self.backend);
         let identity = backend.identity();
@@ -62,12 +87,12 @@ impl Delivery {
                 None => match search.link(who).await {
                     Ok(link) => link,
                     // Told of the client, it has refused what comes next.
-                    Err(Error::Refused(_, reply)) => return Ok(reply),
+                    Err(Error::Refused(_, reply)) => return Ok((reply, None)),
                     Err(error) => return Err(error),
                 },
             };
-            match journal.ask_mail(&mut link, identity).await {
-                Ok(reply) => return Ok(self.opened(link, journal, reply)),
+            match journal.ask_mail(&mut link, identity, recipient).await {
+                Ok((mail, rcpt)) => return Ok((self.opened(link, journal, mail), rcpt)),
                 Err(error) => search.failed(&link, error)?,
             }
         }
@@ -235,10 +260,14 @@ impl Delivery {
     fn asked(&mut self, link: Box<Link>, recipient: &Path, reply: Reply) -> Reply {
         self.used = Instant::now();
         self.link = Some(link);
+        self.answered(recipient, &reply);
+        reply
+    }
+
+    fn answered(&mut self, recipient: &Path, reply: &Reply) {
         if let Some(journal) = self.journal.as_mut().filter(|_| reply.code().is_positive()) {
             journal.accept(recipient);
         }
-        reply
     }
 
     /// A connection broke between MAIL and DATA. Ok: it may be tried on another one; once only after the backend refused

@@ -73,16 +73,25 @@ impl Journal {
         self.replays > 0
     }
 
-    /// Asks MAIL.
+    /// Asks MAIL, and for this recipient with it, unless the backend does not know what is asked for it: then its reply
+    /// is missing.
     pub(super) async fn ask_mail(
         &self,
         link: &mut Link,
         identity: Identity,
-    ) -> Result<Reply, Error> {
-        let opening = self.opening(link, identity)?;
+        recipient: Option<&Path>,
+    ) -> Result<(Reply, Option<Reply>), Error> {
+        let mut opening = self.opening(link, identity)?;
+        let fitting = recipient.filter(|it| fits_recipient(it, link.extensions()).is_ok());
+        let rcpt = fitting.cloned().map(Command::Rcpt);
+        opening.0.extend(rcpt.map(|rcpt| (Step::Rcpt, rcpt)));
         let replies = link.ask_all(&opening.0).await?;
-        let (mail, _) = opening.judge(replies)?;
-        definite(Step::Mail, mail)
+        let (mail, rcpt) = opening.judge(replies)?;
+        let mail = definite(Step::Mail, mail)?;
+        let rcpt = rcpt.into_iter().next();
+        let rcpt = rcpt.filter(|_| mail.code().is_positive());
+        let rcpt = rcpt.map(|reply| definite(Step::Rcpt, reply)).transpose()?;
+        Ok((mail, rcpt))
     }
 
     /// Asks everything again. An answer that differs from what the client was told is an error: the message must not go

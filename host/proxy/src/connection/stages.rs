@@ -9,6 +9,7 @@ use lazaret_smtp::{Extensions, Hello, HelloVerb, Keyword, Path, Reply};
 use super::conclusion::Conclusion;
 use super::intake::{Intake, Refusal};
 use super::{Connection, log, own, pace, replies, xclient};
+use crate::backend::Error;
 use crate::explain::{By, Of};
 use crate::fate::Fate;
 
@@ -79,7 +80,13 @@ pub(super) async fn mail(c: &mut Connection, path: Path) {
     c.obey(Stage::Mail, Of::Itself, &mut decision).await;
     let by = By::filter(decision.by, By::Us);
     match decision.action {
-        Action::Pass | Action::Keep(_) => ask_mail(c, path).await,
+        // The backend is asked about both at once.
+        Action::Pass | Action::Keep(_) if c.server.rcpt_follows() => c.server.withhold(),
+        Action::Pass | Action::Keep(_) => {
+            let asked = c.delivery.mail(&c.introduction(), &path).await;
+            let reply = begun(c, asked);
+            c.server.answer(reply);
+        }
         Action::Refuse(reply) => {
             c.end_transaction(Conclusion::early(Fate::Refused, Some(&reply), by));
             c.server.answer(reply);
@@ -92,8 +99,9 @@ pub(super) async fn mail(c: &mut Connection, path: Path) {
     c.pace.restart();
 }
 
-async fn ask_mail(c: &mut Connection, path: Path) {
-    let (fate, by, reply) = match c.delivery.mail(&c.introduction(), &path).await {
+/// What the client hears of MAIL. A refusal ends the transaction.
+fn begun(c: &mut Connection, asked: Result<Reply, Error>) -> Reply {
+    let (fate, by, reply) = match asked {
         Ok(reply) => (
             Fate::RefusedByBackend,
             By::Backend,
@@ -104,14 +112,35 @@ async fn ask_mail(c: &mut Connection, path: Path) {
     if !reply.code().is_positive() {
         c.end_transaction(Conclusion::early(fate, Some(&reply), by));
     }
-    c.server.answer(reply);
+    reply
+}
+
+/// Asks about MAIL by itself, if its answer is withheld. False: it is refused, and RCPT behind it is answered by that.
+pub(super) async fn settle(c: &mut Connection) -> bool {
+    let Some(sender) = withheld(c) else {
+        return true;
+    };
+    let asked = c.delivery.mail(&c.introduction(), &sender).await;
+    let reply = begun(c, asked);
+    let accepted = reply.code().is_positive();
+    c.server.settle(reply);
+    accepted
+}
+
+/// The sender that the backend was not asked about yet.
+fn withheld(c: &Connection) -> Option<Path> {
+    let transaction = c.transaction.as_ref();
+    let sender = transaction.and_then(|it| it.envelope.sender.clone());
+    sender.filter(|_| c.server.withholds())
 }
 
 /// RCPT.
 pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     if let Some(reply) = refuse_recipient(c, &path) {
-        c.recipient_refused(&path, &reply, By::Us);
-        c.server.answer(reply);
+        if settle(c).await {
+            c.recipient_refused(&path, &reply, By::Us);
+            c.server.answer(reply);
+        }
         return c.pace.restart();
     }
     let Some(transaction) = &c.transaction else {
@@ -124,6 +153,9 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     drop(envelope);
     let of = Of::Address(path.address.clone());
     c.obey(Stage::Rcpt, of, &mut decision).await;
+    if decision.action != Action::Pass && !settle(c).await {
+        return c.pace.restart();
+    }
     match decision.action {
         Action::Pass => ask_rcpt(c, path).await,
         Action::Refuse(reply) => {
@@ -166,7 +198,14 @@ fn refuse_recipient(c: &Connection, path: &Path) -> Option<Reply> {
 }
 
 async fn ask_rcpt(c: &mut Connection, path: Path) {
-    let (by, reply) = match c.delivery.rcpt(&path).await {
+    let asked = match withheld(c) {
+        None => c.delivery.rcpt(&path).await,
+        Some(sender) => match ask_both(c, &sender, &path).await {
+            Some(asked) => asked,
+            None => return,
+        },
+    };
+    let (by, reply) = match asked {
         Ok(reply) => (By::Backend, replies::of_backend(reply)),
         Err(error) => (By::Us, c.backend_failed(&error)),
     };
@@ -178,6 +217,28 @@ async fn ask_rcpt(c: &mut Connection, path: Path) {
         _ => c.recipient_refused(&path, &reply, by),
     }
     c.server.answer(reply);
+}
+
+/// Asks about MAIL and RCPT at once. `None`: MAIL is refused, and both are answered.
+async fn ask_both(
+    c: &mut Connection,
+    sender: &Path,
+    recipient: &Path,
+) -> Option<Result<Reply, Error>> {
+    let who = c.introduction();
+    let asked = c.delivery.mail_and_rcpt(&who, sender, recipient).await;
+    let (mail, rcpt) = match asked {
+        Ok((mail, rcpt)) => (Ok(mail), rcpt),
+        Err(error) => (Err(error), None),
+    };
+    let mail = begun(c, mail);
+    let accepted = mail.code().is_positive();
+    c.server.settle(mail);
+    match rcpt {
+        _ if !accepted => None,
+        Some(reply) => Some(Ok(reply)),
+        None => Some(c.delivery.rcpt(recipient).await),
+    }
 }
 
 /// DATA: the content is wanted; the backend is asked when it is complete.
