@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::dot::Unanswered;
 use super::filed::Blocks;
-use super::journal::{Journal, ask_rcpt};
+use super::journal::{Begun, Journal, ask_rcpt};
 use super::{Backend, Error, Introduction, Link, Search, Step};
 use crate::alarm::Alarm;
 
@@ -55,27 +55,39 @@ impl Delivery {
         Ok(mail)
     }
 
-    /// The same, with RCPT right behind it (RFC 2920): one journey for both. Their replies; that to RCPT is missing behind
-    /// a refusal, and where it has to be asked by itself.
+    /// The same, with RCPT right behind it: one journey for both. What came of RCPT is missing behind a refusal of MAIL.
     pub(crate) async fn mail_and_rcpt(
         &mut self,
         who: &Introduction,
         sender: &Path,
         recipient: &Path,
-    ) -> Result<(Reply, Option<Reply>), Error> {
+    ) -> Result<(Reply, Option<Result<Reply, Error>>), Error> {
         let (mail, rcpt) = self.begin(who, sender, Some(recipient)).await?;
-        if let Some(reply) = &rcpt {
-            self.answered(recipient, reply);
+        if !mail.code().is_positive() {
+            return Ok((mail, None));
         }
-        Ok((mail, rcpt))
+        let link = self.link.take().expect("an accepted MAIL has a connection");
+        let rcpt = match rcpt {
+            Some(Ok(reply)) => Ok(self.asked(link, recipient, reply)),
+            Some(Err(error)) => match self.broke(&link, error) {
+                Ok(()) => self.rcpt(recipient).await,
+                Err(error) => Err(error),
+            },
+            None => {
+                self.link = Some(link);
+                self.rcpt(recipient).await
+            }
+        };
+        Ok((mail, Some(rcpt)))
     }
 
+    /// Its answer, and that to RCPT if it was asked with it.
     async fn begin(
         &mut self,
         who: &Introduction,
         sender: &Path,
         recipient: Option<&Path>,
-    ) -> Result<(Reply, Option<Reply>), Error> {
+    ) -> Result<(Reply, Option<Result<Reply, Error>>), Error> {
         let journal = Journal::new(who, sender);
         let backend = Arc::clone(&self.backend);
         let identity = backend.identity();
@@ -92,7 +104,7 @@ impl Delivery {
                 },
             };
             match journal.ask_mail(&mut link, identity, recipient).await {
-                Ok((mail, rcpt)) => return Ok((self.opened(link, journal, mail), rcpt)),
+                Ok(begun) => return Ok(self.opened(link, journal, begun)),
                 Err(error) => search.failed(&link, error)?,
             }
         }
@@ -243,31 +255,40 @@ impl Delivery {
         }
     }
 
-    fn opened(&mut self, link: Box<Link>, mut journal: Journal, reply: Reply) -> Reply {
+    fn opened(
+        &mut self,
+        mut link: Box<Link>,
+        mut journal: Journal,
+        begun: Begun,
+    ) -> (Reply, Option<Result<Reply, Error>>) {
         self.since = Instant::now();
         self.used = self.since;
-        match reply.code().is_positive() {
-            true => {
+        let Begun { mail, rcpt } = begun;
+        match (mail.code().is_positive(), &rcpt) {
+            (true, _) => {
                 journal.begin(&link);
                 self.link = Some(link);
                 self.journal = Some(Box::new(journal));
             }
-            false => self.keep_for_client(link),
+            // A refusal stands; what the backend does behind it is a farewell, and no fault of its address.
+            (false, Some(Err(_))) => drop(link),
+            (false, rcpt) => {
+                if matches!(rcpt, Some(Ok(reply)) if reply.code().is_negative()) {
+                    link.disregard_refusal();
+                }
+                self.keep_for_client(link);
+            }
         }
-        reply
+        (mail, rcpt)
     }
 
     fn asked(&mut self, link: Box<Link>, recipient: &Path, reply: Reply) -> Reply {
         self.used = Instant::now();
         self.link = Some(link);
-        self.answered(recipient, &reply);
-        reply
-    }
-
-    fn answered(&mut self, recipient: &Path, reply: &Reply) {
         if let Some(journal) = self.journal.as_mut().filter(|_| reply.code().is_positive()) {
             journal.accept(recipient);
         }
+        reply
     }
 
     /// A connection broke between MAIL and DATA. Ok: it may be tried on another one; once only after the backend refused

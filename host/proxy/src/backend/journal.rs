@@ -24,6 +24,12 @@ pub(super) struct Journal {
     promised: Option<u64>,
 }
 
+/// What came of MAIL, and of RCPT where that was asked with it.
+pub(super) struct Begun {
+    pub(super) mail: Reply,
+    pub(super) rcpt: Option<Result<Reply, Error>>,
+}
+
 /// MAIL and what goes before it; the answers come back in the same order.
 struct Opening(Vec<(Step, Command)>);
 
@@ -73,25 +79,34 @@ impl Journal {
         self.replays > 0
     }
 
-    /// Asks MAIL, and for this recipient with it, unless the backend does not know what is asked for it: then its reply
-    /// is missing.
+    /// Asks MAIL, and for this recipient with it where the backend takes both at once (RFC 2920). Whatever comes of RCPT, the
+    /// answer to MAIL stands.
     pub(super) async fn ask_mail(
         &self,
         link: &mut Link,
         identity: Identity,
         recipient: Option<&Path>,
-    ) -> Result<(Reply, Option<Reply>), Error> {
+    ) -> Result<Begun, Error> {
         let mut opening = self.opening(link, identity)?;
-        let fitting = recipient.filter(|it| fits_recipient(it, link.extensions()).is_ok());
-        let rcpt = fitting.cloned().map(Command::Rcpt);
+        let most = opening.0.len();
+        let at_once = recipient.filter(|it| may_follow(it, link.extensions()));
+        let rcpt = at_once.cloned().map(Command::Rcpt);
         opening.0.extend(rcpt.map(|rcpt| (Step::Rcpt, rcpt)));
-        let replies = link.ask_all(&opening.0).await?;
+        let mut replies = Vec::with_capacity(opening.0.len());
+        let asked = link.ask_into(&mut replies, &opening.0).await;
+        if replies.len() < most {
+            asked?;
+            unreachable!("each command is answered, or there is an error");
+        }
+        let failed = asked.err();
         let (mail, rcpt) = opening.judge(replies)?;
         let mail = definite(Step::Mail, mail)?;
         let rcpt = rcpt.into_iter().next();
-        let rcpt = rcpt.filter(|_| mail.code().is_positive());
-        let rcpt = rcpt.map(|reply| definite(Step::Rcpt, reply)).transpose()?;
-        Ok((mail, rcpt))
+        let rcpt = rcpt.map(|reply| definite(Step::Rcpt, reply));
+        Ok(Begun {
+            mail,
+            rcpt: failed.map(Err).or(rcpt),
+        })
     }
 
     /// Asks everything again. An answer that differs from what the client was told is an error: the message must not go
@@ -160,6 +175,11 @@ fn same_as_told(step: Step, reply: Reply) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error::Changed(step, reply)),
     }
+}
+
+/// May RCPT be sent before MAIL is answered? What does not fit is asked for by itself, and told.
+fn may_follow(recipient: &Path, offered: &Extensions) -> bool {
+    offered.has(&Keyword::Pipelining) && fits_recipient(recipient, offered).is_ok()
 }
 
 /// NOTIFY and ORCPT change what happens to the message.

@@ -280,6 +280,16 @@ impl Link {
         commands: &[(Step, Command)],
     ) -> Result<Vec<Reply>, Error> {
         let mut replies = Vec::with_capacity(commands.len());
+        self.ask_into(&mut replies, commands).await?;
+        Ok(replies)
+    }
+
+    /// The same. What was answered before an error is among the replies.
+    pub(super) async fn ask_into(
+        &mut self,
+        replies: &mut Vec<Reply>,
+        commands: &[(Step, Command)],
+    ) -> Result<(), Error> {
         let mut rest = commands;
         while let Some((step, _)) = rest.first() {
             self.look(*step)?;
@@ -290,7 +300,12 @@ impl Link {
             }
             rest = others;
         }
-        Ok(replies)
+        Ok(())
+    }
+
+    /// One of its refusals only said that there was a refusal before it.
+    pub(super) fn disregard_refusal(&mut self) {
+        self.refusals = self.refusals.saturating_sub(1);
     }
 
     /// How many of these go out together.

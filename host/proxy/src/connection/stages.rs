@@ -234,11 +234,7 @@ async fn ask_both(
     let mail = begun(c, mail);
     let accepted = mail.code().is_positive();
     c.server.settle(mail);
-    match rcpt {
-        _ if !accepted => None,
-        Some(reply) => Some(Ok(reply)),
-        None => Some(c.delivery.rcpt(recipient).await),
-    }
+    rcpt.filter(|_| accepted)
 }
 
 /// DATA: the content is wanted; the backend is asked when it is complete.
