@@ -77,6 +77,7 @@ impl Service {
             beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 beats.tick().await;
+                service.pulse.turn().await;
                 match &heart {
                     Some(heart) => heart.beat(),
                     None if watchdog.is_some() => tell(&[NotifyState::Watchdog]),

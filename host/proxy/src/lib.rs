@@ -33,6 +33,7 @@ mod site;
 mod spool;
 mod tls;
 mod wire;
+mod workers;
 
 pub use config::Config;
 pub use filters::Reloader;

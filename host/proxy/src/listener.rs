@@ -1,7 +1,8 @@
 //! Accepting clients: sockets, admission, and what to do when the system has no more file descriptors.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use lazaret_smtp::{Code, Reply};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::admission::{Admitted, Full};
 use crate::balancer;
@@ -19,11 +20,14 @@ use crate::descriptors::{self, Spare};
 use crate::door::{Door, DoorTls, Peer};
 use crate::id::session_id;
 use crate::site::{Shutdown, Site, Sites};
+use crate::workers::{TakenOn, Workers};
 
 /// Clients the system queues for us while we are busy.
 const BACKLOG: i32 = 1024;
 /// For a 421 to everybody when `grace` is over.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How often what sessions leave behind is taken away while nobody comes.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// A socket that accepts clients.
 pub(crate) struct Listener {
@@ -40,7 +44,7 @@ impl Listener {
     }
 
     /// On a socket that listens already.
-    pub(crate) fn on(name: &str, door: usize, socket: std::net::TcpListener) -> io::Result<Self> {
+    pub(crate) fn on(name: &str, door: usize, socket: net::TcpListener) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {
             name: name.to_owned(),
@@ -57,10 +61,18 @@ impl Listener {
         self.socket.local_addr()
     }
 
+    /// The next client. Its socket belongs to no runtime yet.
+    async fn accept(&self) -> io::Result<(net::TcpStream, SocketAddr)> {
+        let (tcp, client) = self.socket.accept().await?;
+        Ok((tcp.into_std()?, client))
+    }
+
     /// Accepts until a shutdown is asked for, then waits for the sessions that run until it is due. Those that can be told
     /// hear 421 then; others, who wait for a filter or the backend, are cut off.
-    pub(crate) async fn run(self, sites: Arc<Sites>) {
+    pub(crate) async fn run(self, sites: Arc<Sites>, workers: Arc<Workers>) {
         let mut sessions = JoinSet::new();
+        let mut round = interval(ROUND);
+        round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shutdown = sites.now().shutdown.clone();
         let mut back_off = BackOff::default();
         let mut spare = Spare::new();
@@ -68,13 +80,15 @@ impl Listener {
             tokio::select! {
                 biased;
                 () = Shutdown::Asked.is(&mut shutdown) => break,
-                Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
-                accepted = self.socket.accept() => match accepted {
+                // Whoever leaves wakes nobody here.
+                _ = round.tick(), if !sessions.is_empty() => tidy(&mut sessions),
+                accepted = self.accept() => match accepted {
                     Ok((tcp, client)) => {
                         back_off = BackOff::default();
+                        tidy(&mut sessions);
                         let site = sites.now();
                         let door = Arc::clone(&site.doors[self.door]);
-                        welcome(&mut sessions, &site, &door, tcp, client);
+                        welcome(&mut sessions, &workers, &site, &door, tcp, client);
                     }
                     Err(error) => {
                         if descriptors::are_exhausted(&error) {
@@ -113,7 +127,7 @@ impl Listener {
         }
         for _ in 0..MOST {
             // One look: who has not come yet is no reason to wait.
-            let waiting = timeout(Duration::ZERO, self.socket.accept()).await;
+            let waiting = timeout(Duration::ZERO, self.accept()).await;
             let Ok(Ok((tcp, client))) = waiting else {
                 break;
             };
@@ -123,7 +137,7 @@ impl Listener {
     }
 }
 
-fn open(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn open(address: SocketAddr) -> io::Result<net::TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
@@ -141,11 +155,17 @@ async fn all(sessions: &mut JoinSet<()>) {
     while sessions.join_next().await.is_some() {}
 }
 
+/// Takes away what is left of sessions that have ended.
+fn tidy(sessions: &mut JoinSet<()>) {
+    while sessions.try_join_next().is_some() {}
+}
+
 fn welcome(
     sessions: &mut JoinSet<()>,
+    workers: &Workers,
     site: &Arc<Site>,
     door: &Arc<Door>,
-    tcp: TcpStream,
+    tcp: net::TcpStream,
     client: SocketAddr,
 ) {
     let admitted = match door.peer(client.ip()) {
@@ -158,8 +178,10 @@ fn welcome(
     };
     match admitted {
         Ok(admitted) => {
-            let visit = visit(Arc::clone(site), Arc::clone(door), tcp, client, admitted);
-            sessions.spawn(visit);
+            let worker = workers.least_busy();
+            let place = (admitted, worker.take_on());
+            let visit = visit(Arc::clone(site), Arc::clone(door), tcp, client, place);
+            sessions.spawn_on(visit, worker.runtime());
         }
         Err(refused) => turn_away(site, door, &tcp, client, refused),
     }
@@ -173,11 +195,15 @@ fn welcome(
 fn visit(
     site: Arc<Site>,
     door: Arc<Door>,
-    mut tcp: TcpStream,
+    tcp: net::TcpStream,
     peer: SocketAddr,
-    mut admitted: Admitted,
+    (mut admitted, taken_on): (Admitted, TakenOn),
 ) -> impl Future<Output = ()> + Send {
     async move {
+        // Here, so that its events come to this thread.
+        let Ok(mut tcp) = TcpStream::from_std(tcp) else {
+            return tracing::error!(%peer, "the system cannot watch one socket more");
+        };
         let client = match door.peer(peer.ip()) {
             Peer::Balancer => {
                 let told = Box::pin(introduced(&site, &door, &mut tcp, peer, &mut admitted));
@@ -191,6 +217,7 @@ fn visit(
         let mut connection = Connection::new(site, door, client, admitted);
         let reason = connection.run(tcp).await;
         connection.over(reason);
+        drop(taken_on);
     }
 }
 
@@ -257,7 +284,7 @@ impl Refused {
 }
 
 /// One try to say why, without waiting: whoever fills our places must not cost a task each.
-fn turn_away(site: &Site, door: &Door, tcp: &TcpStream, client: SocketAddr, refused: Refused) {
+fn turn_away(site: &Site, door: &Door, tcp: &impl AsFd, client: SocketAddr, refused: Refused) {
     let limit = refused.limit();
     site.metrics.door(&door.name).turned_away(limit);
     let id = session_id();
@@ -303,7 +330,7 @@ mod tests {
     use super::*;
 
     fn size_of_future<F: Future>(
-        _: impl Fn(Arc<Site>, Arc<Door>, TcpStream, SocketAddr, Admitted) -> F,
+        _: impl Fn(Arc<Site>, Arc<Door>, net::TcpStream, SocketAddr, (Admitted, TakenOn)) -> F,
     ) -> usize {
         size_of::<F>()
     }

@@ -11,6 +11,7 @@ use lazaret_config::Span;
 use lazaret_mail::{Chain, LoadError, Loader};
 use lazaret_metrics::Registry;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -24,6 +25,7 @@ use crate::handed::Handed;
 use crate::listener::Listener;
 use crate::metrics;
 use crate::site::{Shutdown, Site, Sites};
+use crate::workers::Workers;
 
 /// A proxy that is bound and has its filters, and serves once it [runs](Self::run).
 pub struct Proxy {
@@ -35,26 +37,38 @@ pub struct Proxy {
     control: Option<Control>,
     admin: Vec<TcpListener>,
     shutdown: watch::Sender<Shutdown>,
+    workers: Arc<Workers>,
 }
 
-/// How things are with a proxy, in one line, for those who ask while it runs.
+/// How things are with a proxy, for those who ask while it runs.
 #[derive(Clone)]
-pub struct Pulse(Arc<Sites>);
+pub struct Pulse {
+    sites: Arc<Sites>,
+    runtimes: Vec<Handle>,
+}
 
 impl Pulse {
     /// What the configuration, as it holds now, wants to be logged.
     pub fn log_levels(&self) -> LogLevels {
-        self.0.now().log.clone()
+        self.sites.now().log.clone()
     }
 
     /// How long transactions may go on once it is told to stop.
     pub fn grace(&self) -> Duration {
-        self.0.now().grace
+        self.sites.now().grace
+    }
+
+    /// Resolves once each thread that carries sessions has carried a task: never, if one of them stands.
+    pub async fn turn(&self) {
+        for runtime in &self.runtimes {
+            // An error: it has come to its end.
+            drop(runtime.spawn(async {}).await);
+        }
     }
 
     /// `12 clients, generation 3`, and what is wrong.
     pub fn line(&self) -> String {
-        let site = self.0.now();
+        let site = self.sites.now();
         let (clients, generation) = (site.admission.now(), site.chain.load().generation());
         let mut line = format!("{clients} clients, generation {generation}");
         if let Some(trouble) = site.degraded().first() {
@@ -103,6 +117,9 @@ pub enum StartError {
         /// the system's words
         source: io::Error,
     },
+    /// the system has none for us
+    #[error("no threads can be started: {0}; raise the limit on tasks (TasksMax, ulimit -u)")]
+    Threads(io::Error),
     /// the control socket that the configuration names
     #[error("{place}the control socket {path} cannot be made: {source}")]
     Control {
@@ -176,6 +193,7 @@ impl Proxy {
             tracing::error!("{trouble}");
         }
         handed.all_taken()?;
+        let workers = Workers::start().map_err(StartError::Threads)?;
         let (shutdown, asked) = watch::channel(Shutdown::No);
         let standing = Standing::new(config.mode);
         let chain = standing.next(directory.as_ref());
@@ -196,6 +214,7 @@ impl Proxy {
             control,
             admin,
             shutdown,
+            workers: Arc::new(workers),
         })
     }
 
@@ -206,7 +225,10 @@ impl Proxy {
 
     /// How things are, from anywhere.
     pub fn pulse(&self) -> Pulse {
-        Pulse(Arc::clone(&self.sites))
+        Pulse {
+            sites: Arc::clone(&self.sites),
+            runtimes: self.workers.runtimes(),
+        }
     }
 
     /// Where each listener listens, by name; ports the system chose (`:0`) are filled in.
@@ -249,7 +271,7 @@ impl Proxy {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let mut running = JoinSet::new();
         for listener in self.listeners {
-            running.spawn(listener.run(Arc::clone(&self.sites)));
+            running.spawn(listener.run(Arc::clone(&self.sites), Arc::clone(&self.workers)));
         }
         let mut beside = JoinSet::new();
         for listener in self.admin {
@@ -273,6 +295,7 @@ impl Proxy {
             while running.join_next().await.is_some() {}
         }
         self.sites.now().backend.take_leave().await;
+        self.sites.now().observers.come_to_an_end().await;
     }
 }
 

@@ -10,6 +10,7 @@ use lazaret_mail::{Chain, Observation, Session};
 use lazaret_metrics::Registry;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::timeout;
 
 use crate::admission::Admission;
 use crate::backend::Backend;
@@ -249,6 +250,7 @@ fn room(limits: &Limits) -> Room {
 
 /// Observers run beside the sessions, a bounded number at once: what comes on top is dropped and counted.
 pub(crate) struct Observers {
+    most: usize,
     places: Arc<Semaphore>,
     dropped: Arc<Mutex<u64>>,
 }
@@ -256,6 +258,7 @@ pub(crate) struct Observers {
 impl Observers {
     pub(crate) fn new(most: usize) -> Self {
         Self {
+            most,
             places: Arc::new(Semaphore::new(most)),
             dropped: Arc::default(),
         }
@@ -264,6 +267,7 @@ impl Observers {
     /// With another limit; those that run count under the one they began with.
     pub(crate) fn limited(&self, most: usize) -> Self {
         Self {
+            most,
             places: Arc::new(Semaphore::new(most)),
             dropped: Arc::clone(&self.dropped),
         }
@@ -291,6 +295,13 @@ impl Observers {
             }
             drop(place);
         });
+    }
+
+    /// Waits for those that are at work, for a moment.
+    pub(crate) async fn come_to_an_end(&self) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let all = self.most.try_into().unwrap_or(u32::MAX);
+        drop(timeout(PATIENCE, self.places.acquire_many(all)).await);
     }
 
     pub(crate) fn dropped(&self) -> u64 {

@@ -26,6 +26,7 @@ use crate::alarm::Alarm;
 use crate::config::BackendTls;
 use crate::metrics::Leg;
 use crate::wire::Wire;
+use crate::workers::Post;
 
 /// Content is looked through, and what may pass as it is written, in blocks of so many octets.
 const BLOCK: usize = 256 << 10;
@@ -64,6 +65,8 @@ pub(crate) struct Link {
     /// place among the `connections`, given back when this is dropped; a probe of a dead address has none
     permit: Option<OwnedSemaphorePermit>,
     leg: Arc<Leg>,
+    /// to which thread its events come
+    post: Option<Post>,
     /// with whose transaction it is busy; of a health check nobody reads it
     dialogue: Dialogue,
     /// for replies; None before the first is waited for
@@ -119,6 +122,7 @@ impl Link {
             since: Instant::now(),
             permit,
             leg: backend.legs.to(member.address),
+            post: Post::here(),
             dialogue: dialogue.clone(),
             alarm: None,
         });
@@ -152,6 +156,11 @@ impl Link {
     /// Has it been idle before this transaction?
     pub(super) fn was_idle(&self) -> bool {
         self.past == Past::Idle
+    }
+
+    /// The worker that opened it.
+    pub(super) fn post(&self) -> Option<Post> {
+        self.post
     }
 
     /// How many transactions were begun on it.

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::circuit::Circuit;
 use super::{Error, Link};
+use crate::workers::Post;
 
 /// An address behind one of the configured ones.
 pub(super) struct Member {
@@ -227,9 +228,12 @@ impl Member {
         self.idle().push(link);
     }
 
-    /// The idle connection that was used last: the others may run out of time.
+    /// The idle connection that was used last, for the others may run out of time; of those of this thread, if there are
+    /// any, for its events come here.
     pub(super) fn take(&self) -> Option<Box<Link>> {
-        self.idle().pop()
+        let mut idle = self.idle();
+        let near = idle.iter().rposition(|link| link.post() == Post::here());
+        near.map(|at| idle.remove(at)).or_else(|| idle.pop())
     }
 
     /// The idle connections for which this is not true.
