@@ -1,12 +1,13 @@
 //! What the service manager is told (sd_notify(3)): that we are ready, reload or stop, how things are, and that we live.
 //! Where none asked (no `NOTIFY_SOCKET`), nothing happens.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use lazaret_proxy::{Pulse, Reloader};
 use sd_notify::NotifyState;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::heart::Heart;
 use crate::logging;
@@ -16,6 +17,9 @@ use crate::signals::Hangup;
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 /// Signs of life in the time that the watchdog allows for one: a machine short of CPU may lose some.
 const SIGNS: u32 = 6;
+
+/// A thread that has no turn for a task in this time stands: what takes long in a session does it elsewhere.
+const STANDS: Duration = Duration::from_secs(30);
 
 /// To say goodbye to the backend and write down state, after `grace`.
 const AFTER_GRACE: Duration = Duration::from_secs(20);
@@ -77,15 +81,26 @@ impl Service {
             beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 beats.tick().await;
-                service.pulse.turn().await;
+                tell(&[NotifyState::Status(&service.pulse.line())]);
+                service.all_threads_go().await;
                 match &heart {
                     Some(heart) => heart.beat(),
                     None if watchdog.is_some() => tell(&[NotifyState::Watchdog]),
                     None => {}
                 }
-                tell(&[NotifyState::Status(&service.pulse.line())]);
             }
         })
+    }
+
+    /// Resolves once each thread that carries sessions has had its turn.
+    async fn all_threads_go(&self) {
+        let mut turn = pin!(self.pulse.turn());
+        while timeout(STANDS, &mut turn).await.is_err() {
+            tracing::error!(
+                "a thread that carries sessions has stood for {} s, and so do its clients; restart the program, and report this",
+                STANDS.as_secs()
+            );
+        }
     }
 
     fn reloading(&self) {

@@ -7,6 +7,7 @@ use std::io;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::config::Config;
+use crate::workers;
 
 /// Kept for all that is no session: listeners, the admin port, filters that ask others, the log.
 const RESERVE: u64 = 256;
@@ -29,7 +30,7 @@ pub(crate) fn raise() -> u64 {
 pub(crate) fn sessions(config: &Config) -> usize {
     let given = raise();
     let wanted = config.limits.connections;
-    let others = RESERVE + config.backend.connections as u64;
+    let others = RESERVE + workers::descriptors() + config.backend.connections as u64;
     let served = affordable(given, others);
     if served >= wanted {
         return wanted;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use lazaret_config::Span;
 use lazaret_mail::{Chain, LoadError, Loader};
 use lazaret_metrics::Registry;
@@ -60,10 +61,9 @@ impl Pulse {
 
     /// Resolves once each thread that carries sessions has carried a task: never, if one of them stands.
     pub async fn turn(&self) {
-        for runtime in &self.runtimes {
-            // An error: it has come to its end.
-            drop(runtime.spawn(async {}).await);
-        }
+        let turns = self.runtimes.iter().map(|runtime| runtime.spawn(async {}));
+        // An error: it has come to its end.
+        drop(join_all(turns.collect::<Vec<_>>()).await);
     }
 
     /// `12 clients, generation 3`, and what is wrong.
@@ -118,7 +118,9 @@ pub enum StartError {
         source: io::Error,
     },
     /// the system has none for us
-    #[error("no threads can be started: {0}; raise the limit on tasks (TasksMax, ulimit -u)")]
+    #[error(
+        "threads for sessions cannot be started: {0}; see the limits on tasks and files (TasksMax=, LimitNOFILE=)"
+    )]
     Threads(io::Error),
     /// the control socket that the configuration names
     #[error("{place}the control socket {path} cannot be made: {source}")]
@@ -157,6 +159,7 @@ impl StartError {
     pub fn is_for_now(&self) -> bool {
         use io::ErrorKind as Kind;
         match self {
+            StartError::Threads(_) => true,
             StartError::Listen { source, .. } => source.kind() == Kind::AddrNotAvailable,
             StartError::Unwritable { source, .. } => {
                 matches!(source.kind(), Kind::StorageFull | Kind::QuotaExceeded)
@@ -296,6 +299,7 @@ impl Proxy {
         }
         self.sites.now().backend.take_leave().await;
         self.sites.now().observers.come_to_an_end().await;
+        self.workers.end().await;
     }
 }
 

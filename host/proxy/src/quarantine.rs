@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lazaret_mail::{Content, Envelope, Message, Path, Segment, Session};
 use serde_json::json;
-use tokio::task::spawn_blocking;
+
+use crate::workers::on_disk;
 
 const BLOCK: usize = 256 << 10;
 
@@ -22,8 +23,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// Takes it out again: the client was told to try once more.
     pub(crate) async fn take_back(self) {
-        let removed =
-            spawn_blocking(move || self.files.iter().try_for_each(std::fs::remove_file)).await;
+        let removed = on_disk(move || self.files.iter().try_for_each(std::fs::remove_file)).await;
         if let Ok(Err(error)) = removed {
             tracing::warn!(%error, "a quarantined copy could not be taken back");
         }
@@ -41,7 +41,7 @@ pub(crate) async fn store(
 ) -> io::Result<Stored> {
     let facts = facts(id, session, envelope, message, reason);
     let (directory, id, message) = (directory.to_owned(), id.to_owned(), message.clone());
-    spawn_blocking(move || write(&directory, &id, &facts, &message))
+    on_disk(move || write(&directory, &id, &facts, &message))
         .await
         .map_err(io::Error::other)?
 }

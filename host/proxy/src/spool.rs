@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::{Bytes, BytesMut};
 use lazaret_mail::Content;
 use tokio::runtime::Handle;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 
 use crate::admission::network;
+use crate::workers::on_disk;
 use share::{Share, Shares};
 
 /// Octets are handed to the disk in blocks of this size: each is a hop to another thread, which costs more than the
@@ -291,9 +292,7 @@ impl Spool {
         let next = self.written().await?;
         let block = std::mem::replace(&mut self.waiting, next);
         self.filed += block.len() as u64;
-        self.writing = Some(spawn_blocking(move || {
-            write_all(&file, &block).map(|()| block)
-        }));
+        self.writing = Some(on_disk(move || write_all(&file, &block).map(|()| block)));
         Ok(())
     }
 
@@ -426,7 +425,7 @@ fn write_all(mut file: &File, block: &[u8]) -> io::Result<()> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    spawn_blocking(work).await.map_err(io::Error::other)?
+    on_disk(work).await.map_err(io::Error::other)?
 }
 
 #[cfg(test)]

@@ -5,24 +5,38 @@
 //! message costs a fifth less, and two processors carry 1.4 times as many (docs/performance.md). What runs long in a
 //! session moves to other threads anyway (the slow lane of the engine, those that wait for a disk).
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-/// A thread beside them that waited for a disk goes after this time without work.
-const IDLE_THREAD: Duration = Duration::from_millis(400);
-/// For what still runs on other threads when all is done.
+/// For what still runs when all is done.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+/// So many tasks may go before one that another thread has woken: the answer of a disk, a resolver, a filter that took long.
+const OTHERS_TURN: u32 = 8;
+/// Threads for what a library of ours may not wait for where it is; sessions wait for disks elsewhere.
+const ASIDE: usize = 16;
+/// Descriptors of a runtime: what it waits with, what it is woken by, and signals.
+const DESCRIPTORS: u64 = 4;
 
 thread_local! {
     /// Which worker this thread is.
-    static HERE: Cell<Option<Post>> = const { Cell::new(None) };
+    static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
+}
+
+#[derive(Clone)]
+struct Here {
+    post: Post,
+    /// the runtime of whoever started it
+    main: Handle,
 }
 
 /// A place where sessions run: a worker, by its number.
@@ -32,58 +46,92 @@ pub(crate) struct Post(usize);
 impl Post {
     /// That of whoever asks; none on a thread that is no worker.
     pub(crate) fn here() -> Option<Self> {
-        HERE.get()
+        HERE.with_borrow(|here| here.as_ref().map(|here| here.post))
     }
 }
 
+/// Work that waits for a disk, on the threads that all sessions share for it.
+pub(crate) fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let main = HERE.with_borrow(|here| here.as_ref().map(|here| here.main.clone()));
+    match main {
+        Some(main) => main.spawn_blocking(work),
+        None => tokio::task::spawn_blocking(work),
+    }
+}
+
+/// How many there will be: as many as processors are for us.
+fn count() -> usize {
+    thread::available_parallelism().map_or(1, |count| count.get())
+}
+
+/// File descriptors that all of them together take.
+pub(crate) fn descriptors() -> u64 {
+    DESCRIPTORS * count() as u64
+}
+
 /// All of them. They end when this is dropped, and with them what no session waits for.
-pub(crate) struct Workers(Vec<Worker>);
+pub(crate) struct Workers {
+    all: Vec<Worker>,
+    /// true: the end has come. Each thread listens to it as long as it is there
+    end: watch::Sender<bool>,
+}
 
 pub(crate) struct Worker {
     runtime: Handle,
     /// sessions that it carries
     sessions: Arc<AtomicUsize>,
-    /// its thread hears of the end by this
-    _end: oneshot::Sender<()>,
 }
 
 impl Workers {
-    /// As many threads as there are processors for us.
+    /// Starts all of them. To be called in a runtime, on whose threads sessions wait for disks.
     pub(crate) fn start() -> io::Result<Self> {
-        let count = thread::available_parallelism().map_or(1, |count| count.get());
-        (0..count)
-            .map(Worker::start)
-            .collect::<io::Result<_>>()
-            .map(Self)
+        let (end, ended) = watch::channel(false);
+        let all = (0..count()).map(|number| Worker::start(Post(number), ended.clone()));
+        let all = all.collect::<io::Result<_>>()?;
+        Ok(Self { all, end })
     }
 
     /// That which carries the fewest sessions.
     pub(crate) fn least_busy(&self) -> &Worker {
-        let least = self.0.iter().min_by_key(|worker| worker.load());
+        let least = self.all.iter().min_by_key(|worker| worker.load());
         least.expect("there is at least one processor")
     }
 
     /// Where each of them can be asked for a sign of life.
     pub(crate) fn runtimes(&self) -> Vec<Handle> {
-        self.0.iter().map(|worker| worker.runtime.clone()).collect()
+        let runtimes = self.all.iter().map(|worker| worker.runtime.clone());
+        runtimes.collect()
+    }
+
+    /// Ends them, and waits for that, but not for ever.
+    pub(crate) async fn end(&self) {
+        self.end.send_replace(true);
+        drop(timeout(2 * LAST_WAIT, self.end.closed()).await);
     }
 }
 
 impl Worker {
-    fn start(number: usize) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .thread_name("lazaret-waits")
-            .thread_keep_alive(IDLE_THREAD)
-            .build()?;
-        let (end, ended) = oneshot::channel();
-        let handle = runtime.handle().clone();
-        let thread = thread::Builder::new().name(format!("lazaret-{number}"));
-        thread.spawn(move || carry(Post(number), runtime, ended))?;
+    fn start(post: Post, ended: watch::Receiver<bool>) -> io::Result<Self> {
+        let main = Handle::current();
+        let (tell, told) = mpsc::channel();
+        let thread = thread::Builder::new().name(format!("lazaret-{}", post.0));
+        // Its runtime is made there and ends there: it may not end in another one.
+        thread.spawn(move || {
+            HERE.set(Some(Here { post, main }));
+            let made = runtime();
+            let handle = made.as_ref().map(|it| it.handle().clone());
+            let told = tell.send(handle.map_err(|error| io::Error::from(error.kind())));
+            if let (Ok(()), Ok(runtime)) = (told, made) {
+                carry(runtime, ended);
+            }
+        })?;
+        let no_word = |_| io::Error::other("a thread has ended at its start");
+        let runtime = told.recv().map_err(no_word)?;
         Ok(Self {
-            runtime: handle,
+            runtime: runtime?,
             sessions: Arc::default(),
-            _end: end,
         })
     }
 
@@ -112,11 +160,20 @@ impl Drop for TakenOn {
     }
 }
 
-fn carry(post: Post, runtime: Runtime, ended: oneshot::Receiver<()>) {
-    HERE.set(Some(post));
-    // An error is the end, too: nobody is there who could send it.
-    runtime.block_on(async { drop(ended.await) });
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .global_queue_interval(OTHERS_TURN)
+        .max_blocking_threads(ASIDE)
+        .thread_name("lazaret-aside")
+        .build()
+}
+
+fn carry(runtime: Runtime, mut ended: watch::Receiver<bool>) {
+    // An error is the end, too: nobody is there who could tell.
+    runtime.block_on(async { drop(ended.wait_for(|end| *end).await) });
     runtime.shutdown_timeout(LAST_WAIT);
+    drop(ended);
 }
 
 #[cfg(test)]
@@ -126,13 +183,13 @@ mod tests {
     #[tokio::test]
     async fn sessions_go_where_the_fewest_are() {
         let workers = Workers::start().unwrap();
-        let count = workers.0.len();
+        let count = workers.all.len();
         let taken: Vec<_> = (0..3 * count)
             .map(|_| workers.least_busy().take_on())
             .collect();
-        assert!(workers.0.iter().all(|worker| worker.load() == 3));
+        assert!(workers.all.iter().all(|worker| worker.load() == 3));
         drop(taken);
-        assert!(workers.0.iter().all(|worker| worker.load() == 0));
+        assert!(workers.all.iter().all(|worker| worker.load() == 0));
     }
 
     #[tokio::test]
@@ -148,6 +205,27 @@ mod tests {
                 (Some(Post(number)), Some(format!("lazaret-{number}")))
             );
         }
+    }
+
+    #[tokio::test]
+    async fn their_end_can_be_waited_for() {
+        let workers = Workers::start().unwrap();
+        let runtime = workers.runtimes().remove(0);
+        let never = runtime.spawn(std::future::pending::<()>());
+        workers.end().await;
+        assert!(workers.end.is_closed());
+        assert!(never.await.is_err_and(|error| error.is_cancelled()));
+    }
+
+    #[tokio::test]
+    async fn disks_are_waited_for_on_the_threads_of_whoever_started_them() {
+        let workers = Workers::start().unwrap();
+        let name = || thread::current().name().map(str::to_owned);
+        let ours = tokio::task::spawn_blocking(name).await.unwrap();
+        let there = workers.runtimes().remove(0);
+        let theirs = there.spawn(async move { on_disk(name).await.unwrap() });
+        assert_eq!(theirs.await.unwrap(), ours);
+        assert_ne!(ours.as_deref(), Some("lazaret-aside"));
     }
 
     #[tokio::test]

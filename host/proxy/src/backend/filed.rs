@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use rustix::io::{ReadWriteFlags, preadv2};
-use tokio::task::spawn_blocking;
+
+use crate::workers::on_disk;
 
 /// Octets of a block.
 const BLOCK: usize = 256 << 10;
@@ -61,7 +62,7 @@ impl Blocks {
     async fn read_rest(&mut self, from: usize) -> io::Result<()> {
         let (file, offset) = (Arc::clone(&self.file), self.offset + from as u64);
         let mut buffer = std::mem::take(&mut self.buffer);
-        let read = spawn_blocking(move || {
+        let read = on_disk(move || {
             let read = file.read_exact_at(&mut buffer[from..], offset);
             read.map(|()| buffer)
         });

@@ -69,8 +69,8 @@ pub(crate) struct Link {
     post: Option<Post>,
     /// with whose transaction it is busy; of a health check nobody reads it
     dialogue: Dialogue,
-    /// for replies; None before the first is waited for
-    alarm: Option<Alarm>,
+    /// for replies, and the thread whose clock it goes by; None before the first is waited for
+    alarm: Option<(Option<Post>, Alarm)>,
 }
 
 /// Where a connection comes from.
@@ -359,13 +359,16 @@ impl Link {
     /// Waits for the reply owed for what was sent.
     async fn receive(&mut self, step: Step, patience: Duration) -> Result<Reply, Error> {
         let due = Instant::now() + patience;
-        let mut alarm = self.alarm.take().unwrap_or_else(|| Alarm::new(due));
+        let here = Post::here();
+        // Should another thread stand, this one must not wait for its clock.
+        let ours = self.alarm.take().filter(|(post, _)| *post == here);
+        let (_, mut alarm) = ours.unwrap_or_else(|| (here, Alarm::new(due)));
         let reply = tokio::select! {
             biased;
             reply = self.next_reply(step) => Some(reply),
             () = alarm.at(due) => None,
         };
-        self.alarm = Some(alarm);
+        self.alarm = Some((here, alarm));
         let reply = reply.ok_or(Error::Silent(step, patience))??;
         match reply.code().get() {
             421 => Err(Error::Unexpected(step, reply)),

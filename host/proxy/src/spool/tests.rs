@@ -191,7 +191,7 @@ async fn what_a_slow_disk_still_writes_is_counted_when_its_client_is_gone() {
     spool.written().await.unwrap();
     let counted = (spooler.now(), spooler.in_flight());
     let (disk, stands_still) = std::sync::mpsc::channel::<()>();
-    spool.writing = Some(spawn_blocking(move || {
+    spool.writing = Some(on_disk(move || {
         stands_still.recv().map_err(io::Error::other)?;
         Ok(BytesMut::new())
     }));
