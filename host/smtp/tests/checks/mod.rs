@@ -335,6 +335,7 @@ fn judged(input: &[u8], piece: usize, withholds: fn(&Server) -> bool) -> (Vec<u8
                 said.extend_from_slice(&session.server.output().split());
             }
         }
+        said.extend_from_slice(&session.server.output().split());
     }
     well_formed(&said);
     (said, recipients)
