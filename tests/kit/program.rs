@@ -59,6 +59,11 @@ pub enum Log {
     Blocked,
 }
 
+/// File descriptors of the threads that carry sessions: one thread for each processor, and four for each thread.
+pub fn descriptors_of_threads() -> usize {
+    4 * std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The listeners that every builder has.
 const LISTENERS: [&str; 3] = ["plain", "starttls", "implicit"];
 

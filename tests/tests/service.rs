@@ -12,7 +12,7 @@ use lazaret_tests::faults::held::Held;
 use lazaret_tests::guests::Guest;
 use lazaret_tests::peers;
 use lazaret_tests::ports::free_port;
-use lazaret_tests::program::{Launch, Program};
+use lazaret_tests::program::{Launch, Program, descriptors_of_threads};
 use lazaret_tests::{BackendDouble, Client, Proxy};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
@@ -312,7 +312,9 @@ fn without_descriptors_clients_hear_421_and_those_who_are_in_are_served() {
 fn a_low_hard_limit_is_told_and_held() {
     let backend = BackendDouble::start();
     let builder = Proxy::before(backend.address()).set("[limits]\nconnections = 5000");
-    let by = ["sh", "-c", "ulimit -n 310 && exec \"$@\"", "sh"];
+    let given = 310 + descriptors_of_threads();
+    let limit = format!("ulimit -n {given} && exec \"$@\"");
+    let by = ["sh", "-c", &limit, "sh"];
     let launch = Launch {
         by: by.map(str::to_owned).into(),
         ..Launch::default()
@@ -320,7 +322,7 @@ fn a_low_hard_limit_is_told_and_held() {
     let program = Program::launch(Path::new(PROGRAM), builder, launch);
     let said = program.logs(&["`connections` is 5000"]).join("\n");
     assert!(
-        said.contains("\"descriptors\":310") && said.contains("8 only"),
+        said.contains(&format!("\"descriptors\":{given}")) && said.contains("8 only"),
         "{said}"
     );
     let mut inside = Vec::new();

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use lazaret_tests::backend::say;
 use lazaret_tests::guests::Guest;
-use lazaret_tests::program::{Launch, Program};
+use lazaret_tests::program::{Launch, Program, descriptors_of_threads};
 use lazaret_tests::proxy::Builder;
 use lazaret_tests::{BackendDouble, Client, Proxy, Step};
 
@@ -276,12 +276,16 @@ fn bare(series: &str) -> String {
     whole.unwrap_or(name).to_owned()
 }
 
-/// 256 and the 40 of the backend are kept back, and two clients take three.
+/// 256, those of the threads and the 40 of the backend are kept back, and two clients take three.
 #[test]
 fn the_most_clients_are_those_for_whom_there_are_descriptors() {
     let backend = BackendDouble::start();
     let (admin, builder) = Admin::of(Proxy::before(backend.address()));
-    let few = ["sh", "-c", "ulimit -n 356 && exec \"$@\"", "sh"];
+    let limit = format!(
+        "ulimit -n {} && exec \"$@\"",
+        356 + descriptors_of_threads()
+    );
+    let few = ["sh", "-c", &limit, "sh"];
     let launch = Launch {
         by: few.map(str::to_owned).to_vec(),
         ..Launch::default()

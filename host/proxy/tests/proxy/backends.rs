@@ -188,7 +188,7 @@ async fn an_answer_that_changed_since_the_client_heard_it_stops_the_message() {
     client
         .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<a@example.org>\nS: 250\nC: DATA\nS: 354")
         .await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    proxy.until_let_go().await;
     backend
         .state()
         .acts
@@ -218,7 +218,7 @@ async fn a_message_that_grew_over_the_backends_limit_is_refused_before_data() {
 #[tokio::test]
 async fn the_handover_as_a_whole_has_its_time() {
     let backend = Backend::honest().await;
-    let slow = "handover = \"300ms\"\nhold = \"1s\"";
+    let slow = "handover = \"2s\"\nhold = \"3s\"";
     let proxy = Running::start(
         &backend,
         Setup {
@@ -234,12 +234,12 @@ async fn the_handover_as_a_whole_has_its_time() {
         client.play(&rcpt).await;
     }
     client.play("C: DATA\nS: 354").await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    proxy.until_let_go().await;
     // Each answer comes in time, all of them together do not.
     backend
         .state()
         .acts
-        .insert("RCPT", Act::Wait(Duration::from_millis(100)));
+        .insert("RCPT", Act::Wait(Duration::from_millis(700)));
     client.play("C: a\nC: .\nS: 451 4.3.0").await;
     assert_eq!(backend.heard("DATA").len(), 0);
 }

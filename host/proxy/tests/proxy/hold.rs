@@ -14,7 +14,7 @@ async fn a_connection_held_too_long_is_given_back_and_the_journal_played_again()
     let proxy = Running::start(
         &backend,
         Setup {
-            backend: "hold = \"2s\"\nidle = \"0s\"\noffer-age = \"1h\"\ncheck = \"1h\"",
+            backend: "hold = \"5s\"\nidle = \"0s\"\noffer-age = \"1h\"\ncheck = \"1h\"",
             ..Setup::default()
         },
     )
@@ -47,7 +47,7 @@ async fn a_connection_held_too_long_is_given_back_and_the_journal_played_again()
 async fn rcpt_has_the_journal_played_three_times_and_then_hears_451() {
     let backend = Backend::honest().await;
     let setup = Setup {
-        backend: "hold = \"1s\"",
+        backend: "hold = \"3s\"",
         ..Setup::default()
     };
     let proxy = Running::start(&backend, setup).await;
@@ -58,7 +58,7 @@ async fn rcpt_has_the_journal_played_three_times_and_then_hears_451() {
         client
             .play(&format!("C: RCPT TO:<b@example.org>\nS: {wanted}"))
             .await;
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        proxy.until_let_go().await;
     }
     // One that was accepted again is one; then each of three replays has it before it is asked.
     assert_eq!(backend.heard("RCPT").len(), 1 + 3 * 2);
@@ -127,7 +127,7 @@ async fn waiting_for_a_connection_ends_with_451() {
         .state()
         .acts
         .insert("RCPT", crate::kit::Act::Silence);
-    let limits = "connections = 1\nwait = \"300ms\"\noffer-age = \"1h\"";
+    let limits = "connections = 1\nwait = \"3s\"\noffer-age = \"1h\"";
     let proxy = Running::start(
         &backend,
         Setup {
@@ -141,6 +141,7 @@ async fn waiting_for_a_connection_ends_with_451() {
         .await;
     // The backend is thinking about this one: nobody can take its connection.
     first.play("C: RCPT TO:<b@example.org>").await;
+    backend.until_heard("RCPT").await;
     proxy
         .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 451 4.3.2")
         .await;
@@ -183,7 +184,7 @@ async fn a_client_that_floods_meets_its_deadlines_and_keeps_no_connection() {
     let backend = Backend::honest().await;
     let limits = "connections = 1\nwait = \"5s\"\noffer-age = \"1h\"";
     let tables =
-        "[limits]\nmessage-size = \"64 KiB\"\n[deadlines]\nblock = \"1s\"\nsession = \"3s\"";
+        "[limits]\nmessage-size = \"64 KiB\"\n[deadlines]\nblock = \"2s\"\nsession = \"6s\"";
     let proxy = Running::start(
         &backend,
         Setup {
@@ -210,7 +211,7 @@ async fn a_client_that_floods_meets_its_deadlines_and_keeps_no_connection() {
         proxy
             .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250")
             .await;
-        tokio::time::timeout(Duration::from_secs(10), flooding)
+        tokio::time::timeout(Duration::from_secs(20), flooding)
             .await
             .expect("closed by us")
             .unwrap();

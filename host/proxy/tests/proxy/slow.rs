@@ -200,6 +200,9 @@ async fn a_hello_octet_by_octet_is_too_late() {
         .await;
 }
 
+/// What is counted. Sessions run side by side: the octets that come second are to find those that came first.
+const IN_FLIGHT: &str = "lazaret_in_flight_bytes";
+
 /// Of all messages together only so many octets wait for their verdict.
 #[tokio::test]
 async fn mail_that_finds_no_room_in_flight_hears_452_and_finds_it_later() {
@@ -213,6 +216,7 @@ async fn mail_that_finds_no_room_in_flight_hears_452_and_finds_it_later() {
     let (mut first, mut second) = (proxy.play(begin).await, proxy.play(begin).await);
     let line = format!("{}\r\n", "x".repeat(998));
     first.send(line.repeat(40).as_bytes()).await;
+    proxy.until(IN_FLIGHT, |octets| octets >= 39_000.0).await;
     second.send(line.repeat(30).as_bytes()).await;
     second.play("C: .\nS: 452 4.3.1").await;
     // Said before a message that could not be taken is sent, and only to that.
@@ -242,6 +246,7 @@ async fn a_client_has_its_share_of_what_is_in_flight_and_others_theirs() {
     let (mut first, mut second) = (proxy.play(begin).await, proxy.play(begin).await);
     let line = format!("{}\r\n", "x".repeat(998));
     first.send(line.repeat(40).as_bytes()).await;
+    proxy.until(IN_FLIGHT, |octets| octets >= 39_000.0).await;
     second.send(line.repeat(30).as_bytes()).await;
     second.play("C: .\nS: 452 4.3.1").await;
     second

@@ -194,7 +194,9 @@ async fn a_connection_that_is_lost_counts_as_before() {
 #[tokio::test]
 async fn what_one_client_was_refused_is_not_held_against_the_next() {
     let backend = Backend::with("RCPT TO:<x", say("550 5.1.1 unknown")).await;
-    let proxy = before(&backend, "idle = \"60s\"\noffer-age = \"1h\"").await;
+    // On a busy machine there may else be two: one that asks what is offered, and one for mail meanwhile.
+    let only_one = "connections = 1\nidle = \"60s\"\noffer-age = \"1h\"\ncheck = \"1h\"";
+    let proxy = before(&backend, only_one).await;
     let wrong = |times| "C: RCPT TO:<x@example.org>\nS: 550\n".repeat(times);
     let visit = async |refused: usize, then: &str| {
         let mail = format!("C: MAIL FROM:<>\nS: 250\n{}{then}", wrong(refused));

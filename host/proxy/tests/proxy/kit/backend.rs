@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{sleep, timeout};
 
 /// What it does at a command; `GREETING` and `.` are commands here. Acts are kept by the beginning of a command.
@@ -97,6 +97,17 @@ impl Backend {
         self.task = Some(tokio::spawn(serve(listener, Arc::clone(&self.state))));
     }
 
+    /// Waits until it has heard a command that begins with this.
+    pub async fn until_heard(&self, verb: &str) {
+        let heard = async {
+            while self.heard(verb).is_empty() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let heard = timeout(Duration::from_secs(10), heard).await;
+        heard.unwrap_or_else(|_| panic!("nobody says {verb}"));
+    }
+
     /// Waits until all connections are over.
     pub async fn left_alone(&self) {
         let over = async {
@@ -132,6 +143,8 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
     while let Ok((tcp, _)) = listener.accept().await {
         let state = Arc::clone(&state);
         sessions.spawn(async move {
+            // Whoever closed before this one came is not to be counted beside it: the runtime hears of that meanwhile.
+            yield_now().await;
             {
                 let mut state = state.lock().unwrap();
                 state.live += 1;

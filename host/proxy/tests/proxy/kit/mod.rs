@@ -27,8 +27,7 @@ pub struct Running {
     pub address: SocketAddr,
     pub dir: tempfile::TempDir,
     pub reloader: Reloader,
-    /// where there is an `[admin]`
-    pub admin: Option<SocketAddr>,
+    admin: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     done: JoinHandle<()>,
 }
@@ -65,7 +64,7 @@ impl Running {
         config.control = Some(dir.path().join("control.sock"));
         let proxy = Proxy::bind(config, Arc::new(setup.filters)).await.unwrap();
         let (address, reloader) = (proxy.addresses()[0].1, proxy.reloader());
-        let admin = proxy.admin_addresses().first().copied();
+        let admin = proxy.admin_addresses()[0];
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(proxy.run(async move {
             drop(stopped.await);
@@ -106,17 +105,50 @@ impl Running {
         }
     }
 
-    /// What `/status` says of the first address of the backend.
-    pub async fn backend_status(&self) -> serde_json::Value {
-        let admin = self.admin.expect("the setup has an [admin]");
-        let mut tcp = TcpStream::connect(admin).await.unwrap();
-        let request = "GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    /// The text at the admin port.
+    async fn told(&self, path: &str) -> String {
+        let mut tcp = TcpStream::connect(self.admin).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         tcp.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         tcp.read_to_string(&mut answer).await.unwrap();
-        let (_, status) = answer.split_once("\r\n\r\n").unwrap();
-        let status: serde_json::Value = serde_json::from_str(status).unwrap();
+        let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+        text.to_owned()
+    }
+
+    /// What `/status` says of the first address of the backend.
+    pub async fn backend_status(&self) -> serde_json::Value {
+        let status = self.told("/status").await;
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
         status["backend"]["addresses"][0].clone()
+    }
+
+    /// All series of this name in `/metrics` together. Nothing is asked of the backend for it.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = self.told("/metrics").await;
+        let of_name = |line: &&str| line.split(['{', ' ']).next() == Some(name);
+        let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+        text.lines().filter(of_name).map(value).sum()
+    }
+
+    /// Waits until that is as wanted: each session is on a thread of its own, and what it does is seen a moment later.
+    pub async fn until(&self, name: &str, wanted: impl Fn(f64) -> bool) {
+        let late = Instant::now() + Duration::from_secs(10);
+        loop {
+            let value = self.metric(name).await;
+            if wanted(value) {
+                return;
+            }
+            assert!(Instant::now() < late, "{name} is {value}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until nobody has a connection to the backend any more.
+    pub async fn until_let_go(&self) {
+        let in_use = "lazaret_backend_in_use";
+        self.until(in_use, |links| links == 0.0).await;
     }
 
     /// Asks for the shutdown.
@@ -154,10 +186,15 @@ fn config(setup: &Setup, backend: SocketAddr) -> String {
     } else {
         format!("address = [\"{backend}\"]")
     };
+    let admin = if setup.tables.contains("[admin]") {
+        ""
+    } else {
+        "[admin]\nlisten = [\"127.0.0.1:0\"]"
+    };
     format!(
         "hostname = \"mx.example.org\"\nfilters = \"filters.d\"\nquarantine = \"quarantine\"\n{}\n\
          [[listener]]\nname = \"mx\"\nlisten = [\"127.0.0.1:0\"]\n{recipients}\n{}\n\
-         [backend]\n{address}\n{}\n{}\n",
+         [backend]\n{address}\n{}\n{}\n{admin}\n",
         setup.root, setup.listener, setup.backend, setup.tables
     )
 }
