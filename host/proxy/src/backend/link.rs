@@ -1,5 +1,7 @@
 //! One connection to the backend: opened, greeted, in TLS where the policy says so. All that knows sockets here.
 
+mod group;
+
 use std::future::Future;
 use std::io;
 use std::mem::MaybeUninit;
@@ -34,10 +36,6 @@ const BLOCK: usize = 256 << 10;
 const PIECE: usize = 64 << 10;
 /// Content of so many octets is not copied to what waits.
 const LARGE: usize = 16 << 10;
-/// Commands are sent ahead of their replies up to so many octets: however long the replies are, neither side then waits
-/// for the other to read (RFC 2920 section 3.1).
-const GROUP: usize = 4 << 10;
-
 /// A connection to the backend, in a box: it goes from hand to hand, and most clients have none. Dropped after any error;
 /// whatever was not ended with a dot is forgotten by the backend.
 pub(crate) struct Link {
@@ -282,53 +280,9 @@ impl Link {
         self.hear(step, Some(command), self.reply).await
     }
 
-    /// Sends commands and gives their replies in order: as few writes as there can be if the backend offers PIPELINING
-    /// (RFC 2920), else one for each. None of them may be one that ends a group, but for the last.
-    pub(super) async fn ask_all(
-        &mut self,
-        commands: &[(Step, Command)],
-    ) -> Result<Vec<Reply>, Error> {
-        let mut replies = Vec::with_capacity(commands.len());
-        self.ask_into(&mut replies, commands).await?;
-        Ok(replies)
-    }
-
-    /// The same. What was answered before an error is among the replies.
-    pub(super) async fn ask_into(
-        &mut self,
-        replies: &mut Vec<Reply>,
-        commands: &[(Step, Command)],
-    ) -> Result<(), Error> {
-        let mut rest = commands;
-        while let Some((step, _)) = rest.first() {
-            self.look(*step)?;
-            let (group, others) = rest.split_at(self.send_group(rest));
-            self.flush(*step).await?;
-            for (step, command) in group {
-                replies.push(self.hear(*step, Some(command), self.reply).await?);
-            }
-            rest = others;
-        }
-        Ok(())
-    }
-
     /// One of its refusals only said that there was a refusal before it.
     pub(super) fn disregard_refusal(&mut self) {
         self.refusals = self.refusals.saturating_sub(1);
-    }
-
-    /// How many of these go out together.
-    fn send_group(&mut self, commands: &[(Step, Command)]) -> usize {
-        let ahead = self.extensions.has(&Keyword::Pipelining);
-        let mut sent = 0;
-        for (_, command) in commands {
-            if sent > 0 && (!ahead || self.client.output().len() >= GROUP) {
-                break;
-            }
-            self.client.send(command);
-            sent += 1;
-        }
-        sent
     }
 
     /// Waits for the reply to this command, or to none, and notes what came.
