@@ -67,7 +67,7 @@ impl Service {
         })
     }
 
-    /// Signs of life, for as long as the runtime has threads that carry tasks, and lines for `systemctl status`. One
+    /// Signs of life, for as long as each thread that carries sessions has its turn, and lines for `systemctl status`. One
     /// sixth of what the watchdog allows lies between two.
     pub fn lives(&self) -> JoinHandle<()> {
         let watchdog = sd_notify::watchdog_enabled().filter(|most| !most.is_zero());

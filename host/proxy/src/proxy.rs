@@ -196,12 +196,13 @@ impl Proxy {
             tracing::error!("{trouble}");
         }
         handed.all_taken()?;
-        let workers = Workers::start().map_err(StartError::Threads)?;
         let (shutdown, asked) = watch::channel(Shutdown::No);
         let standing = Standing::new(config.mode);
         let chain = standing.next(directory.as_ref());
         standing.publish(directory.as_ref());
         let site = Site::new(&config, chain, standing, asked);
+        // Once the limit on descriptors is raised.
+        let workers = Workers::start().map_err(StartError::Threads)?;
         let (watch, reloader) = Watch::new(directory, config);
         if let Some(control) = &control {
             control.recall(&site);

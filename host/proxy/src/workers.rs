@@ -2,7 +2,7 @@
 //!
 //! Each has a runtime of its own: it waits for its own sockets and keeps its own timers, and a session stays on the thread
 //! on which it began. Where threads share one, each message wakes a thread that sleeps, and takes work from another: a
-//! message costs a fifth less, and two processors carry 1.4 times as many (docs/performance.md). What runs long in a
+//! message costs a tenth less, and two processors carry up to 1.2 times as many (docs/performance.md). What runs long in a
 //! session moves to other threads anyway (the slow lane of the engine, those that wait for a disk).
 
 use std::cell::RefCell;
@@ -24,6 +24,8 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 const OTHERS_TURN: u32 = 8;
 /// Threads for what a library of ours may not wait for where it is; sessions wait for disks elsewhere.
 const ASIDE: usize = 16;
+/// One of these goes after this time without work.
+const IDLE_THREAD: Duration = Duration::from_millis(400);
 /// Descriptors of a runtime: what it waits with, what it is woken by, and signals.
 const DESCRIPTORS: u64 = 4;
 
@@ -165,6 +167,7 @@ fn runtime() -> io::Result<Runtime> {
         .enable_all()
         .global_queue_interval(OTHERS_TURN)
         .max_blocking_threads(ASIDE)
+        .thread_keep_alive(IDLE_THREAD)
         .thread_name("lazaret-aside")
         .build()
 }

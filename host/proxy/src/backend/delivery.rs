@@ -69,10 +69,15 @@ impl Delivery {
         let link = self.link.take().expect("an accepted MAIL has a connection");
         let rcpt = match rcpt {
             Some(Ok(reply)) => Ok(self.asked(link, recipient, reply)),
-            Some(Err(error)) => match self.broke(&link, error) {
-                Ok(()) => self.rcpt(recipient).await,
-                Err(error) => Err(error),
-            },
+            Some(Err(error)) => {
+                let broke = self.broke(&link, error);
+                // Its place is for the one that comes instead.
+                drop(link);
+                match broke {
+                    Ok(()) => self.rcpt(recipient).await,
+                    Err(error) => Err(error),
+                }
+            }
             None => {
                 self.link = Some(link);
                 self.rcpt(recipient).await

@@ -129,9 +129,10 @@ pub(super) async fn settle(c: &mut Connection) -> bool {
 
 /// The sender that the backend was not asked about yet.
 fn withheld(c: &Connection) -> Option<Path> {
-    let transaction = c.transaction.as_ref();
-    let sender = transaction.and_then(|it| it.envelope.sender.clone());
-    sender.filter(|_| c.server.withholds())
+    if !c.server.withholds() {
+        return None;
+    }
+    c.transaction.as_ref()?.envelope.sender.clone()
 }
 
 /// RCPT.

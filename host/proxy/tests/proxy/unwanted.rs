@@ -217,3 +217,37 @@ async fn what_one_client_was_refused_is_not_held_against_the_next() {
     assert_eq!(visit(1, rset).await, one);
     assert_eq!(visit(0, rset).await, one + 1, "five are not");
 }
+
+const GROUP: &[u8] = b"MAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\n";
+
+/// As Exim does (drop): the refusal stands, though RCPT behind it finds nobody.
+#[tokio::test]
+async fn who_is_hung_up_on_at_mail_in_a_group_costs_nobody_else_anything() {
+    let backend = Backend::with("MAIL", Act::SayAndClose("550 5.7.1 go away")).await;
+    let proxy = before(&backend, "").await;
+    for _ in 0..4 {
+        let mut client = proxy.play(HELLO).await;
+        client.send(GROUP).await;
+        client.play("S: 550 5.7.1 go away\nS: 503").await;
+    }
+    counts_as_up(&proxy).await;
+}
+
+/// Five of them, and the connection goes to nobody else: the backend counts, too.
+#[tokio::test]
+async fn mail_that_is_refused_in_a_group_is_one_refusal() {
+    let backend = Backend::with("MAIL", say("550 5.1.8 no such domain")).await;
+    let behind = say("503 5.5.1 MAIL first");
+    backend.state().acts.insert("RCPT", behind);
+    let only_one = "connections = 1\nidle = \"60s\"\noffer-age = \"1h\"\ncheck = \"1h\"";
+    let proxy = before(&backend, only_one).await;
+    for _ in 0..4 {
+        let mut client = proxy.play(HELLO).await;
+        client.send(GROUP).await;
+        client.play("S: 550 5.1.8\nS: 503").await;
+    }
+    let connections = backend.heard("EHLO").len();
+    backend.state().acts.clear();
+    proxy.play(HELLO).await.play(MESSAGE).await;
+    assert_eq!(backend.heard("EHLO").len(), connections);
+}
