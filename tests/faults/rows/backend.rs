@@ -208,9 +208,18 @@ fn slow(ground: &mut Ground) -> String {
     slow_by(ground, "60s", &[wait(60), Step::Close], Told::is_temporary);
     slow_reader(ground);
     slow_greeting(ground);
+    // Each thread of sessions keeps what so many at once had.
+    let grown = ground.over_and_over(|ground, round| {
+        slow_by(
+            ground,
+            &format!("again-{round}"),
+            &[wait(1), Step::Ordinary],
+            accepted,
+        );
+    });
     let heard = |label| ground.heard(label);
     format!(
-        "1 s: {}; 10 s: {}; 60 s, over the deadline of 15 s: {}; content read after 1 s: {}; at greeting and EHLO 1 s: {}, 60 s: {}",
+        "1 s: {}; 10 s: {}; 60 s, over the deadline of 15 s: {}; content read after 1 s: {}; at greeting and EHLO 1 s: {}, 60 s: {}; {grown}",
         heard("1s-"),
         heard("10s-"),
         heard("60s-"),
