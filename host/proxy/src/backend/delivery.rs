@@ -51,8 +51,7 @@ impl Delivery {
     /// Asks MAIL: on the connection that this client keeps, else on an idle one, else on a fresh one, at one address
     /// after another until one answers. A negative reply opens nothing.
     pub(crate) async fn mail(&mut self, who: &Introduction, sender: &Path) -> Result<Reply, Error> {
-        let (mail, _) = self.begin(who, sender, None).await?;
-        Ok(mail)
+        Ok(self.begin(who, sender, None).await?.mail)
     }
 
     /// The same, with RCPT right behind it: one journey for both. What came of RCPT is missing behind a refusal of MAIL.
@@ -62,7 +61,7 @@ impl Delivery {
         sender: &Path,
         recipient: &Path,
     ) -> Result<(Reply, Option<Result<Reply, Error>>), Error> {
-        let (mail, rcpt) = self.begin(who, sender, Some(recipient)).await?;
+        let Begun { mail, rcpt } = self.begin(who, sender, Some(recipient)).await?;
         if !mail.code().is_positive() {
             return Ok((mail, None));
         }
@@ -92,7 +91,7 @@ impl Delivery {
         who: &Introduction,
         sender: &Path,
         recipient: Option<&Path>,
-    ) -> Result<(Reply, Option<Result<Reply, Error>>), Error> {
+    ) -> Result<Begun, Error> {
         let journal = Journal::new(who, sender);
         let backend = Arc::clone(&self.backend);
         let identity = backend.identity();
@@ -104,7 +103,7 @@ impl Delivery {
                 None => match search.link(who).await {
                     Ok(link) => link,
                     // Told of the client, it has refused what comes next.
-                    Err(Error::Refused(_, reply)) => return Ok((reply, None)),
+                    Err(Error::Refused(_, mail)) => return Ok(Begun { mail, rcpt: None }),
                     Err(error) => return Err(error),
                 },
             };
@@ -260,16 +259,10 @@ impl Delivery {
         }
     }
 
-    fn opened(
-        &mut self,
-        mut link: Box<Link>,
-        mut journal: Journal,
-        begun: Begun,
-    ) -> (Reply, Option<Result<Reply, Error>>) {
+    fn opened(&mut self, mut link: Box<Link>, mut journal: Journal, begun: Begun) -> Begun {
         self.since = Instant::now();
         self.used = self.since;
-        let Begun { mail, rcpt } = begun;
-        match (mail.code().is_positive(), &rcpt) {
+        match (begun.mail.code().is_positive(), &begun.rcpt) {
             (true, _) => {
                 journal.begin(&link);
                 self.link = Some(link);
@@ -284,7 +277,7 @@ impl Delivery {
                 self.keep_for_client(link);
             }
         }
-        (mail, rcpt)
+        begun
     }
 
     fn asked(&mut self, link: Box<Link>, recipient: &Path, reply: Reply) -> Reply {
