@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::ring;
+use crate::tls::provider;
 
 /// Ten characters of base32 without look-alikes (Crockford): 50 random bits, so that nobody guesses another's id and
 /// two sessions of one year of mail hardly share one.
 pub(crate) fn session_id() -> Arc<str> {
     const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let mut random = [0_u8; 10];
-    ring::default_provider()
+    provider()
         .secure_random
         .fill(&mut random)
         .expect("the operating system gives random octets");

@@ -3,7 +3,7 @@
 mod acceptor;
 mod client_certificate;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::{CryptoProvider, ring};
 
@@ -11,5 +11,7 @@ pub(crate) use acceptor::Acceptor;
 
 /// What does the cryptography.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| Arc::new(ring::default_provider()));
+    Arc::clone(&PROVIDER)
 }
