@@ -184,7 +184,7 @@ impl Client {
     }
 
     /// One transaction from MAIL to the reply after the dot; `message` has lines with CRLF and is
-    /// stuffed here. Ends early with the first reply that is not positive.
+    /// stuffed here. Ends early with the first reply that is not positive; then there is no transaction.
     pub fn deliver(&mut self, from: &str, to: &[&str], message: &[u8]) -> Reply {
         let mut commands = vec![format!("MAIL FROM:<{from}>")];
         commands.extend(to.iter().map(|to| format!("RCPT TO:<{to}>")));
@@ -192,6 +192,9 @@ impl Client {
             self.say(&command);
             let reply = self.hear().expect("a reply");
             if reply.code != 250 {
+                if command.starts_with("RCPT") && reply.code != 421 {
+                    self.ask("RSET", "250 *");
+                }
                 return reply;
             }
         }

@@ -102,7 +102,8 @@ fn a_refusal_is_not_asked_of_the_other() {
     }
     let proxy = before(&[one.address(), two.address()], "");
     let mut client = Client::greeted(proxy.plain());
-    client.ask("MAIL FROM:<alice@example.com>", "550 5.7.1 not you");
+    client.ask("MAIL FROM:<alice@example.com>", "250 *");
+    client.ask("RCPT TO:<bob@example.org>", "550 5.7.1 not you");
     let asked = |backend: &BackendDouble| {
         let heard = backend.heard();
         let lines = heard.iter().flat_map(|heard| &heard.lines);
@@ -265,7 +266,8 @@ fn when_all_hang_clients_are_not_kept_waiting() {
     let mail = || {
         let mut client = Client::greeted(address);
         let begun = Instant::now();
-        client.ask("MAIL FROM:<alice@example.com>", "451 4.3.*");
+        client.ask("MAIL FROM:<alice@example.com>", "250 *");
+        client.ask("RCPT TO:<bob@example.org>", "451 4.3.*");
         begun.elapsed()
     };
     // Now it is known to be down.
@@ -378,7 +380,8 @@ fn a_host_name_without_address_is_a_451() {
         .set("[backend]\naddress = [\"no-such-host.invalid:25\"]\n")
         .start();
     let mut client = Client::greeted(proxy.plain());
-    client.ask("MAIL FROM:<alice@example.com>", "451 4.3.2 *");
+    client.ask("MAIL FROM:<alice@example.com>", "250 *");
+    client.ask("RCPT TO:<bob@example.org>", "451 4.3.2 *");
 }
 
 /// What the admin port says.

@@ -18,11 +18,13 @@ fn deliver(client: &mut Client) -> u16 {
 }
 
 #[test]
-fn down_at_start_is_451_at_mail_and_recovers_by_itself() {
+fn down_at_start_is_451_at_rcpt_and_recovers_by_itself() {
     let address = free_port();
     let proxy = Proxy::before(address).start();
     let mut client = Client::greeted(proxy.plain());
-    client.ask("MAIL FROM:<alice@example.com>", "451 4.*");
+    client.ask("MAIL FROM:<alice@example.com>", "250 *");
+    client.ask("RCPT TO:<bob@example.org>", "451 4.*");
+    client.ask("RSET", "250 *");
     let backend = BackendDouble::start_at(address);
     assert_eq!(deliver(&mut client), 250);
     assert_eq!(backend.deliveries().len(), 1);
@@ -208,12 +210,14 @@ fn until_delivered(proxy: &Proxy) {
 }
 
 #[test]
-fn a_greeting_that_refuses_is_a_451_at_mail() {
+fn a_greeting_that_refuses_is_a_451_at_rcpt() {
     let backend = BackendDouble::start();
     backend.always("<connect>", [say("554 5.3.2 no service"), Step::Close]);
     let proxy = Proxy::before(backend.address()).start();
     let mut client = Client::greeted(proxy.plain());
-    client.ask("MAIL FROM:<alice@example.com>", "451 4.*");
+    client.ask("MAIL FROM:<alice@example.com>", "250 *");
+    client.ask("RCPT TO:<bob@example.org>", "451 4.*");
+    client.ask("RSET", "250 *");
     backend.forget();
     assert_eq!(deliver(&mut client), 250);
 }
@@ -276,7 +280,7 @@ fn a_backend_that_changed_its_mind_after_hold_gets_nothing() {
 
 /// RFC 6531 section 3.5: nobody said yes yet, and no address takes it.
 #[test]
-fn smtputf8_that_the_backend_no_longer_offers_is_550_at_mail() {
+fn smtputf8_that_the_backend_no_longer_offers_is_550_at_rcpt() {
     let backend = BackendDouble::start();
     backend.offer(["SIZE 1000000", "8BITMIME", "SMTPUTF8"]);
     let proxy = Proxy::before(backend.address())
@@ -286,11 +290,14 @@ fn smtputf8_that_the_backend_no_longer_offers_is_550_at_mail() {
     let mut client = Client::greeted(proxy.plain());
     backend.offer(["SIZE 1000000", "8BITMIME"]);
     let mail = "MAIL FROM:<al\u{ef}ce@example.com> SMTPUTF8";
+    client.ask(mail, "250 *");
     client.ask(
-        mail,
+        "RCPT TO:<bob@example.org>",
         "550 5.6.7 The mail server no longer takes UTF-8 addresses (*)",
     );
+    client.ask("RSET", "250 *");
     client.ask("MAIL FROM:<alice@example.com>", "250 *");
+    client.ask("RCPT TO:<bob@example.org>", "250 *");
 }
 
 /// Another address, or the same one behind a change: what it has less is no reason to give the message up.
@@ -358,7 +365,8 @@ fn identity_that_the_backend_does_not_offer_is_a_451() {
             .set(&format!("[backend]\nidentity = \"{identity}\"\n"))
             .start();
         let mut client = Client::greeted(proxy.plain());
-        client.ask("MAIL FROM:<alice@example.com>", "451 4.3.5 *");
+        client.ask("MAIL FROM:<alice@example.com>", "250 *");
+        client.ask("RCPT TO:<bob@example.org>", "451 4.3.5 *");
     }
     assert_eq!(backend.deliveries().len(), 0);
 }

@@ -70,10 +70,12 @@ fn who_says_nothing_gives_the_only_connection_back() {
     let proxy = narrow(&backend, "15s");
     let mut first = Client::greeted(proxy.plain());
     first.ask("MAIL FROM:<alice@example.com>", "250 *");
+    first.ask("RCPT TO:<bob@example.org>", "250 *");
     let mut second = Client::greeted(proxy.plain());
     second.ask("MAIL FROM:<carol@example.com>", "250 *");
+    second.ask("RCPT TO:<bob@example.org>", "250 *");
     // The first one does not notice.
-    first.ask("RCPT TO:<bob@example.org>", "250 *");
+    first.ask("RCPT TO:<dave@example.org>", "250 *");
     first.ask("DATA", "354 *");
     first.content(MESSAGE);
     first.expect("250 *");
@@ -81,7 +83,7 @@ fn who_says_nothing_gives_the_only_connection_back() {
 }
 
 #[test]
-fn a_backend_that_is_used_up_is_a_451_at_mail_and_recovers() {
+fn a_backend_that_is_used_up_is_a_451_at_rcpt_and_recovers() {
     let backend = BackendDouble::start();
     // Much less than the first one takes, and enough to find a connection where nobody is.
     let proxy = narrow(&backend, "2s");
@@ -92,9 +94,12 @@ fn a_backend_that_is_used_up_is_a_451_at_mail_and_recovers() {
     });
     until_the_dot(&backend);
     let mut second = Client::greeted(proxy.plain());
-    second.ask("MAIL FROM:<carol@example.com>", "451 4.3.2 *");
-    assert_eq!(busy.join().expect("it is answered").code, 250);
     second.ask("MAIL FROM:<carol@example.com>", "250 *");
+    second.ask("RCPT TO:<bob@example.org>", "451 4.3.2 *");
+    assert_eq!(busy.join().expect("it is answered").code, 250);
+    second.ask("RSET", "250 *");
+    second.ask("MAIL FROM:<carol@example.com>", "250 *");
+    second.ask("RCPT TO:<bob@example.org>", "250 *");
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn postfix_says_what_the_client_hears() {
     };
     let proxy = before(&postfix).start();
     let mut client = Client::greeted(proxy.plain());
-    client.ask("MAIL FROM:<alice@example.com>", "250 2.1.0 Ok");
+    client.ask("MAIL FROM:<alice@example.com>", "250 2.1.0 *");
     client.ask(
         "RCPT TO:<nobody@example.org>",
         "550 5.1.1 <nobody@example.org>*User unknown*",

@@ -314,6 +314,7 @@ fn a_connection_from_before_a_change_is_not_used_again() {
         client = Client::connect(proxy.plain());
     }
     client.ask("MAIL FROM:<alice@example.com> RET=HDRS", "250 *");
+    client.ask("RCPT TO:<bob@example.org>", "250 *");
 }
 
 /// Each client is told what was asked for it, mostly on a connection that is open; backends count greetings without mail.

@@ -29,7 +29,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use crate::config::{BackendConfig, Identity};
 use crate::metrics::Legs;
 
-pub(crate) use delivery::Delivery;
+pub(crate) use delivery::{Delivery, Opened};
 pub(crate) use dialogue::{Dialogue, Exchange, Talk};
 pub(crate) use error::{Error, Step};
 pub(crate) use identity::Introduction;

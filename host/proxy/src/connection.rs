@@ -210,9 +210,6 @@ impl Connection {
             let event = self.server.next();
             let refusals = self.server.take_refusals();
             let refusal = refusals.and_then(|refusals| self.note_refusals(refusals));
-            if self.server.withholds() && !matches!(event, Event::Rcpt(_)) {
-                Box::pin(stages::settle(self)).await;
-            }
             match event {
                 Event::NeedInput => {
                     if let Err(reason) = self.listen(wire).await {
@@ -390,7 +387,11 @@ impl Connection {
     /// The transaction, if there is one, is over.
     fn end_transaction(&mut self, how: Conclusion<'_>) {
         match self.transaction.take() {
-            Some(transaction) => conclusion::conclude(self, transaction, how),
+            Some(mut transaction) => {
+                let standing = std::mem::take(&mut transaction.standing);
+                let how = how.unless_refused(&standing);
+                conclusion::conclude(self, transaction, how);
+            }
             None => self.judge.reset(),
         }
         self.delivery.reset();

@@ -6,7 +6,6 @@
 use bytes::{Buf, BytesMut};
 use memchr::{memchr, memchr3};
 
-use crate::address::Path;
 use crate::command::{Command, CommandError, is_bdat, is_http};
 use crate::newline::{LineEnd, Newlines, Text};
 use crate::server::Wanted;
@@ -91,21 +90,6 @@ impl Lines {
     pub(crate) fn pull(&mut self, text: Text) -> bool {
         let newlines = self.newlines.as_mut();
         newlines.is_some_and(|newlines| newlines.pull(text, &mut self.buffer))
-    }
-
-    /// The recipient that [`next`](Self::next) gives next, if the whole line is here.
-    pub(crate) fn next_rcpt(&self, max: usize) -> Option<Path> {
-        const RCPT: &[u8] = b"RCPT ";
-        let seen = &self.buffer[..self.buffer.len().min(max)];
-        let is_rcpt = seen.get(..RCPT.len())?.eq_ignore_ascii_case(RCPT);
-        if !is_rcpt || !matches!(self.mode, Mode::Line { .. }) {
-            return None;
-        }
-        let (line, end) = seen.split_at(memchr3(b'\r', b'\n', 0, seen)?);
-        match Command::parse(line) {
-            Ok(Command::Rcpt(path)) if end.starts_with(b"\r\n") => Some(path),
-            _ => None,
-        }
     }
 
     /// How the line of the last command ended.

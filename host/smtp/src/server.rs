@@ -39,8 +39,6 @@ pub struct Server {
     session: Session,
     question: Question,
     urgency: Urgency,
-    /// Where in the output the answer to MAIL belongs that is not known yet.
-    withheld: Option<usize>,
 }
 
 impl Server {
@@ -69,7 +67,6 @@ impl Server {
             session,
             question: Question::None,
             urgency: Urgency::Grouped,
-            withheld: None,
         }
     }
 

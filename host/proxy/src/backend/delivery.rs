@@ -14,8 +14,8 @@ use super::journal::{Begun, Journal, ask_rcpt};
 use super::{Backend, Error, Introduction, Link, Search, Step};
 use crate::alarm::Alarm;
 
-/// One client's way to the backend. [`mail`](Self::mail) opens a transaction, [`rcpt`](Self::rcpt) asks live,
-/// [`message`](Self::message) hands the message over; between them the connection may be given back.
+/// One client's way to the backend. [`open`](Self::open) opens a transaction with its first recipient, [`rcpt`](Self::rcpt) asks
+/// for another one live, [`message`](Self::message) hands the message over; between them the connection may be given back.
 pub(crate) struct Delivery {
     backend: Arc<Backend>,
     link: Option<Box<Link>>,
@@ -28,6 +28,14 @@ pub(crate) struct Delivery {
     journal: Option<Box<Journal>>,
     /// and not answered yet
     behind_the_dot: bool,
+}
+
+/// What came of MAIL.
+pub(crate) enum Opened {
+    /// this was the answer
+    Refused(Reply),
+    /// a yes; and so was RCPT answered, or could not be asked
+    Asked(Result<Reply, Error>),
 }
 
 impl Delivery {
@@ -48,25 +56,21 @@ impl Delivery {
         self.behind_the_dot
     }
 
-    /// Asks MAIL: on the connection that this client keeps, else on an idle one, else on a fresh one, at one address
-    /// after another until one answers. A negative reply opens nothing.
-    pub(crate) async fn mail(&mut self, who: &Introduction, sender: &Path) -> Result<Reply, Error> {
-        Ok(self.begin(who, sender, None).await?.mail)
-    }
-
-    /// The same, with RCPT right behind it: one journey for both. What came of RCPT is missing behind a refusal of MAIL.
-    pub(crate) async fn mail_and_rcpt(
+    /// Asks MAIL, with its first RCPT right behind it where the backend takes both at once: on the connection that this client
+    /// keeps, else on an idle one, else on a fresh one, at one address after another until one answers. A refusal of MAIL
+    /// opens nothing.
+    pub(crate) async fn open(
         &mut self,
         who: &Introduction,
         sender: &Path,
         recipient: &Path,
-    ) -> Result<(Reply, Option<Result<Reply, Error>>), Error> {
-        let Begun { mail, rcpt } = self.begin(who, sender, Some(recipient)).await?;
+    ) -> Result<Opened, Error> {
+        let Begun { mail, rcpt } = self.begin(who, sender, recipient).await?;
         if !mail.code().is_positive() {
-            return Ok((mail, None));
+            return Ok(Opened::Refused(mail));
         }
         let link = self.link.take().expect("an accepted MAIL has a connection");
-        let rcpt = match rcpt {
+        Ok(Opened::Asked(match rcpt {
             Some(Ok(reply)) => Ok(self.asked(link, recipient, reply)),
             Some(Err(error)) => {
                 let broke = self.broke(&link, error);
@@ -81,8 +85,7 @@ impl Delivery {
                 self.link = Some(link);
                 self.rcpt(recipient).await
             }
-        };
-        Ok((mail, Some(rcpt)))
+        }))
     }
 
     /// Its answer, and that to RCPT if it was asked with it.
@@ -90,7 +93,7 @@ impl Delivery {
         &mut self,
         who: &Introduction,
         sender: &Path,
-        recipient: Option<&Path>,
+        recipient: &Path,
     ) -> Result<Begun, Error> {
         let journal = Journal::new(who, sender);
         let backend = Arc::clone(&self.backend);

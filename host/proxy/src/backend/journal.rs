@@ -85,13 +85,15 @@ impl Journal {
         &self,
         link: &mut Link,
         identity: Identity,
-        recipient: Option<&Path>,
+        recipient: &Path,
     ) -> Result<Begun, Error> {
         let mut opening = self.opening(link, identity)?;
         let most = opening.0.len();
-        let at_once = recipient.filter(|it| may_follow(it, link.extensions()));
-        let rcpt = at_once.cloned().map(Command::Rcpt);
-        opening.0.extend(rcpt.map(|rcpt| (Step::Rcpt, rcpt)));
+        if may_follow(recipient, link.extensions()) {
+            opening
+                .0
+                .push((Step::Rcpt, Command::Rcpt(recipient.clone())));
+        }
         let mut replies = Vec::with_capacity(opening.0.len());
         let asked = link.ask_into(&mut replies, &opening.0).await;
         if replies.len() < most {

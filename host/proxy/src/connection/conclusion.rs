@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lazaret_mail::Outcome;
 use lazaret_smtp::Reply;
 
-use super::transaction::{Clock, Transaction};
+use super::transaction::{Clock, Standing, Transaction};
 use super::{Connection, log};
 use crate::explain::{self, By, Phases};
 use crate::fate::Fate;
@@ -33,6 +33,20 @@ impl<'r> Conclusion<'r> {
             by,
             size: None,
             edits: String::new(),
+        }
+    }
+
+    /// This, or what the backend said to MAIL, if it is that which made it end without a word.
+    pub(super) fn unless_refused(self, standing: &'r Standing) -> Self {
+        match standing {
+            Standing::Refused(by, reply) if self.reply.is_none() => {
+                let fate = match by {
+                    By::Backend => Fate::RefusedByBackend,
+                    _ => Fate::Failed,
+                };
+                Self::early(fate, Some(reply), by.clone())
+            }
+            _ => self,
         }
     }
 }

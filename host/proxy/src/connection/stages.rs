@@ -8,8 +8,9 @@ use lazaret_smtp::{Extensions, Hello, HelloVerb, Keyword, Path, Reply};
 
 use super::conclusion::Conclusion;
 use super::intake::{Intake, Refusal};
+use super::transaction::Standing;
 use super::{Connection, log, own, pace, replies, xclient};
-use crate::backend::Error;
+use crate::backend::{Error, Opened};
 use crate::explain::{By, Of};
 use crate::fate::Fate;
 
@@ -80,12 +81,9 @@ pub(super) async fn mail(c: &mut Connection, path: Path) {
     c.obey(Stage::Mail, Of::Itself, &mut decision).await;
     let by = By::filter(decision.by, By::Us);
     match decision.action {
-        // The backend is asked about both at once.
-        Action::Pass | Action::Keep(_) if c.server.rcpt_follows() => c.server.withhold(),
+        // The backend is asked when there is a recipient to ask for.
         Action::Pass | Action::Keep(_) => {
-            let asked = c.delivery.mail(&c.introduction(), &path).await;
-            let reply = begun(c, asked);
-            c.server.answer(reply);
+            c.server.answer(Reply::sender_ok().naming(&c.session.id));
         }
         Action::Refuse(reply) => {
             c.end_transaction(Conclusion::early(Fate::Refused, Some(&reply), by));
@@ -99,49 +97,11 @@ pub(super) async fn mail(c: &mut Connection, path: Path) {
     c.pace.restart();
 }
 
-/// What the client hears of MAIL. A refusal ends the transaction.
-fn begun(c: &mut Connection, asked: Result<Reply, Error>) -> Reply {
-    let (fate, by, reply) = match asked {
-        Ok(reply) => (
-            Fate::RefusedByBackend,
-            By::Backend,
-            replies::of_backend(reply),
-        ),
-        Err(error) => (Fate::Failed, By::Us, c.backend_failed(&error)),
-    };
-    if !reply.code().is_positive() {
-        c.end_transaction(Conclusion::early(fate, Some(&reply), by));
-    }
-    reply
-}
-
-/// Asks about MAIL by itself, if its answer is withheld. False: it is refused, and RCPT behind it is answered by that.
-pub(super) async fn settle(c: &mut Connection) -> bool {
-    let Some(sender) = withheld(c) else {
-        return true;
-    };
-    let asked = c.delivery.mail(&c.introduction(), &sender).await;
-    let reply = begun(c, asked);
-    let accepted = reply.code().is_positive();
-    c.server.settle(reply);
-    accepted
-}
-
-/// The sender that the backend was not asked about yet.
-fn withheld(c: &Connection) -> Option<Path> {
-    if !c.server.withholds() {
-        return None;
-    }
-    c.transaction.as_ref()?.envelope.sender.clone()
-}
-
 /// RCPT.
 pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     if let Some(reply) = refuse_recipient(c, &path) {
-        if settle(c).await {
-            c.recipient_refused(&path, &reply, By::Us);
-            c.server.answer(reply);
-        }
+        c.recipient_refused(&path, &reply, By::Us);
+        c.server.answer(reply);
         return c.pace.restart();
     }
     let Some(transaction) = &c.transaction else {
@@ -154,9 +114,6 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     drop(envelope);
     let of = Of::Address(path.address.clone());
     c.obey(Stage::Rcpt, of, &mut decision).await;
-    if decision.action != Action::Pass && !settle(c).await {
-        return c.pace.restart();
-    }
     match decision.action {
         Action::Pass => ask_rcpt(c, path).await,
         Action::Refuse(reply) => {
@@ -199,17 +156,7 @@ fn refuse_recipient(c: &Connection, path: &Path) -> Option<Reply> {
 }
 
 async fn ask_rcpt(c: &mut Connection, path: Path) {
-    let asked = match withheld(c) {
-        None => c.delivery.rcpt(&path).await,
-        Some(sender) => match ask_both(c, &sender, &path).await {
-            Some(asked) => asked,
-            None => return,
-        },
-    };
-    let (by, reply) = match asked {
-        Ok(reply) => (By::Backend, replies::of_backend(reply)),
-        Err(error) => (By::Us, c.backend_failed(&error)),
-    };
+    let (by, reply) = ask_backend(c, &path).await;
     match &mut c.transaction {
         Some(transaction) if reply.code().is_positive() => {
             c.counts.recipient(true);
@@ -220,22 +167,52 @@ async fn ask_rcpt(c: &mut Connection, path: Path) {
     c.server.answer(reply);
 }
 
-/// Asks about MAIL and RCPT at once. `None`: MAIL is refused, and both are answered.
-async fn ask_both(
-    c: &mut Connection,
-    sender: &Path,
-    recipient: &Path,
-) -> Option<Result<Reply, Error>> {
-    let who = c.introduction();
-    let asked = c.delivery.mail_and_rcpt(&who, sender, recipient).await;
-    let (mail, rcpt) = match asked {
-        Ok((mail, rcpt)) => (Ok(mail), rcpt),
-        Err(error) => (Err(error), None),
+/// Its answer, and with the first recipient that to MAIL, which stands for all that come.
+async fn ask_backend(c: &mut Connection, path: &Path) -> (By, Reply) {
+    let standing = c.transaction.as_ref().map(|it| &it.standing);
+    match standing {
+        Some(Standing::Refused(by, reply)) => (by.clone(), reply.clone()),
+        Some(Standing::Open) => {
+            let asked = c.delivery.rcpt(path).await;
+            answered(c, asked)
+        }
+        Some(Standing::Unasked) | None => open(c, path).await,
+    }
+}
+
+async fn open(c: &mut Connection, path: &Path) -> (By, Reply) {
+    let envelope = c.transaction.as_ref().map(|it| Arc::clone(&it.envelope));
+    let Some(sender) = envelope.as_ref().and_then(|it| it.sender.as_ref()) else {
+        return (By::Us, Reply::bad_sequence().naming(&c.session.id));
     };
-    let mail = begun(c, mail);
-    let accepted = mail.code().is_positive();
-    c.server.settle(mail);
-    rcpt.filter(|_| accepted)
+    let opened = c.delivery.open(&c.introduction(), sender, path).await;
+    // Or the list of recipients would be copied when this one joins it.
+    drop(envelope);
+    let (standing, by, reply) = match opened {
+        Ok(Opened::Asked(asked)) => {
+            let (by, reply) = answered(c, asked);
+            (Standing::Open, by, reply)
+        }
+        Ok(Opened::Refused(reply)) => refused(c, Ok(reply)),
+        Err(error) => refused(c, Err(error)),
+    };
+    if let Some(transaction) = &mut c.transaction {
+        transaction.standing = standing;
+    }
+    (by, reply)
+}
+
+fn refused(c: &mut Connection, asked: Result<Reply, Error>) -> (Standing, By, Reply) {
+    let (by, reply) = answered(c, asked);
+    (Standing::Refused(by.clone(), reply.clone()), by, reply)
+}
+
+/// What the client hears, and whose word it is.
+fn answered(c: &mut Connection, asked: Result<Reply, Error>) -> (By, Reply) {
+    match asked {
+        Ok(reply) => (By::Backend, replies::of_backend(reply)),
+        Err(error) => (By::Us, c.backend_failed(&error)),
+    }
 }
 
 /// DATA: the content is wanted; the backend is asked when it is complete.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lazaret_mail::{Envelope, Keep};
-use lazaret_smtp::Path;
+use lazaret_smtp::{Path, Reply};
 use tracing::Span;
 
 use super::intake::Intake;
+use crate::explain::By;
 
 /// What is known of the transaction under way.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(super) struct Transaction {
     pub(super) envelope: Arc<Envelope>,
     /// those of them the backend never hears of
     pub(super) kept: Vec<(Path, Keep)>,
+    pub(super) standing: Standing,
     /// from DATA on
     pub(super) intake: Option<Intake>,
     pub(super) clock: Clock,
@@ -29,6 +31,18 @@ pub(super) struct Transaction {
     pub(super) problem: Option<String>,
     /// the `Message-ID` of what came, once it has come
     pub(super) message_id: Option<String>,
+}
+
+/// How it stands with the backend, which hears of MAIL together with the first recipient that we have no objection to.
+#[derive(Debug, Default)]
+pub(super) enum Standing {
+    /// it was not asked yet
+    #[default]
+    Unasked,
+    /// it said yes to MAIL
+    Open,
+    /// it said no, or could not be asked; no recipient is asked for again
+    Refused(By, Reply),
 }
 
 /// When what happened.
@@ -58,6 +72,7 @@ impl Transaction {
             id,
             envelope: Arc::new(envelope),
             kept: Vec::new(),
+            standing: Standing::Unasked,
             intake: None,
             clock: Clock {
                 before,

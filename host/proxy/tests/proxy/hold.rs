@@ -143,7 +143,7 @@ async fn waiting_for_a_connection_ends_with_451() {
     first.play("C: RCPT TO:<b@example.org>").await;
     backend.until_heard("RCPT").await;
     proxy
-        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 451 4.3.2")
+        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 451 4.3.2")
         .await;
 }
 

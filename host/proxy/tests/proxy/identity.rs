@@ -54,7 +54,7 @@ async fn xforward_is_told_for_each_transaction() {
     proxy
         .play(SESSION)
         .await
-        .play("C: MAIL FROM:<>\nS: 250")
+        .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250")
         .await;
     let told = "XFORWARD NAME=[UNAVAILABLE] PROTO=ESMTP HELO=client.example.com ADDR=127.0.0.1";
     assert_eq!(backend.heard("XFORWARD"), [told, told]);
@@ -81,7 +81,7 @@ async fn without_the_identity_that_is_configured_there_is_no_mail() {
         )
         .await;
         proxy
-            .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 451 4.3.5")
+            .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 451 4.3.5")
             .await;
         assert_eq!(backend.heard("MAIL").len(), 0);
     }
@@ -170,7 +170,7 @@ async fn a_hello_name_that_backends_refuse_is_unknown_to_them() {
     )
     .await;
     proxy
-        .play("S: 220\nC: EHLO j\u{f6}rg.example.com\nS: 250\nC: MAIL FROM:<>\nS: 250")
+        .play("S: 220\nC: EHLO j\u{f6}rg.example.com\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250")
         .await;
     assert_eq!(backend.heard("EHLO").last().unwrap(), "EHLO unknown");
     assert!(backend.heard("XCLIENT")[0].contains("HELO=unknown "));

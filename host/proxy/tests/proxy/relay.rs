@@ -17,7 +17,7 @@ async fn the_backends_reply_is_the_clients_reply() {
     client
         .play(
             "C: MAIL FROM:<ann@example.com>
-             S: 250 2.0.0 Ok
+             S: 250 2.1.0 Sender ok
              C: RCPT TO:<bob@example.org>
              S: 250 2.0.0 Ok
              C: DATA
@@ -245,7 +245,7 @@ async fn ehlo_is_what_the_backend_offers_now() {
 async fn while_the_backend_is_down_its_last_offer_stands() {
     let mut backend = Backend::honest().await;
     let proxy = Running::before(&backend).await;
-    let utf8 = "C: MAIL FROM:<j\u{f6}rg@example.com> SMTPUTF8 RET=HDRS\nS:";
+    let utf8 = "C: MAIL FROM:<j\u{f6}rg@example.com> SMTPUTF8 RET=HDRS\nS: 250\nC: RCPT TO:<b@example.org>\nS:";
     let mut client = proxy.offered("SMTPUTF8").await;
     client.play(&format!("{utf8} 250\nC: QUIT\nS: 221")).await;
     backend.go_down().await;
@@ -271,7 +271,9 @@ async fn a_backend_that_is_down_at_start_is_used_once_it_is_up() {
     backend.go_down().await;
     let proxy = Running::before(&backend).await;
     let mut client = proxy.play(HELLO).await;
-    client.play("C: MAIL FROM:<>\nS: 451 4.3.2").await;
+    client
+        .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 451 4.3.2\nC: RSET\nS: 250")
+        .await;
     backend.come_up().await;
     client.play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: a\nC: .\nS: 250").await;
     assert_eq!(backend.messages().len(), 1);
@@ -285,7 +287,7 @@ async fn two_transactions_share_a_connection_of_one_client() {
     for _ in 0..2 {
         client.play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: a\nC: .\nS: 250").await;
     }
-    client.play("C: MAIL FROM:<a@example.com>\nS: 250\nC: RSET\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: QUIT\nS: 221").await;
+    client.play("C: MAIL FROM:<a@example.com>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: RSET\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: QUIT\nS: 221").await;
     assert_eq!(backend.messages().len(), 2);
     // Four transactions, of which the first may have had to open it.
     let found = proxy.metric("lazaret_backend_reused_total").await;

@@ -289,7 +289,7 @@ async fn mail_gets(backend: std::net::SocketAddr, lines: &str) -> String {
     tokio::spawn(proxy.run(std::future::pending()));
     let mut client = Client::connect(address).await;
     client
-        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>")
+        .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>")
         .await;
     client.reply().await
 }

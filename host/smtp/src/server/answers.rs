@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::mem;
 
+use super::Server;
 use super::state::{Announced, Content, Question, State, Transaction, Urgency};
-use super::{Server, Wanted};
 use crate::address::Path;
 use crate::data::Decoder;
 use crate::event::{CloseReason, End, Event, HelloVerb};
@@ -90,68 +90,16 @@ impl Server {
 
     fn answer_mail(&mut self, reply: Reply, path: &Path) {
         if reply.code().is_positive() {
-            self.state = State::Open(Transaction::new(path));
+            self.state = State::Open(Transaction {
+                utf8: path.is_utf8(),
+                asked: 0,
+                accepted: 0,
+                chunk: None,
+            });
         } else {
             self.session.note_junk(self.config.max_junk);
         }
         self.conclude(self.final_reply(reply));
-    }
-
-    /// While [`Event::Mail`] waits for its answer: has the client sent RCPT behind it already, so that a positive answer
-    /// would bring [`Event::Rcpt`]? Then whoever answers may [`withhold`](Self::withhold), and ask about both at once.
-    pub fn rcpt_follows(&self) -> bool {
-        let Question::Asked(Event::Mail(sender)) = &self.question else {
-            return false;
-        };
-        let next = self.lines.next_rcpt(self.config.max_command);
-        next.is_some_and(|next| {
-            let fits = sender.is_utf8() || next.is_ascii();
-            fits && self.covers(&next) && self.config.max_recipients > 0
-        })
-    }
-
-    /// Answers [`Event::Mail`] with nothing yet, and goes on as if the answer were positive. [`settle`](Self::settle) gives
-    /// it: before any other question than [`Event::Rcpt`] is answered, and before the output is taken.
-    pub fn withhold(&mut self) {
-        if let Some(Event::Mail(path)) = self.take(|e| matches!(e, Event::Mail(_))) {
-            self.state = State::Open(Transaction::new(&path));
-            self.withheld = Some(self.output.len());
-        }
-    }
-
-    /// Is an answer to MAIL withheld?
-    pub fn withholds(&self) -> bool {
-        self.withheld.is_some()
-    }
-
-    /// Answers MAIL in its place, before whatever was said since. If it is refused, there is no transaction, and an
-    /// [`Event::Rcpt`] that waits for its answer has it: 503. Does nothing if no answer is withheld.
-    pub fn settle(&mut self, reply: Reply) {
-        let Some(place) = self.withheld.take() else {
-            return;
-        };
-        let place = place.min(self.output.len());
-        let since = self.output.split_off(place);
-        let accepted = reply.code().is_positive();
-        if !accepted {
-            self.session.note_junk(self.config.max_junk);
-            if matches!(self.state, State::Open(_)) {
-                self.state = State::Idle;
-            }
-        }
-        self.conclude(self.final_reply(reply));
-        self.output.unsplit(since);
-        if !accepted && let Some(Event::Rcpt(path)) = self.take(|e| matches!(e, Event::Rcpt(_))) {
-            self.out_of_turn(path);
-        }
-    }
-
-    /// RCPT behind a MAIL that was refused.
-    fn out_of_turn(&mut self, path: Path) {
-        if !matches!(self.state, State::Closed(_)) {
-            let wanted = Wanted::Recipient(Some(path.address));
-            self.refuse(wanted, Reply::bad_sequence());
-        }
     }
 
     /// The positive answer is a new greeting to another client, behind which comes EHLO again. What the

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use crate::address::Path;
 use crate::chunk::Chunks;
 use crate::data::Decoder;
 use crate::event::{CloseReason, Event, Fault};
@@ -62,18 +61,6 @@ pub(super) struct Transaction {
     pub(super) accepted: usize,
     /// The first one, while the caller is asked whether it wants content.
     pub(super) chunk: Option<Announced>,
-}
-
-impl Transaction {
-    /// MAIL was accepted, with this sender.
-    pub(super) fn new(sender: &Path) -> Self {
-        Self {
-            utf8: sender.is_utf8(),
-            asked: 0,
-            accepted: 0,
-            chunk: None,
-        }
-    }
 }
 
 /// What BDAT said.
