@@ -81,6 +81,7 @@ pub(crate) struct Workers {
 }
 
 pub(crate) struct Worker {
+    post: Post,
     runtime: Handle,
     /// sessions that it carries
     sessions: Arc<AtomicUsize>,
@@ -95,10 +96,15 @@ impl Workers {
         Ok(Self { all, end })
     }
 
-    /// That which carries the fewest sessions.
+    /// That which carries the fewest sessions; among equals the one that asks.
     pub(crate) fn least_busy(&self) -> &Worker {
-        let least = self.all.iter().min_by_key(|worker| worker.load());
+        let least = self.all.iter().min_by_key(|it| (it.load(), !it.is_here()));
         least.expect("there is at least one processor")
+    }
+
+    /// One for each of several things, in turn.
+    pub(crate) fn in_turn(&self) -> impl Iterator<Item = &Worker> {
+        self.all.iter().cycle()
     }
 
     /// Where each of them can be asked for a sign of life.
@@ -132,9 +138,15 @@ impl Worker {
         let no_word = |_| io::Error::other("a thread has ended at its start");
         let runtime = told.recv().map_err(no_word)?;
         Ok(Self {
+            post,
             runtime: runtime?,
             sessions: Arc::default(),
         })
+    }
+
+    /// Is it this thread?
+    pub(crate) fn is_here(&self) -> bool {
+        Post::here() == Some(self.post)
     }
 
     /// Where its sessions run.
