@@ -149,6 +149,16 @@ impl Lines {
         }
     }
 
+    /// So many octets; `None` if the stream ends before.
+    pub fn take(&mut self, stream: &mut Stream, octets: usize) -> io::Result<Option<Vec<u8>>> {
+        while self.buffer.len() < octets {
+            if self.fill(stream)? == 0 {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.buffer.drain(..octets).collect()))
+    }
+
     /// What was read and not yet taken.
     pub fn waiting(&self) -> &[u8] {
         &self.buffer

@@ -328,6 +328,42 @@ fn a_backend_that_offers_less_after_hold_is_no_reason_for_a_bounce() {
     }
 }
 
+/// BDAT is for what a journey less matters to, and for backends that are surely there.
+#[test]
+fn large_messages_and_late_ones_go_out_by_data() {
+    let large = [
+        b"Subject: hello\r\n\r\n".to_vec(),
+        b"A line.\r\n".repeat(8000),
+    ]
+    .concat();
+    let late = Duration::from_millis(1200);
+    for (message, wait, verb) in [
+        (MESSAGE, Duration::ZERO, "BDAT"),
+        (MESSAGE, late, "DATA"),
+        (&*large, Duration::ZERO, "DATA"),
+    ] {
+        let backend = BackendDouble::start();
+        backend.offer(["PIPELINING", "SIZE 1000000", "8BITMIME", "CHUNKING"]);
+        backend.record_commands_only();
+        let proxy = Proxy::before(backend.address()).start();
+        let mut client = Client::greeted(proxy.plain());
+        client.ask("MAIL FROM:<alice@example.com>", "250 *");
+        client.ask("RCPT TO:<bob@example.org>", "250 *");
+        std::thread::sleep(wait);
+        client.ask("DATA", "354 *");
+        client.content(message);
+        client.expect("250 *");
+        let heard = backend.heard();
+        let mut lines = heard.iter().flat_map(|it| &it.lines);
+        assert!(
+            lines.any(|line| line.starts_with(verb)),
+            "{verb}: {heard:#?}"
+        );
+        let taken = backend.deliveries().remove(0).octets;
+        assert!(taken.ends_with(message), "{verb}");
+    }
+}
+
 #[test]
 fn identity_by_xclient_starts_with_the_client() {
     let backend = BackendDouble::start();

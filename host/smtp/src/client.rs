@@ -142,6 +142,30 @@ impl Client {
         }
     }
 
+    /// Puts a message into the output as its only chunk, BDAT ahead of it (RFC 3030 section 2). The reply is owed. Bare CR,
+    /// bare LF or NUL stop it for good, and nothing of it is in the output; [`next`](Self::next) then says so.
+    pub fn chunk<P: AsRef<[u8]>>(&mut self, pieces: &[P]) {
+        if !self.may_send() {
+            return;
+        }
+        let before = self.output.len();
+        let octets = pieces.iter().map(|piece| piece.as_ref().len() as u64).sum();
+        self.send(&Command::Bdat { octets, last: true });
+        let chunked = self.encode_chunk(pieces);
+        if chunked.is_err() {
+            self.output.truncate(before);
+        }
+        self.note(chunked);
+    }
+
+    fn encode_chunk<P: AsRef<[u8]>>(&mut self, pieces: &[P]) -> Result<(), BareOctet> {
+        let mut encoder = Encoder::of_chunk();
+        for piece in pieces {
+            encoder.encode(piece.as_ref(), &mut self.output)?;
+        }
+        encoder.finish_chunk()
+    }
+
     /// Nothing went wrong so far. If no reply is owed, whatever the backend has said already is
     /// none: taken for the answer to what we send now, a "250" said behind the 354 would pass for
     /// the acceptance of a message that was not sent.

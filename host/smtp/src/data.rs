@@ -168,6 +168,16 @@ pub struct BareOctet;
 #[derive(Clone, Debug)]
 pub struct Encoder {
     place: Place,
+    dots: Dots,
+}
+
+/// What becomes of a dot at the start of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dots {
+    /// it gets another one (DATA)
+    Doubled,
+    /// it stays as it is (BDAT)
+    Kept,
 }
 
 impl Default for Encoder {
@@ -181,6 +191,15 @@ impl Encoder {
     pub fn new() -> Self {
         Self {
             place: Place::LineStart,
+            dots: Dots::Doubled,
+        }
+    }
+
+    /// At the first octet of a message that goes out as a chunk (RFC 3030): looked through as any other, nothing added.
+    pub fn of_chunk() -> Self {
+        Self {
+            dots: Dots::Kept,
+            ..Self::new()
         }
     }
 
@@ -214,7 +233,8 @@ impl Encoder {
 
     /// Adds what is in front up to a line end; gives the rest.
     fn line<'a>(&mut self, text: &'a [u8], out: &mut BytesMut) -> Result<&'a [u8], BareOctet> {
-        if self.place == Place::LineStart && text[0] == b'.' {
+        let starts = self.place == Place::LineStart && text[0] == b'.';
+        if starts && self.dots == Dots::Doubled {
             out.extend_from_slice(b".");
         }
         let stop = memchr3(b'\r', b'\n', 0, text).unwrap_or(text.len());
@@ -227,6 +247,17 @@ impl Encoder {
         out.extend_from_slice(&text[..length]);
         self.place = place;
         Ok(&text[length..])
+    }
+
+    /// Ends a chunk, to which nothing is added.
+    ///
+    /// # Errors
+    /// [`BareOctet`] if it ended with a bare CR.
+    pub fn finish_chunk(self) -> Result<(), BareOctet> {
+        match self.place {
+            Place::LineStart | Place::Inside => Ok(()),
+            Place::AfterCr => Err(BareOctet),
+        }
     }
 
     /// Ends the message: a CRLF if the last line has none, then the dot.

@@ -47,6 +47,26 @@ fn a_message_is_sent_with_its_dots() {
     assert_eq!(client.owed(), 1);
 }
 
+#[test]
+fn a_chunk_is_sent_as_it_is() {
+    let mut client = greeted();
+    client.chunk(&[".a\r", "\n.b\r\n"]);
+    assert_eq!(client.output().split(), "BDAT 8 LAST\r\n.a\r\n.b\r\n");
+    assert_eq!(client.owed(), 1);
+    assert_eq!(client.next(), Ok(None));
+}
+
+#[test]
+fn nothing_of_a_chunk_with_bare_octets_is_sent() {
+    for bad in [["a\n", "b"], ["a\r", "b"], ["a", "\0b"], ["a\r\n", "\r"]] {
+        let mut client = greeted();
+        client.chunk(&bad);
+        assert!(client.output().is_empty(), "{bad:?}");
+        let fault = ClientError::Ours(OurFault::Content(BareOctet));
+        assert_eq!(client.next(), Err(fault));
+    }
+}
+
 /// Any doubt, and the error stays: what comes later might belong to something else.
 #[test]
 fn doubtful_backends() {

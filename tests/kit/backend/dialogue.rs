@@ -80,6 +80,7 @@ impl<'a> Dialogue<'a> {
             }
             "RCPT" => self.recipient(line),
             "DATA" => self.data(line),
+            "BDAT" => self.chunk(line),
             "RSET" => {
                 self.envelope.clear();
                 self.plainly(line, "250 2.0.0 reset")
@@ -147,6 +148,30 @@ impl<'a> Dialogue<'a> {
         };
         self.received = Some(octets);
         let said = self.answer(".", "250 2.0.0 Ok: queued as 4TEST1DOUBLE")?;
+        self.received = None;
+        Ok(said.is_some())
+    }
+
+    /// A whole message in one chunk; what we send, and so all that is understood.
+    fn chunk(&mut self, line: &str) -> Goes {
+        let size = line
+            .strip_prefix("BDAT ")
+            .and_then(|it| it.strip_suffix(" LAST"));
+        let Some(size) = size.and_then(|size| size.parse().ok()) else {
+            return self.plainly(line, "501 5.5.4 one chunk, please");
+        };
+        let stream = self.stream.as_mut().expect("a connection");
+        let Some(octets) = self.lines.take(stream, size)? else {
+            return Ok(false);
+        };
+        if !self.shared.commands_only.load(Ordering::Relaxed) {
+            for text in octets.split_inclusive(|octet| *octet == b'\n') {
+                let text = text.strip_suffix(b"\r\n").unwrap_or(text);
+                self.record(&String::from_utf8_lossy(text));
+            }
+        }
+        self.received = Some(octets);
+        let said = self.answer(line, "250 2.0.0 Ok: queued as 4TEST1DOUBLE")?;
         self.received = None;
         Ok(said.is_some())
     }

@@ -194,6 +194,38 @@ impl Play {
     }
 }
 
+/// What the next line is part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Text {
+    None,
+    UpToTheDot,
+    /// so many octets
+    Chunk(usize),
+}
+
+impl Text {
+    fn behind(self, line: &str) -> Self {
+        let mut words = line.split(' ');
+        match self {
+            Text::None if line == "DATA" => Text::UpToTheDot,
+            Text::None if words.next() == Some("BDAT") => {
+                Self::chunk(words.next().and_then(|size| size.parse().ok()).unwrap_or(0))
+            }
+            Text::UpToTheDot if line != "." => self,
+            Text::Chunk(left) => Self::chunk(left.saturating_sub(line.len() + 2)),
+            _ => Text::None,
+        }
+    }
+
+    fn chunk(octets: usize) -> Self {
+        if octets == 0 {
+            Text::None
+        } else {
+            Text::Chunk(octets)
+        }
+    }
+}
+
 /// Only what belongs to a transaction, and the commands of a connection that the transcript names.
 fn of_interest(heard: &[String], named: &[&str]) -> Vec<String> {
     let verb = |line: &str| {
@@ -203,18 +235,15 @@ fn of_interest(heard: &[String], named: &[&str]) -> Vec<String> {
             .to_ascii_uppercase()
     };
     let named: Vec<String> = named.iter().map(|line| verb(line)).collect();
-    let mut in_content = false;
+    let mut text = Text::None;
     let mut kept = Vec::new();
     for line in heard {
         let verb = verb(line);
-        let transaction = ["MAIL", "RCPT", "DATA"].contains(&verb.as_str());
-        if in_content || transaction || named.contains(&verb) {
+        let transaction = ["MAIL", "RCPT", "DATA", "BDAT"].contains(&verb.as_str());
+        if text != Text::None || transaction || named.contains(&verb) {
             kept.push(line.clone());
         }
-        in_content = match in_content {
-            true => line != ".",
-            false => verb == "DATA",
-        };
+        text = text.behind(line);
     }
     kept
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use lazaret_mail::{Content, Message, Segment};
 use lazaret_smtp::{Command, Path, Reply};
 use tokio::time::{Instant, timeout};
@@ -146,13 +147,13 @@ impl Delivery {
         let handover = self.backend.config.handover;
         let handed = timeout(handover, self.hand_over(message)).await;
         let late = |_| Error::Silent(Step::Content, handover);
-        let (mut link, refusal) = handed.map_err(late)??;
-        let reply = match refusal {
-            Some(reply) => Ok(reply),
-            None => {
+        let (mut link, handed) = handed.map_err(late)??;
+        let reply = match handed {
+            Handed::Refused(reply) => Ok(reply),
+            Handed::AllButTheEnd(how) => {
                 let unanswered = Unanswered::new(link.member(), transaction);
                 self.behind_the_dot = true;
-                let reply = end_content(&mut link).await;
+                let reply = end(&mut link, how).await;
                 self.behind_the_dot = false;
                 unanswered.told();
                 reply
@@ -166,20 +167,18 @@ impl Delivery {
         reply
     }
 
-    /// Everything but the dot: DATA, on another connection with the journal played again if need be, and the content.
-    /// A reply if the backend does not want it.
-    async fn hand_over(&mut self, message: &Message) -> Result<(Box<Link>, Option<Reply>), Error> {
-        let (mut link, reply) = self.data(message.size()).await?;
-        if !reply.code().is_intermediate() {
-            return Ok((link, Some(reply)));
-        }
-        if let Err(error) = send(&mut link, message).await {
+    /// Everything but the end: DATA, on another connection with the journal played again if need be, and the content.
+    async fn hand_over(&mut self, message: &Message) -> Result<(Box<Link>, Handed), Error> {
+        let (mut link, handed) = self.data(message).await?;
+        if matches!(handed, Handed::AllButTheEnd(How::Data))
+            && let Err(error) = send(&mut link, message).await
+        {
             if error.is_break() {
                 self.backend.broke(link.member(), &error);
             }
             return Err(error);
         }
-        Ok((link, None))
+        Ok((link, handed))
     }
 
     /// The transaction was answered to its end.
@@ -344,13 +343,14 @@ impl Delivery {
 
     /// Asks DATA, on another connection if the one kept is gone. What its recipients brought upon the client is not held
     /// against the message.
-    async fn data(&mut self, size: u64) -> Result<(Box<Link>, Reply), Error> {
+    async fn data(&mut self, message: &Message) -> Result<(Box<Link>, Handed), Error> {
+        let chunking = self.backend.config.chunking;
         if let Some(journal) = &mut self.journal {
             journal.refusals = 0;
         }
         if let Some(mut link) = self.link.take() {
-            match ask_data(&mut link, size).await {
-                Ok(reply) => return Ok((link, reply)),
+            match announce(&mut link, message, chunking).await {
+                Ok(handed) => return Ok((link, handed)),
                 Err(error) if self.was_replayed() => {
                     self.broke(&link, error.at_replay(self.promised()))?;
                 }
@@ -358,14 +358,34 @@ impl Delivery {
             }
         }
         let mut link = self.replay().await?;
-        let reply = ask_data(&mut link, size).await;
-        let reply = reply.map_err(|error| error.at_replay(self.promised()))?;
-        Ok((link, reply))
+        let handed = announce(&mut link, message, chunking).await;
+        let handed = handed.map_err(|error| error.at_replay(self.promised()))?;
+        Ok((link, handed))
     }
 }
 
-async fn end_content(link: &mut Link) -> Result<Reply, Error> {
-    let reply = link.end_content().await?;
+/// How far a message is.
+enum Handed {
+    /// the backend does not want it
+    Refused(Reply),
+    /// it takes it
+    AllButTheEnd(How),
+}
+
+/// How a message leaves us.
+#[derive(Clone, Copy)]
+enum How {
+    /// up to a dot
+    Data,
+    /// as one chunk of so many octets, all of which still wait here
+    Chunk(u64),
+}
+
+async fn end(link: &mut Link, how: How) -> Result<Reply, Error> {
+    let reply = match how {
+        How::Data => link.end_content().await?,
+        How::Chunk(octets) => link.end_chunk(octets).await?,
+    };
     match reply.code().is_intermediate() {
         true => Err(Error::InDoubt(Box::new(Error::Unexpected(
             Step::EndOfData,
@@ -377,16 +397,40 @@ async fn end_content(link: &mut Link) -> Result<Reply, Error> {
 
 /// The size is checked against the limit of this connection: edits may have made the message larger than the client
 /// was told to send.
-async fn ask_data(link: &mut Link, size: u64) -> Result<Reply, Error> {
+async fn announce(link: &mut Link, message: &Message, chunking: bool) -> Result<Handed, Error> {
+    let size = message.size();
     if let Some(limit) = link.extensions().size().filter(|limit| size > *limit) {
         return Err(Error::TooBig { size, limit });
     }
+    let chunk = (chunking && link.takes_chunk()).then(|| one_chunk(message));
+    if let Some(chunk) = chunk.flatten() {
+        link.chunk(&chunk)?;
+        return Ok(Handed::AllButTheEnd(How::Chunk(size)));
+    }
     let reply = link.ask(Step::Data, &Command::Data).await?;
     match reply.code().get() {
-        354 => Ok(reply),
-        _ if reply.code().is_negative() => Ok(reply),
+        354 => Ok(Handed::AllButTheEnd(How::Data)),
+        _ if reply.code().is_negative() => Ok(Handed::Refused(reply)),
         _ => Err(Error::Unexpected(Step::Data, reply)),
     }
+}
+
+/// A small message that is in memory, and of whole lines: behind DATA the last one would get its end.
+fn one_chunk(message: &Message) -> Option<Vec<Bytes>> {
+    /// Octets that are written at once, and copied for it.
+    const MOST: u64 = 64 << 10;
+    if message.size() > MOST {
+        return None;
+    }
+    let pieces = message.segments().map(|segment| match segment {
+        Segment::Octets(octets) => Some(octets),
+        Segment::Spooled(Content::Memory(octets), offset) => {
+            Some(octets.slice_ref(octets.get(offset as usize..)?))
+        }
+        Segment::Spooled(Content::File(..), _) => None,
+    });
+    let pieces = pieces.collect::<Option<Vec<_>>>()?;
+    pieces.last()?.ends_with(b"\r\n").then_some(pieces)
 }
 
 async fn send(link: &mut Link, message: &Message) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! One connection to the backend: opened, greeted, in TLS where the policy says so. All that knows sockets here.
 
+mod chunk;
 mod group;
 
 use std::future::Future;
@@ -58,6 +59,8 @@ pub(crate) struct Link {
     hellos: u32,
     /// when the last one left us
     greeted: Instant,
+    /// when its last reply came
+    heard: Instant,
     /// since when it is idle
     since: Instant,
     /// place among the `connections`, given back when this is dropped; a probe of a dead address has none
@@ -117,6 +120,7 @@ impl Link {
             refusals: 0,
             hellos: 0,
             greeted: Instant::now(),
+            heard: Instant::now(),
             since: Instant::now(),
             permit,
             leg: backend.legs.to(member.address),
@@ -296,6 +300,7 @@ impl Link {
         let came = self.receive(step, patience).await;
         let came = came.and_then(|reply| self.alone(step, reply));
         let took = asked.elapsed();
+        self.heard = asked + took;
         if let Ok(reply) | Err(Error::Unexpected(_, reply)) = &came {
             self.leg.answered(step, reply, took);
             self.refusals += u32::from(reply.code().is_negative());
@@ -393,13 +398,18 @@ impl Link {
     pub(crate) async fn end_content(&mut self) -> Result<Reply, Error> {
         self.look(Step::Content)?;
         self.client.end_content();
+        self.settle(None).await
+    }
+
+    /// Writes the end of a message and waits for what becomes of it.
+    async fn settle(&mut self, command: Option<&Command>) -> Result<Reply, Error> {
         let doubt = |error| Error::InDoubt(Box::new(error));
         if let Err(error) = self.flush(Step::EndOfData).await {
             // TLS has taken the octets and says not which of them are gone.
             let waits = !self.wire.is_tls() && !self.client.output().is_empty();
             return Err(if waits { error } else { doubt(error) });
         }
-        let reply = self.hear(Step::EndOfData, None, self.accept).await;
+        let reply = self.hear(Step::EndOfData, command, self.accept).await;
         let reply = reply.map_err(doubt)?;
         if reply.code().is_positive() {
             self.transaction = Transaction::None;

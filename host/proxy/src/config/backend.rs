@@ -50,6 +50,8 @@ pub struct BackendConfig {
     pub accept: Duration,
     /// how old what we know of its EHLO may be when a client says EHLO. Default 0: it is asked anew
     pub offer_age: Duration,
+    /// may small messages go out by BDAT where it is offered? Default true
+    pub chunking: bool,
 }
 
 /// How the connection to the backend is protected. No policy falls back to a weaker one.
@@ -131,6 +133,7 @@ pub(super) struct Written {
     reply: Option<Spanned<Span>>,
     accept: Option<Spanned<Span>>,
     offer_age: Option<Span>,
+    chunking: Option<bool>,
 }
 
 impl Written {
@@ -157,6 +160,7 @@ impl Written {
             handover: at_least(source, "handover", self.handover, 120)?,
             accept: at_least(source, "accept", self.accept, 60)?,
             offer_age: self.offer_age.map_or(OFFER_AGE, |age| age.0),
+            chunking: self.chunking.unwrap_or(true),
         })
     }
 

@@ -61,6 +61,9 @@ pub fn data(octets: &[u8]) {
     let chunk = usize::from(*chunk).max(1);
     // As a message on its way out: however it is cut, and whether what needs no dots is copied or not.
     assert_eq!(passed(stream, chunk), encoded(stream));
+    // By BDAT as it is, or not at all, and that for the same octets as behind DATA.
+    let whole = encoded(stream).map(|_| stream.to_vec());
+    assert_eq!(chunked(stream, chunk), whole);
     let verdict = decode(stream, chunk);
     assert_eq!(verdict, oracle::judge(stream));
     if let oracle::Verdict::End { message, .. } = verdict {
@@ -74,6 +77,15 @@ fn encoded(message: &[u8]) -> Option<Vec<u8>> {
     let (mut encoder, mut out) = (Encoder::new(), BytesMut::new());
     encoder.encode(message, &mut out).ok()?;
     encoder.finish(&mut out).ok()?;
+    Some(out.to_vec())
+}
+
+fn chunked(message: &[u8], chunk: usize) -> Option<Vec<u8>> {
+    let (mut encoder, mut out) = (Encoder::of_chunk(), BytesMut::new());
+    for piece in message.chunks(chunk) {
+        encoder.encode(piece, &mut out).ok()?;
+    }
+    encoder.finish_chunk().ok()?;
     Some(out.to_vec())
 }
 
