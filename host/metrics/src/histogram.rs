@@ -122,6 +122,15 @@ impl EncodeMetric for Histogram {
 }
 
 impl Sums {
+    /// Adds what was observed into another histogram with the same bounds.
+    pub fn add(&mut self, other: &Sums) {
+        self.sum += other.sum;
+        self.count += other.count;
+        for ((_, count), (_, more)) in self.buckets.iter_mut().zip(&other.buckets) {
+            *count += more;
+        }
+    }
+
     pub(crate) fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         encoder.encode_histogram::<NoLabelSet>(self.sum, self.count, &self.buckets, None)
     }

@@ -34,11 +34,13 @@
 
 mod family;
 mod histogram;
+mod per_thread;
 mod registry;
 mod scrape;
 
 pub use family::{Family, MOST_SERIES};
 pub use histogram::{Histogram, OCTETS, SECONDS, Sums};
+pub use per_thread::{PerThread, carries_sessions};
 pub use registry::{CONTENT_TYPE, Registry};
 pub use scrape::{Sample, Scrape};
 

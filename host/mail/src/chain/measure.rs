@@ -1,9 +1,9 @@
-//! What came of a filter's questions, for whoever scrapes: an atomic or two a question, no lock.
+//! What came of a filter's questions, for whoever scrapes: some atomics a question, which no other processor writes, and no lock.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use lazaret_metrics::{Histogram, SECONDS, Sums};
+use lazaret_metrics::{Histogram, PerThread, SECONDS, Sums};
 
 use crate::{Answer, Failure, FailureKind, Stage, VerdictKind};
 
@@ -26,8 +26,12 @@ const FAILURES: [&str; 9] = [
 ];
 
 /// Counts of one filter since the program started, kept by its [`Place`](super::Place) through all generations.
+#[derive(Debug, Default)]
+pub struct Measures(PerThread<Counts>);
+
+/// What one thread counted.
 #[derive(Debug)]
-pub struct Measures {
+struct Counts {
     stages: [AtStage; STAGES],
     failures: [AtomicU64; FAILURES.len()],
     unscanned: AtomicU64,
@@ -40,7 +44,7 @@ struct AtStage {
     wall: Histogram,
 }
 
-impl Default for Measures {
+impl Default for Counts {
     fn default() -> Self {
         Self {
             stages: std::array::from_fn(|_| AtStage {
@@ -56,67 +60,79 @@ impl Default for Measures {
 
 impl Measures {
     pub(super) fn count(&self, stage: Stage, wall: Duration, came: &Result<Answer, Failure>) {
+        let counts = self.0.here();
         let (said, cpu) = match came {
             Ok(answer) => (answer.verdict.kind() as usize, answer.effects.cpu),
             Err(failure) => {
-                self.failures[kind(&failure.kind)].fetch_add(1, Relaxed);
+                counts.failures[kind(&failure.kind)].fetch_add(1, Relaxed);
                 (FAILED, failure.cpu)
             }
         };
-        let here = &self.stages[stage as usize];
+        let here = &counts.stages[stage as usize];
         here.said[said].fetch_add(1, Relaxed);
         here.wall.observe_time(wall);
-        self.cpu.observe_time(cpu);
+        counts.cpu.observe_time(cpu);
     }
 
     pub(super) fn count_unscanned(&self) {
-        self.unscanned.fetch_add(1, Relaxed);
+        self.0.here().unscanned.fetch_add(1, Relaxed);
     }
 
     /// What it said how often at which stage, `failed` among it; what never came is left out.
     pub fn said(&self) -> impl Iterator<Item = (Stage, &'static str, u64)> {
-        self.stages().flat_map(|(stage, here)| {
+        let at_stage = move |stage: Stage| {
             let words = VerdictKind::ALL.into_iter().map(VerdictKind::name);
-            let counts = here.said.iter().map(|count| count.load(Relaxed));
-            let all = words.chain(["failed"]).zip(counts);
-            all.filter(|(_, count)| *count > 0)
-                .map(move |(word, count)| (stage, word, count))
-        })
+            let words = words.chain(["failed"]).enumerate();
+            words.map(move |(at, word)| (stage, word, self.said_at(stage, at)))
+        };
+        let all = Stage::ALL.into_iter().flat_map(at_stage);
+        all.filter(|(.., count)| *count > 0)
     }
 
     /// How often it failed for which reason; what never came is left out.
     pub fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let counts = self.failures.iter().map(|count| count.load(Relaxed));
-        FAILURES
-            .into_iter()
-            .zip(counts)
-            .filter(|(_, count)| *count > 0)
+        let reasons = FAILURES.into_iter().enumerate();
+        let counts = reasons.map(|(at, reason)| (reason, self.sum(|it| &it.failures[at])));
+        counts.filter(|(_, count)| *count > 0)
     }
 
     /// Questions without an answer.
     pub(super) fn failed(&self) -> u64 {
-        let stages = self.stages.iter();
-        stages.map(|here| here.said[FAILED].load(Relaxed)).sum()
+        let stages = Stage::ALL.into_iter();
+        stages.map(|stage| self.said_at(stage, FAILED)).sum()
     }
 
     /// Messages over its `max-message`.
     pub fn unscanned(&self) -> u64 {
-        self.unscanned.load(Relaxed)
+        self.sum(|it| &it.unscanned)
     }
 
     /// CPU of each question, in seconds.
     pub fn cpu(&self) -> Sums {
-        self.cpu.sums()
+        self.sums(|it| &it.cpu)
     }
 
     /// Real time of each question at each stage where it was asked, host calls and waiting for a sandbox included.
     pub fn wall(&self) -> impl Iterator<Item = (Stage, Sums)> {
-        let sums = self.stages().map(|(stage, here)| (stage, here.wall.sums()));
+        let at_stage = |stage: Stage| (stage, self.sums(|it| &it.stages[stage as usize].wall));
+        let sums = Stage::ALL.into_iter().map(at_stage);
         sums.filter(|(_, sums)| sums.count > 0)
     }
 
-    fn stages(&self) -> impl Iterator<Item = (Stage, &AtStage)> {
-        Stage::ALL.into_iter().zip(&self.stages)
+    fn said_at(&self, stage: Stage, word: usize) -> u64 {
+        self.sum(|it| &it.stages[stage as usize].said[word])
+    }
+
+    /// Of all threads.
+    fn sum(&self, of: impl Fn(&Counts) -> &AtomicU64) -> u64 {
+        self.0.all().map(|it| of(it).load(Relaxed)).sum()
+    }
+
+    fn sums(&self, of: impl Fn(&Counts) -> &Histogram) -> Sums {
+        let mut all = self.0.all().map(|it| of(it).sums());
+        let mut sums = all.next().expect("there is at least one processor");
+        all.for_each(|more| sums.add(&more));
+        sums
     }
 }
 
