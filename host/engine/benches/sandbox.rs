@@ -42,6 +42,8 @@ fn component(name: &str) -> Vec<u8> {
     let guests = root.join("target/guests");
     let built = Command::new(env!("CARGO"))
         .current_dir(&root)
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .args(["build", "--profile", "guest"])
         .args(["--package", &format!("lazaret-{name}")])
         .args(["--target", TARGET, "--target-dir"])

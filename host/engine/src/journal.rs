@@ -33,7 +33,7 @@ pub struct Journal {
 /// The state of the log in one call.
 #[derive(Debug, Default)]
 struct Page {
-    session: Arc<str>,
+    session: Option<Arc<str>>,
     stage: &'static str,
     left: u32,
     /// of the sandbox's whole life
@@ -77,8 +77,22 @@ impl Journal {
         }
     }
 
-    /// A new call begins: the count of lines starts anew.
-    pub fn begin(&self, session: Arc<str>, stage: &'static str) {
+    /// Of a sandbox that begins anew, for whom that one works.
+    pub fn renew(&self, limits: &CallLimits) {
+        let mut page = self.page();
+        *page = Page {
+            left_for_life: limits.log_lines_for_life,
+            ..Page::default()
+        };
+    }
+
+    /// For whom its sandbox works.
+    pub fn ear(&self) -> Ear {
+        self.ear
+    }
+
+    /// A new call begins: the count of lines starts anew. Without a session in `configure`.
+    pub fn begin(&self, session: Option<Arc<str>>, stage: &'static str) {
         let mut page = self.page();
         (page.session, page.stage) = (session, stage);
         (page.left, page.dropped) = (self.lines, 0);
@@ -129,7 +143,11 @@ impl Journal {
     }
 
     fn emit(&self, page: &Page, level: Level, message: &str) {
-        let (filter, session, stage) = (&*self.filter, &*page.session, page.stage);
+        let (filter, session, stage) = (
+            &*self.filter,
+            page.session.as_deref().unwrap_or_default(),
+            page.stage,
+        );
         let level = match self.ear {
             Ear::Mail => level,
             Ear::Trial => Level::Debug,
@@ -266,7 +284,7 @@ mod tests {
             ..CallLimits::default()
         };
         let journal = Journal::new("f".into(), &limits, Ear::Mail);
-        journal.begin("s".into(), "mail");
+        journal.begin(Some("s".into()), "mail");
         Arc::new(journal)
     }
 
@@ -275,7 +293,7 @@ mod tests {
         let journal = journal();
         (0..10).for_each(|_| journal.write(Level::Info, "again"));
         assert_eq!(journal.end(), 7);
-        journal.begin("s".into(), "rcpt");
+        journal.begin(Some("s".into()), "rcpt");
         assert_eq!(journal.end(), 0, "each call starts anew");
     }
 
@@ -283,7 +301,7 @@ mod tests {
     fn a_flood_over_many_calls_is_dropped_too() {
         let journal = journal();
         let lines = |_| {
-            journal.begin("s".into(), "rcpt");
+            journal.begin(Some("s".into()), "rcpt");
             journal.write(Level::Info, "again");
             journal.end()
         };
@@ -307,7 +325,7 @@ mod tests {
         let lines = journal.last_lines();
         assert_eq!(lines.len(), 10);
         assert_eq!((&*lines[0], &*lines[9]), ("line 20", "line 29"));
-        journal.begin("s".into(), "rcpt");
+        journal.begin(Some("s".into()), "rcpt");
         assert!(journal.last_lines().is_empty(), "each call starts anew");
     }
 

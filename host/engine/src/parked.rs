@@ -1,8 +1,10 @@
 //! Used sandboxes that wait to be put back and used again.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
+use lazaret_metrics::PerThread;
 use tokio::runtime::Handle;
 
 use crate::template::Live;
@@ -17,26 +19,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often somebody comes by to see to it.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Those of one filter.
+/// Those of one filter. Each thread that carries sessions has a shelf: what it used last is in the cache of its processor, and
+/// to fetch it from another's would cost more than all else about it.
 pub struct Lot {
+    /// on one shelf
     most: usize,
-    parked: Mutex<Parked>,
+    shelves: PerThread<Shelf>,
+    /// does anybody come by to give up those that have waited long?
+    swept: AtomicBool,
 }
 
+/// The one used last is at the end.
 #[derive(Default)]
-struct Parked {
-    /// the one used last is taken first: its pages are still in a processor's cache
-    sandboxes: Vec<(Instant, Box<Live>)>,
-    sweeper: Sweeper,
-}
-
-/// Does anybody come by to give up those that have waited long?
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Sweeper {
-    #[default]
-    Away,
-    Coming,
-}
+struct Shelf(Mutex<Vec<(Instant, Box<Live>)>>);
 
 /// Those of all filters.
 #[derive(Default)]
@@ -45,10 +40,12 @@ pub struct Lots(Mutex<Vec<Weak<Lot>>>);
 impl Lots {
     /// For one filter more, of which a sandbox takes `each` of so many slots.
     pub fn open(&self, slots: u32, each: u32) -> Arc<Lot> {
-        let most = (slots / PART / each.max(1)).clamp(1, MOST);
+        let most = (slots / PART / each.max(1)).clamp(1, MOST) as usize;
+        let shelves = PerThread::<Shelf>::default();
         let lot = Arc::new(Lot {
-            most: most as usize,
-            parked: Mutex::default(),
+            most: most.div_ceil(shelves.count()),
+            shelves,
+            swept: AtomicBool::new(false),
         });
         let mut lots = self.lots();
         lots.retain(|lot| lot.strong_count() > 0);
@@ -84,10 +81,10 @@ impl Lots {
 }
 
 impl Lot {
-    /// One that was used, to be put back.
+    /// One that was used, to be put back: of this thread if there is any.
     pub fn take(&self) -> Option<Box<Live>> {
-        let last = self.parked().sandboxes.pop();
-        last.map(|(_, live)| live)
+        let mut shelves = self.shelves.all();
+        shelves.find_map(|shelf| shelf.held().pop().map(|(_, live)| live))
     }
 
     /// Waits here for some seconds, unless enough do, or there is nobody who would come by.
@@ -96,71 +93,83 @@ impl Lot {
             return;
         };
         // A sandbox takes its time to end: never under the lock.
-        let (too_many, sweeper) = self.add(live);
-        drop(too_many);
-        if sweeper == Sweeper::Away {
-            let sweep = Sweep(Arc::downgrade(self));
+        drop(self.shelves.here().add(live, self.most));
+        if !self.swept.load(SeqCst) && !self.swept.swap(true, SeqCst) {
+            let sweep = Sweep(Some(Arc::downgrade(self)));
             runtime.spawn(sweep.run());
         }
     }
 
-    /// Back if there are enough; and whether somebody came by so far.
-    fn add(&self, live: Box<Live>) -> (Option<Box<Live>>, Sweeper) {
-        let mut parked = self.parked();
-        if parked.sandboxes.len() == self.most {
-            return (Some(live), Sweeper::Coming);
-        }
-        parked.sandboxes.push((Instant::now(), live));
-        let before = std::mem::replace(&mut parked.sweeper, Sweeper::Coming);
-        (None, before)
-    }
-
     fn oldest(&self) -> Option<Box<Live>> {
-        let mut parked = self.parked();
-        let any = !parked.sandboxes.is_empty();
-        any.then(|| parked.sandboxes.remove(0).1)
+        let since = |shelf: &&Shelf| shelf.held().first().map(|(at, _)| *at);
+        let waiting = self.shelves.all().filter(|shelf| since(shelf).is_some());
+        let shelf = waiting.min_by_key(since)?;
+        let mut held = shelf.held();
+        (!held.is_empty()).then(|| held.remove(0).1)
     }
 
-    /// Those that have waited too long; without any left, nobody needs to come again.
-    fn late(&self) -> (Vec<(Instant, Box<Live>)>, Sweeper) {
-        let mut parked = self.parked();
-        let waited = |(at, _): &(Instant, Box<Live>)| at.elapsed() >= PATIENCE;
-        let late = parked.sandboxes.partition_point(waited);
-        let late = parked.sandboxes.drain(..late).collect();
-        if parked.sandboxes.is_empty() {
-            parked.sweeper = Sweeper::Away;
-            return (late, Sweeper::Away);
+    /// Those that have waited too long.
+    fn late(&self) -> Vec<(Instant, Box<Live>)> {
+        let late = |shelf: &Shelf| {
+            let mut held = shelf.held();
+            let late = held.partition_point(|(at, _)| at.elapsed() >= PATIENCE);
+            held.drain(..late).collect::<Vec<_>>()
+        };
+        self.shelves.all().flat_map(late).collect()
+    }
+
+    /// Without any left, nobody needs to come again. Who parks one meanwhile sees that nobody comes, or is seen here.
+    fn is_done(&self) -> bool {
+        let is_empty = || self.shelves.all().all(|shelf| shelf.held().is_empty());
+        if !is_empty() {
+            return false;
         }
-        (late, Sweeper::Coming)
+        self.swept.store(false, SeqCst);
+        is_empty() || self.swept.swap(true, SeqCst)
     }
 
     fn slots(&self) -> usize {
-        let parked = self.parked();
-        parked.sandboxes.iter().map(|(_, live)| live.slots()).sum()
+        let slots = |shelf: &Shelf| -> usize {
+            let held = shelf.held();
+            held.iter().map(|(_, live)| live.slots()).sum()
+        };
+        self.shelves.all().map(slots).sum()
+    }
+}
+
+impl Shelf {
+    /// Back if there are enough.
+    fn add(&self, live: Box<Live>, most: usize) -> Option<Box<Live>> {
+        let mut held = self.held();
+        if held.len() >= most {
+            return Some(live);
+        }
+        held.push((Instant::now(), live));
+        None
     }
 
-    fn parked(&self) -> MutexGuard<'_, Parked> {
-        self.parked.lock().expect("no holder of a lot panics")
+    fn held(&self) -> MutexGuard<'_, Vec<(Instant, Box<Live>)>> {
+        self.0.lock().expect("no holder of a shelf panics")
     }
 }
 
 /// Comes by until there is nobody left; however it ends, the next that waits has another.
-struct Sweep(Weak<Lot>);
+struct Sweep(Option<Weak<Lot>>);
 
 impl Sweep {
-    async fn run(self) {
+    async fn run(mut self) {
         loop {
             tokio::time::sleep(ROUND).await;
-            let Some(lot) = self.0.upgrade() else {
+            let Some(lot) = self.0.as_ref().and_then(Weak::upgrade) else {
                 return;
             };
-            let (late, sweeper) = lot.late();
             // Each takes its time to end, and others wait for this thread.
-            for one in late {
+            for one in lot.late() {
                 drop(one);
                 tokio::task::yield_now().await;
             }
-            if sweeper == Sweeper::Away {
+            if lot.is_done() {
+                self.0 = None;
                 return;
             }
         }
@@ -169,8 +178,8 @@ impl Sweep {
 
 impl Drop for Sweep {
     fn drop(&mut self) {
-        if let Some(lot) = self.0.upgrade() {
-            lot.parked().sweeper = Sweeper::Away;
+        if let Some(lot) = self.0.as_ref().and_then(Weak::upgrade) {
+            lot.swept.store(false, SeqCst);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread::Thread;
 use std::time::Duration;
 
+use lazaret_metrics::PerThread;
 use wasmtime::EngineWeak;
 
 use crate::engine::EngineError;
@@ -19,7 +20,8 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How many guests run now, and who ticks for them.
 #[derive(Debug, Default)]
 pub struct Pulse {
-    running: AtomicUsize,
+    /// on the thread whose it is
+    running: PerThread<AtomicUsize>,
     resting: AtomicBool,
     ticker: OnceLock<Thread>,
 }
@@ -28,13 +30,13 @@ impl Pulse {
     /// One that never rests: for engines that serve one guest and end.
     pub fn restless() -> Arc<Self> {
         let pulse = Self::default();
-        pulse.running.store(1, SeqCst);
+        pulse.running.here().store(1, SeqCst);
         Arc::new(pulse)
     }
 
-    /// A guest begins to run. Every call is followed by one of [`leave`](Self::leave).
+    /// A guest begins to run. Every call is followed by one of [`leave`](Self::leave) on the same thread.
     pub fn enter(&self) {
-        self.running.fetch_add(1, SeqCst);
+        self.running.here().fetch_add(1, SeqCst);
         // The ticker says that it rests before it looks for guests: one of us sees the other.
         if self.resting.load(SeqCst) && self.resting.swap(false, SeqCst) {
             self.ticker.get().map(Thread::unpark).unwrap_or_default();
@@ -43,11 +45,11 @@ impl Pulse {
 
     /// A guest pauses, or is done.
     pub fn leave(&self) {
-        self.running.fetch_sub(1, SeqCst);
+        self.running.here().fetch_sub(1, SeqCst);
     }
 
     fn is_quiet(&self) -> bool {
-        self.running.load(SeqCst) == 0
+        self.running.all().all(|running| running.load(SeqCst) == 0)
     }
 
     /// Returns when a guest runs again, or after a while.

@@ -231,9 +231,13 @@ impl Template {
     /// None where it could not be put back: it is gone.
     async fn renewed(&self, mut live: Box<Live>, meter: &Arc<Meter>) -> Option<Box<Live>> {
         let renewal = self.renewal.as_ref()?;
-        let (ctx, journal) = self.ctx(meter);
-        live.store.data_mut().ctx = ctx;
-        live.journal = journal;
+        let reach = self.reach.get();
+        match live.journal.ear() == ear(reach) {
+            true => live.journal.renew(&self.limits),
+            false => live.journal = self.journal(),
+        }
+        let ctx = &mut live.store.data_mut().ctx;
+        ctx.renew(&live.journal, meter, reach);
         watch(&mut live.store, meter);
         live.store.data_mut().ctx.begin(None);
         let Live {
@@ -334,8 +338,7 @@ impl Template {
     /// What the host keeps for a sandbox, and its log.
     fn ctx(&self, meter: &Arc<Meter>) -> (Ctx, Arc<Journal>) {
         let reach = self.reach.get();
-        let ear = reach.map_or(Ear::Trial, |_| Ear::Mail);
-        let journal = Arc::new(Journal::new(self.name.clone(), &self.limits, ear));
+        let journal = self.journal();
         let ctx = Ctx::new(
             self.name.clone(),
             self.rights.clone(),
@@ -345,6 +348,11 @@ impl Template {
             reach.cloned(),
         );
         (ctx, journal)
+    }
+
+    fn journal(&self) -> Arc<Journal> {
+        let ear = ear(self.reach.get());
+        Arc::new(Journal::new(self.name.clone(), &self.limits, ear))
     }
 
     /// A store with all its limits set: whoever forgets one of them has a guest that never yields.
@@ -427,6 +435,11 @@ fn watch(store: &mut Store<Guest>, meter: &Arc<Meter>) {
         })
     });
     store.set_epoch_deadline(1);
+}
+
+/// What has the outside works for mail.
+fn ear(reach: Option<&Arc<Reach>>) -> Ear {
+    reach.map_or(Ear::Trial, |_| Ear::Mail)
 }
 
 fn no_slot() -> BootFault {

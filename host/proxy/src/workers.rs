@@ -13,6 +13,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use lazaret_metrics::carries_sessions;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -128,6 +129,7 @@ impl Worker {
         // Its runtime is made there and ends there: it may not end in another one.
         thread.spawn(move || {
             HERE.set(Some(Here { post, main }));
+            carries_sessions(post.0);
             let made = runtime();
             let handle = made.as_ref().map(|it| it.handle().clone());
             let told = tell.send(handle.map_err(|error| io::Error::from(error.kind())));

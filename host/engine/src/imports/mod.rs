@@ -121,6 +121,24 @@ impl Ctx {
         }
     }
 
+    /// For a used sandbox that begins anew. What all sandboxes of a filter share is left alone: to count another owner of it is
+    /// to take it from another processor.
+    pub fn renew(
+        &mut self,
+        journal: &Arc<Journal>,
+        meter: &Arc<Meter>,
+        reach: Option<&Arc<Reach>>,
+    ) {
+        if !Arc::ptr_eq(&self.journal, journal) {
+            self.journal = Arc::clone(journal);
+        }
+        if self.reach.is_none() {
+            self.reach = reach.cloned();
+        }
+        self.meter = Arc::clone(meter);
+        self.scored = 0.0;
+    }
+
     /// Where it may connect to.
     pub fn sockets(&self) -> &[SocketAddr] {
         match self.reach {
@@ -147,8 +165,11 @@ impl Ctx {
     /// A call begins: these are its facts (none in `configure`), all budgets are full.
     pub fn begin(&mut self, question: Option<Question>) {
         let (session, stage) = match &question {
-            Some(question) => (question.session.id.clone(), stage_of(&question.ask).name()),
-            None => ("".into(), "configure"),
+            Some(question) => (
+                Some(question.session.id.clone()),
+                stage_of(&question.ask).name(),
+            ),
+            None => (None, "configure"),
         };
         self.journal.begin(session, stage);
         self.question = question;
