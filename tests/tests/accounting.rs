@@ -34,6 +34,17 @@ fn faults() -> Vec<(&'static str, Vec<Step>)> {
     ]
 }
 
+/// The same where messages go out in one chunk.
+fn faults_of_chunks() -> Vec<(&'static str, Vec<Step>)> {
+    let faults = faults().into_iter();
+    let faults = faults.filter(|(pattern, _)| !["DATA", "<content>"].contains(pattern));
+    let at_chunk = |(pattern, steps)| match pattern {
+        "." => ("BDAT *", steps),
+        _ => (pattern, steps),
+    };
+    faults.map(at_chunk).collect()
+}
+
 /// What one client was told about each of its messages.
 fn client(address: std::net::SocketAddr, number: usize) -> Vec<(String, u16)> {
     let mut client = Client::greeted(address);
@@ -71,8 +82,17 @@ fn taken(backend: &BackendDouble) -> BTreeMap<String, usize> {
 
 #[test]
 fn accepted_is_delivered_once_and_refused_is_not() {
+    adds_up("8BITMIME", &faults());
+}
+
+#[test]
+fn chunks_that_are_accepted_are_delivered_once_and_others_are_not() {
+    adds_up("CHUNKING", &faults_of_chunks());
+}
+
+fn adds_up(keyword: &str, all: &[(&'static str, Vec<Step>)]) {
     let backend = BackendDouble::start();
-    let all = faults();
+    backend.offer(["PIPELINING", "SIZE 1000000", keyword]);
     let silent = all
         .iter()
         .filter(|(_, steps)| steps.contains(&Step::Commit))

@@ -177,11 +177,14 @@ fn another_that_refuses_a_recipient_gets_nothing() {
 /// It may have been taken: nobody else gets it.
 #[test]
 fn after_the_dot_nothing_is_tried_again() {
-    for steps in [vec![Step::Close], vec![Step::Commit, Step::Close]] {
+    let steps = [vec![Step::Close], vec![Step::Commit, Step::Close]];
+    let ends = [("8BITMIME", "."), ("CHUNKING", "BDAT *")];
+    for (steps, (keyword, end)) in steps.iter().flat_map(|it| ends.map(|end| (it, end))) {
         let commits = usize::from(steps.contains(&Step::Commit));
         let (one, two) = (BackendDouble::start(), BackendDouble::start());
         for backend in [&one, &two] {
-            backend.always(".", steps.clone());
+            backend.offer(["PIPELINING", "SIZE 1000000", keyword]);
+            backend.always(end, steps.clone());
         }
         let proxy = before(&[one.address(), two.address()], "");
         assert_eq!(visit(&proxy), 451);
@@ -189,7 +192,8 @@ fn after_the_dot_nothing_is_tried_again() {
         let dots = [&one, &two].map(|backend| {
             let heard = backend.heard();
             let lines = heard.iter().flat_map(|heard| &heard.lines);
-            lines.filter(|line| *line == ".").count()
+            let is_end = |line: &&String| *line == "." || line.starts_with("BDAT ");
+            lines.filter(is_end).count()
         });
         assert_eq!(dots.iter().sum::<usize>(), 1, "{dots:?}");
         assert_eq!(counts([&one, &two]).iter().sum::<usize>(), commits);

@@ -389,7 +389,10 @@ impl Connection {
         match self.transaction.take() {
             Some(mut transaction) => {
                 let standing = std::mem::take(&mut transaction.standing);
-                let how = how.unless_refused(&standing);
+                let how = match transaction.envelope.recipients.is_empty() {
+                    true => how.unless_refused(&standing),
+                    false => how,
+                };
                 conclusion::conclude(self, transaction, how);
             }
             None => self.judge.reset(),

@@ -1,7 +1,7 @@
 //! Message content in chunks (RFC 3030): no dots and no end mark, only so many octets.
 //!
-//! BDAT could carry any octet. What it carries here goes on as DATA, so a bare CR, a bare LF and
-//! NUL are faults as they are there. A CR at the end of one chunk and the LF at the start of the
+//! BDAT could carry any octet. What it carries here may go on by DATA, so a bare CR, a bare LF
+//! and NUL are faults as they are there. A CR at the end of one chunk and the LF at the start of the
 //! next one are a line end: chunks cut octets, not lines.
 
 use bytes::{Buf, Bytes, BytesMut};

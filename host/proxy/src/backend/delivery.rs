@@ -103,7 +103,10 @@ impl Delivery {
         let mut kept = self.end_transaction();
         loop {
             let mut link = match kept.take() {
-                Some(link) => link,
+                Some(mut link) => {
+                    link.note_in(&who.dialogue);
+                    link
+                }
                 None => match search.link(who).await {
                     Ok(link) => link,
                     // Told of the client, it has refused what comes next.
@@ -136,7 +139,7 @@ impl Delivery {
         Ok(self.asked(link, recipient, reply))
     }
 
-    /// Hands the message over and gives the backend's reply to the end of data. An error before the dot means that
+    /// Hands the message over and gives the backend's reply to the end of data. An error before its end has left us means that
     /// nothing was taken; [`Error::InDoubt`] that it may have been. Should this be dropped meanwhile, the log names the
     /// `transaction`.
     pub(crate) async fn message(
@@ -341,7 +344,7 @@ impl Delivery {
         }
     }
 
-    /// Asks DATA, on another connection if the one kept is gone. What its recipients brought upon the client is not held
+    /// Asks DATA or makes a chunk of it, on another connection if the one kept is gone. What its recipients brought upon the client is not held
     /// against the message.
     async fn data(&mut self, message: &Message) -> Result<(Box<Link>, Handed), Error> {
         let chunking = self.backend.config.chunking;
@@ -357,8 +360,9 @@ impl Delivery {
                 Err(error) => self.broke(&link, error)?,
             }
         }
+        // Where something went wrong already, the 354 is waited for.
         let mut link = self.replay().await?;
-        let handed = announce(&mut link, message, chunking).await;
+        let handed = announce(&mut link, message, false).await;
         let handed = handed.map_err(|error| error.at_replay(self.promised()))?;
         Ok((link, handed))
     }

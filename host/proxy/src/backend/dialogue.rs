@@ -71,12 +71,7 @@ impl Dialogue {
 
     /// All since it was last taken.
     pub(crate) fn take(&self) -> Talk {
-        let mut talk = self.talk();
-        let address = talk.address.clone();
-        let taken = std::mem::take(&mut *talk);
-        // The connection may be kept for the client's next transaction.
-        talk.address = address;
-        taken
+        std::mem::take(&mut *self.talk())
     }
 
     /// The same so far, left where it is.

@@ -1,4 +1,4 @@
-//! Between the dot and its reply: the backend may have taken the message, and only its reply says so.
+//! Between the dot, or the last octet of a chunk, and its reply: the backend may have taken the message, and only its reply says so.
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 )]
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(super) struct Member {
     condition: Mutex<Condition>,
     idle: Mutex<Vec<Box<Link>>>,
     in_use: AtomicUsize,
+    /// it offered CHUNKING, and did not know BDAT
+    no_chunks: AtomicBool,
     /// at most one health check with all patience
     pub(super) checks: Arc<Semaphore>,
     /// at most one quick check of a dead address
@@ -70,7 +72,7 @@ pub(super) struct Counts {
     pub(super) reused: AtomicU64,
     /// connections that could not be opened, transactions that broke off
     pub(super) failed: AtomicU64,
-    /// messages whose dot was sent and whose reply was not understood: they may have been taken
+    /// messages whose end was sent and whose reply was not understood: they may have been taken
     pub(super) ambiguous: AtomicU64,
 }
 
@@ -96,10 +98,21 @@ impl Member {
             condition: Mutex::default(),
             idle: Mutex::default(),
             in_use: AtomicUsize::new(0),
+            no_chunks: AtomicBool::new(false),
             checks: Arc::new(Semaphore::new(1)),
             probes: Arc::new(Semaphore::new(1)),
             counts: Counts::default(),
         })
+    }
+
+    /// Did it understand BDAT so far?
+    pub(super) fn takes_chunks(&self) -> bool {
+        !self.no_chunks.load(Ordering::Relaxed)
+    }
+
+    /// It gets no chunk any more; true the first time.
+    pub(super) fn gives_up_chunks(&self) -> bool {
+        !self.no_chunks.swap(true, Ordering::Relaxed)
     }
 
     /// Do all sessions use it?

@@ -32,7 +32,7 @@ impl Backend {
     }
 
     /// The same; while no address is alive, what they offered last. Who is offered less then gives up for good on mail
-    /// that needs more (SMTPUTF8, DSN), where MAIL would only have made him wait. `None`: nobody ever learned it.
+    /// that needs more (SMTPUTF8, DSN), where RCPT would only have made him wait. `None`: nobody ever learned it.
     pub(crate) async fn lasting_offer(self: &Arc<Self>) -> Option<Arc<Extensions>> {
         let now = self.offer().await;
         now.or_else(|| common(self.names.known().iter()))

@@ -36,10 +36,10 @@ impl<'r> Conclusion<'r> {
         }
     }
 
-    /// This, or what the backend said to MAIL, if it is that which made it end without a word.
+    /// This, or what the backend said to MAIL, if nobody was accepted for that: whatever else ended it, the mail was refused.
     pub(super) fn unless_refused(self, standing: &'r Standing) -> Self {
         match standing {
-            Standing::Refused(by, reply) if self.reply.is_none() => {
+            Standing::Refused(by, reply) if !matches!(self.by, By::Filter(_)) => {
                 let fate = match by {
                     By::Backend => Fate::RefusedByBackend,
                     _ => Fate::Failed,

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use lazaret_mail::{Action, Message, Stage};
-use lazaret_smtp::{Extensions, Hello, HelloVerb, Keyword, Path, Reply};
+use lazaret_smtp::{Code, Extensions, Hello, HelloVerb, Keyword, Path, Reply};
 
 use super::conclusion::Conclusion;
 use super::intake::{Intake, Refusal};
@@ -107,6 +107,13 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     let Some(transaction) = &c.transaction else {
         return c.server.answer(Reply::bad_sequence().naming(&c.session.id));
     };
+    // No filter changes that.
+    if let Standing::Refused(by, reply) = &transaction.standing {
+        let (by, reply) = (by.clone(), reply.clone());
+        c.recipient_refused(&path, &reply, by);
+        c.server.answer(reply);
+        return c.pace.restart();
+    }
     let envelope = Arc::clone(&transaction.envelope);
     let judging = c.judge.rcpt(&c.session, &envelope, &path);
     let mut decision = pace::holding(&mut c.delivery, pin!(judging)).await;
@@ -171,12 +178,11 @@ async fn ask_rcpt(c: &mut Connection, path: Path) {
 async fn ask_backend(c: &mut Connection, path: &Path) -> (By, Reply) {
     let standing = c.transaction.as_ref().map(|it| &it.standing);
     match standing {
-        Some(Standing::Refused(by, reply)) => (by.clone(), reply.clone()),
         Some(Standing::Open) => {
             let asked = c.delivery.rcpt(path).await;
             answered(c, asked)
         }
-        Some(Standing::Unasked) | None => open(c, path).await,
+        _ => open(c, path).await,
     }
 }
 
@@ -203,7 +209,11 @@ async fn open(c: &mut Connection, path: &Path) -> (By, Reply) {
 }
 
 fn refused(c: &mut Connection, asked: Result<Reply, Error>) -> (Standing, By, Reply) {
-    let (by, reply) = answered(c, asked);
+    let (by, mut reply) = answered(c, asked);
+    // 552 to RCPT is 452 to many clients (RFC 5321 section 4.5.3.1.10), who would try again for days.
+    if reply.code() == Code::TOO_BIG {
+        reply = Reply::new(Code::FAILED, reply.enhanced(), reply.text());
+    }
     (Standing::Refused(by.clone(), reply.clone()), by, reply)
 }
 

@@ -156,7 +156,7 @@ impl Server {
         self.say_named(Reply::chunk_taken(octets))
     }
 
-    /// DATA would have ended the last line: backends hear it by DATA, so filters see it, too.
+    /// DATA would have ended the last line: backends may hear it by DATA, so filters see it, too.
     fn last_chunk(&mut self, announced: Announced, mut message: Chunked) -> Option<Event> {
         let missing = message.body.finish();
         message.octets += missing.map_or(0, |missing| missing.len() as u64);
