@@ -16,7 +16,13 @@ fn main() {
     make_random_components();
     let tests = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let workspace = tests.parent().expect("tests/ is in the workspace");
-    for source in ["tests/guests", "guest-sdk/rust", "wit", "Cargo.lock"] {
+    for source in [
+        ".cargo/config.toml",
+        "tests/guests",
+        "guest-sdk/rust",
+        "wit",
+        "Cargo.lock",
+    ] {
         println!(
             "cargo::rerun-if-changed={}",
             workspace.join(source).display()

@@ -22,7 +22,8 @@ const FILTERS: [&str; 10] = [
 ];
 
 /// What a change of means another build, from the root of the workspace.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
+    ".cargo/config.toml",
     "Cargo.toml",
     "Cargo.lock",
     "guest-sdk/rust/src",

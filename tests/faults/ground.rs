@@ -33,7 +33,8 @@ const QUIET_IN_SHORT: Duration = Duration::from_millis(1200);
 const LIMITS: &str = "[limits]\nconnections-per-client = 5000\nerrors = 1000000\ndecisions = 100\n";
 
 /// What the backend offers.
-const OFFER: [&str; 4] = [
+const OFFER: [&str; 5] = [
+    "PIPELINING",
     "SIZE 52428800",
     "ENHANCEDSTATUSCODES",
     "8BITMIME",

@@ -124,7 +124,7 @@ fn postfix_says_what_the_client_hears() {
     client.ask("RCPT TO:<bob@example.org>", "250 2.1.5 Ok");
     client.ask("DATA", "354 *");
     client.content(&with_header(b"Hello.\r\n"));
-    client.expect("250 2.0.0 Ok: queued as *");
+    client.expect("250 2.0.0 Ok: *queued as *");
     assert_eq!(postfix.arrived(1).len(), 1);
     peers::ran("postfix, replies");
 }

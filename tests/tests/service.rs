@@ -368,7 +368,7 @@ fn the_units_are_good() {
     peers::ran("systemd-analyze");
 }
 
-/// How long each of them is held back at MAIL.
+/// How long each of them is held back at its second recipient.
 const TARPIT: Duration = Duration::from_secs(8);
 
 /// Two hundred clients that wait for a held reply cost no thread and no connection that others could use; each has its
@@ -377,7 +377,7 @@ const TARPIT: Duration = Duration::from_secs(8);
 fn a_tarpit_holds_no_thread_and_no_connection() {
     let (backend, admin) = (BackendDouble::start(), free_port());
     let policy = format!(
-        "listeners = [\"starttls\"]\n[config]\nmail = {{ do = [{{ hold = {} }}] }}\n",
+        "listeners = [\"starttls\"]\n[config]\nrcpt = [{{ when = \"held\", do = [{{ hold = {} }}] }}]\n",
         TARPIT.as_millis()
     );
     let builder = Proxy::before(backend.address())
@@ -397,6 +397,8 @@ fn a_tarpit_holds_no_thread_and_no_connection() {
     let begun = Instant::now();
     for client in &mut paced {
         client.say("MAIL FROM:<a@example.com>");
+        client.say("RCPT TO:<b@example.org>");
+        client.say("RCPT TO:<held@example.org>");
     }
     std::thread::sleep(Duration::from_secs(3));
     let at_once = Instant::now();

@@ -46,7 +46,10 @@ fn null_filter(root: &Path, target: &Path) -> Result<PathBuf, step::Problem> {
     guest_target::ensure()?;
     let guests = target.join("guests");
     let mut filter = build(root, &["--package", "lazaret-null", "--profile", "guest"]);
+    // They would stand in for those of `.cargo/config.toml`.
     filter
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .args(["--target", GUEST, "--target-dir"])
         .arg(&guests);
     step::run(filter)?;

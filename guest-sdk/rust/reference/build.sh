@@ -26,6 +26,11 @@ fi
 
 out=${1:-${CARGO_TARGET_DIR:-$root/target}/languages/rust}
 mkdir -p "$out"
+# Its flags are in the repository's `.cargo/config.toml`, which is found from there, and others would stand in for them.
+case $out in /*) ;; *) out=$PWD/$out ;; esac
+case $tools in /*) ;; *) tools=$PWD/$tools ;; esac
+cd "$root"
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 cargo build --quiet --locked --manifest-path "$here/Cargo.toml" --lib --target wasm32-wasip2 --profile guest --target-dir "$tools"
 sh "$sdk/../reference/sources.sh" rust >"$out/reference.sources"
 cp "$tools/wasm32-wasip2/guest/lazaret_reference.wasm" "$out/reference.wasm.part"

@@ -1,6 +1,6 @@
 //! How a transaction can end.
 
-/// Every transaction that began, with a MAIL that was put to filters or the backend, ends in exactly one of these.
+/// Every transaction that began, with a MAIL that was put to filters, ends in exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// the backend took it

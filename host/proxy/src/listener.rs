@@ -70,7 +70,10 @@ impl Listener {
         let socket = match TcpListener::from_std(self.socket) {
             Ok(socket) => socket,
             Err(error) => {
-                return tracing::error!(listener, %error, "the system cannot watch its socket: nobody gets in here; restart");
+                let why =
+                    format!("listener `{listener}`: the system cannot watch its socket: {error}");
+                tracing::error!("{why}: nobody gets in here; restart");
+                return sites.now().note_broken(&why);
             }
         };
         let mut sessions = JoinSet::new();

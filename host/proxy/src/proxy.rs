@@ -28,6 +28,9 @@ use crate::metrics;
 use crate::site::{Shutdown, Site, Sites};
 use crate::workers::Workers;
 
+/// What is cut off ends within this time, unless its thread stands.
+const STANDSTILL: Duration = Duration::from_secs(5);
+
 /// A proxy that is bound and has its filters, and serves once it [runs](Self::run).
 pub struct Proxy {
     sites: Arc<Sites>,
@@ -297,7 +300,12 @@ impl Proxy {
         let rest = async { while running.join_next().await.is_some() {} };
         if timeout(self.sites.now().grace, rest).await.is_err() {
             self.shutdown.send_replace(Shutdown::Due);
-            while running.join_next().await.is_some() {}
+            // A thread that stands never ends what it carries.
+            let rest = async { while running.join_next().await.is_some() {} };
+            if timeout(STANDSTILL, rest).await.is_err() {
+                tracing::error!("a thread stands: what it carried is cut off without a word");
+                running.detach_all();
+            }
         }
         self.sites.now().backend.take_leave().await;
         self.sites.now().observers.come_to_an_end().await;

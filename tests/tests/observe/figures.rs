@@ -111,7 +111,7 @@ struct Seen {
 }
 
 /// What is told while one client has a message in a file before its dot, another has one in memory, a third is behind
-/// MAIL, and the fourth was turned away.
+/// MAIL, of which the backend has not heard yet, and the fourth was turned away.
 static SEEN: LazyLock<Seen> = LazyLock::new(|| {
     let backend = BackendDouble::start();
     moody(&backend);
@@ -198,17 +198,17 @@ sandboxes_idle 7
 sandboxes_begun_total{origin="made"} >9
 sandboxes_begun_total{origin="renewed"} >1
 no_sandbox_total 0
-backend_connections 3
+backend_connections 2
 backend_connections_limit 40
 backend_state{backend="BACKEND",state="up"} 1
-backend_in_use{backend="BACKEND"} 3
+backend_in_use{backend="BACKEND"} 2
 backend_idle{backend="BACKEND"} 0
-backend_opened_total{backend="BACKEND"} >4
+backend_opened_total{backend="BACKEND"} >3
 backend_reused_total{backend="BACKEND"} >1
 backend_failed_total{backend="BACKEND"} 1
 backend_ambiguous_total{backend="BACKEND"} 1
 backend_phase_duration_seconds_count{backend="BACKEND",phase="end_of_data"} 3
-backend_replies_total{backend="BACKEND",phase="mail",class="2yz"} 10
+backend_replies_total{backend="BACKEND",phase="mail",class="2yz"} 8
 backend_replies_total{backend="BACKEND",phase="data",class="3yz"} 4
 backend_replies_total{backend="BACKEND",phase="end_of_data",class="2yz"} 2
 backend_replies_total{backend="BACKEND",phase="end_of_data",class="5yz"} 1

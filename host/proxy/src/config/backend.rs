@@ -28,9 +28,9 @@ pub struct BackendConfig {
     pub identity: Identity,
     /// connections at once to all addresses together, idle ones included. Default 40
     pub connections: usize,
-    /// how long MAIL may wait for one of them before 451. Default 10 s
+    /// how long the first RCPT may wait for one of them before 451. Default 10 s
     pub wait: Duration,
-    /// how long a connection is kept for a client between MAIL and its end of data. Default 20 s
+    /// how long a connection is kept for a client between its first RCPT and its end of data. Default 20 s
     pub hold: Duration,
     /// how long an idle connection waits for the next transaction; zero: it does not. Default 5 s
     pub idle: Duration,

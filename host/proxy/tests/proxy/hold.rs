@@ -198,7 +198,7 @@ async fn a_client_that_floods_meets_its_deadlines_and_keeps_no_connection() {
     let commands = "NOOP\r\n".repeat(1000);
     for (opening, flood) in [
         (DATA, contents),
-        (DATA.split("C: RCPT").next().unwrap(), commands),
+        (DATA.split("\nC: DATA").next().unwrap(), commands),
     ] {
         let client = proxy.play(opening).await;
         let (mut reading, mut writing) = tokio::io::split(client.0.into_inner());
@@ -209,7 +209,7 @@ async fn a_client_that_floods_meets_its_deadlines_and_keeps_no_connection() {
         let flooding =
             tokio::spawn(async move { while writing.write_all(flood.as_bytes()).await.is_ok() {} });
         proxy
-            .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250")
+            .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250")
             .await;
         tokio::time::timeout(Duration::from_secs(20), flooding)
             .await

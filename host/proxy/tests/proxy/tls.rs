@@ -6,7 +6,7 @@ use lazaret_mail::{Stage, Verdict};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -60,6 +60,36 @@ async fn handshake(tcp: TcpStream, certificate: &CertifiedKey<KeyPair>) -> Clien
     Client::over(Box::new(
         connector(certificate).connect(name, tcp).await.unwrap(),
     ))
+}
+
+/// Most clients name AES-256 first.
+#[tokio::test]
+async fn aes_128_is_chosen_where_it_is_offered() {
+    let backend = Backend::honest().await;
+    let listener = "tls = \"implicit\"";
+    let (proxy, certificate, _dir) = proxy(&backend, listener, Filters::default()).await;
+    let mut only_256 = ring::default_provider();
+    let suite = |suite: CipherSuite| format!("{suite:?}");
+    only_256
+        .cipher_suites
+        .retain(|it| suite(it.suite()).contains("AES_256"));
+    for (provider, chosen) in [(ring::default_provider(), "AES_128"), (only_256, "AES_256")] {
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let mut roots = RootCertStore::empty();
+            roots.add(certificate.cert.der().clone()).unwrap();
+            let config = ClientConfig::builder_with_provider(Arc::new(provider.clone()))
+                .with_protocol_versions(&[version])
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            let tcp = TcpStream::connect(proxy.address).await.unwrap();
+            let name = ServerName::try_from("mx.example.org").unwrap();
+            let connector = TlsConnector::from(Arc::new(config));
+            let tls = connector.connect(name, tcp).await.unwrap();
+            let spoken = tls.get_ref().1.negotiated_cipher_suite().unwrap().suite();
+            assert!(suite(spoken).contains(chosen), "{spoken:?} in {version:?}");
+        }
+    }
 }
 
 /// RFC 3207 section 4.2: else whoever is in between could say in the clear whose session it is.
