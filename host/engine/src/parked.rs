@@ -12,8 +12,10 @@ use crate::template::Live;
 /// Most sandboxes of a filter that wait; each keeps the pages that it wrote. No more wait than were at work at once, so it is a
 /// bound for the seconds after a peak.
 const MOST: u32 = 256;
-/// … and no more than this part of all slots.
+/// … and no more than this part of all slots; but each thread may keep some, which give way like all of them where slots are short.
 const PART: u32 = 16;
+/// See [`PART`].
+const LEAST: usize = 8;
 /// Whoever has waited for so long is given up: there is less to do than there was, and what it wrote is somebody's mail.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often somebody comes by to see to it.
@@ -43,7 +45,7 @@ impl Lots {
         let most = (slots / PART / each.max(1)).clamp(1, MOST) as usize;
         let shelves = PerThread::<Shelf>::default();
         let lot = Arc::new(Lot {
-            most: most.div_ceil(shelves.count()),
+            most: most.div_ceil(shelves.count()).max(most.min(LEAST)),
             shelves,
             swept: AtomicBool::new(false),
         });
@@ -83,7 +85,7 @@ impl Lots {
 impl Lot {
     /// One that was used, to be put back: of this thread if there is any.
     pub fn take(&self) -> Option<Box<Live>> {
-        let mut shelves = self.shelves.all();
+        let mut shelves = self.shelves.nearest();
         shelves.find_map(|shelf| shelf.held().pop().map(|(_, live)| live))
     }
 
@@ -101,11 +103,16 @@ impl Lot {
     }
 
     fn oldest(&self) -> Option<Box<Live>> {
-        let since = |shelf: &&Shelf| shelf.held().first().map(|(at, _)| *at);
-        let waiting = self.shelves.all().filter(|shelf| since(shelf).is_some());
-        let shelf = waiting.min_by_key(since)?;
-        let mut held = shelf.held();
-        (!held.is_empty()).then(|| held.remove(0).1)
+        let since = |shelf: &Shelf| shelf.held().first().map(|(at, _)| *at);
+        loop {
+            let waiting = self.shelves.all().filter_map(|it| Some((since(it)?, it)));
+            let (_, shelf) = waiting.min_by_key(|(since, _)| *since)?;
+            let mut held = shelf.held();
+            // Or somebody took it in between.
+            if !held.is_empty() {
+                return Some(held.remove(0).1);
+            }
+        }
     }
 
     /// Those that have waited too long.

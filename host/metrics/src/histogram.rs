@@ -28,6 +28,9 @@ pub const OCTETS: &[f64] = &[
     268_435_456.0,
 ];
 
+/// Bounds of a histogram.
+const MOST: usize = SECONDS.len();
+
 /// Parts of a unit that the sum is kept in: nanoseconds of a second. 580 years of seconds fit, and 18 EB of octets are
 /// kept in octets.
 const PARTS: f64 = 1e9;
@@ -36,10 +39,12 @@ const PARTS: f64 = 1e9;
 #[derive(Clone)]
 pub struct Histogram(Arc<Inner>);
 
+/// On cache lines of its own, where it belongs to one thread.
+#[repr(align(128))]
 struct Inner {
     bounds: &'static [f64],
     /// one more than bounds: what is over the last
-    counts: Box<[AtomicU64]>,
+    counts: [AtomicU64; MOST + 1],
     sum: AtomicU64,
     /// parts of a unit in which the sum is kept
     parts: f64,
@@ -58,17 +63,20 @@ pub struct Sums {
 
 impl Histogram {
     /// Counts values up to each of these bounds, which rise.
+    ///
+    /// # Panics
+    /// With more bounds than [`SECONDS`] has.
     pub fn new(bounds: &'static [f64]) -> Self {
+        assert!(bounds.len() <= MOST, "at most {MOST} bounds");
         // Whole units where no bound is a part of one.
         let parts = if bounds.iter().all(|bound| *bound >= 1.0) {
             1.0
         } else {
             PARTS
         };
-        let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
         Self(Arc::new(Inner {
             bounds,
-            counts,
+            counts: Default::default(),
             sum: AtomicU64::new(0),
             parts,
         }))
@@ -95,7 +103,8 @@ impl Histogram {
 
     /// What was observed so far.
     pub fn sums(&self) -> Sums {
-        let counts: Vec<u64> = self.0.counts.iter().map(|it| it.load(Relaxed)).collect();
+        let counts = &self.0.counts[..=self.0.bounds.len()];
+        let counts: Vec<u64> = counts.iter().map(|it| it.load(Relaxed)).collect();
         let bounds = self.0.bounds.iter().copied().chain([f64::INFINITY]);
         Sums {
             sum: self.0.sum.load(Relaxed) as f64 / self.0.parts,

@@ -53,8 +53,13 @@ impl<T> PerThread<T> {
         &self.0[number() % self.0.len()].0
     }
 
-    /// All of them, that of this thread first.
+    /// All of them, always in the same order.
     pub fn all(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|it| &it.0)
+    }
+
+    /// All of them, that of this thread first.
+    pub fn nearest(&self) -> impl Iterator<Item = &T> {
         let (before, from) = self.0.split_at(number() % self.0.len());
         from.iter().chain(before).map(|it| &it.0)
     }
@@ -89,7 +94,7 @@ mod tests {
     fn the_first_of_all_is_that_of_whoever_asks() {
         let places = PerThread::<AtomicUsize>::default();
         places.here().fetch_add(7, Relaxed);
-        let counts: Vec<_> = places.all().map(|place| place.load(Relaxed)).collect();
+        let counts: Vec<_> = places.nearest().map(|place| place.load(Relaxed)).collect();
         assert_eq!((counts.len(), counts[0]), (places.count(), 7));
         assert_eq!(counts.iter().sum::<usize>(), 7);
     }

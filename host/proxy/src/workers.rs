@@ -210,6 +210,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn among_equals_a_client_stays_where_it_came() {
+        let workers = Arc::new(Workers::start().unwrap());
+        for worker in &workers.all {
+            let all = Arc::clone(&workers);
+            let asked = worker
+                .runtime()
+                .spawn(async move { all.least_busy().is_here() });
+            assert!(asked.await.unwrap());
+        }
+    }
+
+    #[tokio::test]
     async fn each_is_a_thread_that_knows_itself() {
         let workers = Workers::start().unwrap();
         assert_eq!(Post::here(), None);
