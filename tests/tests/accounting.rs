@@ -39,7 +39,7 @@ fn faults_of_chunks() -> Vec<(&'static str, Vec<Step>)> {
     let faults = faults().into_iter();
     let faults = faults.filter(|(pattern, _)| !["DATA", "<content>"].contains(pattern));
     let at_chunk = |(pattern, steps)| match pattern {
-        "." => ("BDAT *", steps),
+        "." => ("BDAT * LAST", steps),
         _ => (pattern, steps),
     };
     faults.map(at_chunk).collect()

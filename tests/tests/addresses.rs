@@ -178,7 +178,7 @@ fn another_that_refuses_a_recipient_gets_nothing() {
 #[test]
 fn after_the_dot_nothing_is_tried_again() {
     let steps = [vec![Step::Close], vec![Step::Commit, Step::Close]];
-    let ends = [("8BITMIME", "."), ("CHUNKING", "BDAT *")];
+    let ends = [("8BITMIME", "."), ("CHUNKING", "BDAT * LAST")];
     for (steps, (keyword, end)) in steps.iter().flat_map(|it| ends.map(|end| (it, end))) {
         let commits = usize::from(steps.contains(&Step::Commit));
         let (one, two) = (BackendDouble::start(), BackendDouble::start());
@@ -192,7 +192,7 @@ fn after_the_dot_nothing_is_tried_again() {
         let dots = [&one, &two].map(|backend| {
             let heard = backend.heard();
             let lines = heard.iter().flat_map(|heard| &heard.lines);
-            let is_end = |line: &&String| *line == "." || line.starts_with("BDAT ");
+            let is_end = |line: &&String| *line == "." || line.ends_with(" LAST");
             lines.filter(is_end).count()
         });
         assert_eq!(dots.iter().sum::<usize>(), 1, "{dots:?}");

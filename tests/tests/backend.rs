@@ -146,7 +146,7 @@ fn a_slow_backend_is_waited_for() {
 
 #[test]
 fn a_commit_without_a_reply_is_a_451_and_not_tried_again() {
-    for (keyword, end) in [("8BITMIME", "."), ("CHUNKING", "BDAT *")] {
+    for (keyword, end) in [("8BITMIME", "."), ("CHUNKING", "BDAT * LAST")] {
         let backend = BackendDouble::start();
         backend.offer(["PIPELINING", "SIZE 1000000", keyword]);
         backend.once(end, [Step::Commit, Step::Close]);
@@ -155,7 +155,7 @@ fn a_commit_without_a_reply_is_a_451_and_not_tried_again() {
         std::thread::sleep(Duration::from_millis(300));
         let heard = backend.heard();
         let lines = heard.iter().flat_map(|it| &it.lines);
-        let is_end = |line: &&String| *line == "." || line.starts_with("BDAT ");
+        let is_end = |line: &&String| *line == "." || line.ends_with(" LAST");
         let ends: Vec<_> = lines.filter(is_end).collect();
         assert_eq!(
             ends.len(),

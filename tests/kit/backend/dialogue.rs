@@ -154,6 +154,9 @@ impl<'a> Dialogue<'a> {
 
     /// A whole message in one chunk; what we send, and so all that is understood.
     fn chunk(&mut self, line: &str) -> Goes {
+        if line == "BDAT 0" {
+            return self.plainly(line, "250 2.0.0 nothing yet");
+        }
         let size = line
             .strip_prefix("BDAT ")
             .and_then(|it| it.strip_suffix(" LAST"));

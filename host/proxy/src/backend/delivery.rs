@@ -408,7 +408,7 @@ async fn announce(link: &mut Link, message: &Message, chunking: bool) -> Result<
     }
     let chunk = (chunking && link.takes_chunk()).then(|| one_chunk(message));
     if let Some(chunk) = chunk.flatten() {
-        link.chunk(&chunk)?;
+        link.chunk(&chunk).await?;
         return Ok(Handed::AllButTheEnd(How::Chunk(size)));
     }
     let reply = link.ask(Step::Data, &Command::Data).await?;

@@ -26,7 +26,7 @@ pub(super) struct Member {
     condition: Mutex<Condition>,
     idle: Mutex<Vec<Box<Link>>>,
     in_use: AtomicUsize,
-    /// it offered CHUNKING, and did not know BDAT
+    /// it offered CHUNKING, and did not take BDAT
     no_chunks: AtomicBool,
     /// at most one health check with all patience
     pub(super) checks: Arc<Semaphore>,
@@ -105,7 +105,7 @@ impl Member {
         })
     }
 
-    /// Did it understand BDAT so far?
+    /// Did it take BDAT so far?
     pub(super) fn takes_chunks(&self) -> bool {
         !self.no_chunks.load(Ordering::Relaxed)
     }

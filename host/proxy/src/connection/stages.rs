@@ -107,7 +107,7 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
     let Some(transaction) = &c.transaction else {
         return c.server.answer(Reply::bad_sequence().naming(&c.session.id));
     };
-    // No filter changes that.
+    // Its backend wants nothing of this sender: no filter is asked who else it was for.
     if let Standing::Refused(by, reply) = &transaction.standing {
         let (by, reply) = (by.clone(), reply.clone());
         c.recipient_refused(&path, &reply, by);
