@@ -63,8 +63,6 @@ impl Listener {
 
     /// Accepts until a shutdown is asked for, then waits for the sessions that run until it is due. Those that can be told
     /// hear 421 then; others, who wait for a filter or the backend, are cut off.
-    ///
-    /// On a worker, so that half of the clients, or however many it carries, need not be given to another thread.
     pub(crate) async fn run(self, sites: Arc<Sites>, workers: Arc<Workers>) {
         let listener = self.name;
         let socket = match TcpListener::from_std(self.socket) {

@@ -277,9 +277,9 @@ impl Proxy {
     /// for running transactions before it cuts them off.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let mut running = JoinSet::new();
-        for (listener, worker) in self.listeners.into_iter().zip(self.workers.in_turn()) {
-            let accepting = listener.run(Arc::clone(&self.sites), Arc::clone(&self.workers));
-            running.spawn_on(accepting, worker.runtime());
+        // Not on a thread that carries sessions: who comes need not wait for what filters do there.
+        for listener in self.listeners {
+            running.spawn(listener.run(Arc::clone(&self.sites), Arc::clone(&self.workers)));
         }
         let mut beside = JoinSet::new();
         for listener in self.admin {

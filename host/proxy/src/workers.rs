@@ -103,11 +103,6 @@ impl Workers {
         least.expect("there is at least one processor")
     }
 
-    /// One for each of several things, in turn.
-    pub(crate) fn in_turn(&self) -> impl Iterator<Item = &Worker> {
-        self.all.iter().cycle()
-    }
-
     /// Where each of them can be asked for a sign of life.
     pub(crate) fn runtimes(&self) -> Vec<Handle> {
         let runtimes = self.all.iter().map(|worker| worker.runtime.clone());
