@@ -20,7 +20,7 @@ use crate::descriptors::{self, Spare};
 use crate::door::{Door, DoorTls, Peer};
 use crate::id::session_id;
 use crate::site::{Shutdown, Site, Sites};
-use crate::workers::{TakenOn, Worker, Workers};
+use crate::workers::{TakenOn, Workers};
 
 /// Clients the system queues for us while we are busy.
 const BACKLOG: i32 = 1024;
@@ -34,7 +34,7 @@ pub(crate) struct Listener {
     name: String,
     /// where its door is among the site's
     door: usize,
-    socket: net::TcpListener,
+    socket: TcpListener,
 }
 
 impl Listener {
@@ -49,7 +49,7 @@ impl Listener {
         Ok(Self {
             name: name.to_owned(),
             door,
-            socket,
+            socket: TcpListener::from_std(socket)?,
         })
     }
 
@@ -61,19 +61,15 @@ impl Listener {
         self.socket.local_addr()
     }
 
+    /// The next client. Its socket belongs to no runtime yet.
+    async fn accept(&self) -> io::Result<(net::TcpStream, SocketAddr)> {
+        let (tcp, client) = self.socket.accept().await?;
+        Ok((tcp.into_std()?, client))
+    }
+
     /// Accepts until a shutdown is asked for, then waits for the sessions that run until it is due. Those that can be told
     /// hear 421 then; others, who wait for a filter or the backend, are cut off.
     pub(crate) async fn run(self, sites: Arc<Sites>, workers: Arc<Workers>) {
-        let listener = self.name;
-        let socket = match TcpListener::from_std(self.socket) {
-            Ok(socket) => socket,
-            Err(error) => {
-                let why =
-                    format!("listener `{listener}`: the system cannot watch its socket: {error}");
-                tracing::error!("{why}: nobody gets in here; restart");
-                return sites.now().note_broken(&why);
-            }
-        };
         let mut sessions = JoinSet::new();
         let mut round = interval(ROUND);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,7 +82,7 @@ impl Listener {
                 () = Shutdown::Asked.is(&mut shutdown) => break,
                 // Whoever leaves wakes nobody here.
                 _ = round.tick(), if !sessions.is_empty() => tidy(&mut sessions),
-                accepted = socket.accept() => match accepted {
+                accepted = self.accept() => match accepted {
                     Ok((tcp, client)) => {
                         back_off = BackOff::default();
                         tidy(&mut sessions);
@@ -96,7 +92,7 @@ impl Listener {
                     }
                     Err(error) => {
                         if descriptors::are_exhausted(&error) {
-                            turn_away_some(&socket, &sites.now(), self.door, &mut spare).await;
+                            self.turn_away_some(&sites.now(), &mut spare).await;
                         }
                         back_off.wait(&error).await;
                         spare.refill();
@@ -104,7 +100,7 @@ impl Listener {
                 }
             }
         }
-        drop(socket);
+        drop(self.socket);
         tokio::select! {
             biased;
             () = all(&mut sessions) => return,
@@ -120,23 +116,25 @@ impl Listener {
     }
 }
 
-/// Without descriptors nobody can be served, but with the spare one everybody who waits can be told so.
-async fn turn_away_some(socket: &TcpListener, site: &Site, door: usize, spare: &mut Spare) {
-    let door = &site.doors[door];
-    /// Then it is time to look whether a session has ended meanwhile.
-    const MOST: usize = 64;
-    if !spare.give_up() {
-        return;
+impl Listener {
+    /// Without descriptors nobody can be served, but with the spare one everybody who waits can be told so.
+    async fn turn_away_some(&self, site: &Site, spare: &mut Spare) {
+        let door = &site.doors[self.door];
+        /// Then it is time to look whether a session has ended meanwhile.
+        const MOST: usize = 64;
+        if !spare.give_up() {
+            return;
+        }
+        for _ in 0..MOST {
+            // One look: who has not come yet is no reason to wait.
+            let waiting = timeout(Duration::ZERO, self.accept()).await;
+            let Ok(Ok((tcp, client))) = waiting else {
+                break;
+            };
+            turn_away(site, door, &tcp, client, Refused::NoDescriptors);
+        }
+        spare.refill();
     }
-    for _ in 0..MOST {
-        // One look: who has not come yet is no reason to wait.
-        let waiting = timeout(Duration::ZERO, socket.accept()).await;
-        let Ok(Ok((tcp, client))) = waiting else {
-            break;
-        };
-        turn_away(site, door, &tcp, client, Refused::NoDescriptors);
-    }
-    spare.refill();
 }
 
 fn open(address: SocketAddr) -> io::Result<net::TcpListener> {
@@ -167,7 +165,7 @@ fn welcome(
     workers: &Workers,
     site: &Arc<Site>,
     door: &Arc<Door>,
-    tcp: TcpStream,
+    tcp: net::TcpStream,
     client: SocketAddr,
 ) {
     let admitted = match door.peer(client.ip()) {
@@ -182,38 +180,10 @@ fn welcome(
         Ok(admitted) => {
             let worker = workers.least_busy();
             let place = (admitted, worker.take_on());
-            let Ok(tcp) = Arrived::for_worker(tcp, worker) else {
-                return tracing::error!(%client, "the system does not let go of a socket");
-            };
             let visit = visit(Arc::clone(site), Arc::clone(door), tcp, client, place);
             sessions.spawn_on(visit, worker.runtime());
         }
         Err(refused) => turn_away(site, door, &tcp, client, refused),
-    }
-}
-
-/// A client's socket on its way to the thread that carries the session.
-enum Arrived {
-    /// it is there
-    Here(TcpStream),
-    /// it belongs to no runtime yet
-    Elsewhere(net::TcpStream),
-}
-
-impl Arrived {
-    fn for_worker(tcp: TcpStream, worker: &Worker) -> io::Result<Self> {
-        match worker.is_here() {
-            true => Ok(Self::Here(tcp)),
-            false => Ok(Self::Elsewhere(tcp.into_std()?)),
-        }
-    }
-
-    /// From now on its events come to this thread.
-    fn settle(self) -> io::Result<TcpStream> {
-        match self {
-            Self::Here(tcp) => Ok(tcp),
-            Self::Elsewhere(tcp) => TcpStream::from_std(tcp),
-        }
     }
 }
 
@@ -225,12 +195,13 @@ impl Arrived {
 fn visit(
     site: Arc<Site>,
     door: Arc<Door>,
-    tcp: Arrived,
+    tcp: net::TcpStream,
     peer: SocketAddr,
     (mut admitted, taken_on): (Admitted, TakenOn),
 ) -> impl Future<Output = ()> + Send {
     async move {
-        let Ok(mut tcp) = tcp.settle() else {
+        // Here, so that its events come to this thread.
+        let Ok(mut tcp) = TcpStream::from_std(tcp) else {
             return tracing::error!(%peer, "the system cannot watch one socket more");
         };
         let client = match door.peer(peer.ip()) {
@@ -359,7 +330,7 @@ mod tests {
     use super::*;
 
     fn size_of_future<F: Future>(
-        _: impl Fn(Arc<Site>, Arc<Door>, Arrived, SocketAddr, (Admitted, TakenOn)) -> F,
+        _: impl Fn(Arc<Site>, Arc<Door>, net::TcpStream, SocketAddr, (Admitted, TakenOn)) -> F,
     ) -> usize {
         size_of::<F>()
     }

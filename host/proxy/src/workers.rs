@@ -82,7 +82,6 @@ pub(crate) struct Workers {
 }
 
 pub(crate) struct Worker {
-    post: Post,
     runtime: Handle,
     /// sessions that it carries
     sessions: Arc<AtomicUsize>,
@@ -97,9 +96,9 @@ impl Workers {
         Ok(Self { all, end })
     }
 
-    /// That which carries the fewest sessions; among equals the one that asks.
+    /// That which carries the fewest sessions.
     pub(crate) fn least_busy(&self) -> &Worker {
-        let least = self.all.iter().min_by_key(|it| (it.load(), !it.is_here()));
+        let least = self.all.iter().min_by_key(|worker| worker.load());
         least.expect("there is at least one processor")
     }
 
@@ -135,15 +134,9 @@ impl Worker {
         let no_word = |_| io::Error::other("a thread has ended at its start");
         let runtime = told.recv().map_err(no_word)?;
         Ok(Self {
-            post,
             runtime: runtime?,
             sessions: Arc::default(),
         })
-    }
-
-    /// Is it this thread?
-    pub(crate) fn is_here(&self) -> bool {
-        Post::here() == Some(self.post)
     }
 
     /// Where its sessions run.
@@ -202,18 +195,6 @@ mod tests {
         assert!(workers.all.iter().all(|worker| worker.load() == 3));
         drop(taken);
         assert!(workers.all.iter().all(|worker| worker.load() == 0));
-    }
-
-    #[tokio::test]
-    async fn among_equals_a_client_stays_where_it_came() {
-        let workers = Arc::new(Workers::start().unwrap());
-        for worker in &workers.all {
-            let all = Arc::clone(&workers);
-            let asked = worker
-                .runtime()
-                .spawn(async move { all.least_busy().is_here() });
-            assert!(asked.await.unwrap());
-        }
     }
 
     #[tokio::test]
