@@ -192,7 +192,8 @@ impl Lines {
             };
             return bare.then_some(Item::Bad(CommandError::Octets, Wanted::Other));
         }
-        if dropped + window == MAX_SWALLOW {
+        // More than that was dropped already where `max` is larger.
+        if dropped + window >= MAX_SWALLOW {
             return Some(Item::Runaway);
         }
         let kept = usize::from(self.buffer.ends_with(b"\r"));

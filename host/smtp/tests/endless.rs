@@ -78,3 +78,24 @@ fn errors_end_the_session_and_a_message_forgives_them() {
     let played = play.check_hello(&format!("{errors}{message}{errors}{end}"));
     assert_eq!(played.closed, Some(CloseReason::TooManyErrors));
 }
+
+/// Of a line with a fault so much is swallowed as of any other, however long a line may be.
+#[test]
+fn a_fault_far_behind_in_a_long_line() {
+    let play = Play {
+        config: ServerConfig {
+            max_command: 128 << 10,
+            ..kit::config()
+        },
+        ..Play::default()
+    };
+    play.check_hello(&format!(
+        "C: NOOP {}\\nNOOP\nS: 500 5.5.2 ...\nC: NOOP\nS: 250 2.0.0 Ok",
+        "x".repeat(60_000)
+    ));
+    let far = format!(
+        "C| NOOP {}\\nNOOP\\r\\nNOOP\\r\nS: 500 5.5.2 ...\nS: 421 4.7.0 ...",
+        "x".repeat(66_000)
+    );
+    assert_eq!(play.check_hello(&far).closed, Some(CloseReason::LongLine));
+}
