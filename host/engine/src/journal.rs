@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::bindings::log::Level;
 use crate::settings::CallLimits;
 use crate::text::{clip, printable};
 
-/// Octets that a guest may write to a stream at once.
+/// Octets that a guest may write to a stream at once: so many lines of one octet are done with before the next tick.
 const WRITE_AT_ONCE: usize = 4096;
 
 /// Lines of stderr that are kept to explain a failure, and octets of each.
@@ -258,7 +258,11 @@ impl Pollable for Stream {
 }
 
 impl OutputStream for Stream {
+    /// Whoever writes more than `check-write` allows is stopped, as the interface has it (WASI 0.2, `wasi:io/streams`).
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > WRITE_AT_ONCE {
+            return Err(StreamError::trap("more octets than `check-write` allowed"));
+        }
         self.journal.stream(self.source, &bytes);
         Ok(())
     }

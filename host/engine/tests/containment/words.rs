@@ -164,3 +164,24 @@ async fn a_flood_on_stderr_is_dropped_and_counted() {
         .unwrap();
     assert_eq!(answer.effects.dropped, 1900);
 }
+
+/// `check-write` allows 4096 octets. More at once would keep the host at work for long, between two looks.
+#[tokio::test]
+async fn more_on_stderr_than_is_allowed_at_once_is_stopped() {
+    let imports = "import wasi:cli/stderr@0.2.6; import wasi:io/streams@0.2.6;";
+    let stderr = STDERR.replace("blocking-write-and-flush", "write");
+    let write = |octets: u32| {
+        let body = format!(
+            "(if (i32.lt_s (memory.grow (i32.const 20)) (i32.const 0)) (then unreachable))
+            (memory.fill (i32.const 65536) (i32.const 10) (i32.const {octets}))
+            (call $write (call $stderr) (i32.const 65536) (i32.const {octets}) (i32.const 32))"
+        );
+        at_connect(imports, &stderr, &body)
+    };
+    ask_connect(&write(4096), all_granted()).await.unwrap();
+    for octets in [4097, 1 << 20] {
+        let failure = fails(&write(octets), all_granted()).await;
+        let words = failure.kind.to_string();
+        assert!(words.contains("more octets than"), "{octets}: {words}");
+    }
+}

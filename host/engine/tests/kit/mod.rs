@@ -69,6 +69,7 @@ const WASI: &str = "
             use error.{error};
             variant stream-error { last-operation-failed(error), closed }
             resource output-stream {
+                write: func(contents: list<u8>) -> result<_, stream-error>;
                 blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
             }
         }
