@@ -43,17 +43,22 @@ impl Lane {
         })
     }
 
-    /// Does `work` here, and in the lane from the first pause on after which it `is_long`. Whoever drops this future
-    /// drops the work, within a tick.
+    /// Does `work` here, and in the lane from the first pause on after which it `is_long`, from its begin on if it is that
+    /// already. Whoever drops this future drops the work, within a tick.
     pub async fn carry<T: Send + 'static>(
         &self,
         mut work: Pin<Box<dyn Future<Output = T> + Send>>,
         is_long: impl Fn() -> bool,
     ) -> Result<T, JoinError> {
-        let begun = poll_fn(|context| match work.as_mut().poll(context) {
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending if is_long() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        let begun = poll_fn(|context| {
+            if is_long() {
+                return Poll::Ready(None);
+            }
+            match work.as_mut().poll(context) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending if is_long() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
         });
         match begun.await {
             Some(done) => Ok(done),
@@ -127,6 +132,8 @@ mod tests {
         };
         assert_eq!(lane.carry(work(), || false).await.unwrap(), thread());
         assert_eq!(lane.carry(work(), || true).await.unwrap(), "lazaret-slow");
+        let at_once = Box::pin(async { thread() });
+        assert_eq!(lane.carry(at_once, || true).await.unwrap(), "lazaret-slow");
     }
 
     #[tokio::test]

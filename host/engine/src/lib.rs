@@ -39,6 +39,7 @@ mod sandbox;
 mod settings;
 mod smoke;
 mod stages;
+mod strides;
 mod template;
 mod text;
 mod waiting;

@@ -2,19 +2,21 @@
 //!
 //! Ticks alone would measure real time, and a loaded machine would cut filters short. But the thread's clock costs a
 //! system call, and nearly all polls are over before their first tick: those are charged the real time that they took,
-//! which is no less than their CPU time and costs none.
+//! which is no less than their CPU time and costs none. Of a call that has used a slice each poll begins with a look.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::lane::SLICE;
 use crate::pulse::Pulse;
 use crate::waiting::Waiting;
 
-/// What a poll is charged for the time before its first tick at most: the rest of that time the thread did not run.
+/// What a poll is charged for the time before its first tick at most, unless the call is long by then: the rest of that
+/// time the thread did not run.
 const UNSEEN: Duration = Duration::from_millis(2);
 
 /// What the answer to one question has used so far, what it may use, and where it waits.
@@ -31,6 +33,12 @@ pub struct Meter {
     seen: AtomicU64,
     /// charged for the time before its first look
     unseen: AtomicU64,
+    /// the thread's clock is looked at from the start of each poll
+    exact: AtomicBool,
+    /// the thread's clock at the last look
+    looked: AtomicU64,
+    /// the longest that is known between two looks, in nanoseconds
+    stride: AtomicU64,
     waiting: Waiting,
 }
 
@@ -54,10 +62,17 @@ impl Meter {
         }
     }
 
-    /// A new question: nothing is spent.
-    pub fn reset(&self) {
+    /// A new question: nothing is spent. Of what may do much between two looks the thread's clock is looked at from the start.
+    pub fn reset(&self, exact: bool) {
         self.spent.store(0, Relaxed);
+        self.exact.store(exact, Relaxed);
+        self.stride.store(0, Relaxed);
         self.waiting.reset();
+    }
+
+    /// The most CPU that is known to have been used between two looks.
+    pub fn stride(&self) -> Duration {
+        Duration::from_nanos(self.stride.load(Relaxed))
     }
 
     /// The call of the host in which it waits.
@@ -102,9 +117,15 @@ impl Meter {
                 let unseen = self.before_first_look();
                 self.unseen.store(unseen, Relaxed);
                 self.seen.store(now, Relaxed);
+                self.looked.store(now, Relaxed);
                 unseen
             }
-            seen => self.unseen.load(Relaxed) + now.saturating_sub(seen),
+            seen => {
+                let stride = now.saturating_sub(self.looked.load(Relaxed));
+                self.stride.fetch_max(stride, Relaxed);
+                self.looked.store(now, Relaxed);
+                self.unseen.load(Relaxed) + now.saturating_sub(seen)
+            }
         }
     }
 
@@ -116,8 +137,32 @@ impl Meter {
     /// A poll begins: its CPU is charged here until [`leave`](Self::leave).
     pub fn enter(&self) {
         self.pulse.enter();
-        self.entered.store(real_nanos(), Relaxed);
-        self.seen.store(0, Relaxed);
+        // A call of the system is nothing beside what this one does, and it may do much between two looks: one instruction
+        // fills all of its memory.
+        if self.exact.load(Relaxed) || self.is_long() {
+            let now = thread_nanos();
+            self.unseen.store(0, Relaxed);
+            self.seen.store(now, Relaxed);
+            self.looked.store(now, Relaxed);
+        } else {
+            self.entered.store(real_nanos(), Relaxed);
+            self.seen.store(0, Relaxed);
+        }
+    }
+
+    /// Does work of the guest's on another thread, where blocking is allowed, and charges it its CPU.
+    pub async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let timed = spawn_blocking(move || {
+            let begun = thread_nanos();
+            let done = work();
+            (done, thread_nanos().saturating_sub(begun))
+        });
+        let (done, spent) = timed.await?;
+        self.spent.fetch_add(spent, Relaxed);
+        Ok(done)
     }
 
     /// It is over.
@@ -184,10 +229,63 @@ mod tests {
         meter.leave();
         let short = meter.spent();
         assert!(short >= Duration::from_millis(1), "{short:?}");
+        meter.reset(false);
         meter.enter();
         std::thread::sleep(UNSEEN * 3);
         meter.leave();
-        assert_eq!(meter.spent() - short, UNSEEN);
+        assert_eq!(meter.spent(), UNSEEN);
+    }
+
+    /// One instruction may fill all of its memory, and the next tick comes only after it.
+    #[tokio::test]
+    async fn a_long_call_is_charged_what_it_does_before_the_first_look() {
+        let meter = Meter::default();
+        meter.allow(Duration::from_millis(500));
+        let mut polls = 0;
+        metered(
+            &meter,
+            poll_fn(|context| {
+                let until = thread_nanos() + nanos(Duration::from_millis(20));
+                while thread_nanos() < until {}
+                meter.look();
+                polls += 1;
+                context.waker().wake_by_ref();
+                match polls {
+                    10 => std::task::Poll::Ready(()),
+                    _ => std::task::Poll::Pending,
+                }
+            }),
+        )
+        .await;
+        assert!(meter.spent() >= Duration::from_millis(180), "{meter:?}");
+        assert!(meter.stride() >= Duration::from_millis(20), "{meter:?}");
+        meter.reset(true);
+        assert_eq!((meter.spent(), meter.stride()), Default::default());
+    }
+
+    #[test]
+    fn an_exact_one_is_charged_its_first_poll_in_full() {
+        let meter = Meter::default();
+        meter.allow(Duration::from_millis(500));
+        meter.reset(true);
+        meter.enter();
+        let until = thread_nanos() + nanos(Duration::from_millis(20));
+        while thread_nanos() < until {}
+        meter.leave();
+        assert!(meter.spent() >= Duration::from_millis(20), "{meter:?}");
+        assert!(meter.stride() >= Duration::from_millis(20), "{meter:?}");
+    }
+
+    #[tokio::test]
+    async fn work_aside_is_charged() {
+        let meter = Meter::default();
+        let work = || {
+            let until = thread_nanos() + nanos(Duration::from_millis(20));
+            while thread_nanos() < until {}
+            7
+        };
+        assert_eq!(meter.aside(work).await.unwrap(), 7);
+        assert!(meter.spent() >= Duration::from_millis(20), "{meter:?}");
     }
 
     /// An import that works for long looks first; the next tick comes only after it.

@@ -17,6 +17,7 @@ use crate::contract::stage_of;
 use crate::idle::Place;
 use crate::inspect::Preparation;
 use crate::meter::Meter;
+use crate::strides::Strides;
 use crate::template::{Live, Template};
 
 /// A filter that was loaded.
@@ -27,6 +28,7 @@ pub struct WasmFilter {
 struct Loaded {
     template: Template,
     reporter: Reporter,
+    strides: Strides,
 }
 
 /// A question that came to nothing.
@@ -51,6 +53,7 @@ impl WasmFilter {
             loaded: Arc::new(Loaded {
                 template,
                 reporter: Reporter::default(),
+                strides: Strides::default(),
             }),
         }
     }
@@ -153,13 +156,15 @@ impl Sandbox for Fork {
 impl Fork {
     /// Within `wall`. Whatever ends this future early, by error or by being dropped, takes the store with it.
     async fn answer(&mut self, question: Question) -> Result<(Answer, Box<Live>), Failed> {
-        self.case.meter.reset();
+        let strides = &self.case.loaded.strides;
+        self.case.meter.reset(strides.may_be_long());
+        let begins_aside = strides.begins_aside();
         let live = self.live()?;
         let Case { loaded, meter } = &*self.case;
         let wall = loaded.template.policy().wall;
         let answering = Box::pin(answer(self.case.clone(), live, question));
         let lane = loaded.template.engine().lane();
-        let carried = lane.carry(answering, || meter.is_long());
+        let carried = lane.carry(answering, || begins_aside || meter.is_long());
         match within(wall, pin!(carried)).await {
             Ok(Ok(answered)) => answered,
             Ok(Err(lost)) => Err(FailureKind::Internal(lost.to_string()).into()),
@@ -233,6 +238,7 @@ async fn ask_live(
     let call = template.exports().call(live, &ask);
     let called = contained(meter, cpu, call).await;
     let guest = live.store.data_mut();
+    loaded.strides.note(guest.limiter.memory(), meter.stride());
     match called {
         Ok(verdict) => {
             let mut effects = guest.ctx.end();

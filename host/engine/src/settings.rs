@@ -20,7 +20,7 @@ pub struct EngineSettings {
     /// elements of all tables of a sandbox. Default 50,000.
     pub table_elements: usize,
     /// how often running guests are looked at, at least 1 ms; a guest holds a thread that serves sockets for at most
-    /// 1 ms and this. Default 1 ms.
+    /// 1 ms and this, or as long as one instruction takes that fills its whole memory. Default 1 ms.
     pub tick: Duration,
     /// of preparing one filter
     pub prepare: PrepareLimits,

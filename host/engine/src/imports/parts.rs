@@ -10,7 +10,7 @@ use super::{Ctx, READ_AT_ONCE, Refusal};
 use crate::bindings::parts::{Host, Part};
 use crate::bindings::types::Error;
 
-/// Messages up to this size are parsed on the spot; larger ones where blocking is allowed.
+/// Messages up to this size are parsed on the spot, and texts decoded; larger ones where blocking is allowed.
 const PARSED_ON_THE_SPOT: u64 = 64 << 10;
 
 /// How long a message waits for memory to be parsed in.
@@ -75,8 +75,19 @@ impl Host for Ctx {
         if info.size as usize > self.limits.part_text {
             return Err(Error::Limit.into());
         }
-        self.charge_work(info.size as usize);
-        let text = parts.text(part).map_err(|fault| match fault {
+        let decoded = match u64::from(info.size) <= PARSED_ON_THE_SPOT {
+            true => {
+                self.charge_work(info.size as usize);
+                parts.text(part)
+            }
+            false => {
+                let parts = Arc::clone(&parts);
+                let decoded = self.meter.aside(move || parts.text(part));
+                let decoded = self.meter.waiting().during("parts.text", decoded).await;
+                decoded.map_err(|_| Error::Unavailable)?
+            }
+        };
+        let text = decoded.map_err(|fault| match fault {
             PartError::Unknown | PartError::NotText => Error::Invalid,
         })?;
         self.charge_read(text.len())?;

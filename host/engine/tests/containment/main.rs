@@ -107,6 +107,33 @@ async fn longer_of_two(filter: &dyn Filter) -> Duration {
     failures[0].cpu.max(failures[1].cpu)
 }
 
+/// CPU of this thread.
+fn own_cpu() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+/// One instruction fills all of its memory, and nobody can look in between.
+#[tokio::test]
+async fn who_fills_much_memory_is_charged_for_it_and_does_it_elsewhere() {
+    let engine = engine();
+    let fill = "(drop (memory.grow (i32.const 900)))
+        (loop $l (memory.fill (i32.const 8192) (i32.const 7) (i32.const 50000000)) (br $l))";
+    let filter = load(&engine, &at_connect("", "", fill), short())
+        .await
+        .unwrap();
+    let mut here = Vec::new();
+    for _ in 0..4 {
+        let before = own_cpu();
+        let failure = filter.fork().ask(question(Ask::Connect)).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Time(Duration::from_millis(50)));
+        here.push(own_cpu() - before);
+    }
+    // At the first nothing is known of it, and at the second it is looked at.
+    let elsewhere = |cpu: &Duration| *cpu < Duration::from_millis(5);
+    assert!(here[2..].iter().all(elsewhere), "{here:?}");
+}
+
 #[tokio::test]
 async fn a_loop_with_cpu_to_spare_ends_at_the_wall() {
     let engine = engine();
