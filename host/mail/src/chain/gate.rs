@@ -120,8 +120,10 @@ impl Turn<'_> {
             Ok(_) => gate.lock().answered(self.role),
             Err(failure) if is_ours(&failure.kind) => None,
             Err(_) => {
+                // Under the lock: an answer that comes at the same time must not find it quiet, and say so after us.
+                let mut breaker = gate.lock();
                 gate.troubled.store(true, Relaxed);
-                gate.lock().failed(self.role, policy, Instant::now())
+                breaker.failed(self.role, policy, Instant::now())
             }
         };
         drop(self);
