@@ -147,6 +147,16 @@ pub struct Failure {
     pub clues: Box<Clues>,
 }
 
+impl Failure {
+    /// Octets of what is said in it, with what it takes to keep them.
+    pub fn octets(&self) -> usize {
+        let lines = self.clues.stderr.iter().chain(&self.clues.backtrace);
+        let lines = lines.chain(&self.clues.detail);
+        let lines: usize = lines.map(|line| size_of::<String>() + line.len()).sum();
+        size_of::<Clues>() + self.filter.len() + self.kind.octets() + lines
+    }
+}
+
 /// Where a filter was when it failed, and what it said. All of it comes from the filter: short lines, made printable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clues {
@@ -218,4 +228,20 @@ pub enum FailureKind {
     /// our own fault
     #[error("internal: {0}")]
     Internal(String),
+}
+
+impl FailureKind {
+    fn octets(&self) -> usize {
+        match self {
+            FailureKind::Trap(words)
+            | FailureKind::Limit(words)
+            | FailureKind::NotLoadable(words)
+            | FailureKind::Internal(words) => words.len(),
+            FailureKind::Time(_)
+            | FailureKind::Wall(_)
+            | FailureKind::Memory(_)
+            | FailureKind::Suspended
+            | FailureKind::Busy => 0,
+        }
+    }
 }

@@ -62,6 +62,17 @@ impl Verdict {
             Verdict::Disconnect(_) => VerdictKind::Disconnect,
         }
     }
+
+    /// Octets of its words.
+    pub fn octets(&self) -> usize {
+        match self {
+            Verdict::Continue | Verdict::Accept | Verdict::Discard => 0,
+            Verdict::Reject(hint) | Verdict::Defer(hint) | Verdict::Disconnect(hint) => {
+                hint.text.len() + hint.enhanced.as_ref().map_or(0, String::len)
+            }
+            Verdict::Quarantine(reason) => reason.len(),
+        }
+    }
 }
 
 impl VerdictKind {

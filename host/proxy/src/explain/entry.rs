@@ -4,8 +4,8 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lazaret_mail::chain::Record;
-use lazaret_mail::{Envelope, Session, Stage};
+use lazaret_mail::chain::{Record, Said};
+use lazaret_mail::{Envelope, Failure, Session, Stage};
 use lazaret_smtp::{Address, Command, Path, Reply};
 
 use super::kept::Kept;
@@ -241,14 +241,24 @@ fn weight_of_record(record: &Record) -> usize {
         .iter()
         .map(|(symbol, _, why)| symbol.len() + why.len() + 64);
     let edits = record.edits.iter().map(|edit| edit.octets() + 64);
-    size_of::<Record>() + scores.sum::<usize>() + edits.sum::<usize>() + 64
+    let said = weight_of_words(&record.said);
+    size_of::<Record>() + scores.sum::<usize>() + edits.sum::<usize>() + said + 64
+}
+
+/// A filter's own words, which may be long.
+fn weight_of_words(said: &Said) -> usize {
+    match said {
+        Said::Verdict(verdict) => verdict.octets(),
+        Said::Failed(failure) => size_of::<Failure>() + failure.octets(),
+        Said::FailedEarlier(_) | Said::Unscanned { .. } => 0,
+    }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use lazaret_mail::chain::{Said, Weight};
-    use lazaret_mail::{Party, Verdict};
+    use lazaret_mail::chain::Weight;
+    use lazaret_mail::{Clues, FailureKind, Mode, Party, ReplyHint, Verdict};
 
     pub(in crate::explain) fn entry(session: &str, number: Option<u32>) -> Entry {
         let session = Session {
@@ -375,6 +385,42 @@ pub(super) mod tests {
         println!("{weight} octets");
         assert!(weight > 4000, "{weight}");
         assert!(weight * limits.decisions <= limits.decisions_memory / 4 * 3);
+    }
+
+    #[test]
+    fn what_filters_said_has_its_weight() {
+        let weight = |said| {
+            let stage = Stage::Rcpt;
+            weight_of_record(&Record::of("f".into(), stage, Mode::Observe, said))
+        };
+        let failed = |words: &str, line: &str| {
+            Said::Failed(Box::new(Failure {
+                filter: "f".into(),
+                stage: Stage::Rcpt,
+                kind: FailureKind::Trap(words.into()),
+                cpu: Duration::ZERO,
+                clues: Box::new(Clues {
+                    stderr: vec![line.into(); 10],
+                    ..Clues::default()
+                }),
+            }))
+        };
+        let hint = |text: String| ReplyHint {
+            text,
+            ..ReplyHint::default()
+        };
+        let text = || "x".repeat(2000);
+        let nothing = weight(Said::Verdict(Verdict::Continue));
+        let said = [
+            Said::Verdict(Verdict::Reject(hint(text()))),
+            Said::Verdict(Verdict::Quarantine(text())),
+            failed(&text(), ""),
+            failed("", &text()[..200]),
+        ];
+        for said in said {
+            let words = format!("{said:?}");
+            assert!(weight(said) >= nothing + 2000, "{words}");
+        }
     }
 
     #[test]
