@@ -1,5 +1,6 @@
 //! `dns`: names, from a cache, from resolvers, or from a zone file in place of the network.
 
+mod cache;
 mod client;
 mod grant;
 mod name;

@@ -1,8 +1,8 @@
-//! The resolvers of the network, behind hickory's cache.
+//! The resolvers of the network, asked by hickory, behind a cache of ours.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
@@ -13,6 +13,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 
+use super::cache::Cache;
 use super::{Answer, DomainName, Kind};
 use crate::Fault;
 
@@ -20,16 +21,13 @@ use crate::Fault;
 const ATTEMPT: Duration = Duration::from_secs(2);
 /// Attempts after the first.
 const RETRIES: usize = 1;
-/// Answers kept.
-const CACHED: u64 = 32_768;
-/// The longest that an answer is believed, whatever it says.
-const LONGEST: Duration = Duration::from_secs(3600);
 
 /// So many questions in a row without an answer are a trouble, not a slow domain.
 const SILENCE: u32 = 5;
 
 pub struct Network {
     resolver: TokioResolver,
+    cache: Cache,
     /// questions in a row that nobody answered
     unanswered: AtomicU32,
 }
@@ -58,37 +56,45 @@ impl Network {
     fn open(config: ResolverConfig, mut options: ResolverOpts) -> Result<Self, Fault> {
         options.timeout = ATTEMPT;
         options.attempts = RETRIES;
-        options.cache_size = CACHED;
+        // It keeps whole answers, and counts them.
+        options.cache_size = 0;
         options.use_hosts_file = ResolveHosts::Never;
         options.preserve_intermediates = false;
-        options.positive_max_ttl = Some(LONGEST);
-        options.negative_max_ttl = Some(LONGEST);
         options.max_active_requests = 1024;
         let builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
         let resolver = builder.with_options(options).build();
         Ok(Self {
             resolver: resolver.map_err(|error| no_resolver(&error))?,
+            cache: Cache::new(),
             unanswered: AtomicU32::new(0),
         })
     }
 
     pub async fn resolve(&self, name: &DomainName, kind: Kind) -> Answer {
-        let Some(name) = name.wire() else {
+        if let Some(answer) = self.cache.get(name, kind) {
+            return answer;
+        }
+        let Some(wire) = name.wire() else {
             return Answer::Failed;
         };
-        let found = self.resolver.lookup(name, record_type(kind)).await;
+        let found = self.resolver.lookup(wire, record_type(kind)).await;
         match &found {
             Err(error) if is_silence(error) => self.went_unanswered(),
             _ => self.unanswered.store(0, Ordering::Relaxed),
         }
-        match found {
+        let (answer, until) = match found {
             Ok(found) => {
                 let answers = found.answers().iter();
                 let records = answers.filter_map(|record| text(&record.data, kind));
-                or_no_data(records.collect())
+                let answer = or_no_data(records.collect()).capped();
+                (answer, Some(found.valid_until()))
             }
-            Err(error) => failed(&error),
+            Err(error) => (failed(&error), negative_until(&error)),
+        };
+        if let Some(until) = until {
+            self.cache.keep(name, kind, &answer, until);
         }
+        answer
     }
 
     /// A question that nobody answered, as far as whoever asked could wait.
@@ -135,6 +141,15 @@ fn is_silence(error: &NetError) -> bool {
         error,
         NetError::Timeout | NetError::Io(_) | NetError::NoConnections
     )
+}
+
+/// How long it may be believed that there is nothing (RFC 2308).
+fn negative_until(error: &NetError) -> Option<Instant> {
+    let NetError::Dns(DnsError::NoRecordsFound(none)) = error else {
+        return None;
+    };
+    let seconds = none.negative_ttl?;
+    Some(Instant::now() + Duration::from_secs(seconds.into()))
 }
 
 fn failed(error: &NetError) -> Answer {
