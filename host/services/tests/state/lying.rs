@@ -117,6 +117,23 @@ async fn nonsense_is_an_error_as_a_value() {
     }
 }
 
+/// As `maxmemory` with `noeviction` has it, and a server that was made a replica.
+#[tokio::test]
+async fn a_server_that_refuses_orders_is_a_trouble() {
+    for (refusal, words) in [
+        (&b"-OOM used memory > 'maxmemory'\r\n"[..], "maxmemory"),
+        (b"-READONLY a read only replica\r\n", "replica"),
+    ] {
+        let fake = fake(Lie::Say(refusal)).await;
+        let (store, space) = space(&fake.url).await;
+        assert_eq!(store.trouble(), None);
+        let answer = space.set("a", b"1", 60).await;
+        assert_eq!(answer, Err(Refused::Unavailable));
+        let trouble = store.trouble().unwrap_or_default();
+        assert!(trouble.contains(words), "{trouble}");
+    }
+}
+
 #[tokio::test]
 async fn a_value_of_512_megabytes_is_cut_off_early() {
     for start in [&b"$536870912\r\n"[..], b"+", b"*4294967295\r\n+"] {

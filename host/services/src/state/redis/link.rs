@@ -5,11 +5,11 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Cmd, Value};
+use redis::{AsyncConnectionConfig, Cmd, ServerError, Value};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -30,6 +30,8 @@ const UNANSWERED: usize = TOGETHER * (VALUE + 1024);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Between attempts, at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// What a server says that is another one now, or not ready: the next connection may find the right one.
+const ELSEWHERE: [&str; 4] = ["READONLY", "LOADING", "MASTERDOWN", "NOAUTH"];
 /// A connection that held for so long was good.
 const GOOD: Duration = Duration::from_secs(10);
 
@@ -42,6 +44,8 @@ struct Shared {
     address: Address,
     trust: Trust,
     status: watch::Sender<Status>,
+    /// what it said to the last order, if it refused that
+    refusal: Mutex<Option<String>>,
     places: Semaphore,
 }
 
@@ -97,6 +101,7 @@ impl Link {
             address,
             trust,
             status: watch::Sender::new(Status::Connecting),
+            refusal: Mutex::default(),
             places: Semaphore::new(TOGETHER),
         });
         Self {
@@ -136,16 +141,38 @@ impl Link {
         }
     }
 
-    /// The server refuses what is asked, and will go on doing so until somebody looks.
-    pub fn complain(&self, error: &str) {
-        tracing::warn!(server = %self.shared.address.place, error, "the state's server refuses orders");
+    /// The server refuses what is asked, and will go on doing so until somebody looks. Told once, until it does as it is told.
+    pub fn complain(&self, refusal: &ServerError) {
+        let (server, error) = (&self.shared.address.place, refusal.to_string());
+        if ELSEWHERE.contains(&refusal.code()) {
+            self.distrust(&error);
+        }
+        let before = self.refusal().replace(error.clone());
+        if before.is_none() {
+            tracing::warn!(%server, error, "the state's server refuses orders");
+        }
+    }
+
+    /// It did as it was told.
+    pub fn is_served(&self) {
+        if self.refusal().take().is_some() {
+            tracing::info!(server = %self.shared.address.place, "the state's server takes orders again");
+        }
     }
 
     pub fn trouble(&self) -> Option<String> {
-        match &*self.shared.status.borrow() {
-            Status::Down(why) => Some(format!("{}: {why}", self.shared.address.place)),
-            Status::Connecting | Status::Up(_) => None,
+        let server = &self.shared.address.place;
+        if let Status::Down(why) = &*self.shared.status.borrow() {
+            return Some(format!("{server}: {why}"));
         }
+        let refusal = self.refusal();
+        let refusal = refusal.as_ref();
+        refusal.map(|error| format!("{server} refuses orders: {error}"))
+    }
+
+    fn refusal(&self) -> MutexGuard<'_, Option<String>> {
+        let refusal = self.shared.refusal.lock();
+        refusal.expect("no holder of this lock panics")
     }
 
     async fn connected(&self) -> Result<Connected, Refused> {

@@ -44,13 +44,19 @@ impl Redis {
         };
         match answer {
             Value::ServerError(error) => {
-                self.link.complain(&error.to_string());
+                self.link.complain(&error);
                 Err(Refused::Unavailable)
             }
-            answer => done(&order.step, answer).unwrap_or_else(|nonsense| {
-                self.link.distrust(nonsense);
-                Err(Refused::Unavailable)
-            }),
+            answer => match done(&order.step, answer) {
+                Ok(done) => {
+                    self.link.is_served();
+                    done
+                }
+                Err(nonsense) => {
+                    self.link.distrust(nonsense);
+                    Err(Refused::Unavailable)
+                }
+            },
         }
     }
 }
