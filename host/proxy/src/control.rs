@@ -83,6 +83,8 @@ pub enum Response {
 pub(crate) struct Control {
     listener: UnixListener,
     path: PathBuf,
+    /// to it, by other names
+    links: Vec<PathBuf>,
 }
 
 impl Control {
@@ -129,7 +131,9 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.path));
+        for path in self.links.iter().chain([&self.path]) {
+            drop(std::fs::remove_file(path));
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Where the socket is: derived from the path of the configuration alone, so that both sides find it.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, Permissions};
+use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -29,11 +29,12 @@ pub(crate) fn bind(config: &Config) -> Result<Option<Control>, StartError> {
                 source,
             });
     }
+    let names = names(&config.path);
     let mut troubles = Vec::new();
-    for path in usual(&config.path) {
-        match prepare(&path).and_then(|()| bind_at(&path)) {
+    for directory in usual_directories() {
+        match bind_in(&directory, &names) {
             Ok(control) => return Ok(Some(control)),
-            Err(error) => troubles.push(format!("{}: {error}", path.display())),
+            Err(error) => troubles.push(format!("{}: {error}", directory.display())),
         }
     }
     let tried = troubles.join("; ");
@@ -46,9 +47,13 @@ pub(crate) fn bind(config: &Config) -> Result<Option<Control>, StartError> {
 
 /// The places for a socket that the operator did not name, in the order they are tried.
 pub(super) fn usual(configuration: &Path) -> Vec<PathBuf> {
-    let name = name(configuration);
-    let directories = directories(|variable| std::env::var_os(variable), user());
-    directories.map(|directory| directory.join(&name)).collect()
+    let names = names(configuration);
+    let all = |directory: PathBuf| names.iter().map(move |name| directory.join(name));
+    usual_directories().flat_map(all).collect()
+}
+
+fn usual_directories() -> impl Iterator<Item = PathBuf> {
+    directories(|variable| std::env::var_os(variable), user())
 }
 
 fn directories(
@@ -65,11 +70,17 @@ fn directories(
     all.into_iter().flatten().filter(absolute)
 }
 
-/// One for each configuration, whatever path it is called by.
-fn name(configuration: &Path) -> String {
-    let path = std::fs::canonicalize(configuration)
-        .or_else(|_| std::path::absolute(configuration))
-        .unwrap_or_else(|_| configuration.to_owned());
+/// By the path as it is called, and by the file that is there now, if that has another: where the configuration is a link that
+/// moves, as releases and containers have it, the first stays; who calls it by another path knows the second.
+fn names(configuration: &Path) -> Vec<String> {
+    let called = std::path::absolute(configuration).unwrap_or_else(|_| configuration.to_owned());
+    let real = std::fs::canonicalize(configuration).ok();
+    let real = real.filter(|real| *real != called);
+    let paths = [Some(called), real].into_iter().flatten();
+    paths.map(|path| name(&path)).collect()
+}
+
+fn name(path: &Path) -> String {
     let hash = Sha256::digest(path.as_os_str().as_encoded_bytes());
     let octets = hash[..8].iter().map(|octet| format!("{octet:02x}"));
     octets.collect::<String>() + ".sock"
@@ -77,6 +88,23 @@ fn name(configuration: &Path) -> String {
 
 fn user() -> u32 {
     rustix::process::geteuid().as_raw()
+}
+
+/// Under the first of the names, with a link to it under the others.
+fn bind_in(directory: &Path, names: &[String]) -> io::Result<Control> {
+    let [first, others @ ..] = names else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let path = directory.join(first);
+    prepare(&path)?;
+    let mut control = bind_at(&path)?;
+    for other in others {
+        let link = directory.join(other);
+        clear(&link)?;
+        symlink(first, &link)?;
+        control.links.push(link);
+    }
+    Ok(control)
 }
 
 /// Makes the directory where it is missing; its parent must be there.
@@ -140,14 +168,20 @@ fn bind_at(path: &Path) -> io::Result<Control> {
     Ok(Control {
         listener: UnixListener::from_std(socket.into())?,
         path: path.to_owned(),
+        links: Vec::new(),
     })
 }
 
-/// Removes what a process left that did not end well.
+/// Removes what a process left that did not end well, and nothing else.
 fn clear(path: &Path) -> io::Result<()> {
     if UnixStream::connect(path).is_ok() {
         let problem = "another lazaret with this configuration answers there";
         return Err(io::Error::new(io::ErrorKind::AddrInUse, problem));
+    }
+    let is_other = |it: Metadata| !it.file_type().is_socket();
+    if std::fs::metadata(path).is_ok_and(is_other) {
+        let problem = "something else is there, which is no socket";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
     }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -174,15 +208,51 @@ mod tests {
         );
     }
 
-    #[test]
-    fn one_configuration_has_one_name_by_whatever_path() {
+    /// A private directory with two releases of a configuration and a link to the first.
+    fn releases() -> (tempfile::TempDir, [PathBuf; 3]) {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("lazaret.toml");
-        std::fs::write(&path, "").unwrap();
-        let link = dir.path().join("link.toml");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert_eq!(name(&path), name(&link));
-        assert_ne!(name(&path), name(&dir.path().join("other.toml")));
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+        let paths = ["1.toml", "2.toml", "current.toml"].map(|name| dir.path().join(name));
+        std::fs::write(&paths[0], "").unwrap();
+        std::fs::write(&paths[1], "").unwrap();
+        symlink(&paths[0], &paths[2]).unwrap();
+        (dir, paths)
+    }
+
+    #[tokio::test]
+    async fn a_configuration_is_found_by_whatever_path_and_when_its_link_has_moved() {
+        let (dir, [first, second, link]) = releases();
+        let answers = |configuration: &Path| {
+            let mut paths = names(configuration).into_iter();
+            paths.any(|name| UnixStream::connect(dir.path().join(name)).is_ok())
+        };
+        let control = bind_in(dir.path(), &names(&link)).unwrap();
+        let called = [&first, &second, &link].map(|path| answers(path));
+        assert_eq!(called, [true, false, true]);
+        std::fs::remove_file(&link).unwrap();
+        symlink(&second, &link).unwrap();
+        assert!(answers(&link), "it runs with what the link was");
+        drop(control);
+        assert!(!answers(&link) && !answers(&first));
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 3, "the configurations");
+        let control = bind_in(dir.path(), &names(&second)).unwrap();
+        let taken = bind_in(dir.path(), &names(&link)).err().expect("taken");
+        assert!(taken.to_string().contains("another lazaret"), "{taken}");
+        drop(control);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_left_alone() {
+        let (dir, [file, _, link]) = releases();
+        for path in [&file, &link, &dir.path().join("directory")] {
+            if !path.exists() {
+                std::fs::create_dir(path).unwrap();
+            }
+            let error = bind_at(path).err().expect("refused").to_string();
+            assert!(error.contains("no socket"), "{error}");
+            assert!(path.exists());
+        }
     }
 
     #[tokio::test]
