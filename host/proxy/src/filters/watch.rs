@@ -4,12 +4,13 @@
 //! change on every file system: over NFS, below a mount, where a directory was taken away and put back, where a list
 //! lies elsewhere or a link leads to it; and nothing is lost when a queue is full.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lazaret_mail::LoadError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::Needs;
@@ -46,8 +47,32 @@ impl Reloader {
 
 /// Between looks at certificates, which then decide for themselves whether it is time.
 const CERTIFICATES: Duration = Duration::from_secs(1);
-/// For the disk of certificates, when the operator asks.
+/// For a disk, before it is told that it does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Beside everything else: a disk that hangs, theirs or another, holds up nobody.
+async fn watch_certificates(sites: &Sites) {
+    loop {
+        let site = sites.now();
+        let looking = spawn_blocking(move || {
+            site.doors.iter().for_each(|door| door.watch_certificates());
+        });
+        drop(looking.await);
+        sleep(CERTIFICATES).await;
+    }
+}
+
+/// Waits for a disk as long as that takes, but not in silence.
+async fn patiently<T>(of: &str, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    if let Ok(done) = timeout(PATIENCE, &mut work).await {
+        return done;
+    }
+    tracing::error!("the disk of {of} does not answer: what is loaded stays, nothing new is seen");
+    let done = work.await;
+    tracing::info!("the disk of {of} answers again");
+    done
+}
 
 /// The task that watches.
 pub(crate) struct Watch {
@@ -61,8 +86,6 @@ pub(crate) struct Watch {
     waiting: Vec<Asked>,
     /// seen, and since when it looks like this
     settling: Option<(Look, Instant)>,
-    /// looks at certificates, as long as its disk takes; and when it began to
-    certificates: Option<(JoinHandle<()>, Instant)>,
 }
 
 impl Watch {
@@ -76,24 +99,26 @@ impl Watch {
             owed: false,
             waiting: Vec::new(),
             settling: None,
-            certificates: None,
         };
         (watch, Reloader(sender))
     }
 
     /// Until it is aborted.
-    pub(crate) async fn run(mut self, sites: Arc<Sites>) {
+    pub(crate) async fn run(self, sites: Arc<Sites>) {
+        tokio::join!(watch_certificates(&sites), self.watch(&sites));
+    }
+
+    async fn watch(mut self, sites: &Sites) {
         let mut others = true;
         loop {
             tokio::select! {
                 () = sleep(self.pause()) => {}
                 asked = self.asked.recv(), if others => match asked {
-                    Some(asked) => self.reload(asked, &sites).await,
+                    Some(asked) => self.reload(asked, sites).await,
                     None => others = false,
                 }
             }
             let site = sites.now();
-            self.watch_certificates(&site);
             match self.directory.take() {
                 Some(mut directory) => {
                     self.turn(&mut directory, &site).await;
@@ -117,26 +142,14 @@ impl Watch {
         .max(Duration::from_millis(1))
     }
 
-    /// Beside everything else: a disk that hangs holds up nobody.
-    fn watch_certificates(&mut self, site: &Arc<Site>) {
-        let is_due = |(looking, since): &(JoinHandle<()>, Instant)| {
-            looking.is_finished() && since.elapsed() >= CERTIFICATES
-        };
-        if self.certificates.as_ref().is_none_or(is_due) {
-            let site = Arc::clone(site);
-            let looking = spawn_blocking(move || {
-                site.doors.iter().for_each(|door| door.watch_certificates());
-            });
-            self.certificates = Some((looking, Instant::now()));
-        }
-    }
-
     /// The configuration, then the certificates that it names; the filters are looked at next.
     async fn reload(&mut self, asked: Option<Asked>, sites: &Sites) {
         self.owed = true;
         self.waiting.extend(asked);
         let filters = self.directory.as_ref().map(Directory::filters);
-        match renewal::read(&self.config, &filters.unwrap_or_default()).await {
+        let filters = filters.unwrap_or_default();
+        let reading = renewal::read(&self.config, &filters);
+        match patiently("the configuration", reading).await {
             Ok(renewal) => self.renew(renewal, sites),
             Err(trouble) => {
                 tracing::error!(%trouble, "the configuration cannot be used: that before it holds as a whole");
@@ -172,7 +185,7 @@ impl Watch {
     }
 
     async fn turn(&mut self, directory: &mut Directory, site: &Site) {
-        let look = directory.look().await;
+        let look = patiently("the filters and their lists", directory.look()).await;
         if !self.owed && (directory.has_tried(&look) || !self.is_still(&look)) {
             if directory.has_tried(&look) {
                 self.settling = None;
