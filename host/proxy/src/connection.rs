@@ -315,7 +315,7 @@ impl Connection {
             Heard::Read(Err(_)) => return Err("client lost"),
             Heard::Read(Ok(octets)) if self.is_receiving() => self.pace.read(octets),
             Heard::Read(Ok(_)) => {}
-            Heard::Late if self.is_receiving() && self.pace.is_over_size() => {
+            Heard::Late if self.is_receiving() && self.server.is_over_size() => {
                 self.end(Reply::too_big().naming(&self.session.id), "endless message")
             }
             Heard::Late => self.end(replies::too_slow(&self.session.id), "too slow"),

@@ -108,6 +108,17 @@ impl Server {
         self.session.refused.take()
     }
 
+    /// Has more come of the message under way, dots taken out, than was offered?
+    pub fn is_over_size(&self) -> bool {
+        let octets = match &self.state {
+            State::Content(content) => content.octets,
+            State::Chunk(chunk) => chunk.message.octets,
+            State::Chunked(message) => message.octets,
+            _ => 0,
+        };
+        octets > self.session.limit
+    }
+
     /// Is there a question that must be answered before [`next`](Self::next)?
     pub fn awaits_answer(&self) -> bool {
         matches!(self.question, Question::Asked(_))

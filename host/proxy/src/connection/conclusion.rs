@@ -89,7 +89,7 @@ fn record(
     let talk = c.case.dialogue.take();
     let phases = phases(&transaction.clock, talk.waited);
     let kept = transaction.kept.iter();
-    let kept = kept.map(|(path, _)| path.address.clone()).collect();
+    let kept = kept.map(|(path, ..)| path.address.clone()).collect();
     let entry = c.case.end(&c.session, |pending| explain::Transaction {
         number: pending.number,
         at: pending.at,

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lazaret_mail::{Action, Decision, Envelope, Keep, Message, Stage};
+use lazaret_mail::{Action, Decision, Envelope, HeaderFault, Keep, Message, Stage};
 use lazaret_smtp::{End, Reply};
 
 use super::conclusion::{Conclusion, conclude};
@@ -144,7 +144,7 @@ async fn decide(c: &mut Connection, transaction: &mut Transaction) -> Ending {
     };
     let received = match Message::parse(spooled.content.clone(), c.site.limits.header_size) {
         Ok(message) => Arc::new(message),
-        Err(fault) => return Ending::new(Fate::Refused, replies::header(&fault, &id)),
+        Err(fault) => return unfit(transaction, &fault, &id),
     };
     transaction.message_id = message_id(&received);
     if trace::hops(&received) > c.site.limits.received {
@@ -213,13 +213,26 @@ async fn refused(
                 }
             }
         }
-        Refusal::Header(fault) => Ending::new(Fate::Refused, replies::header(&fault, id)),
+        Refusal::Header(fault) => unfit(transaction, &fault, id),
         Refusal::Storage(error) => {
             tracing::error!(session = %id, %error, "the message cannot be spooled");
             transaction.problem = Some(format!("the message cannot be spooled: {error}"));
             Ending::new(Fate::Failed, replies::storage(&error, id))
         }
     }
+}
+
+/// A header section that is none, or that cannot be read back.
+fn unfit(transaction: &mut Transaction, fault: &HeaderFault, id: &str) -> Ending {
+    let fate = match fault {
+        HeaderFault::Spool(error) => {
+            tracing::error!(session = %id, %error, "the message cannot be read back");
+            transaction.problem = Some(format!("the message cannot be read back: {error}"));
+            Fate::Failed
+        }
+        _ => Fate::Refused,
+    };
+    Ending::new(fate, replies::header(fault, id))
 }
 
 /// Recipients kept at RCPT get their copy into the quarantine first: should the backend then refuse, the client tries
@@ -242,7 +255,7 @@ async fn deliver(
         };
         return Ending {
             edits: log::edits(received, edited),
-            ..Ending::new(fate, replies::taken(&transaction.id))
+            ..Ending::new(fate, replies::taken(&transaction.id)).by(transaction.kept_by())
         };
     }
     let ending = send(c, transaction, received, edited).await;

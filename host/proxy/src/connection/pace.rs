@@ -80,11 +80,6 @@ impl Pace {
         self.message
     }
 
-    /// Is the message under way larger than it may be?
-    pub(super) fn is_over_size(&self) -> bool {
-        self.message > self.most
-    }
-
     pub(super) fn due(&self) -> Instant {
         let due = self.due.min(self.end);
         self.last.map_or(due, |last| due.min(last))

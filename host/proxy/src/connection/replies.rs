@@ -34,7 +34,7 @@ pub(super) fn backend(error: &Error, id: &str) -> Reply {
         ),
         Error::TooOften(_) => later(
             (3, 2),
-            "Too slow, the mail server was asked often enough, try later",
+            "The mail server was asked often enough, try later",
             id,
         ),
         Error::TooBig { .. } => Reply::too_big().naming(id),

@@ -142,7 +142,7 @@ pub(super) async fn rcpt(c: &mut Connection, path: Path) {
                 decision.by.as_deref(),
             );
             if let Some(transaction) = &mut c.transaction {
-                transaction.keep(path, keep);
+                transaction.keep(path, keep, By::filter(decision.by, By::Us));
             }
             c.server.answer(Reply::recipient_ok().naming(&c.session.id));
         }

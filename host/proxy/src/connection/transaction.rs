@@ -18,7 +18,7 @@ pub(super) struct Transaction {
     /// all recipients the client was told yes about
     pub(super) envelope: Arc<Envelope>,
     /// those of them the backend never hears of
-    pub(super) kept: Vec<(Path, Keep)>,
+    pub(super) kept: Vec<(Path, Keep, By)>,
     pub(super) standing: Standing,
     /// from DATA on
     pub(super) intake: Option<Intake>,
@@ -99,8 +99,8 @@ impl Transaction {
     }
 
     /// The client was told yes, the backend is not told at all.
-    pub(super) fn keep(&mut self, recipient: Path, keep: Keep) {
-        self.kept.push((recipient.clone(), keep));
+    pub(super) fn keep(&mut self, recipient: Path, keep: Keep, by: By) {
+        self.kept.push((recipient.clone(), keep, by));
         self.accept(recipient);
     }
 
@@ -109,11 +109,16 @@ impl Transaction {
         self.envelope.recipients.len() > self.kept.len()
     }
 
+    /// Who kept them, where nobody waits for it at the backend: whoever was the first.
+    pub(super) fn kept_by(&self) -> By {
+        self.kept.first().map_or(By::Us, |(_, _, by)| by.clone())
+    }
+
     /// Kept recipients whose copy goes to the quarantine, and why.
     pub(super) fn quarantined(&self) -> (Vec<Path>, Option<&str>) {
         let mut reason = None;
         let mut recipients = Vec::new();
-        for (path, keep) in &self.kept {
+        for (path, keep, _) in &self.kept {
             if let Keep::Quarantine(why) = keep {
                 reason = reason.or(Some(why.as_str()));
                 recipients.push(path.clone());

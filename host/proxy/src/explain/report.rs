@@ -325,7 +325,14 @@ fn accepted(talk: &Talk) -> Vec<String> {
         _ => None,
     };
     let exchanges = talk.exchanges.iter().filter(said_yes);
-    exchanges.filter_map(recipient).collect()
+    // One that was played again said it twice.
+    let mut all = Vec::new();
+    for recipient in exchanges.filter_map(recipient) {
+        if !all.contains(&recipient) {
+            all.push(recipient);
+        }
+    }
+    all
 }
 
 fn judgement(judgement: &Judgement) -> JudgementReport {

@@ -107,6 +107,28 @@ async fn a_delivered_message_is_explained_with_the_dialogue_and_no_content() {
 }
 
 #[tokio::test]
+async fn who_kept_the_only_recipient_decided() {
+    let files = [
+        ("10-hole.wasm", "discard"),
+        ("10-hole.toml", "verdicts = [\"discard\"]"),
+    ];
+    let harbour = Harbour::with(&files).await;
+    let mut client = harbour.sender().await;
+    client
+        .play("C: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: A: b")
+        .await;
+    let reply = ask(&mut client, ".").await;
+    let told = explain(&harbour, id(&reply)).await.expect("it is known");
+    let [transaction] = told.transactions.as_slice() else {
+        panic!("{told:#?}");
+    };
+    assert_eq!(
+        (&*transaction.fate, &*transaction.by),
+        ("discarded", "hole")
+    );
+}
+
+#[tokio::test]
 async fn every_refusal_ends_in_an_id_that_is_known() {
     let harbour = Harbour::with(&[]).await;
     let mut client = harbour.sender().await;

@@ -100,6 +100,30 @@ async fn a_message_line_by_line_is_too_late_header_and_body_alike() {
     assert!(backend.messages().is_empty());
 }
 
+/// Whoever sends too much hears so even where he is late, and does not come again. A line's first dot is not of the message.
+#[tokio::test]
+async fn who_is_late_with_too_much_hears_of_the_size() {
+    let backend = Backend::honest().await;
+    let setup = Setup {
+        tables: "[deadlines]\nmessage = \"5s\"\n[limits]\nmessage-size = \"64 KiB\"",
+        ..Setup::default()
+    };
+    let proxy = &Running::start(&backend, setup).await;
+    let late = |line: &'static str, lines, heard| async move {
+        let mut client = Client::connect(proxy.address).await;
+        client
+            .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354")
+            .await;
+        let octets = format!("A: b\r\n\r\n{}", line.repeat(lines));
+        client.send(octets.as_bytes()).await;
+        client.play(heard).await;
+    };
+    tokio::join!(
+        late("0123456789\r\n", 6000, "S: 552 5.3.4\nS: closed"),
+        late("..\r\n", 20_000, "S: 421 4.4.2\nS: closed")
+    );
+}
+
 /// A message of which so much comes at once.
 async fn line_by_line(proxy: &Running, begun: &str) {
     let mut tcp = TcpStream::connect(proxy.address).await.unwrap();

@@ -24,7 +24,7 @@ use super::filter::{hint, say};
 use super::{Backend, Client};
 
 /// Makes filters of text: `say WORDS` rejects each recipient with these words, `config` with its `[config]`, `pass`
-/// does nothing; `broken` cannot be loaded, `slow WORDS` takes a while, `flaky WORDS` loads once it is allowed to.
+/// does nothing, `discard` takes mail for nobody; `broken` cannot be loaded, `slow WORDS` takes a while, `flaky WORDS` loads once it is allowed to.
 #[derive(Default)]
 pub struct Foundry {
     /// what was handed over, in order
@@ -53,11 +53,13 @@ impl Loader for Foundry {
             sleep(Duration::from_millis(100)).await;
         }
         self.at_once.fetch_sub(1, SeqCst);
-        let words = match kind {
-            "pass" => None,
-            "config" => Some(source.policy.config.clone()),
-            "say" | "slow" => Some(words.to_owned()),
-            "flaky" if self.allows_flaky.load(SeqCst) => Some(words.to_owned()),
+        let reject = |words: &str| Verdict::Reject(hint(words));
+        let verdict = match kind {
+            "pass" => Verdict::Continue,
+            "discard" => Verdict::Discard,
+            "config" => reject(&source.policy.config),
+            "say" | "slow" => reject(words),
+            "flaky" if self.allows_flaky.load(SeqCst) => reject(words),
             _ => {
                 return Err(LoadError::new(&source.file, "is broken", "mend it"));
             }
@@ -65,7 +67,7 @@ impl Loader for Foundry {
         Ok(Arc::new(Cast {
             name: source.name,
             policy: source.policy,
-            words,
+            verdict,
         }))
     }
 }
@@ -73,7 +75,7 @@ impl Loader for Foundry {
 struct Cast {
     name: String,
     policy: Policy,
-    words: Option<String>,
+    verdict: Verdict,
 }
 
 impl Filter for Cast {
@@ -87,19 +89,16 @@ impl Filter for Cast {
         &self.policy
     }
     fn fork(&self) -> Box<dyn Sandbox> {
-        Box::new(CastSandbox(self.words.clone()))
+        Box::new(CastSandbox(self.verdict.clone()))
     }
 }
 
-struct CastSandbox(Option<String>);
+struct CastSandbox(Verdict);
 
 #[async_trait]
 impl Sandbox for CastSandbox {
     async fn ask(&mut self, _: Question) -> Result<Answer, Failure> {
-        Ok(say(match &self.0 {
-            None => Verdict::Continue,
-            Some(words) => Verdict::Reject(hint(words)),
-        }))
+        Ok(say(self.0.clone()))
     }
 }
 
