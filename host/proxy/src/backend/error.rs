@@ -65,7 +65,7 @@ pub(crate) enum Error {
     #[error("backend refused this client with 421 again and again")]
     Unwanted,
     /// ours: the same
-    #[error("client let its connection go again after {0} replays, at RCPT")]
+    #[error("its connection was given back again after {0} replays, at RCPT")]
     TooOften(u32),
     #[error("backend told the client yes at {0} and now answers {reply}", reply = OneLine(.1))]
     Changed(Step, Reply),

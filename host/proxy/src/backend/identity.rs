@@ -32,17 +32,25 @@ impl Introduction {
         said.filter(|name| is_taken(name)).unwrap_or("unknown")
     }
 
+    /// Its name. One that nobody looked for is not known now, which is no word on the client; XFORWARD has no word for that.
+    fn name(&self, identity: Identity) -> &str {
+        let name = &self.session.client.name;
+        match name.known_by_now() {
+            Some(name) => name,
+            None if identity == Identity::Xclient && !name.is_settled() => "[TEMPUNAVAIL]",
+            None => "[UNAVAILABLE]",
+        }
+    }
+
     /// In the order they are sent; ADDR last, because Postfix then judges our right to say XCLIENT by it.
-    fn attributes(&self) -> Vec<(&'static str, String)> {
+    fn attributes(&self, identity: Identity) -> Vec<(&'static str, String)> {
         let client = &self.session.client;
-        let name = client.name.known_by_now();
-        let unavailable = || "[UNAVAILABLE]".to_owned();
         let address = match client.address.ip().to_canonical() {
             IpAddr::V4(v4) => v4.to_string(),
             IpAddr::V6(v6) => format!("IPV6:{v6}"),
         };
         vec![
-            ("NAME", name.map_or_else(unavailable, str::to_owned)),
+            ("NAME", self.name(identity).to_owned()),
             ("PORT", client.address.port().to_string()),
             ("PROTO", self.protocol.to_owned()),
             ("HELO", self.hello().to_owned()),
@@ -56,7 +64,7 @@ impl Introduction {
             return Ok(());
         }
         let takes = offered(identity, link.extensions())?;
-        let attributes = groups("XCLIENT", known(self.attributes(), takes));
+        let attributes = groups("XCLIENT", known(self.attributes(identity), takes));
         link.is_now_of_client();
         for attributes in attributes {
             let reply = link
@@ -80,7 +88,7 @@ impl Introduction {
         let groups = match identity {
             Identity::Xforward => {
                 let takes = offered(identity, offer)?;
-                groups("XFORWARD", known(self.attributes(), takes))
+                groups("XFORWARD", known(self.attributes(identity), takes))
             }
             Identity::Xclient | Identity::None => Vec::new(),
         };

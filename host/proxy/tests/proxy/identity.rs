@@ -24,7 +24,7 @@ async fn xclient_comes_first_and_ehlo_in_the_clients_name_after_it() {
     proxy.play(SESSION).await;
     let xclient = backend.heard("XCLIENT").remove(0);
     assert!(
-        xclient.starts_with("XCLIENT NAME=[UNAVAILABLE] PORT="),
+        xclient.starts_with("XCLIENT NAME=[TEMPUNAVAIL] PORT="),
         "{xclient}"
     );
     assert!(

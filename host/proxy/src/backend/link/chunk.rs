@@ -37,7 +37,8 @@ impl Link {
     /// chunk goes before it: whoever offers CHUNKING and does not know BDAT would read the message as commands.
     ///
     /// # Errors
-    /// The backend has hung up, said what answers nothing, or does not know BDAT; or the message holds what must not be sent.
+    /// The backend has hung up, said what answers nothing, does not know BDAT, or wants no message: by DATA it will say so again.
+    /// Or the message holds what must not be sent.
     pub(in crate::backend) async fn chunk(&mut self, message: &[Bytes]) -> Result<(), Error> {
         if self.chunks == Chunks::Offered {
             self.try_chunks().await?;
@@ -60,8 +61,10 @@ impl Link {
             self.chunks = Chunks::Taken;
             return Ok(());
         }
-        if self.member().gives_up_chunks() {
-            let address = self.member().address;
+        let address = self.member().address;
+        if !is_unknown(reply.code()) {
+            tracing::info!(%address, %reply, "backend refused an empty chunk: it is asked again, by DATA");
+        } else if self.member().gives_up_chunks() {
             tracing::warn!(%address, %reply, "backend offers CHUNKING and does not take BDAT: it gets DATA; `chunking = false` says so from the start");
         }
         Err(Error::Unexpected(Step::Data, reply))
@@ -76,4 +79,10 @@ impl Link {
         }
         Ok(reply)
     }
+}
+
+/// Does this answer mean that the command is not known (RFC 5321 section 4.2.4)? Any other may be about this message, or
+/// about the backend's disk.
+fn is_unknown(code: Code) -> bool {
+    matches!(code.get(), 500 | 502 | 503 | 504)
 }
