@@ -211,24 +211,19 @@ async fn resolvers_that_say_nothing_are_a_trouble_until_one_answers() {
         time: SHORT,
         ..Grant::default()
     };
-    let few: Vec<_> = (0..4).map(question).collect();
-    names
-        .ask(&grant, &mut Budget::of(&grant), &few)
-        .await
-        .unwrap();
-    assert_eq!(names.trouble(), None, "some domains are slow");
-    let more = [question(4)];
-    names
-        .ask(&grant, &mut Budget::of(&grant), &more)
-        .await
-        .unwrap();
+    for time in 0..5 {
+        assert_eq!(names.trouble(), None, "some domains are slow");
+        let many: Vec<_> = (0..9).map(|n| question(10 * time + n)).collect();
+        let asking = names.ask(&grant, &mut Budget::of(&grant), &many).await;
+        asking.unwrap();
+    }
     let trouble = names.trouble().unwrap();
     assert!(
-        trouble.contains("did not answer the last 5 questions"),
+        trouble.contains("did not answer the last 5 times"),
         "{trouble}"
     );
     speaks.store(1, Ordering::Relaxed);
-    let answer = ask(&names, "q9.example", Kind::A).await;
+    let answer = ask(&names, "q99.example", Kind::A).await;
     assert_eq!(answer.records(), ["192.0.2.1"]);
     assert_eq!(names.trouble(), None);
 }

@@ -21,6 +21,7 @@ use crate::{Fault, Refused};
 pub use client::Confirmed;
 pub use grant::{Grant, Pattern};
 pub use name::DomainName;
+use network::Heard;
 pub use zone::Zone;
 
 /// Queries of one batch.
@@ -202,12 +203,13 @@ impl Names {
         patience: Duration,
     ) -> Vec<Answer> {
         let mut answers = vec![Answer::Late; asked.len()];
+        let mut heard = vec![Heard::Nothing; asked.len()];
         let mut tasks = JoinSet::new();
         for (at, (name, kind)) in asked.into_iter().enumerate() {
             let source = self.source.clone();
             let answering = async move {
                 let answer = timeout(patience, source.resolve(&name, kind)).await;
-                (at, answer.unwrap_or_else(|_| source.late()))
+                (at, answer.unwrap_or((Answer::Late, Heard::Silence)))
             };
             match self.runtime() {
                 Some(runtime) => tasks.spawn_on(answering, runtime),
@@ -215,9 +217,12 @@ impl Names {
             };
         }
         while let Some(answered) = tasks.join_next().await {
-            if let Ok((at, answer)) = answered {
-                answers[at] = answer.capped();
+            if let Ok((at, (answer, said))) = answered {
+                (answers[at], heard[at]) = (answer.capped(), said);
             }
+        }
+        if let Source::Network(network) = &*self.source {
+            network.note(&heard);
         }
         answers
     }
@@ -243,22 +248,12 @@ impl Names {
 }
 
 impl Source {
-    async fn resolve(&self, name: &DomainName, kind: Kind) -> Answer {
+    async fn resolve(&self, name: &DomainName, kind: Kind) -> (Answer, Heard) {
         match self {
-            Source::Nobody => Answer::Failed,
+            Source::Nobody => (Answer::Failed, Heard::Nothing),
             Source::Network(network) => network.resolve(name, kind).await,
-            Source::Zone(zone) => zone.resolve(name, kind),
+            Source::Zone(zone) => (zone.resolve(name, kind), Heard::Nothing),
         }
-    }
-}
-
-impl Source {
-    /// Whoever asked could not wait longer.
-    fn late(&self) -> Answer {
-        if let Source::Network(network) = self {
-            network.went_unanswered();
-        }
-        Answer::Late
     }
 }
 

@@ -22,13 +22,24 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// Attempts after the first.
 const RETRIES: usize = 1;
 
-/// So many questions in a row without an answer are a trouble, not a slow domain.
+/// So often in a row without an answer is a trouble, not a slow domain.
 const SILENCE: u32 = 5;
+
+/// What a question says of the resolvers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// they were not asked
+    Nothing,
+    /// one of them answered
+    Answer,
+    /// none did, as far as whoever asked could wait
+    Silence,
+}
 
 pub struct Network {
     resolver: TokioResolver,
     cache: Cache,
-    /// questions in a row that nobody answered
+    /// how often in a row they were asked, whatever was asked at once, and nobody answered
     unanswered: AtomicU32,
 }
 
@@ -70,18 +81,18 @@ impl Network {
         })
     }
 
-    pub async fn resolve(&self, name: &DomainName, kind: Kind) -> Answer {
+    pub async fn resolve(&self, name: &DomainName, kind: Kind) -> (Answer, Heard) {
         if let Some(answer) = self.cache.get(name, kind) {
-            return answer;
+            return (answer, Heard::Nothing);
         }
         let Some(wire) = name.wire() else {
-            return Answer::Failed;
+            return (Answer::Failed, Heard::Nothing);
         };
         let found = self.resolver.lookup(wire, record_type(kind)).await;
-        match &found {
-            Err(error) if is_silence(error) => self.went_unanswered(),
-            _ => self.unanswered.store(0, Ordering::Relaxed),
-        }
+        let heard = match &found {
+            Err(error) if is_silence(error) => Heard::Silence,
+            _ => Heard::Answer,
+        };
         let (answer, until) = match found {
             Ok(found) => {
                 let answers = found.answers().iter();
@@ -94,19 +105,23 @@ impl Network {
         if let Some(until) = until {
             self.cache.keep(name, kind, &answer, until);
         }
-        answer
+        (answer, heard)
     }
 
-    /// A question that nobody answered, as far as whoever asked could wait.
-    pub fn went_unanswered(&self) {
-        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    /// Of all that was asked at once: many names of one domain that is slow are one silence.
+    pub fn note(&self, heard: &[Heard]) {
+        if heard.contains(&Heard::Answer) {
+            self.unanswered.store(0, Ordering::Relaxed);
+        } else if heard.contains(&Heard::Silence) {
+            self.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Do the resolvers say nothing at all at the moment?
     pub fn trouble(&self) -> Option<String> {
         let unanswered = self.unanswered.load(Ordering::Relaxed);
         (unanswered >= SILENCE).then(|| {
-            format!("the resolvers did not answer the last {unanswered} questions for names")
+            format!("the resolvers did not answer the last {unanswered} times they were asked for names")
         })
     }
 }
