@@ -1,5 +1,7 @@
 //! The whole journey, to a real Postfix: the octets at the end are those at the start.
 
+use std::time::{Duration, Instant};
+
 use lazaret_tests::guests::Guest;
 use lazaret_tests::peers::journey::{Noise, each_way, must_equal, sha256, with_header};
 use lazaret_tests::peers::{self, Arrived, Backend, Postfix, Service};
@@ -41,6 +43,30 @@ fn octets_are_exact_on_every_way_in_whole_and_one_a_segment() {
         }
     }
     peers::ran("postfix, three ways in, whole and one octet a segment");
+}
+
+#[test]
+fn postfix_gets_a_small_message_in_one_chunk() {
+    let Some(postfix) = Postfix::start(XCLIENT, "") else {
+        return;
+    };
+    let proxy = before(&postfix).set("[backend]\nidle = \"0s\"\n").start();
+    let message = with_header(b"Hello.\r\n..\r\n.two\r\n");
+    let ways = each_way(&proxy).into_iter().zip(1..);
+    let count = ways.map(|((_, mut client, _), count)| {
+        let reply = deliver(&mut client, &message);
+        must_equal(&postfix, &message, &newest(&postfix, count), &reply);
+        client.ask("QUIT", "221 *");
+        count
+    });
+    let count = count.max().expect("a way");
+    let chunks = || postfix.log().matches(" bdat=1 ").count();
+    let late = Instant::now() + Duration::from_secs(10);
+    while chunks() < count && Instant::now() < late {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(chunks(), count, "{}", postfix.log());
+    peers::ran("postfix, BDAT");
 }
 
 /// The last one of so many.

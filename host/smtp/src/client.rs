@@ -149,12 +149,22 @@ impl Client {
             return;
         }
         let before = self.output.len();
-        let octets = pieces.iter().map(|piece| piece.as_ref().len() as u64).sum();
-        self.send(&Command::Bdat { octets, last: true });
-        let chunked = self.encode_chunk(pieces);
-        if chunked.is_err() {
+        self.begin_chunk(pieces);
+        self.fill_chunk(pieces);
+        if self.failed.is_some() {
             self.output.truncate(before);
         }
+    }
+
+    /// The same without the message, which [`fill_chunk`](Self::fill_chunk) puts behind it.
+    pub fn begin_chunk<P: AsRef<[u8]>>(&mut self, pieces: &[P]) {
+        let octets = pieces.iter().map(|piece| piece.as_ref().len() as u64).sum();
+        self.send(&Command::Bdat { octets, last: true });
+    }
+
+    /// The message whose chunk was begun.
+    pub fn fill_chunk<P: AsRef<[u8]>>(&mut self, pieces: &[P]) {
+        let chunked = self.encode_chunk(pieces);
         self.note(chunked);
     }
 

@@ -10,6 +10,9 @@ use super::{Delivery, Flooded, Heard, Open, Shared, Step, lock};
 use crate::certificate;
 use crate::stream::{Lines, Stream};
 
+/// Among what it offers: it offers CHUNKING, and does not know BDAT.
+const WITHOUT_BDAT: &str = "X-WITHOUT-BDAT";
+
 /// One connection, until it ends.
 pub(super) struct Dialogue<'a> {
     stream: Option<Stream>,
@@ -154,8 +157,8 @@ impl<'a> Dialogue<'a> {
 
     /// A whole message in one chunk; what we send, and so all that is understood.
     fn chunk(&mut self, line: &str) -> Goes {
-        if line == "BDAT 0" {
-            return self.plainly(line, "250 2.0.0 nothing yet");
+        if lock(&self.shared.offer).iter().any(|it| it == WITHOUT_BDAT) {
+            return self.plainly(line, "502 5.5.1 command not implemented");
         }
         let size = line
             .strip_prefix("BDAT ")

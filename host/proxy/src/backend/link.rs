@@ -23,8 +23,6 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
-use chunk::Chunks;
-
 use super::member::{Clarity, InUse, Member};
 use super::{Backend, Dialogue, Error, Step, identity};
 use crate::alarm::Alarm;
@@ -63,7 +61,6 @@ pub(crate) struct Link {
     greeted: Instant,
     /// when its last reply came
     heard: Instant,
-    chunks: Chunks,
     /// since when it is idle
     since: Instant,
     /// place among the `connections`, given back when this is dropped; a probe of a dead address has none
@@ -124,7 +121,6 @@ impl Link {
             hellos: 0,
             greeted: Instant::now(),
             heard: Instant::now(),
-            chunks: Chunks::Offered,
             since: Instant::now(),
             permit,
             leg: backend.legs.to(member.address),

@@ -28,6 +28,8 @@ pub(super) struct Member {
     in_use: AtomicUsize,
     /// it offered CHUNKING, and did not take BDAT
     no_chunks: AtomicBool,
+    /// it took one
+    knows_chunks: AtomicBool,
     /// at most one health check with all patience
     pub(super) checks: Arc<Semaphore>,
     /// at most one quick check of a dead address
@@ -99,6 +101,7 @@ impl Member {
             idle: Mutex::default(),
             in_use: AtomicUsize::new(0),
             no_chunks: AtomicBool::new(false),
+            knows_chunks: AtomicBool::new(false),
             checks: Arc::new(Semaphore::new(1)),
             probes: Arc::new(Semaphore::new(1)),
             counts: Counts::default(),
@@ -108,6 +111,18 @@ impl Member {
     /// Did it take BDAT so far?
     pub(super) fn takes_chunks(&self) -> bool {
         !self.no_chunks.load(Ordering::Relaxed)
+    }
+
+    /// Has it taken one?
+    pub(super) fn knows_chunks(&self) -> bool {
+        self.knows_chunks.load(Ordering::Relaxed)
+    }
+
+    /// It took one, and answered it.
+    pub(super) fn took_chunk(&self) {
+        if !self.knows_chunks() {
+            self.knows_chunks.store(true, Ordering::Relaxed);
+        }
     }
 
     /// It gets no chunk any more; true the first time.
