@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
-use super::Control;
+use super::{Control, words};
 use crate::{Config, StartError};
 
 /// Clients the system queues for us while we are busy.
@@ -96,12 +96,16 @@ fn bind_in(directory: &Path, names: &[String]) -> io::Result<Control> {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let path = directory.join(first);
+    let links: Vec<_> = others.iter().map(|other| directory.join(other)).collect();
     prepare(&path)?;
+    // Before there is a socket of ours: a link that was left would lead to it.
+    links.iter().try_for_each(|link| clear(link))?;
     let mut control = bind_at(&path)?;
-    for other in others {
-        let link = directory.join(other);
-        clear(&link)?;
-        symlink(first, &link)?;
+    for link in links {
+        let linked = symlink(first, &link).and_then(|()| words::adopt(&path, &link));
+        if let Err(error) = linked {
+            tracing::warn!(link = %link.display(), %error, "the control socket has no other name");
+        }
         control.links.push(link);
     }
     Ok(control)
@@ -236,6 +240,22 @@ mod tests {
         assert!(!answers(&link) && !answers(&first));
         let left = std::fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(left, 3, "the configurations");
+        // As after `kill -9`, twice.
+        for _ in 0..2 {
+            let mut control = bind_in(dir.path(), &names(&link)).unwrap();
+            (control.path, control.links) = Default::default();
+        }
+        std::fs::write(
+            dir.path().join(name(&second)).with_extension("switches"),
+            "{}",
+        )
+        .unwrap();
+        drop(bind_in(dir.path(), &names(&link)).unwrap());
+        let switches = dir.path().join(name(&link)).with_extension("switches");
+        assert!(
+            switches.exists(),
+            "they have the name by which it is called"
+        );
         let control = bind_in(dir.path(), &names(&second)).unwrap();
         let taken = bind_in(dir.path(), &names(&link)).err().expect("taken");
         assert!(taken.to_string().contains("another lazaret"), "{taken}");

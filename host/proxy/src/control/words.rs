@@ -21,6 +21,15 @@ fn file(socket: &Path) -> PathBuf {
     socket.with_extension("switches")
 }
 
+/// What was written under another name of the same configuration, unless something was under this one.
+pub(super) fn adopt(socket: &Path, other: &Path) -> io::Result<()> {
+    let (here, there) = (file(socket), file(other));
+    match here.exists() || !there.exists() {
+        true => Ok(()),
+        false => std::fs::rename(there, here),
+    }
+}
+
 /// Names and words; None is all filters, and comes first.
 pub(super) fn read(socket: &Path) -> Vec<(Option<String>, Switched)> {
     let file = file(socket);
