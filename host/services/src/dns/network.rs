@@ -121,7 +121,9 @@ impl Network {
     pub fn trouble(&self) -> Option<String> {
         let unanswered = self.unanswered.load(Ordering::Relaxed);
         (unanswered >= SILENCE).then(|| {
-            format!("the resolvers did not answer the last {unanswered} times they were asked for names")
+            format!(
+                "the resolvers did not answer the last {unanswered} times they were asked for names"
+            )
         })
     }
 }

@@ -32,6 +32,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// What a server says that is another one now, or not ready: the next connection may find the right one.
 const ELSEWHERE: [&str; 4] = ["READONLY", "LOADING", "MASTERDOWN", "NOAUTH"];
+/// … if this one is not younger: meanwhile others may read.
+const ELSEWHERE_EACH: Duration = Duration::from_secs(30);
 /// A connection that held for so long was good.
 const GOOD: Duration = Duration::from_secs(10);
 
@@ -62,6 +64,7 @@ enum Status {
 struct Connected {
     connection: MultiplexedConnection,
     meter: Meter,
+    since: Instant,
     /// told why it must be given up
     end: Arc<End>,
 }
@@ -127,6 +130,12 @@ impl Link {
             let said = error.to_string();
             let refusal = error.into_server_errors();
             let refusal = refusal.and_then(|errors| Some(errors.first()?.1.clone()));
+            let is_elsewhere = |refusal: &ServerError| ELSEWHERE.contains(&refusal.code());
+            if refusal.as_ref().is_some_and(is_elsewhere)
+                && connected.since.elapsed() >= ELSEWHERE_EACH
+            {
+                connected.end.tell(&said);
+            }
             refusal.map(Value::ServerError).ok_or_else(|| {
                 connected.end.tell(&said);
                 Refused::Unavailable
@@ -144,9 +153,6 @@ impl Link {
     /// The server refuses what is asked, and will go on doing so until somebody looks. Told once, until it does as it is told.
     pub fn complain(&self, refusal: &ServerError) {
         let (server, error) = (&self.shared.address.place, refusal.to_string());
-        if ELSEWHERE.contains(&refusal.code()) {
-            self.distrust(&error);
-        }
         let before = self.refusal().replace(error.clone());
         if before.is_none() {
             tracing::warn!(%server, error, "the state's server refuses orders");
@@ -263,6 +269,7 @@ impl Shared {
         let connected = Connected {
             connection,
             meter,
+            since: Instant::now(),
             end: Arc::default(),
         };
         Ok((connected, driving))

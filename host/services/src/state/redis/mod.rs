@@ -49,7 +49,9 @@ impl Redis {
             }
             answer => match done(&order.step, answer) {
                 Ok(done) => {
-                    self.link.is_served();
+                    if is_written(&done) {
+                        self.link.is_served();
+                    }
                     done
                 }
                 Err(nonsense) => {
@@ -69,6 +71,11 @@ impl Keeper for Redis {
     fn trouble(&self) -> Option<String> {
         self.link.trouble()
     }
+}
+
+/// Was something written? To read is allowed by many who take nothing more.
+fn is_written(done: &Result<Done, Refused>) -> bool {
+    matches!(done, Ok(Done::Written | Done::Sum(_) | Done::Truth(true)))
 }
 
 /// The outer error: no answer of our script.
