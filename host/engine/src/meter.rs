@@ -70,6 +70,11 @@ impl Meter {
         self.waiting.reset();
     }
 
+    /// A sandbox was made: what that took is not the guest's.
+    pub fn begin_strides(&self) {
+        self.stride.store(0, Relaxed);
+    }
+
     /// The most CPU that is known to have been used between two looks.
     pub fn stride(&self) -> Duration {
         Duration::from_nanos(self.stride.load(Relaxed))

@@ -213,7 +213,9 @@ async fn answer(
         // In a box of its own: what makes a sandbox is many times larger than what asks one.
         None => {
             let made = Box::pin(loaded.template.sandbox(meter));
-            made.await.map_err(in_a_fork)?
+            let made = made.await.map_err(in_a_fork)?;
+            meter.begin_strides();
+            made
         }
     };
     let answer = ask_live(loaded, meter, &mut live, question).await?;
