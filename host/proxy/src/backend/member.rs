@@ -118,7 +118,7 @@ impl Member {
         self.knows_chunks.load(Ordering::Relaxed)
     }
 
-    /// It took one, and answered it.
+    /// It took one, with the message in it.
     pub(super) fn took_chunk(&self) {
         if !self.knows_chunks() {
             self.knows_chunks.store(true, Ordering::Relaxed);

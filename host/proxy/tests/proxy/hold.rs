@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 
-use crate::kit::{Backend, Client, Running, Setup};
-
-const DATA: &str = "S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354";
+use crate::kit::{Backend, Client, DATA, Running, Setup};
 
 #[tokio::test]
 async fn a_connection_held_too_long_is_given_back_and_the_journal_played_again() {

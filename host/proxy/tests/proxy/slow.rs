@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use crate::kit::{Backend, Client, Running, Setup};
+use crate::kit::{Backend, Client, DATA, Running, Setup};
 
 /// Seconds for what is under test, in which everybody else must be done, and the usual time for all else.
 const TABLES: [(&str, &str); 4] = [
@@ -110,10 +110,7 @@ async fn who_is_late_with_too_much_hears_of_the_size() {
     };
     let proxy = &Running::start(&backend, setup).await;
     let late = |line: &'static str, lines, heard| async move {
-        let mut client = Client::connect(proxy.address).await;
-        client
-            .play("S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354")
-            .await;
+        let mut client = proxy.play(DATA).await;
         let octets = format!("A: b\r\n\r\n{}", line.repeat(lines));
         client.send(octets.as_bytes()).await;
         client.play(heard).await;
@@ -236,8 +233,7 @@ async fn mail_that_finds_no_room_in_flight_hears_452_and_finds_it_later() {
         ..Setup::default()
     };
     let proxy = Running::start(&backend, setup).await;
-    let begin = "S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354";
-    let (mut first, mut second) = (proxy.play(begin).await, proxy.play(begin).await);
+    let (mut first, mut second) = (proxy.play(DATA).await, proxy.play(DATA).await);
     let line = format!("{}\r\n", "x".repeat(998));
     first.send(line.repeat(40).as_bytes()).await;
     proxy.until(IN_FLIGHT, |octets| octets >= 39_000.0).await;
@@ -266,8 +262,7 @@ async fn a_client_has_its_share_of_what_is_in_flight_and_others_theirs() {
         ..Setup::default()
     };
     let proxy = Running::start(&backend, setup).await;
-    let begin = "S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354";
-    let (mut first, mut second) = (proxy.play(begin).await, proxy.play(begin).await);
+    let (mut first, mut second) = (proxy.play(DATA).await, proxy.play(DATA).await);
     let line = format!("{}\r\n", "x".repeat(998));
     first.send(line.repeat(40).as_bytes()).await;
     proxy.until(IN_FLIGHT, |octets| octets >= 39_000.0).await;

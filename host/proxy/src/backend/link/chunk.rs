@@ -82,7 +82,10 @@ impl Link {
     pub(in crate::backend) async fn end_chunk(&mut self, octets: u64) -> Result<Reply, Error> {
         let command = Command::Bdat { octets, last: true };
         let reply = self.settle(Some(&command)).await?;
-        self.member().took_chunk();
+        // A refusal may be a late word on the command itself.
+        if reply.code().is_positive() {
+            self.member().took_chunk();
+        }
         if octets > KEPT {
             *self.client.output() = BytesMut::new();
         }

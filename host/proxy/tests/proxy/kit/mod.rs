@@ -22,6 +22,9 @@ pub use backend::{Act, Backend};
 pub use client::Client;
 pub use filter::Filters;
 
+/// From the greeting to where the content may come.
+pub const DATA: &str = "S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354";
+
 /// A proxy that runs until this is dropped.
 pub struct Running {
     pub address: SocketAddr,
