@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 #[path = "../../host/proxy/tests/checks/certificate.rs"]
 mod checks;
@@ -13,7 +13,7 @@ use client_certificate::{believing, facts};
 
 /// As `host/proxy` has it.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
+    Arc::new(aws_lc_rs::default_provider())
 }
 
 libfuzzer_sys::fuzz_target!(|octets: &[u8]| checks::certificate(octets));

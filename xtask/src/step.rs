@@ -40,7 +40,7 @@ impl fmt::Display for Problem {
 }
 
 /// Cargo, the same one that started this task. What it told us about our own package is taken away: build scripts such as
-/// ring's look at these variables, and would compile anew at each change between `cargo xtask test` and `cargo test`.
+/// aws-lc's look at these variables, and would compile anew at each change between `cargo xtask test` and `cargo test`.
 pub fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut cargo = Command::new(program);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 #[path = "checks/certificate.rs"]
 mod checks;
@@ -16,7 +16,7 @@ use client_certificate::{believing, facts};
 
 /// As the proxy has it.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
+    Arc::new(aws_lc_rs::default_provider())
 }
 
 fn corpus() -> Vec<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 
 /// Authorities, and how TLS is spoken with those they vouch for; cheap to clone. By default they are Mozilla's.
@@ -12,10 +12,10 @@ pub struct Trust(Arc<ClientConfig>);
 impl Trust {
     /// These authorities, and no others.
     pub fn of(roots: impl Into<Arc<RootCertStore>>) -> Self {
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder
             .with_safe_default_protocol_versions()
-            .expect("ring has the suites of TLS 1.2 and 1.3");
+            .expect("aws-lc has the suites of TLS 1.2 and 1.3");
         let config = builder.with_root_certificates(roots).with_no_client_auth();
         Self(Arc::new(config))
     }

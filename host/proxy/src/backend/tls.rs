@@ -38,7 +38,7 @@ impl Connector {
         };
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .expect("ring serves TLS 1.2 and 1.3")
+            .expect("aws-lc serves TLS 1.2 and 1.3")
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&verifier))
             .with_no_client_auth();

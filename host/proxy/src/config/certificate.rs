@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -259,7 +259,7 @@ fn read_pair(chain: &Path, key: &Path) -> Result<Entry, Fault> {
         )
     })?;
     let (names, expires) = (dns_names(&certificates[0]), expires(&certificates[0]));
-    let certified = CertifiedKey::from_der(certificates, key_der, &ring::default_provider());
+    let certified = CertifiedKey::from_der(certificates, key_der, &aws_lc_rs::default_provider());
     let certified = certified.map_err(|e| no_pair(chain, key, &e))?;
     Ok(Entry {
         names,

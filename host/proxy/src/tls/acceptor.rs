@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lazaret_mail::{Certificate, Tls};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{CipherSuite, ServerConfig, ServerConnection, SupportedCipherSuite};
 use tokio::net::TcpStream;
@@ -107,7 +107,7 @@ fn quick_first() -> CryptoProvider {
 fn server_config(terms: &TlsTerms) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(Arc::new(quick_first()))
         .with_protocol_versions(terms.least.versions())
-        .expect("ring serves TLS 1.2 and 1.3");
+        .expect("aws-lc serves TLS 1.2 and 1.3");
     let builder = match terms.clients {
         ClientCertificates::Off => builder.with_no_client_auth(),
         ClientCertificates::Ask(_) => {
@@ -118,7 +118,7 @@ fn server_config(terms: &TlsTerms) -> ServerConfig {
     config.ignore_client_order = true;
     // Tickets cost no memory of ours, however many clients come. Their keys are this acceptor's own: a ticket of one
     // listener says nothing at another.
-    match ring::Ticketer::new() {
+    match aws_lc_rs::Ticketer::new() {
         Ok(ticketer) => config.ticketer = ticketer,
         Err(error) => tracing::warn!(%error, "TLS sessions cannot be resumed by ticket"),
     }

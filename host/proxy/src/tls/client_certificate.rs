@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lazaret_mail::Certificate;
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
+use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -24,7 +24,7 @@ use super::provider;
 /// session and its tickets.
 const NAME: usize = 1 << 10;
 
-/// Octets of modulus that ring verifies signatures of.
+/// Octets of modulus that aws-lc verifies signatures of.
 const RSA: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// Judges a chain by these roots.
@@ -78,7 +78,7 @@ pub(super) struct Asking(WebPkiSupportedAlgorithms);
 
 impl Default for Asking {
     fn default() -> Self {
-        Self(ring::default_provider().signature_verification_algorithms)
+        Self(aws_lc_rs::default_provider().signature_verification_algorithms)
     }
 }
 
@@ -181,7 +181,7 @@ impl<'c> Key<'c> {
     }
 
     fn is_known(&self) -> bool {
-        let algorithms = ring::default_provider().signature_verification_algorithms;
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
         let mut known = algorithms.all.iter();
         known.any(|known| known.public_key_alg_id().as_ref() == self.algorithm)
     }

@@ -8,7 +8,7 @@ use rcgen::{
     date_time_ymd,
 };
 use rustls::client::{ResolvesClientCert, Resumption};
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
@@ -143,7 +143,7 @@ fn certified(certificate: CertificateDer<'static>, key: &KeyPair) -> CertifiedKe
 }
 
 fn from_parts(certificate: CertificateDer<'static>, key: &PrivateKeyDer<'_>) -> CertifiedKey {
-    let key = ring::sign::any_supported_type(key).unwrap();
+    let key = aws_lc_rs::sign::any_supported_type(key).unwrap();
     CertifiedKey::new(vec![certificate], key)
 }
 
@@ -169,7 +169,7 @@ fn shows(roots: &RootCertStore, shown: CertifiedKey) -> ClientConfig {
 fn versions(
     versions: &[&'static SupportedProtocolVersion],
 ) -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(versions)
         .unwrap()
 }

@@ -4,9 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use lazaret_mail::{Stage, Verdict};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs::kx_group;
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
+use rustls::{
+    CipherSuite, ClientConfig, ClientConnection, RootCertStore, ServerConfig,
+    SupportedProtocolVersion,
+};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -22,7 +26,7 @@ fn certificate(name: &str) -> CertifiedKey<KeyPair> {
 fn connector(certificate: &CertifiedKey<KeyPair>) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.cert.der().clone()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
@@ -62,33 +66,72 @@ async fn handshake(tcp: TcpStream, certificate: &CertifiedKey<KeyPair>) -> Clien
     ))
 }
 
+/// What a client and the proxy agreed upon.
+async fn connect(
+    proxy: &Running,
+    certificate: &CertifiedKey<KeyPair>,
+    provider: CryptoProvider,
+    version: &'static SupportedProtocolVersion,
+) -> ClientConnection {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.cert.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let tcp = TcpStream::connect(proxy.address).await.unwrap();
+    let name = ServerName::try_from("mx.example.org").unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    let tls = connector.connect(name, tcp).await.unwrap();
+    tls.into_inner().1
+}
+
 /// Most clients name AES-256 first.
 #[tokio::test]
 async fn aes_128_is_chosen_where_it_is_offered() {
     let backend = Backend::honest().await;
     let listener = "tls = \"implicit\"";
     let (proxy, certificate, _dir) = proxy(&backend, listener, Filters::default()).await;
-    let mut only_256 = ring::default_provider();
+    let mut only_256 = aws_lc_rs::default_provider();
     let suite = |suite: CipherSuite| format!("{suite:?}");
     only_256
         .cipher_suites
         .retain(|it| suite(it.suite()).contains("AES_256"));
-    for (provider, chosen) in [(ring::default_provider(), "AES_128"), (only_256, "AES_256")] {
+    for (provider, chosen) in [
+        (aws_lc_rs::default_provider(), "AES_128"),
+        (only_256, "AES_256"),
+    ] {
         for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-            let mut roots = RootCertStore::empty();
-            roots.add(certificate.cert.der().clone()).unwrap();
-            let config = ClientConfig::builder_with_provider(Arc::new(provider.clone()))
-                .with_protocol_versions(&[version])
-                .unwrap()
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            let tcp = TcpStream::connect(proxy.address).await.unwrap();
-            let name = ServerName::try_from("mx.example.org").unwrap();
-            let connector = TlsConnector::from(Arc::new(config));
-            let tls = connector.connect(name, tcp).await.unwrap();
-            let spoken = tls.get_ref().1.negotiated_cipher_suite().unwrap().suite();
+            let tls = connect(&proxy, &certificate, provider.clone(), version).await;
+            let spoken = tls.negotiated_cipher_suite().unwrap().suite();
             assert!(suite(spoken).contains(chosen), "{spoken:?} in {version:?}");
         }
+    }
+}
+
+/// draft-ietf-tls-ecdhe-mlkem: what is recorded today is not read when somebody has a quantum computer. The client's order
+/// counts: who names it first gets it, who names X25519 first gets that, and who has nothing else is served, too.
+#[tokio::test]
+async fn keys_are_exchanged_as_the_client_prefers() {
+    let backend = Backend::honest().await;
+    let listener = "tls = \"implicit\"";
+    let (proxy, certificate, _dir) = proxy(&backend, listener, Filters::default()).await;
+    let (hybrid, classical) = (kx_group::X25519MLKEM768, kx_group::X25519);
+    let offers: [Vec<&'static dyn SupportedKxGroup>; 3] = [
+        vec![hybrid, classical],
+        vec![classical, hybrid],
+        vec![hybrid],
+    ];
+    for groups in offers {
+        let first = groups[0].name();
+        let provider = CryptoProvider {
+            kx_groups: groups,
+            ..aws_lc_rs::default_provider()
+        };
+        let tls = connect(&proxy, &certificate, provider, &rustls::version::TLS13).await;
+        let agreed = tls.negotiated_key_exchange_group().unwrap().name();
+        assert_eq!(agreed, first);
     }
 }
 
@@ -267,7 +310,7 @@ async fn tls_backend(
 ) -> std::net::SocketAddr {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let key = PrivateKeyDer::try_from(certificate.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
