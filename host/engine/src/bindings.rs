@@ -1,5 +1,7 @@
 //! The contract as Rust types, and the one place where words of a guest become words of the host.
 
+use std::borrow::Cow;
+
 use lazaret_mail::facts::Parameter;
 use lazaret_mail::{Path, ReplyHint, Verdict};
 
@@ -45,6 +47,7 @@ mod generated {
             "lazaret:filter/types.error" => crate::imports::Refusal,
         },
         exports: { default: async },
+        ownership: Borrowing { duplicate_if_necessary: true },
         include_component_type: true,
     });
 }
@@ -84,27 +87,65 @@ impl From<types::Reply> for ReplyHint {
     }
 }
 
-impl From<&Path> for types::Address {
-    fn from(path: &Path) -> Self {
+/// A path as a question hands it over: nothing of it is copied, as it is nearly always written.
+pub struct Spoken<'p> {
+    local_part: Cow<'p, str>,
+    mailbox: Cow<'p, str>,
+    domain: &'p str,
+    parameters: Vec<types::ParameterParam<'p>>,
+}
+
+impl<'p> From<&'p Path> for Spoken<'p> {
+    fn from(path: &'p Path) -> Self {
         let address = &path.address;
-        let local_part = address.plain_local_part().into_owned();
-        types::Address {
-            mailbox: match address.domain() {
-                "" => local_part.clone(),
-                domain => format!("{local_part}@{domain}"),
-            },
+        let (local_part, domain) = (address.plain_local_part(), address.domain());
+        let mailbox = match (&local_part, domain) {
+            (Cow::Borrowed(_), _) => Cow::Borrowed(address.mailbox()),
+            (Cow::Owned(local_part), "") => Cow::Owned(local_part.clone()),
+            (Cow::Owned(local_part), domain) => Cow::Owned(format!("{local_part}@{domain}")),
+        };
+        Self {
             local_part,
-            domain: address.domain().to_owned(),
+            mailbox,
+            domain,
             parameters: path.parameters.iter().map(Into::into).collect(),
         }
     }
 }
 
-impl From<&Parameter> for types::Parameter {
-    fn from(parameter: &Parameter) -> Self {
-        types::Parameter {
-            keyword: parameter.keyword().to_owned(),
-            value: parameter.value().map(str::to_owned),
+impl Spoken<'_> {
+    /// Its words.
+    pub fn words(&self) -> types::AddressParam<'_> {
+        types::AddressParam {
+            mailbox: &self.mailbox,
+            local_part: &self.local_part,
+            domain: self.domain,
+            parameters: &self.parameters,
+        }
+    }
+}
+
+impl<'p> From<&'p Parameter> for types::ParameterParam<'p> {
+    fn from(parameter: &'p Parameter) -> Self {
+        types::ParameterParam {
+            keyword: parameter.keyword(),
+            value: parameter.value(),
+        }
+    }
+}
+
+impl From<&Path> for types::AddressResult {
+    fn from(path: &Path) -> Self {
+        let spoken = Spoken::from(path);
+        let owned = |parameter: &types::ParameterParam<'_>| types::ParameterResult {
+            keyword: parameter.keyword.to_owned(),
+            value: parameter.value.map(str::to_owned),
+        };
+        types::AddressResult {
+            parameters: spoken.parameters.iter().map(owned).collect(),
+            mailbox: spoken.mailbox.into_owned(),
+            local_part: spoken.local_part.into_owned(),
+            domain: spoken.domain.to_owned(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::bindings::stages::{
     on_auth, on_connect, on_disconnect, on_headers, on_hello, on_mail, on_message, on_outcome,
     on_rcpt,
 };
-use crate::bindings::types;
+use crate::bindings::{Spoken, types};
 use crate::guest::Guest;
 use crate::template::Live;
 
@@ -102,8 +102,8 @@ impl Exports {
             Ask::Connect => ask!(connect, call_connect),
             Ask::Hello(name) => ask!(hello, call_hello, name),
             Ask::Auth { mechanism, name } => ask!(auth, call_auth, mechanism, name.as_deref()),
-            Ask::Mail(path) => ask!(mail, call_mail, &path.into()),
-            Ask::Rcpt(path) => ask!(rcpt, call_rcpt, &path.into()),
+            Ask::Mail(path) => ask!(mail, call_mail, Spoken::from(path).words()),
+            Ask::Rcpt(path) => ask!(rcpt, call_rcpt, Spoken::from(path).words()),
             Ask::Headers => ask!(headers, call_headers),
             Ask::Message => ask!(message, call_message),
             Ask::Outcome(_) | Ask::Disconnect(_) => None,
@@ -113,7 +113,7 @@ impl Exports {
     async fn tell(&self, live: &mut Live, ask: &Ask) -> wasmtime::Result<()> {
         match ask {
             Ask::Outcome(outcome) => match function!(live, self, outcome) {
-                Some(guest) => guest.call_outcome(&mut live.store, &outcome.into()).await,
+                Some(guest) => guest.call_outcome(&mut live.store, outcome.into()).await,
                 None => Ok(()),
             },
             Ask::Disconnect(reason) => match function!(live, self, disconnect) {
@@ -125,13 +125,13 @@ impl Exports {
     }
 }
 
-impl From<&Outcome> for on_outcome::ResultOfTransaction {
-    fn from(outcome: &Outcome) -> Self {
+impl<'o> From<&'o Outcome> for on_outcome::ResultOfTransaction<'o> {
+    fn from(outcome: &'o Outcome) -> Self {
         Self {
             code: outcome.code,
-            text: outcome.text.clone(),
-            decided_by: outcome.decided_by.clone(),
-            queue_id: outcome.queue_id.clone(),
+            text: &outcome.text,
+            decided_by: outcome.decided_by.as_deref(),
+            queue_id: outcome.queue_id.as_deref(),
         }
     }
 }

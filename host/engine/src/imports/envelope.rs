@@ -3,7 +3,8 @@
 use lazaret_mail::Envelope;
 
 use super::Ctx;
-use crate::bindings::envelope::{Address, Host};
+use crate::bindings::envelope::Host;
+use crate::bindings::types::AddressResult as Address;
 
 impl Ctx {
     fn envelope(&mut self) -> wasmtime::Result<Option<&Envelope>> {
