@@ -16,13 +16,12 @@ impl Host for Ctx {
         self.charge()?;
         let message = self.whole_message()?;
         let length = length.min(READ_AT_ONCE) as usize;
-        let octets = message.read(u64::from(offset), length).map_err(|error| {
+        let octets = message.copy(u64::from(offset), length).map_err(|error| {
             tracing::error!(%error, "the spool cannot be read");
             Error::Unavailable
         })?;
         self.charge_read(octets.len())?;
-        // Those of one owner move.
-        Ok(octets.into())
+        Ok(octets)
     }
 }
 

@@ -128,18 +128,41 @@ impl Message {
 
     /// At most `length` octets of the message as now edited; short at the end, empty past it. May cost a file access.
     pub fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let (section, body) = self.read_apart(offset, length)?;
+        Ok(match (section.is_empty(), body.is_empty()) {
+            (true, _) => body,
+            (_, true) => section,
+            _ => [section, body].concat().into(),
+        })
+    }
+
+    /// The same for who keeps them: copied once, wherever they lie.
+    ///
+    /// # Errors
+    /// The spool cannot be read.
+    pub fn copy(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let (section, body) = self.read_apart(offset, length)?;
+        let mut octets = Vec::with_capacity(section.len() + body.len());
+        octets.extend_from_slice(&section);
+        octets.extend_from_slice(&body);
+        Ok(octets)
+    }
+
+    /// What of them is in the header section, and what in the body.
+    fn read_apart(&self, offset: u64, length: usize) -> io::Result<(Bytes, Bytes)> {
         let header = self.section.len() as u64;
         if offset >= header {
             let body = (offset - header).saturating_add(self.body_offset);
-            return self.received.read_at(body, length);
+            return Ok((Bytes::new(), self.received.read_at(body, length)?));
         }
         let start = offset as usize;
-        let head = self.section.len() - start;
-        if length <= head {
-            return Ok(self.section.slice(start..start + length));
-        }
-        let body = self.received.read_at(self.body_offset, length - head)?;
-        Ok([&self.section[start..], &body].concat().into())
+        let end = start.saturating_add(length).min(self.section.len());
+        let left = length - (end - start);
+        let body = match left {
+            0 => Bytes::new(),
+            left => self.received.read_at(self.body_offset, left)?,
+        };
+        Ok((self.section.slice(start..end), body))
     }
 
     /// The message as now edited, piece by piece, to be sent on.
