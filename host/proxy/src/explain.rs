@@ -70,7 +70,8 @@ impl Decisions {
             true => &self.transactions,
             false => &self.sessions,
         };
-        let gone = lock(ring).push(entry);
+        let weight = entry.weight();
+        let gone = lock(ring).push(weight, entry);
         // Freed when the lock is free again.
         drop(gone);
     }
@@ -120,9 +121,8 @@ impl Ring {
         (self.most, self.most_octets) = (most, most_octets);
     }
 
-    /// Gives back what had to go for it.
-    fn push(&mut self, entry: Arc<Entry>) -> Vec<(usize, Arc<Entry>)> {
-        let weight = entry.weight();
+    /// Of so many octets. Gives back what had to go for it.
+    fn push(&mut self, weight: usize, entry: Arc<Entry>) -> Vec<(usize, Arc<Entry>)> {
         self.octets += weight;
         self.entries.push_back((weight, entry));
         let mut gone = Vec::new();

@@ -41,44 +41,42 @@ impl Kept {
 
 impl From<Record> for Kept {
     fn from(record: Record) -> Self {
-        match Brief::of(&record) {
-            Some(brief) => Kept::Brief(brief),
-            None => Kept::Whole(Box::new(record)),
+        match Brief::is_enough(&record) {
+            true => Kept::Brief(Brief::of(record)),
+            false => Kept::Whole(Box::new(record)),
         }
     }
 }
 
 impl Brief {
-    /// None: there is more to it.
-    fn of(record: &Record) -> Option<Self> {
+    /// Is there no more to it?
+    fn is_enough(record: &Record) -> bool {
         let Record {
-            filter,
-            stage,
-            mode,
             said: Said::Verdict(Verdict::Continue),
-            weight,
-            cpu,
-            wall,
-            memory,
             edits,
             edit_fault: None,
             scores,
             pace: Duration::ZERO,
             dropped: 0,
             replaced: 0,
+            ..
         } = record
         else {
-            return None;
+            return false;
         };
-        (edits.is_empty() && scores.is_empty()).then(|| Self {
-            filter: Arc::clone(filter),
-            memory: *memory,
-            cpu: nanoseconds(*cpu),
-            wall: nanoseconds(*wall),
-            stage: *stage,
-            mode: *mode,
-            weight: *weight,
-        })
+        edits.is_empty() && scores.is_empty()
+    }
+
+    fn of(record: Record) -> Self {
+        Self {
+            memory: record.memory,
+            cpu: nanoseconds(record.cpu),
+            wall: nanoseconds(record.wall),
+            stage: record.stage,
+            mode: record.mode,
+            weight: record.weight,
+            filter: record.filter,
+        }
     }
 
     fn record(&self) -> Record {
