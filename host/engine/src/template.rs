@@ -214,7 +214,8 @@ impl Template {
                 return Ok(renewed);
             }
         }
-        Ok(Box::new(self.fork(meter).await?))
+        // In a box of its own: seldom wanted, and far larger than the rest.
+        Ok(Box::new(Box::pin(self.fork(meter)).await?))
     }
 
     /// Whoever has no more questions for a sandbox leaves it here. Kept is only what can be put back: the size of its
@@ -370,7 +371,7 @@ impl Template {
     pub fn cpu_at(&self, stage: Stage, message: Option<u64>) -> Duration {
         let octets = match stage {
             Stage::Headers | Stage::Message | Stage::Outcome => message.unwrap_or(0),
-            _ => 0,
+            _ => return self.policy.time,
         };
         let mib = octets as f64 / (1 << 20) as f64;
         let by_size = self.policy.time_per_mib.as_secs_f64() * mib;

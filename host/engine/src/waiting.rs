@@ -2,15 +2,21 @@
 
 use std::future::Future;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The call under way, if it is one that may wait. A guest is in one at a time.
 #[derive(Debug, Default)]
-pub struct Waiting(Mutex<Option<(&'static str, Instant)>>);
+pub struct Waiting {
+    call: Mutex<Option<(&'static str, Instant)>>,
+    /// has it waited since it was reset? Nearly none has
+    waited: AtomicBool,
+}
 
 impl Waiting {
     /// While `work` is done, the guest waits in this call. Where the work is dropped before its end, it stays the last word.
     pub async fn during<F: Future>(&self, call: &'static str, work: F) -> F::Output {
+        self.waited.store(true, Relaxed);
         self.set(Some((call, Instant::now())));
         let done = work.await;
         self.set(None);
@@ -19,12 +25,15 @@ impl Waiting {
 
     /// A new question: the guest waits nowhere.
     pub fn reset(&self) {
-        self.set(None);
+        if self.waited.load(Relaxed) {
+            self.waited.store(false, Relaxed);
+            self.set(None);
+        }
     }
 
     /// Where it was when its time was over, of which it worked for `cpu`; a line for the author.
     pub fn told(&self, cpu: Duration) -> String {
-        let last = *self.0.lock().expect("no holder of the call panics");
+        let last = *self.call.lock().expect("no holder of the call panics");
         match last {
             Some((call, since)) => format!(
                 "it used {cpu:?} of CPU, and had been waiting in `{call}` for {:.1?} when its time was over",
@@ -37,7 +46,7 @@ impl Waiting {
     }
 
     fn set(&self, call: Option<(&'static str, Instant)>) {
-        *self.0.lock().expect("no holder of the call panics") = call;
+        *self.call.lock().expect("no holder of the call panics") = call;
     }
 }
 

@@ -1,12 +1,13 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-/// As tokio's `timeout`, but without a timer for what is done at once, as most answers and writes are.
+/// As tokio's `timeout`, but without a timer and a look at the clock for what is done at once, as most answers and writes are.
+/// Patience begins when it is known that there is something to wait for.
 ///
 /// # Errors
 /// `patience` is over, and `work` is not done.
@@ -14,11 +15,10 @@ pub async fn within<F: Future>(
     patience: Duration,
     mut work: Pin<&mut F>,
 ) -> Result<F::Output, Elapsed> {
-    let begun = Instant::now();
     let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context)));
     match first.await {
         Poll::Ready(done) => Ok(done),
-        Poll::Pending => timeout(patience.saturating_sub(begun.elapsed()), work).await,
+        Poll::Pending => timeout(patience, work).await,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::prepare::Plan;
 use crate::settings::EngineSettings;
 
 /// Counts up whenever the way of preparing or the layout of entries changes without the version of the program.
-const ISSUE: u32 = 4;
+const ISSUE: u32 = 5;
 
 /// The name of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]

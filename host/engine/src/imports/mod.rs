@@ -180,7 +180,9 @@ impl Ctx {
             self.limits.state_calls,
             self.rights.tcp_size,
         );
-        self.patience.refill(self.rights.tcp_time);
+        if !self.rights.tcp.is_empty() {
+            self.patience.refill(self.rights.tcp_time);
+        }
         (self.calls, self.read) = (0, 0);
     }
 

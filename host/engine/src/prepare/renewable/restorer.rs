@@ -163,20 +163,20 @@ fn restore_code(whole: &Whole<'_>, ground: Ground) -> Function {
         push(&mut code, global.value);
         code.global_set(index);
     }
+    let half = ARGUMENTS / 2;
     for run in 0..ARGUMENTS {
+        // Not for nothing: each of the instructions that fill or copy is a call into the engine.
+        code.local_get(run).i32_wrap_i64().if_(BlockType::Empty);
         code.local_get(run).i64_const(32).i64_shr_u().i32_wrap_i64();
-        if run < ARGUMENTS / 2 {
+        if run < half {
             code.i32_const(0);
+            code.local_get(run).i32_wrap_i64().memory_fill(0);
         } else {
             code.local_tee(ARGUMENTS).local_get(ARGUMENTS);
             code.i32_const(ground.from.cast_signed()).i32_sub();
+            code.local_get(run).i32_wrap_i64().memory_init(0, 0);
         }
-        code.local_get(run).i32_wrap_i64();
-        if run < ARGUMENTS / 2 {
-            code.memory_fill(0);
-        } else {
-            code.memory_init(0, 0);
-        }
+        code.end();
     }
     code.end();
     function
