@@ -31,7 +31,7 @@ pub use listener::{
     Balancers, ClientCertificates, LeastTls, ListenerConfig, ListenerTls, Others, TlsTerms,
 };
 pub use log::LogLevels;
-pub use recipients::{DomainPattern, Recipients};
+pub use recipients::{Domains, Recipients};
 pub use state::State;
 
 /// What each key may look like.

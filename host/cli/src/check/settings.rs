@@ -6,8 +6,7 @@ use std::time::Duration;
 use lazaret_config::{ByteSize, Span};
 use lazaret_proxy::Config;
 use lazaret_proxy::config::{
-    BackendTls, ClientCertificates, DomainPattern, Identity, LeastTls, ListenerConfig, ListenerTls,
-    Recipients,
+    BackendTls, ClientCertificates, Identity, LeastTls, ListenerConfig, ListenerTls, Recipients,
 };
 use serde_json::{Value, json};
 
@@ -112,13 +111,9 @@ fn tls(listener: &ListenerConfig) -> String {
 }
 
 fn recipients(listener: &ListenerConfig) -> Vec<String> {
-    let pattern = |pattern: &DomainPattern| match pattern {
-        DomainPattern::Exact(domain) => domain.clone(),
-        DomainPattern::Below(suffix) => format!("*{suffix}"),
-    };
     match &listener.recipients {
         Recipients::Any => vec!["any".to_owned()],
-        Recipients::Domains(patterns) => patterns.iter().map(pattern).collect(),
+        Recipients::Domains(domains) => domains.written(),
     }
 }
 
