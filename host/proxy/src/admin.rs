@@ -1,5 +1,5 @@
 //! The admin port: `/healthz` for machines that ask whether mail goes through, `/status` for people and scripts,
-//! `/metrics` for Prometheus.
+//! `/metrics` for Prometheus. A port that other hosts reach has the first and the last only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,20 +19,29 @@ use tokio::time::{sleep, timeout};
 
 use crate::backend::Health;
 use crate::filters::Absent;
-use crate::site::{Site, Sites};
+use crate::site::{Shutdown, Site, Sites};
 
 /// Connections at once: each holds a descriptor that mail may need.
 const AT_ONCE: usize = 32;
 /// For one request and its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves until the proxy ends: a request for each connection.
-pub(crate) async fn serve(listener: TcpListener, sites: Arc<Sites>) {
-    let router = Router::new()
+/// What the admin port tells.
+pub(crate) fn all(sites: &Arc<Sites>) -> Router {
+    let status = Router::new().route("/status", get(status));
+    health_only(sites).merge(status.with_state(Arc::clone(sites)))
+}
+
+/// What machines on other hosts may be told.
+pub(crate) fn health_only(sites: &Arc<Sites>) -> Router {
+    Router::new()
         .route("/healthz", get(health))
-        .route("/status", get(status))
         .route("/metrics", get(metrics))
-        .with_state(sites);
+        .with_state(Arc::clone(sites))
+}
+
+/// Serves until the proxy ends: a request for each connection.
+pub(crate) async fn serve(listener: TcpListener, router: Router) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let place = Arc::clone(&places).acquire_owned().await;
@@ -58,11 +67,15 @@ pub(crate) async fn serve(listener: TcpListener, sites: Arc<Sites>) {
     }
 }
 
-/// 200 while mail can be delivered, 503 with the reason while it cannot. Filters, certificates or a configuration that
+/// 200 while mail can be delivered, 503 with the reason while it cannot, from the moment that a stop was asked for: whoever
+/// shares clients out sends the next ones elsewhere. Filters, certificates or a configuration that
 /// changed and cannot be used, while the older ones serve, are told with 200: taking every proxy out of service would be
 /// worse than what is wrong.
 async fn health(State(sites): State<Arc<Sites>>) -> (StatusCode, String) {
     let site = sites.now();
+    if *site.shutdown.borrow() != Shutdown::No {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
+    }
     let troubles = troubles(&site).await;
     if !troubles.is_empty() {
         return (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n");

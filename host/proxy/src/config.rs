@@ -81,8 +81,10 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// what is worth a line in the log
     pub log: LogLevels,
-    /// where `/healthz` and `/status` are served; default nowhere
+    /// where `/healthz`, `/status` and `/metrics` are served; default nowhere
     pub admin: Vec<SocketAddr>,
+    /// where `/healthz` and `/metrics` alone are served, to other hosts too; default nowhere
+    pub health: Option<SocketAddr>,
     /// the socket by which `lazaret filters` reaches this proxy; None: a place derived from `path`, see
     /// [`control`](crate::control)
     pub control: Option<PathBuf>,
@@ -136,6 +138,7 @@ impl Config {
         let base = source.directory();
         let listeners = listener::check_all(source, base, written.listener)?;
         let backend = written.backend.check(source, &listeners)?;
+        let health = written.admin.check_health(source)?;
         let config = Self {
             path: source.path().to_owned(),
             hostname: check_hostname(source, &written.hostname)?,
@@ -161,6 +164,7 @@ impl Config {
             mode: written.mode.into(),
             reload: written.reload.check(source)?,
             control: written.admin.control.as_ref().map(|path| base.join(path)),
+            health,
             admin: written.admin.check(source)?,
         };
         Ok(config)
@@ -223,13 +227,14 @@ impl From<ModeWord> for Mode {
 struct Admin {
     #[serde(default)]
     listen: Vec<Spanned<String>>,
+    health: Option<Spanned<String>>,
     control: Option<PathBuf>,
 }
 
 impl Admin {
     /// Nothing here asks for a password, so only loopback is allowed.
     fn check(self, source: &Source) -> Result<Vec<SocketAddr>, ConfigError> {
-        once(source, &self.listen)?;
+        once(source, self.listen.iter().chain(&self.health))?;
         self.listen.into_iter().map(|written| {
             let span = written.span();
             let address = socket_address(source, &written)?;
@@ -238,8 +243,16 @@ impl Admin {
             }
             Err(source
                 .error(span, format!("the admin port would listen on {address}, where others reach it without a password"))
-                .cure("use a loopback address such as \"127.0.0.1:8025\""))
+                .cure("use a loopback address such as \"127.0.0.1:8025\", or `health` for a balancer or Prometheus elsewhere"))
         }).collect()
+    }
+
+    /// What is told there names no client and no mail: any address will do.
+    fn check_health(&self, source: &Source) -> Result<Option<SocketAddr>, ConfigError> {
+        let health = self.health.as_ref();
+        health
+            .map(|written| socket_address(source, written))
+            .transpose()
     }
 }
 

@@ -40,6 +40,7 @@ pub struct Proxy {
     reloader: Reloader,
     control: Option<Control>,
     admin: Vec<TcpListener>,
+    health: Option<TcpListener>,
     shutdown: watch::Sender<Shutdown>,
     workers: Arc<Workers>,
 }
@@ -193,7 +194,9 @@ impl Proxy {
         }
         // Before the listeners: whoever finds that we listen finds the control socket and the admin port, too.
         let control = control::bind(&config)?;
-        let admin = listen_admin(&config, &mut handed)?;
+        let mut beside = |address: &_| listen_beside(&config, address, &mut handed);
+        let health = config.health.as_ref().map(&mut beside).transpose()?;
+        let admin = config.admin.iter().map(beside).collect::<Result<_, _>>()?;
         let listeners = listen(&config, &mut handed)?;
         for trouble in expired(&config) {
             tracing::error!("{trouble}");
@@ -220,6 +223,7 @@ impl Proxy {
             reloader,
             control,
             admin,
+            health,
             shutdown,
             workers: Arc::new(workers),
         })
@@ -249,6 +253,11 @@ impl Proxy {
     pub fn admin_addresses(&self) -> Vec<SocketAddr> {
         let addresses = self.admin.iter().map(TcpListener::local_addr);
         addresses.filter_map(Result::ok).collect()
+    }
+
+    /// Where `/healthz` and `/metrics` alone are.
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health.as_ref()?.local_addr().ok()
     }
 
     /// What it counts; others add theirs, e.g. whoever runs the filters.
@@ -283,7 +292,10 @@ impl Proxy {
         }
         let mut beside = JoinSet::new();
         for listener in self.admin {
-            beside.spawn(admin::serve(listener, Arc::clone(&self.sites)));
+            beside.spawn(admin::serve(listener, admin::all(&self.sites)));
+        }
+        if let Some(listener) = self.health {
+            beside.spawn(admin::serve(listener, admin::health_only(&self.sites)));
         }
         if let Some(control) = self.control {
             beside.spawn(control.serve(Arc::clone(&self.sites)));
@@ -399,8 +411,13 @@ fn listen(config: &Config, handed: &mut Handed) -> Result<Vec<Listener>, StartEr
     Ok(listeners)
 }
 
-fn listen_admin(config: &Config, handed: &mut Handed) -> Result<Vec<TcpListener>, StartError> {
-    let mut listen = |address: &SocketAddr| {
+/// A port of the admin's.
+fn listen_beside(
+    config: &Config,
+    address: &SocketAddr,
+    handed: &mut Handed,
+) -> Result<TcpListener, StartError> {
+    let mut listen = || {
         let socket = match handed.take(*address) {
             Some(socket) => socket,
             None => std::net::TcpListener::bind(address)?,
@@ -408,16 +425,12 @@ fn listen_admin(config: &Config, handed: &mut Handed) -> Result<Vec<TcpListener>
         socket.set_nonblocking(true)?;
         TcpListener::from_std(socket)
     };
-    let failed = |address: &SocketAddr, source| StartError::Listen {
+    listen().map_err(|source| StartError::Listen {
         place: config.place_of_address(*address),
         listener: "admin".to_owned(),
         address: *address,
         source,
-    };
-    let addresses = config.admin.iter();
-    addresses
-        .map(|address| listen(address).map_err(|source| failed(address, source)))
-        .collect()
+    })
 }
 
 fn advice(source: &io::Error) -> &'static str {

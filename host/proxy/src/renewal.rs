@@ -93,6 +93,7 @@ fn keep_what_is_bound(before: &Config, next: &mut Config) -> Vec<String> {
         keep("dns", &before.dns, &mut next.dns),
         keep_authorities(before, next),
         keep("admin.listen", &before.admin, &mut next.admin),
+        keep("admin.health", &before.health, &mut next.health),
         keep("admin.control", &before.control, &mut next.control),
     ];
     kept.into_iter().flatten().collect()
@@ -210,7 +211,7 @@ mod tests {
             ("name = \"b\"", "name = \"c\""),
             (
                 "[backend]",
-                "[admin]\nlisten = [\"127.0.0.1:8025\"]\n[backend]",
+                "[admin]\nlisten = [\"127.0.0.1:8025\"]\nhealth = \"0.0.0.0:8026\"\n[backend]",
             ),
         ]);
         assert_eq!(renewal.changed, [""; 0]);
@@ -218,6 +219,7 @@ mod tests {
             renewal.pending,
             [
                 "`admin.listen` changes with a restart only, its old value holds",
+                "`admin.health` changes with a restart only, its old value holds",
                 "`listen` of listener `a` changes with a restart only, its old value holds",
                 "listener `b` is gone; it serves on until a restart",
                 "listener `c` is new; it listens after a restart",

@@ -77,7 +77,7 @@ fn a_complete_configuration_is_taken() {
                     proxy-protocol = { from = [\"10.0.0.5/32\"], require = false }\nxclient = { from = [\"10.0.0.6\"] }";
     let tables = "identity = \"xclient\"\nconnections = 40\nhold = \"20s\"\nidle = \"0s\"\nreuse = 1\ncheck = \"1m\"\n[limits]\nconnections = 10000\n\
                   connections-per-client = 100\nmessage-size = \"50 MiB\"\n[deadlines]\ncommand = \"5m\"\n\
-                  [admin]\nlisten = [\"127.0.0.1:8025\"]";
+                  [admin]\nlisten = [\"127.0.0.1:8025\"]\nhealth = \"0.0.0.0:8026\"";
     check(&text(listener, tables), "no complaint");
 }
 
@@ -320,6 +320,17 @@ fn each_mistake_is_cited_with_its_line_and_cure() {
         (
             text(OURS, "[admin]\nlisten = [\"0.0.0.0:8025\"]"),
             "lazaret.toml:9: the admin port would listen on 0.0.0.0:8025",
+        ),
+        (
+            text(
+                OURS,
+                "[admin]\nlisten = [\"127.0.0.1:8025\"]\nhealth = \"127.0.0.1:8025\"",
+            ),
+            "lazaret.toml:10: the address `127.0.0.1:8025` stands here twice, remove one",
+        ),
+        (
+            text(OURS, "[admin]\nhealth = \"0.0.0.0\""),
+            "lazaret.toml:9: `0.0.0.0` is not an address with a port",
         ),
         (
             text(OURS, "").replace("127.0.0.1:10025", "127.0.0.1"),

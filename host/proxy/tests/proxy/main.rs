@@ -8,6 +8,7 @@ mod directory;
 mod doubt;
 mod examples;
 mod explain;
+mod health;
 mod hold;
 mod identity;
 mod kit;

@@ -6,7 +6,7 @@ pub mod client;
 pub mod filter;
 pub mod harbour;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ pub struct Running {
     pub dir: tempfile::TempDir,
     pub reloader: Reloader,
     admin: SocketAddr,
+    health: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     done: JoinHandle<()>,
 }
@@ -67,7 +68,7 @@ impl Running {
         config.control = Some(dir.path().join("control.sock"));
         let proxy = Proxy::bind(config, Arc::new(setup.filters)).await.unwrap();
         let (address, reloader) = (proxy.addresses()[0].1, proxy.reloader());
-        let admin = proxy.admin_addresses()[0];
+        let (admin, health) = (proxy.admin_addresses()[0], proxy.health_address());
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(proxy.run(async move {
             drop(stopped.await);
@@ -77,6 +78,7 @@ impl Running {
             dir,
             reloader,
             admin,
+            health,
             stop: Some(stop),
             done,
         }
@@ -110,14 +112,22 @@ impl Running {
 
     /// The text at the admin port.
     async fn told(&self, path: &str) -> String {
-        let mut tcp = TcpStream::connect(self.admin).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        tcp.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        tcp.read_to_string(&mut answer).await.unwrap();
-        let (_, text) = answer.split_once("\r\n\r\n").unwrap();
-        text.to_owned()
+        http(self.admin, path).await.1
+    }
+
+    /// Status and text of `/healthz` at the admin port.
+    pub async fn healthz(&self) -> (u16, String) {
+        http(self.admin, "/healthz").await
+    }
+
+    /// Status and text at the port `[admin] health`.
+    pub async fn outside(&self, path: &str) -> (u16, String) {
+        http(self.health(), path).await
+    }
+
+    /// Where that is, from this host.
+    pub fn health(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.health.unwrap().port()).into()
     }
 
     /// What `/status` says of the first address of the backend.
@@ -172,6 +182,16 @@ impl Running {
             .map(read)
             .collect()
     }
+}
+
+async fn http(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    tcp.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).await.unwrap();
+    let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), text.to_owned())
 }
 
 fn read(path: impl AsRef<Path>) -> String {
