@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use rustls::SignatureScheme;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -16,8 +17,8 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 /// How often the files are looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// The certificates of a listener, read again when their files change. The first answers clients that name no server or
-/// one we have no certificate for.
+/// The certificates of a listener, read again when their files change. For clients that name no server, or one we have no
+/// certificate for, it is the first of them that they can verify.
 #[derive(Clone, Debug)]
 pub struct Certificates(Arc<Shared>);
 
@@ -195,14 +196,40 @@ impl PartialEq for Certificates {
     }
 }
 
+/// The first whose key the client can verify: among those for the name it wants, then among all. Where there is none, the
+/// first for that name, or the first, and the client says why it does not go on.
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let wanted = hello.server_name().map(str::to_ascii_lowercase);
         let entries = self.0.entries.load();
-        let is_for = |it: &&Entry, name: &str| it.names.iter().any(|own| covers(own, name));
-        let named = wanted.and_then(|name| entries.iter().find(|entry| is_for(entry, &name)));
-        named.or(entries.first()).map(|it| Arc::clone(&it.key))
+        let is_for = |it: &Entry, name: &str| it.names.iter().any(|own| covers(own, name));
+        let is_wanted = |it: &&Entry| wanted.as_ref().is_some_and(|name| is_for(it, name));
+        let in_order = || entries.iter().filter(is_wanted).chain(entries.iter());
+        let schemes = schemes(&hello);
+        let fits = |it: &&Entry| it.key.key.choose_scheme(&schemes).is_some();
+        let chosen = in_order().find(fits).or_else(|| in_order().next());
+        chosen.map(|it| Arc::clone(&it.key))
     }
+}
+
+/// What the client can verify in a handshake. Of TLS 1.2 rustls leaves only what goes with one of the suites both have; in
+/// 1.3 some are for certificates only (RFC 8446 section 4.2.3). We speak 1.3 with whoever does.
+fn schemes(hello: &ClientHello<'_>) -> Vec<SignatureScheme> {
+    let mut suites = hello.cipher_suites().iter();
+    let is_1_3 = suites.any(|suite| u16::from(*suite) >> 8 == 0x13);
+    let of_1_3 = |scheme: &SignatureScheme| {
+        use SignatureScheme as Scheme;
+        !matches!(
+            *scheme,
+            Scheme::RSA_PKCS1_SHA1
+                | Scheme::RSA_PKCS1_SHA256
+                | Scheme::RSA_PKCS1_SHA384
+                | Scheme::RSA_PKCS1_SHA512
+                | Scheme::ECDSA_SHA1_Legacy
+        )
+    };
+    let schemes = hello.signature_schemes().iter().copied();
+    schemes.filter(|it| !is_1_3 || of_1_3(it)).collect()
 }
 
 fn stamps(files: &[(PathBuf, PathBuf)]) -> Vec<Stamp> {

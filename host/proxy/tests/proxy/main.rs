@@ -11,6 +11,7 @@ mod explain;
 mod health;
 mod hold;
 mod identity;
+mod kinds;
 mod kit;
 mod metrics;
 mod passed_on;
