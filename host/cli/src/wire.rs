@@ -103,18 +103,11 @@ fn memory(named: Option<&State>) -> state::Place {
     }
 }
 
-/// Those of the system are nobody's wish: without them all names fail, and mail goes on.
 fn names(resolvers: &Resolvers) -> dns::Settings {
     match resolvers {
         Resolvers::Servers(servers) => dns::Settings::Servers(servers.clone()),
         Resolvers::Zone(file) => dns::Settings::Zone(file.clone()),
-        Resolvers::System => match dns::Names::open(&dns::Settings::System) {
-            Ok(_) => dns::Settings::System,
-            Err(fault) => {
-                tracing::warn!("{fault}; until then every name fails");
-                dns::Settings::Nobody
-            }
-        },
+        Resolvers::System => dns::Settings::System,
     }
 }
 

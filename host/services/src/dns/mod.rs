@@ -5,6 +5,7 @@ mod client;
 mod grant;
 mod name;
 mod network;
+mod system;
 mod zone;
 
 use std::net::SocketAddr;
@@ -39,7 +40,8 @@ pub enum Settings {
     /// nobody: every name fails
     #[default]
     Nobody,
-    /// the resolvers of the system, by `/etc/resolv.conf`
+    /// the resolvers of the system, as `/etc/resolv.conf` names them whenever a name is asked for; while it names none,
+    /// every name fails
     System,
     /// `servers`: these resolvers
     Servers(Vec<SocketAddr>),
@@ -133,6 +135,7 @@ pub struct Names {
 enum Source {
     Nobody,
     Network(Box<network::Network>),
+    System(Arc<system::System>),
     Zone(Zone),
 }
 
@@ -149,7 +152,7 @@ impl Names {
     pub fn open(settings: &Settings) -> Result<Self, Fault> {
         let source = match settings {
             Settings::Nobody => Source::Nobody,
-            Settings::System => Source::Network(Box::new(network::Network::of_system()?)),
+            Settings::System => Source::System(system::System::open()),
             Settings::Servers(servers) => Source::Network(Box::new(network::Network::of(servers)?)),
             Settings::Zone(file) => Source::Zone(Zone::read(file)?),
         };
@@ -221,8 +224,10 @@ impl Names {
                 (answers[at], heard[at]) = (answer.capped(), said);
             }
         }
-        if let Source::Network(network) = &*self.source {
-            network.note(&heard);
+        match &*self.source {
+            Source::Network(network) => network.note(&heard),
+            Source::System(system) => system.note(&heard),
+            Source::Nobody | Source::Zone(_) => {}
         }
         answers
     }
@@ -231,6 +236,7 @@ impl Names {
     pub fn trouble(&self) -> Option<String> {
         match &*self.source {
             Source::Network(network) => network.trouble(),
+            Source::System(system) => system.trouble(self.runtime()),
             Source::Nobody | Source::Zone(_) => None,
         }
     }
@@ -252,6 +258,10 @@ impl Source {
         match self {
             Source::Nobody => (Answer::Failed, Heard::Nothing),
             Source::Network(network) => network.resolve(name, kind).await,
+            Source::System(system) => match system.network().await {
+                Some(network) => network.resolve(name, kind).await,
+                None => (Answer::Failed, Heard::Nothing),
+            },
             Source::Zone(zone) => (zone.resolve(name, kind), Heard::Nothing),
         }
     }

@@ -1,5 +1,6 @@
 //! The resolvers of the network, asked by hickory, behind a cache of ours.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -44,9 +45,14 @@ pub struct Network {
 }
 
 impl Network {
-    pub fn of_system() -> Result<Self, Fault> {
-        let (config, options) = hickory_resolver::system_conf::read_system_conf()
-            .map_err(|error| no_resolver(&error))?;
+    /// Those that a `resolv.conf` names, at this port.
+    pub fn of_file(text: &[u8], port: u16) -> Result<Self, Fault> {
+        let parsed = hickory_resolver::system_conf::parse_resolv_conf(text);
+        let (config, options) = parsed.map_err(no_resolver)?;
+        let mut servers = config.name_servers().to_vec();
+        let connections = servers.iter_mut().flat_map(|it| &mut it.connections);
+        connections.for_each(|connection| connection.port = port);
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
         Self::open(config, options)
     }
 
@@ -75,7 +81,7 @@ impl Network {
         let builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
         let resolver = builder.with_options(options).build();
         Ok(Self {
-            resolver: resolver.map_err(|error| no_resolver(&error))?,
+            resolver: resolver.map_err(no_resolver)?,
             cache: Cache::new(),
             unanswered: AtomicU32::new(0),
         })
@@ -128,7 +134,7 @@ impl Network {
     }
 }
 
-fn no_resolver(error: &NetError) -> Fault {
+pub fn no_resolver(error: impl Display) -> Fault {
     Fault::new(
         format!("no resolver for names: {error}"),
         "correct /etc/resolv.conf, or write `servers` under [dns]",
