@@ -87,8 +87,8 @@ Environment:
   RUNTIME_DIRECTORY, XDG_RUNTIME_DIR          where the control socket is, unless `[admin] control` says it
   NOTIFY_SOCKET, WATCHDOG_USEC                the service manager that is told (sd_notify)
 
-Exit codes: 0 stopped as asked, 2 usage, configuration or an address that cannot be had, 75 the system refused, or a
-second signal.
+Exit codes: 0 stopped as asked, 2 usage, configuration or an address that another process has, 75 the system refused, this
+host has not got an address (yet), or a second signal.
 
 Examples:
   lazaret run
@@ -126,8 +126,8 @@ pub struct Check {
 /// `lazaret explain`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The id stands in parentheses at the end of each refusal, and in the log. Asks the proxy that runs with this configuration, as its
-user or as root; it keeps its last 10,000 decisions (`[limits] decisions`).
+The id stands in parentheses at the end of each reply of Lazaret, and in the log. Asks the proxy that runs with this
+configuration, as its user or as root; it keeps its last 10,000 decisions (`[limits] decisions`).
 
 Exit codes: 0 shown, 1 nothing is known of that id, 2 usage, 75 no proxy runs.
 

@@ -58,7 +58,7 @@ pub struct Limits {
     pub observers: usize,
     /// decisions kept for `lazaret explain`, of transactions and of sessions without one each. Default 10,000
     pub decisions: usize,
-    /// octets that these take. Default 64 MiB
+    /// octets that these take. Default 128 MiB
     pub decisions_memory: usize,
 }
 
