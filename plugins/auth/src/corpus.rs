@@ -24,7 +24,7 @@ const TERMS: &str = "v=spf1|[+?~-]?all|include:[a-z]\\.example|redirect=[a-z]\\.
 /// Tags of DKIM keys, signatures and policies.
 const TAGS: &str = "(v=DKIM1|v=DMARC1|v=1|a=rsa-sha256|a=ed25519-sha256|c=(relaxed|simple)(/relaxed)?|d=[a-z]\\.example|d=|\
     s=[a-z]|s=\\*|h=from|h=from : to:from|h=sha256|bh=[A-Za-z0-9+/]{4}|b=[A-Za-z0-9+/]{8}|b=|i=@[a-z]\\.[a-z]\\.example|l=[0-9]{1,30}|\
-    t=[0-9]{1,12}|t=s|t=y|x=[0-9]{1,12}|k=rsa|k=ed25519|p=|p=[A-Za-z0-9+/]{4,200}|p=(none|quarantine|reject)|sp=reject|\
+    t=[0-9]{1,12}|t=s|t=y|x=[0-9]{1,12}|k=rsa|k=ed25519|p=|p=[A-Za-z0-9+/]{4,200}|p=(none|quarantine|reject)|sp=reject|np=reject|\
     adkim=[rs]|aspf=[rs]|psd=[yn]|pct=0|n=ü|=|x)";
 
 #[test]

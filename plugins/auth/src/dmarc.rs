@@ -3,20 +3,15 @@
 //! Policies are looked for as the revised DMARC has it, by walking up the name tree; no list of public suffixes is needed.
 
 mod from;
+mod policy;
 
 use crate::names::{Found, Kind, Names, is_within};
 use from::{Form, FromFields};
+pub use policy::Wish;
+use policy::{Alignment, Policy, Standing, Suffix};
 
 /// Labels of the longest name that is asked for on the walk.
 const MOST_LABELS: usize = 8;
-
-/// What a domain asks to be done with mail that fails; the strictest last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wish {
-    None,
-    Quarantine,
-    Reject,
-}
 
 /// What comes of it, RFC 8601 section 2.7; the strictest last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,42 +57,6 @@ pub struct Authenticated {
     pub late: Identifiers,
 }
 
-/// How alike two domains must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Alignment {
-    Relaxed,
-    Strict,
-}
-
-/// A published policy.
-#[derive(Clone, Debug)]
-struct Policy {
-    /// for the domain itself
-    own: Wish,
-    /// for those below it
-    below: Wish,
-    dkim: Alignment,
-    spf: Alignment,
-    suffix: Suffix,
-    mode: Mode,
-}
-
-/// `psd=`: is this a public suffix?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Suffix {
-    Yes,
-    No,
-    Unknown,
-}
-
-/// `t=`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Enforced,
-    /// one step milder
-    Testing,
-}
-
 /// Everybody whom From names, and what their domains ask for.
 #[derive(Clone, Debug)]
 pub struct Authors {
@@ -135,11 +94,11 @@ impl Authors {
         }
     }
 
-    /// Evaluates for each; the strictest first, and never empty.
-    pub fn check(&self, authenticated: &Authenticated) -> Vec<Judged> {
+    /// Evaluates for each; the strictest first, and never empty. Asks on where the outcome depends on it.
+    pub fn check(&self, names: &mut dyn Names, authenticated: &Authenticated) -> Vec<Judged> {
         let of_author = |author: &Author| Judged {
             author: Some(author.domain.clone()),
-            outcome: author.check(authenticated),
+            outcome: author.check(names, authenticated),
         };
         let of_form = (self.form == Form::Malformed).then_some(Judged {
             author: None,
@@ -152,14 +111,14 @@ impl Authors {
 }
 
 impl Author {
-    fn check(&self, authenticated: &Authenticated) -> Outcome {
+    fn check(&self, names: &mut dyn Names, authenticated: &Authenticated) -> Outcome {
         let Some(found) = &self.found else {
             return Outcome::TempError;
         };
-        let Some((policy, organisation)) = applicable(found, &self.domain) else {
+        let Some(applicable) = Applicable::of(found, &self.domain) else {
             return Outcome::None;
         };
-        let aligned = |who: &Identifiers| policy.aligns(who, &self.domain, organisation);
+        let aligned = |who: &Identifiers| applicable.aligns(who, &self.domain);
         if aligned(&authenticated.passed) {
             return Outcome::Pass;
         }
@@ -167,7 +126,10 @@ impl Author {
         if aligned(&authenticated.late) {
             return Outcome::TempError;
         }
-        Outcome::Fail(policy.wish(&self.domain, organisation))
+        match applicable.wish(names, &self.domain) {
+            Some(wish) => Outcome::Fail(wish),
+            None => Outcome::TempError,
+        }
     }
 }
 
@@ -177,7 +139,7 @@ fn walk(names: &mut dyn Names, author: &str) -> Result<Vec<(String, Policy)>, ()
     let mut name = author;
     let mut labels = name.split('.').count();
     loop {
-        if let Some(policy) = published(names, name)? {
+        if let Some(policy) = Policy::published(names, name)? {
             let suffix = policy.suffix;
             found.push((name.to_owned(), policy));
             // The walk ends at an organisation that says so, and at a suffix above one.
@@ -198,17 +160,56 @@ fn walk(names: &mut dyn Names, author: &str) -> Result<Vec<(String, Policy)>, ()
     }
 }
 
-/// The policy that holds for the domain, and its organisation's domain.
-fn applicable<'p>(found: &'p [(String, Policy)], author: &'p str) -> Option<(&'p Policy, &'p str)> {
-    let (top, last) = found.last()?;
-    let organisation = match last.suffix {
-        Suffix::Yes if top != author => below(author, top),
-        _ => top.as_str(),
-    };
-    let own = found.iter().find(|(name, _)| name == author);
-    let of_organisation = found.iter().find(|(name, _)| name == organisation);
-    let (_, policy) = own.or(of_organisation).or(found.last())?;
-    Some((policy, organisation))
+/// The policy that holds for an author's domain.
+struct Applicable<'p> {
+    policy: &'p Policy,
+    /// whose record it is
+    at: &'p str,
+    organisation: &'p str,
+}
+
+impl<'p> Applicable<'p> {
+    /// RFC 9989 sections 4.10.1 and 4.10.2.
+    fn of(found: &'p [(String, Policy)], author: &'p str) -> Option<Self> {
+        let (top, last) = found.last()?;
+        let organisation = match last.suffix {
+            Suffix::Yes if top != author => below(author, top),
+            _ => top.as_str(),
+        };
+        let own = found.iter().find(|(name, _)| name == author);
+        let of_organisation = found.iter().find(|(name, _)| name == organisation);
+        let (at, policy) = own.or(of_organisation).or(found.last())?;
+        Some(Self {
+            policy,
+            at,
+            organisation,
+        })
+    }
+
+    /// Is one of these the author's domain, or near enough?
+    fn aligns(&self, who: &Identifiers, author: &str) -> bool {
+        let near = |domain: &String, alignment| match alignment {
+            Alignment::Strict => domain == author,
+            Alignment::Relaxed => domain == author || is_within(domain, self.organisation),
+        };
+        let by_spf = who.spf.iter().any(|domain| near(domain, self.policy.spf));
+        by_spf || who.dkim.iter().any(|domain| near(domain, self.policy.dkim))
+    }
+
+    /// What is asked for when nobody answers for the author; None where nobody could say whether there is such a domain.
+    fn wish(&self, names: &mut dyn Names, author: &str) -> Option<Wish> {
+        if self.at == author {
+            return Some(self.policy.wish(Standing::Itself));
+        }
+        let (below, missing) = (
+            self.policy.wish(Standing::Below),
+            self.policy.wish(Standing::Missing),
+        );
+        if below == missing {
+            return Some(below);
+        }
+        exists(names, author).map(|exists| if exists { below } else { missing })
+    }
 }
 
 /// The part of `name` with one label more than `suffix`.
@@ -218,91 +219,17 @@ fn below<'n>(name: &'n str, suffix: &str) -> &'n str {
     &name[from..]
 }
 
-fn published(names: &mut dyn Names, name: &str) -> Result<Option<Policy>, ()> {
-    let texts = match names.look_up(&format!("_dmarc.{name}"), Kind::Txt) {
-        Found::Records(texts) => texts,
-        Found::Void => return Ok(None),
-        Found::Temporary => return Err(()),
-    };
-    let mut policies = texts.iter().filter_map(|text| Policy::parse(text));
-    // More than one is none.
-    Ok(match (policies.next(), policies.next()) {
-        (policy, None) => policy,
-        _ => None,
-    })
-}
-
-impl Policy {
-    fn parse(text: &str) -> Option<Self> {
-        let mut tags = text.split(';').filter_map(|tag| {
-            let (name, value) = tag.split_once('=')?;
-            Some((
-                name.trim().to_ascii_lowercase(),
-                value.trim().to_ascii_lowercase(),
-            ))
-        });
-        if tags.next()? != ("v".to_owned(), "dmarc1".to_owned())
-            || !text.trim_start().starts_with("v")
-        {
-            return None;
-        }
-        let tags: Vec<_> = tags.collect();
-        let value = |wanted: &str| {
-            let tag = tags.iter().find(|(name, _)| name == wanted);
-            tag.map(|(_, value)| value.as_str())
-        };
-        let alignment = |tag| match value(tag) {
-            Some("s") => Alignment::Strict,
-            _ => Alignment::Relaxed,
-        };
-        let own = value("p").and_then(wish).unwrap_or(Wish::None);
-        Some(Self {
-            own,
-            below: value("sp").and_then(wish).unwrap_or(own),
-            dkim: alignment("adkim"),
-            spf: alignment("aspf"),
-            suffix: match value("psd") {
-                Some("y") => Suffix::Yes,
-                Some("n") => Suffix::No,
-                _ => Suffix::Unknown,
-            },
-            mode: match (value("t"), value("pct")) {
-                (Some("y"), _) | (None, Some("0")) => Mode::Testing,
-                _ => Mode::Enforced,
-            },
-        })
-    }
-
-    /// Is one of these the author's domain, or near enough?
-    fn aligns(&self, who: &Identifiers, author: &str, organisation: &str) -> bool {
-        let near = |domain: &String, alignment| match alignment {
-            Alignment::Strict => domain == author,
-            Alignment::Relaxed => domain == author || is_within(domain, organisation),
-        };
-        let by_spf = who.spf.iter().any(|domain| near(domain, self.spf));
-        by_spf || who.dkim.iter().any(|domain| near(domain, self.dkim))
-    }
-
-    fn wish(&self, author: &str, organisation: &str) -> Wish {
-        let wish = match author == organisation {
-            true => self.own,
-            false => self.below,
-        };
-        match (self.mode, wish) {
-            (Mode::Enforced, wish) => wish,
-            (Mode::Testing, Wish::Reject) => Wish::Quarantine,
-            (Mode::Testing, _) => Wish::None,
+/// Is there such a domain, as DMARC has it: one with an address or a mail server? None where nobody could say.
+fn exists(names: &mut dyn Names, domain: &str) -> Option<bool> {
+    let mut exists = Some(false);
+    for kind in [Kind::A, Kind::Mx, Kind::Aaaa] {
+        match names.look_up(domain, kind) {
+            Found::Records(_) => return Some(true),
+            Found::Void => {}
+            Found::Temporary => exists = None,
         }
     }
-}
-
-fn wish(text: &str) -> Option<Wish> {
-    match text {
-        "none" => Some(Wish::None),
-        "quarantine" => Some(Wish::Quarantine),
-        "reject" => Some(Wish::Reject),
-        _ => None,
-    }
+    exists
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Examination {
         let identity = Identity::of_this_session();
         let spf = identity.check(&mut names);
         let dkim = signatures.check(&mut names, hashes, now());
-        let dmarc = authors.check(&authenticated(&identity, spf, &dkim));
+        let dmarc = authors.check(&mut names, &authenticated(&identity, spf, &dkim));
         Ok(Self {
             spf,
             sender: identity.property(),

@@ -40,7 +40,8 @@ fn of_authors(
 ) -> Vec<Judged> {
     let addresses: Vec<_> = domains.split(' ').map(|it| format!("a@{it}")).collect();
     let field = addresses.join(", ");
-    Authors::look_up(&mut Zone(zone), &[field.as_bytes()]).check(authenticated)
+    let mut names = Zone(zone);
+    Authors::look_up(&mut names, &[field.as_bytes()]).check(&mut names, authenticated)
 }
 
 const RELAXED: &[(&str, &str)] = &[("_dmarc.example.com", "v=DMARC1; p=reject; sp=quarantine")];
@@ -264,7 +265,8 @@ fn the_strictest_outcome_comes_first() {
 
 #[test]
 fn a_from_without_a_domain_is_judged_too() {
-    let judged = Authors::look_up(&mut Zone(RELAXED), &[]).check(&Authenticated::default());
+    let mut names = Zone(RELAXED);
+    let judged = Authors::look_up(&mut names, &[]).check(&mut names, &Authenticated::default());
     assert_eq!(
         judged,
         [Judged {
@@ -272,4 +274,47 @@ fn a_from_without_a_domain_is_judged_too() {
             outcome: Outcome::PermError
         }]
     );
+}
+
+/// Whatever is asked of subdomains is asked of the author if the record stands above it (RFC 9989 section 4.10.1).
+#[test]
+fn a_record_above_the_author_speaks_of_subdomains() {
+    let zone: &[(&str, &str)] = &[
+        (
+            "_dmarc.example.com",
+            "v=DMARC1; p=reject; sp=none; np=reject",
+        ),
+        ("_dmarc.example.net", "v=DMARC1; p=none; np=quarantine"),
+        ("_dmarc.example.org", "v=DMARC1; p=none; np=reject; t=y"),
+        ("_dmarc.late.example", "v=DMARC1; p=none; np=reject"),
+        ("_dmarc.tld", "v=DMARC1; psd=y; p=reject; sp=none"),
+        (
+            "_dmarc.suffix",
+            "v=DMARC1; psd=y; p=none; sp=quarantine; np=reject",
+        ),
+        ("www.example.com", "192.0.2.1"),
+        ("www.example.net", "192.0.2.1"),
+        ("shop.suffix", "192.0.2.1"),
+        ("host.late.example", "TEMP"),
+    ];
+    for (author, wish) in [
+        ("example.com", Wish::Reject),
+        ("www.example.com", Wish::None),
+        ("refund-2026.example.com", Wish::Reject),
+        ("www.example.net", Wish::None),
+        ("refund-2026.example.net", Wish::Quarantine),
+        ("refund-2026.example.org", Wish::Quarantine),
+        ("shop.tld", Wish::None),
+        ("mail.shop.tld", Wish::None),
+        ("shop.suffix", Wish::Quarantine),
+        ("other.suffix", Wish::Reject),
+    ] {
+        assert_eq!(
+            outcome(zone, author, "", &[]),
+            Outcome::Fail(wish),
+            "{author}"
+        );
+    }
+    let late = outcome(zone, "host.late.example", "", &[]);
+    assert_eq!(late, Outcome::TempError, "is there such a name?");
 }
