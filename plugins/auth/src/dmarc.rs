@@ -4,14 +4,15 @@
 
 mod from;
 mod policy;
+mod tree;
+
+use std::collections::BTreeSet;
 
 use crate::names::{Found, Kind, Names, is_within};
 use from::{Form, FromFields};
 pub use policy::Wish;
 use policy::{Alignment, Policy, Standing, Suffix};
-
-/// Labels of the longest name that is asked for on the walk.
-const MOST_LABELS: usize = 8;
+use tree::{Related, belongs, walk};
 
 /// What comes of it, RFC 8601 section 2.7; the strictest last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,45 +119,18 @@ impl Author {
         let Some(applicable) = Applicable::of(found, &self.domain) else {
             return Outcome::None;
         };
-        let aligned = |who: &Identifiers| applicable.aligns(who, &self.domain);
-        if aligned(&authenticated.passed) {
+        let passed = applicable.aligns(names, &authenticated.passed, &self.domain);
+        if passed == Related::Yes {
             return Outcome::Pass;
         }
         // Whoever could not have answered for it changes nothing by being late.
-        if aligned(&authenticated.late) {
+        if passed.max(applicable.aligns(names, &authenticated.late, &self.domain)) != Related::No {
             return Outcome::TempError;
         }
         match applicable.wish(names, &self.domain) {
             Some(wish) => Outcome::Fail(wish),
             None => Outcome::TempError,
         }
-    }
-}
-
-/// The policies from the domain upwards.
-fn walk(names: &mut dyn Names, author: &str) -> Result<Vec<(String, Policy)>, ()> {
-    let mut found = Vec::new();
-    let mut name = author;
-    let mut labels = name.split('.').count();
-    loop {
-        if let Some(policy) = Policy::published(names, name)? {
-            let suffix = policy.suffix;
-            found.push((name.to_owned(), policy));
-            // The walk ends at an organisation that says so, and at a suffix above one.
-            if suffix != Suffix::Unknown && (suffix == Suffix::No || name != author) {
-                return Ok(found);
-            }
-        }
-        // A long name is cut to its last seven labels at once.
-        let drop = match labels >= MOST_LABELS {
-            true => labels - (MOST_LABELS - 1),
-            false => 1,
-        };
-        let Some(rest) = name.splitn(drop + 1, '.').nth(drop) else {
-            return Ok(found);
-        };
-        name = rest;
-        labels -= drop;
     }
 }
 
@@ -186,14 +160,33 @@ impl<'p> Applicable<'p> {
         })
     }
 
-    /// Is one of these the author's domain, or near enough?
-    fn aligns(&self, who: &Identifiers, author: &str) -> bool {
-        let near = |domain: &String, alignment| match alignment {
-            Alignment::Strict => domain == author,
-            Alignment::Relaxed => domain == author || is_within(domain, self.organisation),
-        };
-        let by_spf = who.spf.iter().any(|domain| near(domain, self.policy.spf));
-        by_spf || who.dkim.iter().any(|domain| near(domain, self.policy.dkim))
+    /// Is one of these the author's domain, or near enough? Asks as long as that is open.
+    fn aligns(&self, names: &mut dyn Names, who: &Identifiers, author: &str) -> Related {
+        let of_spf = who.spf.iter().map(|domain| (domain, self.policy.spf));
+        let of_dkim = who.dkim.iter().map(|domain| (domain, self.policy.dkim));
+        let mut others = BTreeSet::new();
+        for (domain, alignment) in of_spf.chain(of_dkim) {
+            if domain == author {
+                return Related::Yes;
+            }
+            if alignment == Alignment::Relaxed && self.may_hold(domain, author) {
+                others.insert(domain);
+            }
+        }
+        let mut best = Related::No;
+        for domain in others {
+            best = best.max(belongs(names, domain, self.organisation));
+            if best == Related::Yes {
+                break;
+            }
+        }
+        best
+    }
+
+    /// Does it lie in the organisation, unless a boundary divides it? Nobody is of one with a suffix that writes mail itself.
+    fn may_hold(&self, domain: &str, author: &str) -> bool {
+        let is_suffix = self.at == author && self.policy.suffix == Suffix::Yes;
+        !is_suffix && is_within(domain, self.organisation)
     }
 
     /// What is asked for when nobody answers for the author; None where nobody could say whether there is such a domain.

@@ -318,3 +318,128 @@ fn a_record_above_the_author_speaks_of_subdomains() {
     let late = outcome(zone, "host.late.example", "", &[]);
     assert_eq!(late, Outcome::TempError, "is there such a name?");
 }
+
+/// Whoever is below a suffix, or an organisation of its own, is another's (RFC 9989 section 4.10.2).
+#[test]
+fn a_boundary_below_the_organisation_divides() {
+    let zone: &[(&str, &str)] = &[
+        ("_dmarc.example.com", "v=DMARC1; p=reject"),
+        ("_dmarc.hosted.example.com", "v=DMARC1; p=none; psd=y"),
+        ("_dmarc.tenant.example.com", "v=DMARC1; p=none; psd=n"),
+        ("_dmarc.dept.example.com", "v=DMARC1; p=none; psd=u"),
+        ("_dmarc.late.example.com", "TEMP"),
+        ("_dmarc.x.late.example.com", "v=DMARC1; psd=n"),
+        ("_dmarc.example.net", "v=DMARC1; p=reject; psd=y"),
+        (
+            "_dmarc.strict.example",
+            "v=DMARC1; p=reject; adkim=s; aspf=s",
+        ),
+        ("_dmarc.late.strict.example", "TEMP"),
+    ];
+    let (pass, fail) = (Outcome::Pass, Outcome::Fail(Wish::Reject));
+    for (author, identifier, expected) in [
+        ("example.com", "mallory.hosted.example.com", &fail),
+        ("example.com", "a.mallory.hosted.example.com", &fail),
+        ("example.com", "hosted.example.com", &fail),
+        ("example.com", "tenant.example.com", &fail),
+        ("example.com", "a.tenant.example.com", &fail),
+        ("www.example.com", "tenant.example.com", &fail),
+        ("example.com", "dept.example.com", &pass),
+        ("example.com", "a.dept.example.com", &pass),
+        ("dept.example.com", "www.example.com", &pass),
+        ("example.com", "late.example.com", &Outcome::TempError),
+        ("example.com", "x.late.example.com", &fail),
+        (
+            "example.com",
+            "a.b.c.d.e.f.mallory.hosted.example.com",
+            &fail,
+        ),
+        ("example.net", "shop.example.net", &fail),
+        ("example.net", "example.net", &pass),
+        ("strict.example", "late.strict.example", &fail),
+        (
+            "late.strict.example",
+            "late.strict.example",
+            &Outcome::TempError,
+        ),
+    ] {
+        let by_dkim = outcome(zone, author, "", &[identifier]);
+        assert_eq!(by_dkim, *expected, "{author} {identifier}");
+        let by_spf = outcome(zone, author, identifier, &[]);
+        assert_eq!(by_spf, *expected, "{author} {identifier}");
+    }
+    let both = outcome(
+        zone,
+        "example.com",
+        "late.example.com",
+        &["dept.example.com"],
+    );
+    assert_eq!(both, Outcome::Pass, "another one answers for it");
+    let both = outcome(
+        zone,
+        "example.com",
+        "late.example.com",
+        &["hosted.example.com"],
+    );
+    assert_eq!(both, Outcome::TempError, "one may");
+}
+
+/// Being late does not help who could not have answered.
+#[test]
+fn whoever_is_late_beyond_a_boundary_changes_nothing() {
+    let zone: &[(&str, &str)] = &[
+        ("_dmarc.example.com", "v=DMARC1; p=reject"),
+        ("_dmarc.tenant.example.com", "v=DMARC1; psd=n"),
+    ];
+    for (late, expected) in [
+        ("tenant.example.com", Outcome::Fail(Wish::Reject)),
+        ("www.example.com", Outcome::TempError),
+    ] {
+        let authenticated = Authenticated {
+            late: identifiers("", &[late]),
+            ..Authenticated::default()
+        };
+        let judged = of_authors(zone, "example.com", &authenticated);
+        assert_eq!(judged[0].outcome, expected, "{late}");
+    }
+}
+
+/// An exact match and strict alignment cost no question more, and no identifier is asked about twice.
+#[test]
+fn boundaries_are_asked_about_where_they_matter() {
+    struct Counted(Zone, Vec<String>);
+    impl Names for Counted {
+        fn look_up(&mut self, name: &str, kind: Kind) -> Found {
+            self.1.push(name.to_owned());
+            self.0.look_up(name, kind)
+        }
+    }
+    let asked = |zone, spf, dkim: &[&str]| {
+        let mut names = Counted(Zone(zone), Vec::new());
+        let authors = Authors::look_up(&mut names, &[b"a@example.com"]);
+        names.1.clear();
+        let authenticated = Authenticated {
+            passed: identifiers(spf, dkim),
+            ..Authenticated::default()
+        };
+        authors.check(&mut names, &authenticated);
+        names.1
+    };
+    assert_eq!(asked(RELAXED, "a.example.com", &["example.com"]), [""; 0]);
+    assert_eq!(asked(STRICT, "a.example.com", &["b.example.com"]), [""; 0]);
+    assert_eq!(asked(RELAXED, "example.net", &["net"]), [""; 0]);
+    let both = ["_dmarc.b.a.example.com", "_dmarc.a.example.com"];
+    assert_eq!(
+        asked(RELAXED, "b.a.example.com", &["b.a.example.com"]),
+        both
+    );
+    let late: &[(&str, &str)] = &[
+        ("_dmarc.example.com", "v=DMARC1; p=reject"),
+        ("_dmarc.a.example.com", "TEMP"),
+    ];
+    let twice = ["a.example.com", "a.example.com"];
+    assert_eq!(
+        asked(late, "a.example.com", &twice),
+        ["_dmarc.a.example.com"]
+    );
+}
