@@ -12,7 +12,7 @@ use crate::names::{Found, Kind, Names, is_within};
 use from::{Form, FromFields};
 pub use policy::Wish;
 use policy::{Alignment, Policy, Standing, Suffix};
-use tree::{Related, belongs, walk};
+use tree::{End, Related, Tree, belongs};
 
 /// What comes of it, RFC 8601 section 2.7; the strictest last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,8 +69,7 @@ pub struct Authors {
 #[derive(Clone, Debug)]
 struct Author {
     domain: String,
-    /// the policies from it upwards; None where nobody could say
-    found: Option<Vec<(String, Policy)>>,
+    tree: Tree,
 }
 
 /// What comes of one domain of From.
@@ -86,7 +85,7 @@ impl Authors {
     pub fn look_up(names: &mut dyn Names, fields: &[&[u8]]) -> Self {
         let from = FromFields::read(fields);
         let author = |domain: String| Author {
-            found: walk(names, &domain).ok(),
+            tree: Tree::above(names, &domain),
             domain,
         };
         Self {
@@ -113,11 +112,11 @@ impl Authors {
 
 impl Author {
     fn check(&self, names: &mut dyn Names, authenticated: &Authenticated) -> Outcome {
-        let Some(found) = &self.found else {
-            return Outcome::TempError;
-        };
-        let Some(applicable) = Applicable::of(found, &self.domain) else {
-            return Outcome::None;
+        let Some(applicable) = Applicable::of(&self.tree, &self.domain) else {
+            return match self.tree.end {
+                End::Reached => Outcome::None,
+                End::Open => Outcome::TempError,
+            };
         };
         let passed = applicable.aligns(names, &authenticated.passed, &self.domain);
         if passed == Related::Yes {
@@ -139,12 +138,15 @@ struct Applicable<'p> {
     policy: &'p Policy,
     /// whose record it is
     at: &'p str,
+    /// of an open tree the lowest that it can be
     organisation: &'p str,
+    end: End,
 }
 
 impl<'p> Applicable<'p> {
     /// RFC 9989 sections 4.10.1 and 4.10.2.
-    fn of(found: &'p [(String, Policy)], author: &'p str) -> Option<Self> {
+    fn of(tree: &'p Tree, author: &'p str) -> Option<Self> {
+        let found = &tree.found;
         let (top, last) = found.last()?;
         let organisation = match last.suffix {
             Suffix::Yes if top != author => below(author, top),
@@ -157,6 +159,7 @@ impl<'p> Applicable<'p> {
             policy,
             at,
             organisation,
+            end: tree.end,
         })
     }
 
@@ -169,13 +172,17 @@ impl<'p> Applicable<'p> {
             if domain == author {
                 return Related::Yes;
             }
-            if alignment == Alignment::Relaxed && self.may_hold(domain, author) {
+            if alignment == Alignment::Relaxed {
                 others.insert(domain);
             }
         }
+        // Whose record counts, and what it says of alignment, stands above.
+        if self.end == End::Open && self.at != author {
+            return Related::Perhaps;
+        }
         let mut best = Related::No;
         for domain in others {
-            best = best.max(belongs(names, domain, self.organisation));
+            best = best.max(self.relation(names, domain, author));
             if best == Related::Yes {
                 break;
             }
@@ -183,10 +190,20 @@ impl<'p> Applicable<'p> {
         best
     }
 
-    /// Does it lie in the organisation, unless a boundary divides it? Nobody is of one with a suffix that writes mail itself.
-    fn may_hold(&self, domain: &str, author: &str) -> bool {
-        let is_suffix = self.at == author && self.policy.suffix == Suffix::Yes;
-        !is_suffix && is_within(domain, self.organisation)
+    /// Is a domain of the author's organisation? Nobody is of one with a suffix that writes mail itself.
+    fn relation(&self, names: &mut dyn Names, domain: &str, author: &str) -> Related {
+        if self.at == author && self.policy.suffix == Suffix::Yes {
+            return Related::No;
+        }
+        if is_within(domain, self.organisation) {
+            return belongs(names, domain, self.organisation);
+        }
+        // A record above may make one organisation of both.
+        let top = |name: &str| name.rsplit('.').next().map(str::to_owned);
+        match self.end == End::Open && top(domain) == top(author) {
+            true => Related::Perhaps,
+            false => Related::No,
+        }
     }
 
     /// What is asked for when nobody answers for the author; None where nobody could say whether there is such a domain.

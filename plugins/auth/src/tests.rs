@@ -244,6 +244,52 @@ fn an_author_whose_key_cannot_be_asked_for_waits() {
     assert_eq!(report.verdict().to_string(), UNAVAILABLE);
 }
 
+/// `sp=none` is for the subdomains that there are.
+#[test]
+fn a_name_that_nobody_has_is_caught() {
+    let record = "v=DMARC1; p=reject; sp=none; np=reject";
+    let world = || {
+        let world = world().client("203.0.113.9").from("x@other.example.net");
+        let world = world.dns("_dmarc.example.org", Kind::Txt, &[record]);
+        world.dns("www.example.org", Kind::Aaaa, &["2001:db8::1"])
+    };
+    refused(&run(
+        world().message(letter("Tax <tax@refund-2026.example.org>"))
+    ));
+    let report = run(world().message(letter("www@www.example.org")));
+    assert_eq!(report.symbols(), ["DMARC_FAIL"]);
+    let late = world().dns_fails("late.example.org");
+    let report = run(late.message(letter("a@late.example.org")));
+    assert_eq!(report.verdict().to_string(), UNAVAILABLE);
+}
+
+/// Whoever has a place below a domain is not the domain.
+#[test]
+fn a_tenant_does_not_answer_for_the_landlord() {
+    let hosted = world()
+        .from("mallory@mallory.hosted.example.com")
+        .dns(
+            "mallory.hosted.example.com",
+            Kind::Txt,
+            &["v=spf1 ip4:192.0.2.0/24 -all"],
+        )
+        .dns(
+            "_dmarc.hosted.example.com",
+            Kind::Txt,
+            &["v=DMARC1; p=none; psd=y"],
+        );
+    let report = run(hosted.message(letter("ceo@example.com")));
+    refused(&report);
+    assert!(result(&report).contains("spf=pass"), "{}", result(&report));
+}
+
+/// The servers of the domain above have no part in it.
+#[test]
+fn a_domain_that_answers_waits_for_nobody() {
+    let late = world().dns_fails("_dmarc.com");
+    passes(&run(late.message(letter("Alice <alice@example.com>"))));
+}
+
 /// Ninety questions are let through; the sender's come after those that protect the author.
 #[test]
 fn a_sender_who_asks_for_much_does_not_help_the_forger() {

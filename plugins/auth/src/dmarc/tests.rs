@@ -443,3 +443,38 @@ fn boundaries_are_asked_about_where_they_matter() {
         ["_dmarc.a.example.com"]
     );
 }
+
+/// The record that counts is there, and whoever is near enough is so whatever stands above.
+#[test]
+fn a_failure_above_the_authors_own_record_holds_up_little() {
+    let zone: &[(&str, &str)] = &[
+        ("_dmarc.example.xx", "v=DMARC1; p=reject"),
+        ("_dmarc.tenant.example.xx", "v=DMARC1; psd=n"),
+        ("_dmarc.strict.xx", "v=DMARC1; p=reject; adkim=s; aspf=s"),
+        ("_dmarc.half.xx", "v=DMARC1; p=quarantine; adkim=s"),
+        ("_dmarc.xx", "TEMP"),
+    ];
+    let (pass, late) = (Outcome::Pass, Outcome::TempError);
+    let fail = Outcome::Fail(Wish::Reject);
+    for (author, spf, dkim, expected) in [
+        ("example.xx", "example.xx", "example.xx", &pass),
+        ("example.xx", "", "example.xx", &pass),
+        ("example.xx", "mail.example.xx", "", &pass),
+        ("example.xx", "", "tenant.example.xx", &fail),
+        ("example.xx", "other.xx", "", &late),
+        ("example.xx", "example.com", "example.net", &fail),
+        ("example.xx", "", "", &fail),
+        ("strict.xx", "strict.xx", "", &pass),
+        ("strict.xx", "other.xx", "mail.strict.xx", &fail),
+        ("half.xx", "", "other.xx", &Outcome::Fail(Wish::Quarantine)),
+        ("half.xx", "other.xx", "", &late),
+        ("www.example.xx", "www.example.xx", "", &pass),
+        ("www.example.xx", "example.xx", "", &late),
+        ("www.example.xx", "", "", &late),
+        ("other.xx", "other.xx", "", &late),
+    ] {
+        let dkim: &[&str] = if dkim.is_empty() { &[] } else { &[dkim] };
+        let found = outcome(zone, author, spf, dkim);
+        assert_eq!(found, *expected, "{author} {spf} {dkim:?}");
+    }
+}

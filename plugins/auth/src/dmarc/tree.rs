@@ -24,23 +24,46 @@ fn upwards(domain: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The policies from the domain upwards, each with its name.
-///
-/// # Errors
-/// Where nobody could say.
-pub fn walk(names: &mut dyn Names, domain: &str) -> Result<Vec<(String, Policy)>, ()> {
-    let mut found = Vec::new();
-    for name in upwards(domain) {
-        if let Some(policy) = Policy::published(names, name)? {
-            let suffix = policy.suffix;
-            found.push((name.to_owned(), policy));
-            // It ends at an organisation that says so, and at a suffix.
-            if suffix != Suffix::Unknown {
-                break;
+/// What a walk from a domain has found.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// the policies from it upwards, each with its name
+    pub found: Vec<(String, Policy)>,
+    pub end: End,
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Reached,
+    /// at a name of which nobody could say
+    Open,
+}
+
+impl Tree {
+    /// Asks from the domain upwards.
+    pub fn above(names: &mut dyn Names, domain: &str) -> Self {
+        let mut found = Vec::new();
+        for name in upwards(domain) {
+            match Policy::published(names, name) {
+                Ok(None) => {}
+                Ok(Some(policy)) => {
+                    let suffix = policy.suffix;
+                    found.push((name.to_owned(), policy));
+                    // It ends at an organisation that says so, and at a suffix.
+                    if suffix != Suffix::Unknown {
+                        break;
+                    }
+                }
+                Err(()) => {
+                    let end = End::Open;
+                    return Self { found, end };
+                }
             }
         }
+        let end = End::Reached;
+        Self { found, end }
     }
-    Ok(found)
 }
 
 /// Is the domain, which lies below that organisation's, of the same one? Not if a suffix lies between, or an organisation of
