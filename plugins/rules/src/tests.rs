@@ -488,3 +488,22 @@ fn a_mistake_is_told_with_its_rule_and_the_cure() {
     let twice = "name = 'A'\nscore = 1\nwhen = { missing = 'B' }\n[[rule]]\nname = 'A'\nscore = 1\nwhen = { missing = 'B' }";
     assert!(problem(twice).starts_with("rule A: another rule has this name"));
 }
+
+/// The second instance of the README: it edits, and has no other right.
+#[test]
+fn marks_are_written_behind_auth_by_an_instance_of_its_own() {
+    let text = include_str!("../README.md");
+    let (_, text) = text.split_once("# 80-marks.toml").unwrap();
+    let (text, _) = text.split_once("```").unwrap();
+    let policy: toml::Table = format!("#{text}").parse().unwrap();
+    let rules = toml::to_string(&policy["config"]).unwrap();
+    for (from, edits) in [("a@example.com", 1), ("anna@example.org", 0)] {
+        let mut transaction = transaction(&mail(from, "hello")).grant_edits("Subject");
+        for denied in policy["deny"].as_array().unwrap() {
+            transaction = transaction.deny(denied.as_str().unwrap());
+        }
+        let report = transaction.run::<Rules>(&rules);
+        assert!(report.verdict().passes() && report.log().is_empty());
+        assert_eq!(report.edits().len(), edits, "{:?}", report.edits());
+    }
+}
