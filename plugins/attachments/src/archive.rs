@@ -36,7 +36,7 @@ pub fn compressed(name: &str, head: &[u8], extensions: &Extensions, findings: &m
             unlisted(&shown, findings);
         } else {
             let inside = format!("{} in {shown}", names::shown(&inner));
-            findings.name(extensions.judge(&inner), &inside);
+            findings.name(extensions.judge_packed(&inner), &inside);
         }
     }
 }
@@ -99,7 +99,7 @@ fn each(
 ) {
     for name in member.names() {
         let inside = || format!("{} in {shown}", names::shown(name));
-        let nature = extensions.judge(name);
+        let nature = extensions.judge_packed(name);
         if nature != Nature::Plain && (nature != Nature::Source || count <= FEW) {
             findings.name(nature, &inside());
         } else if names::is_closed(name) {

@@ -90,6 +90,19 @@ impl Extensions {
             false => Nature::Plain,
         }
     }
+
+    /// The same, and of what unpackers make of `a.exe.gz`; what Windows would take for a `.com` is the log of a site more
+    /// often.
+    pub fn judge_packed(&self, name: &str) -> Nature {
+        let inside = unpacked(name).filter(|inner| extension(inner) != "com");
+        let mut natures = inside.map(|inner| self.judge(&inner));
+        match self.judge(name) {
+            Nature::Plain => natures
+                .find(|nature| *nature != Nature::Plain)
+                .unwrap_or(Nature::Plain),
+            nature => nature,
+        }
+    }
 }
 
 /// The last extension as a desktop sees it, in lower case; empty without one.
@@ -108,6 +121,12 @@ pub fn without_extension(name: &str) -> String {
     start.unwrap_or(clean)
 }
 
+/// What one unpacker after the other makes of it: `a.tar.gz` and `a.tar` of `a.tar.gz.xz`.
+fn unpacked(name: &str) -> impl Iterator<Item = String> {
+    let inner = |name: &str| is_packed(&extension(name)).then(|| without_extension(name));
+    std::iter::successors(inner(name), move |name| inner(name))
+}
+
 /// Does a file of this extension hold others?
 pub fn is_archive(extension: &str) -> bool {
     is_packed(extension) || is_of(ARCHIVES, extension)
@@ -122,12 +141,13 @@ pub fn is_message(extension: &str) -> bool {
     MESSAGES.contains(&extension)
 }
 
-/// What is inside cannot be told from the name alone: `a.zip`, `a.tar.gz`, `a.eml`, but not `a.txt.gz`.
+/// What is inside cannot be told from the name alone: `a.zip`, `a.tar.gz`, `a.eml`, `example.com.gz`, but not `a.txt.gz`.
 pub fn is_closed(name: &str) -> bool {
     let extension = extension(name);
     let inner = || self::extension(&without_extension(name));
     if is_packed(&extension) {
-        inner().is_empty() || is_archive(&inner())
+        let inner = inner();
+        inner.is_empty() || inner == "com" || is_archive(&inner)
     } else {
         is_archive(&extension) || is_message(&extension)
     }
@@ -240,6 +260,8 @@ mod tests {
             ("a.tgz", true),
             ("a.gz", true),
             ("a.rar.xz", true),
+            ("a.exe.gz.xz", true),
+            ("www.example.com.gz", true),
             ("a.eml", true),
             ("access.log.gz", false),
             ("a.txt", false),
@@ -247,6 +269,26 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_closed(name), closed, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn judges_what_is_packed() {
+        let extensions = Extensions::new(&[], &[]);
+        for (name, nature) in [
+            ("invoice.pdf.exe.gz", Nature::Masked),
+            ("setup.exe.gz.bz2", Nature::Program),
+            ("setup.EXE.GZ. ", Nature::Program),
+            ("run.js.zst", Nature::Source),
+            ("plan.xlsm.xz", Nature::Macros),
+            ("annex\u{202e}fdp.txt.gz", Nature::Reversed),
+            ("a.com", Nature::Source),
+            ("a.com.gz", Nature::Plain),
+            ("a.exe.txt.gz", Nature::Plain),
+            ("exe.gz", Nature::Plain),
+            (".gz.gz", Nature::Plain),
+        ] {
+            assert_eq!(extensions.judge_packed(name), nature, "{name:?}");
         }
     }
 

@@ -106,6 +106,7 @@ fn by_kind(
         }
         // Octets before an archive do not keep unpackers from it.
         Kind::Unknown if names::is_archive(&extension) && !is_message(part) => {
+            findings.name(extensions.judge_packed(name), &shown);
             archive::zipped(part, &shown, extensions, findings);
         }
         Kind::Unknown if text::is_page(part, &extension) => text::page(part, &shown, findings),

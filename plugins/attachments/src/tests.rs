@@ -98,6 +98,47 @@ fn catches_a_script_in_an_archive() {
     );
 }
 
+/// A desktop that unpacks the one unpacks the other.
+#[test]
+fn catches_a_program_that_is_packed_in_an_archive() {
+    for (member, what) in [
+        (
+            "invoice.pdf.exe.gz",
+            "is a program that looks like a document",
+        ),
+        ("setup.exe.xz", "is a program"),
+        ("setup.exe.gz.bz2", "is a program"),
+        ("Setup.EXE.Z. ", "is a program"),
+        ("run.js.zst", "is a program"),
+    ] {
+        let why = format!("\"{member}\" in \"invoice.zip\" {what}");
+        let zip = archive(&[member], false);
+        refused(&judged("invoice.zip", &zip), &why);
+    }
+    let named = judged("a.zip", &archive(&["plan.xlsm.gz"], false));
+    assert_eq!(named.symbols(), ["ATTACHED_MACROS"]);
+    let closed = judged("a.zip", &archive(&["a.tar.gz"], false));
+    assert_eq!(closed.symbols(), ["ATTACHED_UNLISTED"]);
+    let site = judged("logs.zip", &archive(&["www.example.com.gz"], false));
+    assert!(site.verdict().passes(), "{}", site.verdict());
+    assert_eq!(site.symbols(), ["ATTACHED_UNLISTED"]);
+    passes(&judged("logs.zip", &archive(&["access.log.gz"], false)));
+    let twice = judged("setup.exe.gz.xz", b"\xfd7zXZ\0");
+    refused(
+        &twice,
+        "\"setup.exe.gz\" in \"setup.exe.gz.xz\" is a program",
+    );
+    let unknown = judged("setup.exe.lzma", b"?");
+    refused(&unknown, "\"setup.exe.lzma\" is a program");
+    let text = "begin 644 setup.exe.gz\n#0V%T\n`\nend\n";
+    let text = format!("From: a@example.com\nSubject: x\n\nHello.\n\n{text}");
+    let report = Transaction::new().message(text).run::<Attachments>("");
+    refused(&report, "\"setup.exe.gz\" is a program");
+    let sources: Vec<_> = (0..6).map(|n| format!("{n}.js.gz")).collect();
+    let sources: Vec<_> = sources.iter().map(String::as_str).collect();
+    passes(&judged("site.zip", &archive(&sources, false)));
+}
+
 #[test]
 fn catches_a_name_written_in_the_wrong_direction() {
     let name = "=?utf-8?B?YW5uZXjigK5mZHAuZXhl?=";

@@ -19,7 +19,7 @@ pub fn uuencoded(part: &Part, extensions: &Extensions, findings: &mut Findings) 
     let mut judge = |name: &[u8]| {
         let name = String::from_utf8_lossy(name);
         let name = name.trim();
-        findings.name(extensions.judge(name), &names::shown(name));
+        findings.name(extensions.judge_packed(name), &names::shown(name));
     };
     while offset < part.size.min(MOST_TEXT) {
         let chunk = parts::read(part.index, offset, CHUNK).unwrap_or_default();
