@@ -76,18 +76,27 @@ fn all(members: &[Member], shown: &str, findings: &mut Findings) {
     if members.iter().any(|member| member.encrypted) {
         findings.add(Finding::Encrypted, format!("{shown} is encrypted"));
     }
-    let has = |wanted: fn(&str) -> bool| members.iter().flat_map(Member::names).any(wanted);
-    if has(|name| name == "AndroidManifest.xml")
-        || has(|name| name == "META-INF/MANIFEST.MF") && has(|name| name.ends_with(".class"))
+    // Who opens them compares names so (ECMA-376 part 2, and Java its manifest).
+    let plain = |name: &str| name.to_ascii_lowercase().replace('\\', "/");
+    let names: Vec<_> = members.iter().flat_map(Member::names).map(plain).collect();
+    let has = |wanted: fn(&str) -> bool| names.iter().any(|name| wanted(name));
+    if has(|name| name == "androidmanifest.xml")
+        || has(|name| name == "meta-inf/manifest.mf") && has(|name| name.ends_with(".class"))
     {
         findings.add(
             Finding::Program,
             format!("{shown} is a Java or Android program"),
         );
     }
-    if has(|name| name.ends_with("/vbaProject.bin") || name.contains("xl/macrosheets/")) {
+    if has(is_of_macros) {
         findings.add(Finding::Macros, format!("{shown} has macros"));
     }
+}
+
+/// Is that, in lower case, how Office calls a part with macros, or what belongs to them?
+fn is_of_macros(name: &str) -> bool {
+    let file = name.rsplit('/').next().unwrap_or_default();
+    matches!(file, "vbaproject.bin" | "vbadata.xml") || name.contains("xl/macrosheets/")
 }
 
 fn each(

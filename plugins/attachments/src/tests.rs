@@ -157,11 +157,13 @@ fn catches_a_disk_image_by_content() {
 
 #[test]
 fn catches_java_in_an_archive_of_any_name() {
-    let jar = archive(&["META-INF/MANIFEST.MF", "a/Main.class"], false);
-    refused(
-        &judged("order.zip", &jar),
-        "\"order.zip\" is a Java or Android program",
-    );
+    for manifest in ["META-INF/MANIFEST.MF", "meta-inf/Manifest.mf"] {
+        let jar = archive(&[manifest, "a/Main.class"], false);
+        refused(
+            &judged("order.zip", &jar),
+            "\"order.zip\" is a Java or Android program",
+        );
+    }
 }
 
 /// A second end record in the comment, or octets in front, hide nothing.
@@ -345,6 +347,28 @@ fn scores_macros_seals_and_smuggling() {
     assert_eq!(symbols("voicemail.html", page), "ATTACHED_SMUGGLING");
     let picture = b"<svg xmlns='http://www.w3.org/2000/svg'><script>location='x'</script></svg>";
     assert_eq!(symbols("logo.svg", picture), "ATTACHED_SMUGGLING");
+}
+
+/// Names of parts are compared without regard to case (ECMA-376 part 2).
+#[test]
+fn scores_macros_in_every_spelling() {
+    for part in [
+        "word/vbaProject.bin",
+        "word/VBAPROJECT.BIN",
+        "xl/VbaProject.Bin",
+        "xl\\vbaProject.bin",
+        "vbaProject.bin",
+        "xl/macrosheets/sheet1.xml",
+        "XL/MacroSheets/Sheet1.xml",
+        "word/vbaData.xml",
+        "word/VBADATA.XML",
+    ] {
+        let office = archive(&["[Content_Types].xml", part], false);
+        let report = judged("plan.docx", &office);
+        assert_eq!(report.symbols(), ["ATTACHED_MACROS"], "{part}");
+    }
+    let plain = ["[Content_Types].xml", "word/notvbaproject.bin.xml"];
+    passes(&judged("plan.docx", &archive(&plain, false)));
 }
 
 #[test]
