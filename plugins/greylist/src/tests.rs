@@ -83,6 +83,58 @@ fn spares_a_network_that_came_back_often_enough() {
     assert_eq!(said(elsewhere, &state, config), LATER);
 }
 
+/// Each mail renews the trust in its network, as it does with a triplet; without any it ends.
+#[test]
+fn spares_a_good_network_as_long_as_it_sends() {
+    let state = State::new();
+    let to = |recipient: &str| Transaction::new().to(recipient);
+    let config = "auto-allow = 2";
+    for recipient in ["a@example.org", "b@example.org"] {
+        said(to(recipient), &state, config);
+        state.pass(301);
+        assert_eq!(said(to(recipient), &state, config), "continue");
+    }
+    for day in 0..120 {
+        let new = format!("{day}@example.org");
+        assert_eq!(said(to(&new), &state, config), "continue", "day {day}");
+        state.pass(86_400);
+    }
+    state.pass(37 * 86_400);
+    assert_eq!(said(to("c@example.org"), &state, config), LATER);
+}
+
+/// The fifth that passes makes it good for a whole `lifetime`, though the first four were long ago.
+#[test]
+fn spares_a_network_that_became_good_late() {
+    let state = State::new();
+    let to = |recipient: &str| Transaction::new().to(recipient);
+    let config = "auto-allow = 2";
+    for recipient in ["a@example.org", "b@example.org"] {
+        said(to(recipient), &state, config);
+        state.pass(301);
+        assert_eq!(said(to(recipient), &state, config), "continue");
+        state.pass(35 * 86_400);
+    }
+    assert_eq!(state.text("network 192.0.2.0/24"), None, "it is over");
+    assert_eq!(said(to("c@example.org"), &state, config), "continue");
+    let more = "auto-allow = 3";
+    assert_eq!(said(to("d@example.org"), &state, more), LATER);
+}
+
+/// Trust of a version that wrote down only how many passed is renewed, too.
+#[test]
+fn spares_a_network_that_was_good_before() {
+    let state = State::new();
+    state.put("network 192.0.2.0/24", "2", 36 * 86_400);
+    let to = |recipient: &str| Transaction::new().to(recipient);
+    for day in 0..60 {
+        let new = format!("{day}@example.org");
+        let config = "auto-allow = 2";
+        assert_eq!(said(to(&new), &state, config), "continue", "day {day}");
+        state.pass(86_400);
+    }
+}
+
 #[test]
 fn spares_the_exempt_and_not_who_looks_like_them() {
     let config = "

@@ -53,18 +53,39 @@ impl Triplet {
         format!("network {}", self.network)
     }
 
+    fn good_network(&self) -> String {
+        format!("good {}", self.network)
+    }
+
     fn pending_of_network(&self) -> String {
         format!("pending {}", self.network)
     }
 
+    /// Did enough of it pass, now or ever since? Whoever asks renews that: the number of those that passed, which is the sign
+    /// of it, lives from the first one and cannot be renewed.
     fn is_of_good_network(&self, settings: &Settings) -> Result<bool, Error> {
         if settings.auto_allow == 0 {
             return Ok(false);
         }
-        let passes = state::get(&self.passes_of_network())?.unwrap_or_default();
-        let passes = std::str::from_utf8(&passes).ok();
-        let passes = passes.and_then(|digits| digits.parse::<u32>().ok());
-        Ok(passes.unwrap_or_default() >= settings.auto_allow)
+        for key in [self.good_network(), self.passes_of_network()] {
+            let passes = number(state::get(&key)?);
+            if passes >= settings.auto_allow {
+                self.trust(passes, settings);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// For `lifetime` from now, by settings that ask for as many or fewer. A store that is full keeps nobody waiting who is
+    /// trusted already.
+    fn trust(&self, passes: u32, settings: &Settings) {
+        let lifetime = settings.lifetime.seconds();
+        let _ = state::set(
+            &self.good_network(),
+            passes.to_string().as_bytes(),
+            lifetime,
+        );
     }
 
     fn waited(&self, settings: &Settings) -> Result<Waited, Error> {
@@ -108,8 +129,13 @@ impl Triplet {
         if waited == Waited::Alone {
             self.count(-1, settings)?;
         }
-        if settings.auto_allow > 0 {
-            state::increment(&self.passes_of_network(), 1, lifetime)?;
+        if settings.auto_allow == 0 {
+            return Ok(());
+        }
+        let passes = state::increment(&self.passes_of_network(), 1, lifetime)?;
+        let passes = u32::try_from(passes).unwrap_or_default();
+        if passes >= settings.auto_allow {
+            self.trust(passes, settings);
         }
         Ok(())
     }
@@ -151,6 +177,12 @@ impl Place {
         state::set(&self.wait, b"1", settings.delay.seconds())?;
         state::compare_and_set(&self.seen, None, Some(b"1"), settings.window.seconds())
     }
+}
+
+/// 0 for what is none.
+fn number(digits: Option<Vec<u8>>) -> u32 {
+    let digits = String::from_utf8(digits.unwrap_or_default()).unwrap_or_default();
+    digits.parse().unwrap_or_default()
 }
 
 /// FNV-1a: the same in every version and for every proxy that shares the store. Whoever looks for two of a kind gains nothing.
