@@ -252,17 +252,51 @@ async fn a_flood_of_records_is_cut() {
     assert_eq!(answer.records().len(), RECORDS);
 }
 
+/// SPF reads one of them, and which comes last is chance.
 #[tokio::test]
-async fn an_answer_of_64_kilobytes_leaves_16() {
+async fn texts_are_all_there_however_many() {
     let text = |query: &[u8]| {
-        let string = [vec![255], vec![b'x'; 255]].concat();
-        let record = (TXT, string.repeat(15));
-        response(query, OK, &vec![record; 17])
+        let short = |text: &str| (TXT, [&[text.len() as u8], text.as_bytes()].concat());
+        let mut records: Vec<_> = (0..2000).map(|n| short(&format!("x={n}"))).collect();
+        records.push(short("v=spf1 -all"));
+        response(query, OK, &records)
     };
     let server = Server::start(|query| Some(response(query, TRUNCATED, &[]))).tcp(text);
-    let answer = ask(&server.names(), "a.example", Kind::Txt).await;
-    let octets: usize = answer.records().iter().map(String::len).sum();
-    assert!((1..=16 << 10).contains(&octets), "{octets}");
+    let names = server.names();
+    for _ in ["asked", "kept"] {
+        let answer = ask(&names, "a.example", Kind::Txt).await;
+        assert_eq!(answer.records().len(), 2001);
+        assert!(answer.records().contains(&"v=spf1 -all".to_owned()));
+    }
+}
+
+/// As much as one message holds, whatever the octets are.
+#[tokio::test]
+async fn texts_of_64_kilobytes_are_all_there() {
+    for octet in [b'x', 255] {
+        let text = move |query: &[u8]| {
+            let string = [vec![255], vec![octet; 255]].concat();
+            let record = (TXT, string.repeat(15));
+            response(query, OK, &vec![record; 17])
+        };
+        let server = Server::start(|query| Some(response(query, TRUNCATED, &[]))).tcp(text);
+        let answer = ask(&server.names(), "a.example", Kind::Txt).await;
+        assert_eq!(answer.records().len(), 17, "{octet}");
+        let whole = |record: &String| record.chars().count() == 15 * 255;
+        assert!(answer.records().iter().all(whole), "{octet}");
+    }
+}
+
+/// A zone file may hold more than a message.
+#[tokio::test]
+async fn texts_of_a_zone_are_cut_where_a_message_ends() {
+    let text = "x".repeat(250);
+    let zone: String = (0..300)
+        .map(|n| format!("a.example. TXT \"{n:05}{text}\"\n"))
+        .collect();
+    let names = Names::of_zone(lazaret_services::dns::Zone::parse(&zone).unwrap());
+    let answer = ask(&names, "a.example", Kind::Txt).await;
+    assert_eq!(answer.records().len(), 65_535 / 255);
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use super::{Answer, DomainName, Kind};
 const ROOM: u64 = 16 << 20;
 /// What an answer takes besides its own octets, and each of its records.
 const EACH: usize = 200;
-/// See [`EACH`].
-const EACH_RECORD: usize = 32;
+/// See [`EACH`]: its place in the list, and the least that is allocated for a text.
+const EACH_RECORD: usize = 56;
 /// The longest that an answer is believed, whatever it says.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -53,7 +53,7 @@ fn weight(answer: &Answer) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::{OCTETS, Query};
+    use crate::dns::{Query, TEXT_OCTETS};
 
     fn name(name: &str) -> DomainName {
         let query = Query {
@@ -78,18 +78,26 @@ mod tests {
         assert_eq!(cache.get(&name("b.example"), Kind::Txt), None);
     }
 
-    /// As many names as a stranger can think of, and at each as much as an answer may hold.
+    /// As many names as a stranger can think of, and at each as much as an answer may hold: one text, thousands of them, or
+    /// octets that became three each.
     #[test]
     fn however_much_is_asked_for_it_takes_so_much_room() {
-        let cache = Cache::new();
-        let answer = Answer::Records(vec!["x".repeat(OCTETS)]);
-        let many = 2 * ROOM / OCTETS as u64;
-        for number in 0..many {
-            let name = name(&format!("{number}.example"));
-            cache.keep(&name, Kind::Txt, &answer, until(600));
+        let many_texts = vec!["x".repeat(10); TEXT_OCTETS / 23];
+        for records in [
+            vec!["x".repeat(TEXT_OCTETS)],
+            many_texts,
+            vec!["\u{fffd}".repeat(TEXT_OCTETS)],
+        ] {
+            let cache = Cache::new();
+            let answer = Answer::Records(records);
+            let many = 2 * ROOM / weight(&answer) as u64;
+            for number in 0..many {
+                let name = name(&format!("{number}.example"));
+                cache.keep(&name, Kind::Txt, &answer, until(600));
+            }
+            cache.0.run_pending_tasks();
+            let (held, room) = (cache.0.weighted_size(), ROOM);
+            assert!((room / 2..=room).contains(&held), "{held} of {room}");
         }
-        cache.0.run_pending_tasks();
-        let (held, room) = (cache.0.weighted_size(), ROOM);
-        assert!((room / 2..=room).contains(&held), "{held} of {room}");
     }
 }

@@ -29,10 +29,13 @@ pub use zone::Zone;
 pub const BATCH: usize = 64;
 /// Queries of one call of a filter.
 pub const QUERIES: u32 = 100;
-/// Records of one answer; the rest is left out.
+/// Records of one answer that holds no texts; the rest is left out.
 pub const RECORDS: usize = 64;
-/// Octets of all records of an answer; the rest is left out.
+/// Octets of all records of such an answer; the rest is left out.
 pub const OCTETS: usize = 16 << 10;
+/// Octets of all texts of an answer: what one message of the name system holds (RFC 1035 section 4.2.2), so that nothing of
+/// one is left out. Which record comes last is chance, and SPF looks for one among them.
+pub const TEXT_OCTETS: usize = 65_535;
 
 /// Who is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -212,7 +215,8 @@ impl Names {
             let source = self.source.clone();
             let answering = async move {
                 let answer = timeout(patience, source.resolve(&name, kind)).await;
-                (at, answer.unwrap_or((Answer::Late, Heard::Silence)))
+                let (answer, said) = answer.unwrap_or((Answer::Late, Heard::Silence));
+                (at, answer.capped(kind), said)
             };
             match self.runtime() {
                 Some(runtime) => tasks.spawn_on(answering, runtime),
@@ -220,8 +224,8 @@ impl Names {
             };
         }
         while let Some(answered) = tasks.join_next().await {
-            if let Ok((at, (answer, said))) = answered {
-                (answers[at], heard[at]) = (answer.capped(), said);
+            if let Ok((at, answer, said)) = answered {
+                (answers[at], heard[at]) = (answer, said);
             }
         }
         match &*self.source {
@@ -268,17 +272,23 @@ impl Source {
 }
 
 impl Answer {
-    /// At most [`RECORDS`], at most [`OCTETS`]; of a first record that is larger by itself nothing is left.
-    fn capped(self) -> Self {
+    /// At most [`RECORDS`] of at most [`OCTETS`], texts of at most [`TEXT_OCTETS`]; of a first record that is larger by itself
+    /// nothing is left.
+    fn capped(self, kind: Kind) -> Self {
         let Answer::Records(records) = self else {
             return self;
         };
+        let (most_records, most_octets) = match kind {
+            Kind::Txt => (usize::MAX, TEXT_OCTETS),
+            Kind::A | Kind::Aaaa | Kind::Mx | Kind::Ptr => (RECORDS, OCTETS),
+        };
         let mut octets = 0;
         let fits = |record: &String| {
-            octets += record.len();
-            octets <= OCTETS
+            octets += on_the_wire(record);
+            octets <= most_octets
         };
-        let kept: Vec<_> = records.into_iter().take(RECORDS).take_while(fits).collect();
+        let kept = records.into_iter().take(most_records).take_while(fits);
+        let kept: Vec<_> = kept.collect();
         match kept.is_empty() {
             true => Answer::Failed,
             false => Answer::Records(kept),
@@ -297,4 +307,10 @@ impl Answer {
             _ => &[],
         }
     }
+}
+
+/// Octets that a text had at least where it came from: each U+FFFD may stand for a single one.
+fn on_the_wire(text: &str) -> usize {
+    let replaced = text.matches(char::REPLACEMENT_CHARACTER).count();
+    text.len() - replaced * (char::REPLACEMENT_CHARACTER.len_utf8() - 1)
 }

@@ -103,7 +103,7 @@ impl Network {
             Ok(found) => {
                 let answers = found.answers().iter();
                 let records = answers.filter_map(|record| text(&record.data, kind));
-                let answer = or_no_data(records.collect()).capped();
+                let answer = or_no_data(records.collect()).capped(kind);
                 (answer, Some(found.valid_until()))
             }
             Err(error) => (failed(&error), negative_until(&error)),
