@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::names::{Found, Kind, Names, is_within};
 pub use body::BodyHash;
 pub use fields::Field;
-use key::Key;
+use key::{Key, Purpose};
 pub use signature::{Canonical, Signature};
 
 /// Signatures that are looked at; a message may hold thousands.
@@ -24,6 +24,8 @@ pub enum Outcome {
     Pass,
     /// what was signed is not what came
     Fail(&'static str),
+    /// the same, but whoever signed is only testing
+    Neutral(&'static str),
     /// it holds, but in a way that nobody should rely on
     Policy(&'static str),
     /// it cannot be taken for one
@@ -37,6 +39,7 @@ impl Outcome {
         match self {
             Self::Pass => "pass",
             Self::Fail(_) => "fail",
+            Self::Neutral(_) => "neutral",
             Self::Policy(_) => "policy",
             Self::PermError(_) => "permerror",
             Self::TempError => "temperror",
@@ -46,7 +49,9 @@ impl Outcome {
     /// What is wrong, in words.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Fail(why) | Self::Policy(why) | Self::PermError(why) => Some(why),
+            Self::Fail(why) | Self::Neutral(why) | Self::Policy(why) | Self::PermError(why) => {
+                Some(why)
+            }
             Self::Pass | Self::TempError => None,
         }
     }
@@ -133,29 +138,24 @@ impl Signatures {
         hashes: &[body::Hashed],
         now: u64,
     ) -> Outcome {
-        if signature.expires.is_some_and(|expires| expires < now) {
-            return Outcome::Fail("it has expired");
-        }
-        let hashed = hashes.iter().find(|hashed| hashed.form == signature.body);
-        let Some(hashed) = hashed else {
-            return Outcome::PermError("its body was not read");
+        let covers = match covers(signature, hashes, now) {
+            Err(outcome @ (Outcome::PermError(_) | Outcome::Policy(_))) => return outcome,
+            covers => covers,
         };
-        if signature
-            .length
-            .is_some_and(|length| length < hashed.octets)
-        {
-            return Outcome::Policy("it covers a part of the body only");
-        }
-        if signature.body_hash != hashed.hash {
-            return Outcome::Fail("the body was changed");
-        }
+        // Of one that fails it is asked what the domain thinks of its signatures.
         let key = match published(signature, names) {
             Ok(key) => key,
-            Err(outcome) => return outcome,
+            Err(outcome) => return covers.err().unwrap_or(outcome),
         };
-        let hash = self.hash(at, signature);
-        match key.verifies(signature.algorithm, &hash, &signature.signature) {
+        let verified = covers.and_then(|()| {
+            let hash = self.hash(at, signature);
+            key.verifies(signature.algorithm, &hash, &signature.signature)
+        });
+        match verified {
             Ok(()) => Outcome::Pass,
+            Err(Outcome::Fail(_)) if key.purpose == Purpose::Testing => {
+                Outcome::Neutral("it does not hold, and its domain is only testing")
+            }
             Err(outcome) => outcome,
         }
     }
@@ -179,6 +179,25 @@ impl Signatures {
                 .canonical(signature.header),
         );
         hash.finalize().into()
+    }
+}
+
+/// Is it still valid, and is the body the one that it covers?
+fn covers(signature: &Signature, hashes: &[body::Hashed], now: u64) -> Result<(), Outcome> {
+    if signature.expires.is_some_and(|expires| expires < now) {
+        return Err(Outcome::Fail("it has expired"));
+    }
+    let hashed = hashes.iter().find(|hashed| hashed.form == signature.body);
+    let Some(hashed) = hashed else {
+        return Err(Outcome::PermError("its body was not read"));
+    };
+    let covered = signature.length.unwrap_or(hashed.octets);
+    if covered < hashed.octets {
+        return Err(Outcome::Policy("it covers a part of the body only"));
+    }
+    match signature.body_hash == hashed.hash {
+        true => Ok(()),
+        false => Err(Outcome::Fail("the body was changed")),
     }
 }
 

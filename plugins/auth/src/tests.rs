@@ -115,6 +115,20 @@ fn a_signature_of_another_text_is_caught() {
     assert!(result(&report).contains(said), "{}", result(&report));
 }
 
+/// Whoever only tries signing out (`t=y`) is as one that does not sign, and neither better nor worse.
+#[test]
+fn a_signature_on_trial_gives_no_points() {
+    let name = "brisbane._domainkey.football.example.com";
+    let testing = format!("{KEY}; t=y");
+    let changed = SIGNED.replacen("hungry", "angry!", 1);
+    for (key, symbols) in [(KEY, &["DKIM_FAIL"][..]), (&testing, &[])] {
+        let zone = || Transaction::new().grant_edits("Authentication-Results");
+        let signed = zone().dns(name, Kind::Txt, &[key]).message(&changed);
+        let report = run(signed.client("192.0.2.1").from("alice@example.com"));
+        assert_eq!(report.symbols(), symbols, "{}", result(&report));
+    }
+}
+
 #[test]
 fn a_message_from_where_its_domain_sends_passes() {
     let report = run(world().message(letter("Alice <alice@example.com>")));

@@ -19,6 +19,14 @@ pub struct Key {
     octets: Vec<u8>,
     /// not for subdomains
     pub is_strict: bool,
+    pub purpose: Purpose,
+}
+
+/// `t=y`: is it meant yet?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Signing,
+    Testing,
 }
 
 impl Key {
@@ -48,10 +56,16 @@ impl Key {
             Some("") => return Err("the key was revoked"),
             Some(text) => from_base64(text).ok_or("the key is not base64")?,
         };
+        let flags = tags.value("t").unwrap_or_default();
+        let purpose = match flags.split(':').any(|flag| flag.trim() == "y") {
+            true => Purpose::Testing,
+            false => Purpose::Signing,
+        };
         Ok(Self {
             kind,
             octets,
             is_strict: lists("t", "", "s") && tags.value("t").is_some(),
+            purpose,
         })
     }
 

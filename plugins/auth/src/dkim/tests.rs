@@ -164,6 +164,31 @@ fn one_changed_octet_fails() {
     }
 }
 
+/// A domain that tries signing out is, if they fail, as one that does not sign (RFC 6376 section 3.6.1, `t=y`).
+#[test]
+fn a_test_that_fails_is_no_signature() {
+    let testing = format!("{ED25519}; t=s : y");
+    assert_eq!(outcome(MESSAGE, &[&testing]), Outcome::Pass);
+    let tests_only = Outcome::Neutral("it does not hold, and its domain is only testing");
+    for (old, new) in [("hungry", "angry "), ("dinner", "supper")] {
+        let changed = MESSAGE.replacen(old, new, 1);
+        assert_eq!(outcome(&changed, &[&testing]), tests_only, "{old}");
+    }
+    let expired = MESSAGE.replacen("t=1528637909", "t=1528637909; x=1528637910", 1);
+    assert_eq!(outcome(&expired, &[&testing]), tests_only);
+    let changed = MESSAGE.replacen("hungry", "angry ", 1);
+    let broken = Outcome::Fail("the body was changed");
+    for keys in [
+        &[][..],
+        &["TEMP"],
+        &["v=DKIM1; k=ed25519; p=; t=y"],
+        &[&format!("{ED25519}; t=s")],
+        &[&format!("{ED25519}; t=yes:*")],
+    ] {
+        assert_eq!(outcome(&changed, keys), broken, "{keys:?}");
+    }
+}
+
 #[test]
 fn what_the_form_forgives_passes() {
     for (old, new) in [

@@ -17,8 +17,8 @@ impl Names for Key<'_> {
     }
 }
 
-/// The first line is a key record, behind it comes a message with LF at its line ends. Five signatures are looked at, keys
-/// are asked for where such keys are, and none is asked for whose body does not fit.
+/// The first line is a key record, behind it comes a message with LF at its line ends. Five signatures are looked at, and
+/// keys are asked for where such keys are.
 pub fn dkim(octets: &[u8]) {
     let (record, message) = halves(octets, b"\n");
     let (header, body) = halves(message, b"\n\n");
