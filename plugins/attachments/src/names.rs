@@ -121,10 +121,13 @@ pub fn without_extension(name: &str) -> String {
     start.unwrap_or(clean)
 }
 
+/// Nobody unpacks more of them one after the other, and a name may be 64 KiB of `.gz`.
+const MOST_LAYERS: usize = 8;
+
 /// What one unpacker after the other makes of it: `a.tar.gz` and `a.tar` of `a.tar.gz.xz`.
 fn unpacked(name: &str) -> impl Iterator<Item = String> {
     let inner = |name: &str| is_packed(&extension(name)).then(|| without_extension(name));
-    std::iter::successors(inner(name), move |name| inner(name))
+    std::iter::successors(inner(name), move |name| inner(name)).take(MOST_LAYERS)
 }
 
 /// Does a file of this extension hold others?
