@@ -1,13 +1,16 @@
 //! The only place where the engine and the proxy meet.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use lazaret_config::Source;
 use lazaret_engine::{CacheError, Engine, EngineSettings, Preparer};
-use lazaret_mail::Loader;
+use lazaret_mail::{Called, ClientNames, Loader};
 use lazaret_proxy::config::{Resolvers, State};
 use lazaret_proxy::{Config, Handed, Proxy, filters};
 use lazaret_services::{Fault, Services, Settings, Trust, dns, http, state};
@@ -17,6 +20,10 @@ use crate::figures;
 
 /// What `/proc` calls the running program, also when its file was replaced by an upgrade meanwhile.
 const OURSELVES: &str = "/proc/self/exe";
+
+/// How long a client with a silent name server waits for the reply to its first RCPT: then the backend hears that its name is
+/// not known now.
+const NAME_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What filters are given of the outside world by this configuration.
 async fn services(config: &Config) -> Result<Services, Failure> {
@@ -181,6 +188,20 @@ fn usual_place(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     ours.or_else(|| Some(of_user()?.join("lazaret")))
 }
 
+/// What clients are called, for a backend that is to be told.
+struct NamesOfClients(dns::Names);
+
+#[async_trait]
+impl ClientNames for NamesOfClients {
+    async fn name_of(&self, address: IpAddr) -> Called {
+        match self.0.name_of(address, NAME_PATIENCE).await {
+            dns::Confirmed::Name(name) => Called::Name(name),
+            dns::Confirmed::Nameless => Called::Nothing,
+            dns::Confirmed::Unanswered => Called::Unanswered,
+        }
+    }
+}
+
 /// Loads the filters, listens, and counts; nothing is served before [`Proxy::run`].
 pub async fn start(config: Config, handed: Handed) -> Result<(Proxy, Services), Failure> {
     let services = services(&config).await?;
@@ -197,6 +218,7 @@ pub async fn start(config: Config, handed: Handed) -> Result<(Proxy, Services), 
     })?;
     figures::of_filters(&proxy.metrics(), &services);
     figures::of_sandboxes(&proxy.metrics(), &engine);
+    proxy.ask_names(Arc::new(NamesOfClients(services.names().clone())));
     let told = services.clone();
     proxy.ask_services(move || told.troubles());
     Ok((proxy, services))

@@ -1,9 +1,10 @@
 //! Facts about a connection and a transaction, as filters see them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use async_trait::async_trait;
 pub use lazaret_smtp::{Address, Parameter, Path};
 
 /// Who is talking to us. Immutable: a new `Arc<Session>` is made when a fact is added.
@@ -90,6 +91,18 @@ impl ClientName {
         let _ = self.0.found.set(name);
     }
 
+    /// Finds it out, unless it is known.
+    pub async fn find(&self, address: IpAddr, names: &dyn ClientNames) {
+        if self.is_settled() {
+            return;
+        }
+        match names.name_of(address).await {
+            Called::Name(name) => self.settle(Some(name)),
+            Called::Nothing => self.settle(None),
+            Called::Unanswered => self.unanswered(),
+        }
+    }
+
     /// Somebody asked and heard nothing, perhaps for having waited too short: the next one tries again, but after three
     /// times the client has no name.
     pub fn unanswered(&self) {
@@ -97,6 +110,25 @@ impl ClientName {
             self.settle(None);
         }
     }
+}
+
+/// Who can find out what a client is called.
+#[async_trait]
+pub trait ClientNames: Send + Sync {
+    /// The name of this address by its PTR record, if that name has this address in turn (RFC 8601 section 2.7.3, `iprev`). Takes
+    /// its time, but not for ever.
+    async fn name_of(&self, address: IpAddr) -> Called;
+}
+
+/// What an address is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// so
+    Name(String),
+    /// it has no name, or none that says the same
+    Nothing,
+    /// nobody answered
+    Unanswered,
 }
 
 /// Facts of the client's TLS connection.

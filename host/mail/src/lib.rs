@@ -59,7 +59,9 @@ pub use chain::{
     Action, Chain, Decision, Judge, Keep, Observation, Place, Record, Switchboard, Switched, Tally,
     Unloadable,
 };
-pub use facts::{Certificate, ClientName, Envelope, Party, Path, Session, Tls};
+pub use facts::{
+    Called, Certificate, ClientName, ClientNames, Envelope, Party, Path, Session, Tls,
+};
 pub use filter::{
     Answer, Ask, Clues, Effects, Failure, FailureKind, Filter, Notes, Outcome, Question, Sandbox,
     Scope,

@@ -417,6 +417,7 @@ impl Connection {
             session: Arc::clone(&self.session),
             protocol: self.protocol,
             dialogue: self.case.dialogue.clone(),
+            names: self.site.names.get().cloned(),
         }
     }
 }

@@ -158,6 +158,7 @@ fn stranger() -> Introduction {
         session: Arc::new(session),
         protocol: "ESMTP",
         dialogue: Dialogue::default(),
+        names: None,
     }
 }
 

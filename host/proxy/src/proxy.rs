@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use lazaret_config::Span;
-use lazaret_mail::{Chain, LoadError, Loader};
+use lazaret_mail::{Chain, ClientNames, LoadError, Loader};
 use lazaret_metrics::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -270,6 +270,12 @@ impl Proxy {
     pub fn ask_services(&self, tell: impl Fn() -> Vec<String> + Send + Sync + 'static) {
         // Shared by all generations of the site.
         let _ = self.sites.now().services.set(Box::new(tell));
+    }
+
+    /// Whom to ask what a client is called, where the backend is to be told and no filter found it out. The first one named
+    /// stays.
+    pub fn ask_names(&self, names: Arc<dyn ClientNames>) {
+        let _ = self.sites.now().names.set(names);
     }
 
     /// The filters that are asked now.

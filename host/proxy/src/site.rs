@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lazaret_mail::message::ParseRoom;
-use lazaret_mail::{Chain, Observation, Session};
+use lazaret_mail::{Chain, ClientNames, Observation, Session};
 use lazaret_metrics::Registry;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -65,6 +65,8 @@ pub(crate) struct Site {
     pub(crate) standing: Arc<Standing>,
     /// what is wrong with the services that filters use
     pub(crate) services: Services,
+    /// who knows what clients are called
+    pub(crate) names: Arc<OnceLock<Arc<dyn ClientNames>>>,
     /// one for each listener, in the order of the configuration at start
     pub(crate) doors: Vec<Arc<Door>>,
     /// why the configuration file, as it is now, does not hold
@@ -148,6 +150,7 @@ impl Site {
             outdated: Arc::default(),
             broken: Arc::default(),
             services: Arc::default(),
+            names: Arc::default(),
             shutdown,
         }
     }

@@ -14,6 +14,7 @@ use super::filed::Blocks;
 use super::journal::{Begun, Journal, ask_rcpt};
 use super::{Backend, Error, Introduction, Link, Search, Step};
 use crate::alarm::Alarm;
+use crate::config::Identity;
 
 /// One client's way to the backend. [`open`](Self::open) opens a transaction with its first recipient, [`rcpt`](Self::rcpt) asks
 /// for another one live, [`message`](Self::message) hands the message over; between them the connection may be given back.
@@ -101,6 +102,10 @@ impl Delivery {
         let identity = backend.identity();
         let mut search = Search::new(&backend);
         let mut kept = self.end_transaction();
+        // XCLIENT is said once for each connection, XFORWARD for each transaction.
+        if kept.is_none() || identity == Identity::Xforward {
+            who.find_name(identity).await;
+        }
         loop {
             let mut link = match kept.take() {
                 Some(mut link) => {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use lazaret_mail::Session;
+use lazaret_mail::{ClientNames, Session};
 use lazaret_smtp::{Attribute, Command, Extensions, Reply};
 
 use super::{Dialogue, Error, Link, Step};
@@ -15,7 +15,7 @@ const LINE: usize = 512;
 const NAME: usize = 255;
 
 /// Who the client is and how it greeted us.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Introduction {
     /// address, name and HELO name
     pub(crate) session: Arc<Session>,
@@ -23,6 +23,8 @@ pub(crate) struct Introduction {
     pub(crate) protocol: &'static str,
     /// where it is noted what is said for it
     pub(crate) dialogue: Dialogue,
+    /// who knows its name
+    pub(crate) names: Option<Arc<dyn ClientNames>>,
 }
 
 impl Introduction {
@@ -30,6 +32,14 @@ impl Introduction {
     fn hello(&self) -> &str {
         let said = self.session.hello.as_deref();
         said.filter(|name| is_taken(name)).unwrap_or("unknown")
+    }
+
+    /// Its name is found out where the backend is to be told and no filter asked for it.
+    pub(super) async fn find_name(&self, identity: Identity) {
+        if let (Identity::Xclient | Identity::Xforward, Some(names)) = (identity, &self.names) {
+            let client = &self.session.client;
+            client.name.find(client.address.ip(), &**names).await;
+        }
     }
 
     /// Its name. One that nobody looked for is not known now, which is no word on the client; XFORWARD has no word for that.

@@ -11,7 +11,7 @@ use crate::config::Identity;
 const MOST_REPLAYS: u32 = 3;
 
 /// One transaction so far.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Journal {
     pub(super) who: Introduction,
     sender: Path,

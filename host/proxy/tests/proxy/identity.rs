@@ -1,5 +1,11 @@
 //! The backend learns who the client is, or gets no mail.
 
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use lazaret_mail::{Called as Answer, ClientNames};
 use lazaret_proxy::{Config, probe};
 
 use crate::kit::{Act, Backend, Running, Setup};
@@ -59,6 +65,86 @@ async fn xforward_is_told_for_each_transaction() {
     let told = "XFORWARD NAME=[UNAVAILABLE] PROTO=ESMTP HELO=client.example.com ADDR=127.0.0.1";
     assert_eq!(backend.heard("XFORWARD"), [told, told]);
     assert!(backend.messages()[0].starts_with("Received: from client.example.com"));
+}
+
+/// Who answers what, one time after the other; and how often he was asked.
+#[derive(Default)]
+struct Called {
+    answers: Mutex<Vec<Answer>>,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl ClientNames for Called {
+    async fn name_of(&self, address: IpAddr) -> Answer {
+        assert!(address.is_loopback());
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let mut answers = self.answers.lock().unwrap();
+        match answers.len() {
+            1 => answers[0].clone(),
+            _ => answers.remove(0),
+        }
+    }
+}
+
+/// What the backend was told in two sessions of two transactions each, and how often somebody was asked for the name.
+async fn told(identity: &'static str, answers: Vec<Answer>) -> (Vec<String>, usize) {
+    let backend = Backend::honest().await;
+    backend
+        .state()
+        .ehlo
+        .extend(["XCLIENT NAME ADDR", "XFORWARD NAME ADDR"]);
+    let names = Arc::new(Called {
+        answers: Mutex::new(answers),
+        ..Called::default()
+    });
+    let setup = Setup {
+        backend: identity,
+        names: Some(names.clone()),
+        ..Setup::default()
+    };
+    let proxy = Running::start(&backend, setup).await;
+    for _ in 0..2 {
+        proxy
+            .play(SESSION)
+            .await
+            .play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250")
+            .await;
+    }
+    let verb = ["XCLIENT", "XFORWARD"].map(|verb| backend.heard(verb));
+    (verb.concat(), names.asked.load(Ordering::SeqCst))
+}
+
+/// Backends restrict clients by name (reject_unknown_client_hostname), and no filter need have asked for it.
+#[tokio::test]
+async fn the_backend_is_told_what_the_client_is_called() {
+    let name = || vec![Answer::Name("client.example.net".into())];
+    let named = "NAME=client.example.net ADDR=127.0.0.1";
+    let (said, asked) = told("identity = \"xclient\"", name()).await;
+    assert_eq!(
+        said,
+        [format!("XCLIENT {named}"), format!("XCLIENT {named}")]
+    );
+    assert_eq!(asked, 2, "once for each session");
+    let (said, asked) = told("identity = \"xforward\"", name()).await;
+    assert_eq!(said, vec![format!("XFORWARD {named}"); 4]);
+    assert_eq!(asked, 2);
+    let (said, _) = told("identity = \"xclient\"", vec![Answer::Nothing]).await;
+    assert_eq!(said[0], "XCLIENT NAME=[UNAVAILABLE] ADDR=127.0.0.1");
+    let (said, asked) = told("identity = \"none\"", name()).await;
+    assert_eq!((said.len(), asked), (0, 0), "nobody wants to know");
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_answers_for_is_not_known_now() {
+    let (said, asked) = told("identity = \"xclient\"", vec![Answer::Unanswered]).await;
+    assert_eq!(said, ["XCLIENT NAME=[TEMPUNAVAIL] ADDR=127.0.0.1"; 2]);
+    assert_eq!(asked, 2, "not again for what is not said again");
+    let later = vec![Answer::Unanswered, Answer::Name("late.example".into())];
+    let (said, asked) = told("identity = \"xforward\"", later).await;
+    assert_eq!(said[0], "XFORWARD NAME=[UNAVAILABLE] ADDR=127.0.0.1");
+    assert_eq!(said[1], "XFORWARD NAME=late.example ADDR=127.0.0.1");
+    assert_eq!(asked, 3, "two sessions, the first of them twice");
 }
 
 #[tokio::test]

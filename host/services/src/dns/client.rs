@@ -32,6 +32,11 @@ impl Names {
         confirmed
     }
 
+    /// The same for whoever is no filter, within `patience`.
+    pub async fn name_of(&self, address: IpAddr, patience: Duration) -> Confirmed {
+        self.confirm(address, Instant::now(), patience).await
+    }
+
     async fn confirm(&self, address: IpAddr, begun: Instant, patience: Duration) -> Confirmed {
         let address = address.to_canonical();
         let reverse = DomainName::reverse(address);

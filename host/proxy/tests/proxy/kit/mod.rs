@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lazaret_mail::ClientNames;
 use lazaret_proxy::{Config, Proxy, Reloader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -48,6 +49,8 @@ pub struct Setup {
     /// further tables
     pub tables: &'static str,
     pub filters: Filters,
+    /// who knows what clients are called
+    pub names: Option<Arc<dyn ClientNames>>,
 }
 
 impl Running {
@@ -67,6 +70,7 @@ impl Running {
         // Not in the directory of a real one.
         config.control = Some(dir.path().join("control.sock"));
         let proxy = Proxy::bind(config, Arc::new(setup.filters)).await.unwrap();
+        setup.names.into_iter().for_each(|it| proxy.ask_names(it));
         let (address, reloader) = (proxy.addresses()[0].1, proxy.reloader());
         let (admin, health) = (proxy.admin_addresses()[0], proxy.health_address());
         let (stop, stopped) = oneshot::channel();
