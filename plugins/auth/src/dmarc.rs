@@ -12,7 +12,7 @@ use crate::names::{Found, Kind, Names, is_within};
 use from::{Form, FromFields};
 pub use policy::Wish;
 use policy::{Alignment, Policy, Standing, Suffix};
-use tree::{End, Related, Tree, belongs};
+use tree::{End, Related, Tree, belongs, comes_by};
 
 /// What comes of it, RFC 8601 section 2.7; the strictest last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,6 +140,8 @@ struct Applicable<'p> {
     at: &'p str,
     /// of an open tree the lowest that it can be
     organisation: &'p str,
+    /// the highest name with a record, which says what the organisation is
+    top: &'p str,
     end: End,
 }
 
@@ -159,6 +161,7 @@ impl<'p> Applicable<'p> {
             policy,
             at,
             organisation,
+            top,
             end: tree.end,
         })
     }
@@ -195,7 +198,7 @@ impl<'p> Applicable<'p> {
         if self.at == author && self.policy.suffix == Suffix::Yes {
             return Related::No;
         }
-        if is_within(domain, self.organisation) {
+        if is_within(domain, self.organisation) && comes_by(domain, self.top) {
             return belongs(names, domain, self.organisation);
         }
         // A record above may make one organisation of both.

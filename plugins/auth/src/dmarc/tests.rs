@@ -1,5 +1,7 @@
 //! Tables: who answers for the message, and whether that is the author's domain.
 
+mod book;
+
 use super::*;
 
 struct Zone(&'static [(&'static str, &'static str)]);
@@ -327,6 +329,10 @@ fn a_boundary_below_the_organisation_divides() {
         ("_dmarc.hosted.example.com", "v=DMARC1; p=none; psd=y"),
         ("_dmarc.tenant.example.com", "v=DMARC1; p=none; psd=n"),
         ("_dmarc.dept.example.com", "v=DMARC1; p=none; psd=u"),
+        (
+            "_dmarc.8.7.6.5.4.3.example.com",
+            "v=DMARC1; p=reject; psd=n",
+        ),
         ("_dmarc.late.example.com", "TEMP"),
         ("_dmarc.x.late.example.com", "v=DMARC1; psd=n"),
         ("_dmarc.example.net", "v=DMARC1; p=reject; psd=y"),
@@ -352,6 +358,11 @@ fn a_boundary_below_the_organisation_divides() {
         (
             "example.com",
             "a.b.c.d.e.f.mallory.hosted.example.com",
+            &fail,
+        ),
+        (
+            "8.7.6.5.4.3.example.com",
+            "9.8.7.6.5.4.3.example.com",
             &fail,
         ),
         ("example.net", "shop.example.net", &fail),

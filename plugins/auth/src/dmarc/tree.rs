@@ -24,6 +24,11 @@ fn upwards(domain: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Does a walk from the domain ask about that name? It passes over some above a domain of more than eight labels.
+pub fn comes_by(domain: &str, name: &str) -> bool {
+    upwards(domain).any(|asked| asked == name)
+}
+
 /// What a walk from a domain has found.
 #[derive(Clone, Debug)]
 pub struct Tree {
