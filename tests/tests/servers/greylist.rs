@@ -27,9 +27,10 @@ fn service(address: SocketAddr) -> Service {
     }
 }
 
-/// Is it asked for a triplet or a network that has passed?
+/// Is it asked for a triplet or a network that has passed, or for one that is trusted?
 fn is_of_the_past(heard: &[u8]) -> bool {
-    has(heard, b"known ") || has(heard, b"network ")
+    let keys = [&b"known "[..], b"network ", b"good "];
+    keys.iter().any(|key| has(heard, key))
 }
 
 fn has(heard: &[u8], words: &[u8]) -> bool {
