@@ -489,7 +489,7 @@ fn a_mistake_is_told_with_its_rule_and_the_cure() {
     assert!(problem(twice).starts_with("rule A: another rule has this name"));
 }
 
-/// The second instance of the README: it edits, and has no other right.
+/// The second instance of the README, with the rights that it has there.
 #[test]
 fn marks_are_written_behind_auth_by_an_instance_of_its_own() {
     let text = include_str!("../README.md");
