@@ -26,6 +26,7 @@ use crate::handed::Handed;
 use crate::listener::Listener;
 use crate::metrics;
 use crate::site::{Shutdown, Site, Sites};
+use crate::tls;
 use crate::workers::Workers;
 
 /// What is cut off ends within this time, unless its thread stands.
@@ -192,6 +193,7 @@ impl Proxy {
         for error in &load_errors {
             tracing::error!(%error, "filter not loaded");
         }
+        tls::draw();
         // Before the listeners: whoever finds that we listen finds the control socket and the admin port, too.
         let control = control::bind(&config)?;
         let mut beside = |address: &_| listen_beside(&config, address, &mut handed);

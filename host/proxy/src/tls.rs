@@ -15,3 +15,11 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
         LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
     Arc::clone(&PROVIDER)
 }
+
+/// Draws the first random number, which everything in TLS begins with: who has none learns it at start, not in a session.
+pub(crate) fn draw() {
+    let mut one = [0];
+    if provider().secure_random.fill(&mut one).is_err() {
+        tracing::error!("the system gives no random numbers: there will be no TLS");
+    }
+}
