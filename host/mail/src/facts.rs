@@ -53,7 +53,7 @@ pub struct Party {
     pub name: ClientName,
 }
 
-/// How often it is tried to find out a client's name before it counts as having none: who asks waits each time.
+/// How often it is tried to find out a client's name: who asks waits each time.
 const TRIES: u8 = 3;
 
 /// What a client is called: its PTR name, forward confirmed, or what a trusted peer said of it. Found out once for a
@@ -93,7 +93,7 @@ impl ClientName {
 
     /// Finds it out, unless it is known.
     pub async fn find(&self, address: IpAddr, names: &dyn ClientNames) {
-        if self.is_settled() {
+        if !self.is_open() {
             return;
         }
         match names.name_of(address).await {
@@ -103,12 +103,14 @@ impl ClientName {
         }
     }
 
-    /// Somebody asked and heard nothing, perhaps for having waited too short: the next one tries again, but after three
-    /// times the client has no name.
+    /// Is it worth to ask? Not again after three times in vain; that says nothing about the client, which is not nameless then.
+    pub fn is_open(&self) -> bool {
+        !self.is_settled() && self.0.tries.load(Ordering::Relaxed) < TRIES
+    }
+
+    /// Somebody asked and heard nothing, perhaps for having waited too short.
     pub fn unanswered(&self) {
-        if self.0.tries.fetch_add(1, Ordering::Relaxed) + 1 >= TRIES {
-            self.settle(None);
-        }
+        self.0.tries.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -175,9 +177,9 @@ mod tests {
         let name = ClientName::default();
         name.unanswered();
         name.unanswered();
-        assert!(!name.is_settled());
+        assert!(name.is_open());
         name.unanswered();
-        assert!(name.is_settled());
+        assert!(!name.is_open() && !name.is_settled());
         assert_eq!(name.known_by_now(), None);
         let name = ClientName::default();
         name.unanswered();

@@ -22,7 +22,7 @@ impl Ctx {
             return None;
         }
         let client = &session.client;
-        let may_ask = !client.name.is_settled() && self.asking.dns.has_time();
+        let may_ask = client.name.is_open() && self.asking.dns.has_time();
         if let (true, Some(reach)) = (may_ask, &self.reach) {
             // Who has spent his time on other questions does not try in earnest.
             let in_earnest = self.asking.dns.is_untouched(&reach.grants.dns);

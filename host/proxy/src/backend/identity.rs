@@ -42,7 +42,7 @@ impl Introduction {
         }
     }
 
-    /// Its name. One that nobody looked for is not known now, which is no word on the client; XFORWARD has no word for that.
+    /// Its name. One that nobody answered for is not known now, which is no word on the client; XFORWARD has no word for that.
     fn name(&self, identity: Identity) -> &str {
         let name = &self.session.client.name;
         match name.known_by_now() {
