@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub struct System {
     every: Duration,
     looked: Mutex<Instant>,
     now: Mutex<Now>,
+    /// somebody wanted to know a name: only then it is trouble that there is nobody to ask
+    wanted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -53,6 +56,7 @@ impl System {
             every,
             looked: Mutex::new(Instant::now()),
             now: Mutex::default(),
+            wanted: AtomicBool::default(),
         };
         system.look();
         Arc::new(system)
@@ -60,6 +64,7 @@ impl System {
 
     /// Who is to be asked now. Whoever comes when it is time for a look waits for it, the others do not.
     pub async fn network(self: &Arc<Self>) -> Option<Arc<Network>> {
+        self.wanted.store(true, Relaxed);
         if self.is_due() {
             let system = Arc::clone(self);
             // An error: the runtime has come to its end.
@@ -75,7 +80,7 @@ impl System {
         }
     }
 
-    /// Why names are not answered, or are by resolvers that the file no longer names. If it is time for a look, that is
+    /// Why names that somebody wanted to know are not answered, or are by resolvers that the file no longer names. If it is time for a look, that is
     /// taken aside, for the next who asks.
     pub fn trouble(self: &Arc<Self>, runtime: Option<&Handle>) -> Option<String> {
         if let Some(runtime) = runtime
@@ -83,6 +88,9 @@ impl System {
         {
             let system = Arc::clone(self);
             drop(runtime.spawn_blocking(move || system.look()));
+        }
+        if !self.wanted.load(Relaxed) {
+            return None;
         }
         let now = self.lock();
         let silence = || now.network.as_ref()?.trouble();
@@ -224,6 +232,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("resolv.conf");
         let (names, _) = names(&file, PORT, Duration::ZERO);
+        assert_eq!(names.trouble(), None, "nobody wants to know a name");
+        assert_eq!(ask(&names).await, Answer::Failed);
+        assert!(names.trouble().is_some());
         std::fs::write(&file, "nameserver 127.0.0.1\n").unwrap();
         while names.trouble().is_some() {
             sleep(Duration::from_millis(1)).await;
