@@ -20,6 +20,8 @@ pub enum Outcome {
     Pass,
     /// nobody asks for anything
     None,
+    /// nobody could say, and whatever it were, nobody asks for anything
+    Undecided,
     /// From does not say whose the message is
     PermError,
     TempError,
@@ -34,7 +36,7 @@ impl Outcome {
             Self::None => "none",
             Self::Pass => "pass",
             Self::Fail(_) => "fail",
-            Self::TempError => "temperror",
+            Self::TempError | Self::Undecided => "temperror",
             Self::PermError => "permerror",
         }
     }
@@ -124,7 +126,7 @@ impl Author {
         }
         // Whoever could not have answered for it changes nothing by being late.
         if passed.max(applicable.aligns(names, &authenticated.late, &self.domain)) != Related::No {
-            return Outcome::TempError;
+            return applicable.undecided(&self.domain);
         }
         match applicable.wish(names, &self.domain) {
             Some(wish) => Outcome::Fail(wish),
@@ -206,6 +208,21 @@ impl<'p> Applicable<'p> {
         match self.end == End::Open && top(domain) == top(author) {
             true => Related::Perhaps,
             false => Related::No,
+        }
+    }
+
+    /// Mail is not to wait for an answer that could only be that nothing is asked for.
+    fn undecided(&self, author: &str) -> Outcome {
+        let (own, below) = (Standing::Itself, [Standing::Below, Standing::Missing]);
+        let is_mild = |standing| self.policy.wish(standing) == Wish::None;
+        let is_mild = match (self.at == author, self.end) {
+            (true, _) => is_mild(own),
+            (false, End::Reached) => below.into_iter().all(is_mild),
+            (false, End::Open) => false,
+        };
+        match is_mild {
+            true => Outcome::Undecided,
+            false => Outcome::TempError,
         }
     }
 

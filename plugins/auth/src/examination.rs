@@ -141,7 +141,7 @@ impl Examination {
             dmarc::Outcome::Fail(Wish::None) => Some(Finding::DmarcFail),
             dmarc::Outcome::TempError => Some(Finding::Unavailable),
             dmarc::Outcome::PermError => Some(Finding::NoAuthor),
-            dmarc::Outcome::None | dmarc::Outcome::Pass => None,
+            dmarc::Outcome::None | dmarc::Outcome::Undecided | dmarc::Outcome::Pass => None,
         };
         judged.into_iter().filter_map(finding).collect()
     }

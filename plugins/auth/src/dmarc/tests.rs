@@ -395,6 +395,30 @@ fn a_boundary_below_the_organisation_divides() {
     assert_eq!(both, Outcome::TempError, "one may");
 }
 
+/// Mail is kept waiting where something is asked for, and not for a name server that nobody mends.
+#[test]
+fn nobody_waits_to_hear_that_nothing_is_asked_for() {
+    let zone = &[
+        ("_dmarc.mild.example", "v=DMARC1; p=none"),
+        ("_dmarc.a.mild.example", "TEMP"),
+        ("_dmarc.meant.example", "v=DMARC1; p=none; sp=reject"),
+        ("_dmarc.a.meant.example", "TEMP"),
+        ("_dmarc.tried.example", "v=DMARC1; p=quarantine; t=y"),
+        ("_dmarc.a.tried.example", "TEMP"),
+    ];
+    for (author, identifier, expected) in [
+        ("mild.example", "a.mild.example", Outcome::Undecided),
+        ("www.mild.example", "a.mild.example", Outcome::Undecided),
+        ("meant.example", "a.meant.example", Outcome::Undecided),
+        ("www.meant.example", "a.meant.example", Outcome::TempError),
+        ("tried.example", "a.tried.example", Outcome::Undecided),
+    ] {
+        let found = outcome(zone, author, identifier, &[]);
+        assert_eq!(found, expected, "{author} {identifier}");
+        assert_eq!(found.word(), "temperror");
+    }
+}
+
 /// Being late does not help who could not have answered.
 #[test]
 fn whoever_is_late_beyond_a_boundary_changes_nothing() {
