@@ -55,6 +55,27 @@ fn adding_goes_on_top() {
     );
 }
 
+/// Where the operator allows a larger section (`header-size`), filters edit it like any other.
+#[test]
+fn a_section_that_came_large_is_edited() {
+    let field = format!("X-A: {}\r\n", "a".repeat(990));
+    let section = field.repeat(2 * HEADER_LIMIT / field.len());
+    let content = Content::Memory(Bytes::from(section + "\r\n"));
+    let large = Message::parse(content, 4 * HEADER_LIMIT).unwrap();
+    let mut editor = HeaderEditor::new(&large, &everything());
+    assert_eq!(editor.remove("X-A", Some(0)), Ok(1));
+    editor.add("X-B", "b").unwrap();
+    let refused = (0..200).find_map(|_| editor.add("X-B", &"b".repeat(990)).err());
+    assert_eq!(refused, Some(EditError::Limit));
+    let after = large.apply(&editor.finish()).unwrap();
+    assert!(after.section_size() <= large.section_size() + EDIT_OCTETS_LIMIT);
+    // The cap is one for all filters together.
+    let mut next = HeaderEditor::new(&after, &everything());
+    let written = (0..200).find(|_| next.add("X-C", &"c".repeat(990)).is_err());
+    assert!(written.unwrap() < 10, "{written:?}");
+    assert!(next.remove("X-A", None).is_ok());
+}
+
 #[test]
 fn replacing_counts_fields_of_that_name() {
     let after = edited(MAIL, |editor| {

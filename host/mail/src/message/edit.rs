@@ -153,7 +153,10 @@ pub struct HeaderEditor {
     scope: EditScope,
     edits: Vec<Edit>,
     written: usize,
+    /// octets of the section, without those that went
     section: usize,
+    /// octets that it may have: what a section of the default size may, or more by as much where it came larger
+    most: usize,
 }
 
 impl HeaderEditor {
@@ -166,6 +169,7 @@ impl HeaderEditor {
             edits: Vec::new(),
             written: 0,
             section: message.section.len(),
+            most: (message.body_offset as usize).max(HEADER_LIMIT) + EDIT_OCTETS_LIMIT,
         }
     }
 
@@ -242,10 +246,7 @@ impl HeaderEditor {
             Edit::Remove(_) | Edit::RemoveAll(_) => 0,
         };
         let (written, section) = (self.written + octets, self.section + octets);
-        if self.edits.len() == EDIT_LIMIT
-            || written > EDIT_OCTETS_LIMIT
-            || section > HEADER_LIMIT + EDIT_OCTETS_LIMIT
-        {
+        if self.edits.len() == EDIT_LIMIT || written > EDIT_OCTETS_LIMIT || section > self.most {
             return Err(EditError::Limit);
         }
         let fields = self.after.get_or_insert_with(|| self.before.to_vec());
