@@ -569,7 +569,8 @@ extern bool lazaret_score_all(lazaret_score_list_entry_t *ret, lazaret_error_t *
 // Imported Functions from `lazaret:filter/notes@0.1.0`
 // Replaces a note of the same key and scope. `key` is 1 to 64 letters, digits, `-`, `_` and `.`; `value` is at most 1 KiB:
 // else `invalid`. `not-now` for observers, in `configure`, and for the scope transaction before mail; `limit` after 32
-// notes of a call.
+// notes of a call, and where a connection has 1,024, those of all filters and of its transaction together (of filters asked at
+// once each may hear ok, and the last of them is not written).
 extern bool lazaret_notes_set(lazaret_notes_scope_t scope, lazaret_string_t *key, lazaret_string_t *value, lazaret_error_t *err);
 // The note that the filter of that name left; a transaction's hides a connection's. None when there is none, also for a
 // name or a key that none can have. `not-now` in `configure`.

@@ -127,6 +127,9 @@ pub enum Scope {
     Transaction,
 }
 
+/// Most notes of a connection, those of its transaction and of all filters included.
+pub const NOTE_LIMIT: usize = 1024;
+
 /// Notes by filter and key.
 #[derive(Clone, Debug, Default)]
 pub struct Notes(pub std::collections::BTreeMap<(String, String), String>);

@@ -63,8 +63,8 @@ pub use facts::{
     Called, Certificate, ClientName, ClientNames, Envelope, Party, Path, Session, Tls,
 };
 pub use filter::{
-    Answer, Ask, Clues, Effects, Failure, FailureKind, Filter, Notes, Outcome, Question, Sandbox,
-    Scope,
+    Answer, Ask, Clues, Effects, Failure, FailureKind, Filter, NOTE_LIMIT, Notes, Outcome,
+    Question, Sandbox, Scope,
 };
 pub use lazaret_smtp::is_unsafe;
 pub use loader::{LoadError, Loader, Source};

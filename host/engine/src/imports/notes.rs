@@ -1,6 +1,8 @@
 //! `notes`: short facts for later stages and later filters.
 
-use lazaret_mail::{Scope, Stage};
+use std::collections::BTreeSet;
+
+use lazaret_mail::{NOTE_LIMIT, Scope, Stage};
 
 use super::{Ctx, Refusal, is_word};
 use crate::bindings::notes::{self, Host};
@@ -20,7 +22,7 @@ impl Host for Ctx {
         if !is_word(&key) || value.len() > self.limits.note {
             return Err(Error::Invalid.into());
         }
-        if self.effects.notes.len() >= self.limits.notes {
+        if self.effects.notes.len() >= self.limits.notes || self.are_full(&key) {
             return Err(Error::Limit.into());
         }
         self.effects.notes.push((scope, key, value));
@@ -39,6 +41,21 @@ impl Host for Ctx {
 }
 
 impl Ctx {
+    /// Would a note of this key be one more than a connection has? What this call has written is not in its view yet.
+    fn are_full(&self, key: &str) -> bool {
+        let Some(question) = &self.question else {
+            return false;
+        };
+        let (view, own) = (&question.notes.0, &self.effects.notes);
+        if view.len() + own.len() < NOTE_LIMIT {
+            return false;
+        }
+        let is_new = |key: &str| !view.contains_key(&(self.filter.to_string(), key.to_owned()));
+        let new: BTreeSet<&str> = own.iter().map(|(_, key, _)| key.as_str()).collect();
+        let more = new.iter().filter(|key| is_new(key)).count();
+        !new.contains(key) && is_new(key) && view.len() + more >= NOTE_LIMIT
+    }
+
     /// A note of this very call; a transaction's hides a connection's.
     fn set_now(&self, key: &str) -> Option<&str> {
         let find = |scope: Scope| {
@@ -56,7 +73,8 @@ mod tests {
     use super::notes::Scope::{Connection, Transaction};
     use super::{Error, Host};
     use crate::imports::testing::{at, configuring, path, told};
-    use lazaret_mail::Ask;
+    use lazaret_mail::{Ask, NOTE_LIMIT, Notes};
+    use std::sync::Arc;
 
     #[test]
     fn there_is_no_transaction_before_mail() {
@@ -100,6 +118,20 @@ mod tests {
             told(ctx.set(Transaction, "k".into(), "v".repeat(1025))),
             Error::Invalid
         );
+    }
+
+    /// Else the chain would drop what the filter believes to be written.
+    #[test]
+    fn a_connection_has_so_many_notes() {
+        let mut ctx = at(Ask::Mail(path("a@example.org")));
+        let notes = (1..NOTE_LIMIT).map(|n| (("other".into(), n.to_string()), String::new()));
+        ctx.question.as_mut().unwrap().notes = Arc::new(Notes(notes.collect()));
+        for key in ["last", "last"] {
+            ctx.set(Transaction, key.into(), "v".into()).unwrap();
+        }
+        let more = ctx.set(Transaction, "more".into(), "v".into());
+        assert_eq!(told(more), Error::Limit);
+        ctx.set(Connection, "last".into(), "v".into()).unwrap();
     }
 
     #[test]

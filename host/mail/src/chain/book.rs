@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
-use crate::{Notes, Scope};
+use crate::{NOTE_LIMIT, Notes, Scope};
 
-/// Most notes of a connection, its transaction's included.
-const NOTE_LIMIT: usize = 1024;
 /// Most octets of a key and of a value.
 const NOTE_OCTETS: usize = 4096;
 
