@@ -371,6 +371,27 @@ fn what_would_not_load_is_1_when_it_is_prepared() {
     assert_eq!(code, Some(0), "nothing of it is run");
 }
 
+/// A recipient that a filter keeps is told yes and is one of the envelope's, but the backend never hears of him.
+#[test]
+fn try_tells_that_a_kept_recipient_is_not_the_backends() {
+    let dir = directory(GOOD);
+    let file = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let policy = format!(
+        "grant = {:?}\nverdicts = [\"quarantine\"]\n[config]\nrcpt = [{{ when = \"recipient\", quarantine = \"odd\" }}]\n",
+        Guest::Puppet.wants()
+    );
+    let wasm = Guest::Puppet.octets();
+    std::fs::write(file("filters.d/10-keeps.wasm"), wasm).expect("our directory");
+    std::fs::write(file("filters.d/10-keeps.toml"), policy).expect("our directory");
+    std::fs::write(file("mail.eml"), "Subject: a\r\n\r\nbody\r\n").expect("our directory");
+    let (mail, filters) = (file("mail.eml"), file("filters.d"));
+    let told = said(&lazaret(&["try", &mail, "--filters", &filters]));
+    assert!(told.contains("250, into the quarantine: odd"), "{told}");
+    let is_asked_on = told.lines().any(|line| line.starts_with("message"));
+    assert!(is_asked_on, "{told}");
+    assert!(told.contains("the backend would not get it"), "{told}");
+}
+
 #[test]
 fn run_serves_until_it_is_told_to_end() {
     let backend = BackendDouble::start();

@@ -115,24 +115,31 @@ impl Traveller {
     }
 
     async fn transact(&mut self, letter: &Letter) {
-        let mut kept = false;
+        let mut live = 0;
         for recipient in &letter.recipients {
             let envelope = Arc::new(self.envelope.clone());
             let decision = self.judge.rcpt(&self.session, &envelope, recipient).await;
-            kept |= matches!(decision.action, Action::Keep(_));
-            if self.passes(Stage::Rcpt, decision) {
+            // Who is kept here is told yes, and is one of the envelope's; the backend alone never hears of him.
+            let is_kept = matches!(decision.action, Action::Keep(_));
+            let closes = matches!(decision.action, Action::Close(_));
+            let passes = self.passes(Stage::Rcpt, decision);
+            if closes {
+                return self.judge.reset();
+            }
+            if passes || is_kept {
                 self.envelope.recipients.push(recipient.clone());
             }
+            live += usize::from(passes);
         }
-        if self.envelope.recipients.is_empty() && !kept {
+        if self.envelope.recipients.is_empty() {
             self.judge.reset();
             return;
         }
-        self.deliver(letter).await;
+        self.deliver(letter, live).await;
     }
 
-    /// A verdict at headers is answered after the dot; the stage message is not asked then.
-    async fn deliver(&mut self, letter: &Letter) {
+    /// For so many recipients of the backend's. A verdict at headers is answered after the dot; the stage message is not asked then.
+    async fn deliver(&mut self, letter: &Letter, live: usize) {
         let envelope = Arc::new(self.envelope.clone());
         let decision = self
             .judge
@@ -141,18 +148,18 @@ impl Traveller {
         if self.passes(Stage::Headers, decision) {
             let message = letter.message.clone();
             let (decision, edited) = self.judge.message(&self.session, &envelope, message).await;
-            if self.passes(Stage::Message, decision) {
+            if self.passes(Stage::Message, decision) && live > 0 {
                 self.journey.delivered = Some(edited);
             }
         }
-        let outcome = self.outcome();
+        let outcome = self.outcome(live);
         if let Some(observers) = self.judge.finish(&self.session, &envelope, outcome) {
             observers.await;
         }
     }
 
     /// What the client would have heard; the backend is taken to accept everything.
-    fn outcome(&self) -> Outcome {
+    fn outcome(&self, live: usize) -> Outcome {
         let refused = self
             .journey
             .replies
@@ -162,10 +169,15 @@ impl Traveller {
             Action::Refuse(reply) | Action::Close(reply) => Some(reply),
             Action::Pass | Action::Keep(_) => None,
         });
+        let kept = || {
+            let mut replies = self.journey.replies.iter();
+            replies.find(|heard| live == 0 && matches!(heard.action, Action::Keep(_)))
+        };
+        let decided = refused.or_else(kept);
         Outcome {
             code: reply.map_or(250, |reply| reply.code().get()),
             text: reply.map_or_else(String::new, |reply| reply.text().to_owned()),
-            decided_by: refused.and_then(|heard| heard.by.as_ref().map(ToString::to_string)),
+            decided_by: decided.and_then(|heard| heard.by.as_ref().map(ToString::to_string)),
             queue_id: None,
         }
     }
