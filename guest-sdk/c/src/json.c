@@ -105,28 +105,41 @@ static uint8_t escaped(uint8_t octet) {
   return 0;
 }
 
-bool lazaret_json_text(lazaret_json_t *json, lazaret_string_t *text) {
+// Reads a text to its closing quote. What it says goes to `to`, or nowhere if that is NULL; `len` is how much that is.
+static bool unquote(lazaret_json_t *json, uint8_t *to, size_t *len) {
   if (!take(json, '"'))
     return false;
-  // No escape is shorter than what it stands for.
-  uint8_t *start = malloc((size_t)(json->end - json->at) + 1);
+  *len = 0;
+  while (json->at < json->end && *json->at != '"') {
+    uint8_t octets[4] = {*json->at++};
+    size_t count = 1;
+    if (octets[0] == '\\') {
+      uint8_t escape = json->at < json->end ? *json->at++ : 0;
+      int32_t stands_for = escape == 'u' ? character(json) : escaped(escape);
+      if (stands_for < 0 || (stands_for == 0 && escape != 'u'))
+        return fail(json);
+      count = (size_t)(put(octets, stands_for) - octets);
+    }
+    if (to != NULL)
+      memcpy(to + *len, octets, count);
+    *len += count;
+  }
+  return take(json, '"') || fail(json);
+}
+
+bool lazaret_json_text(lazaret_json_t *json, lazaret_string_t *text) {
+  // Once to know how much memory it takes: the rest of the text may be large, and there may be many.
+  lazaret_json_t ahead = *json;
+  size_t len;
+  if (!unquote(&ahead, NULL, &len)) {
+    json->broken = ahead.broken;
+    return false;
+  }
+  uint8_t *start = malloc(len + 1);
   if (start == NULL)
     abort();
-  uint8_t *to = start;
-  while (json->at < json->end && *json->at != '"') {
-    uint8_t octet = *json->at++;
-    if (octet != '\\') {
-      *to++ = octet;
-      continue;
-    }
-    uint8_t escape = json->at < json->end ? *json->at++ : 0;
-    int32_t stands_for = escape == 'u' ? character(json) : escaped(escape);
-    if (stands_for < 0 || (stands_for == 0 && escape != 'u'))
-      return fail(json);
-    to = put(to, stands_for);
-  }
-  *text = (lazaret_string_t){.ptr = start, .len = (size_t)(to - start)};
-  return take(json, '"') || fail(json);
+  *text = (lazaret_string_t){.ptr = start, .len = len};
+  return unquote(json, start, &len);
 }
 
 static bool is_digit(const lazaret_json_t *json) {
@@ -190,7 +203,7 @@ bool lazaret_json_boolean(lazaret_json_t *json, bool *boolean) {
 }
 
 void lazaret_json_skip(lazaret_json_t *json) {
-  lazaret_string_t text;
+  size_t length;
   double number;
   bool boolean;
   size_t depth = 0;
@@ -202,7 +215,7 @@ void lazaret_json_skip(lazaret_json_t *json) {
         fail(json);
         return;
       }
-    } else if (!take(json, ',') && !take(json, ':') && !lazaret_json_text(json, &text) &&
+    } else if (!take(json, ',') && !take(json, ':') && !unquote(json, NULL, &length) &&
                !lazaret_json_number(json, &number) && !lazaret_json_boolean(json, &boolean) && !word(json, "null")) {
       fail(json);
       return;
