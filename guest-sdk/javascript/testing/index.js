@@ -9,6 +9,8 @@
 import { Host, play as answerBy } from "./host.js";
 import { Message } from "./message.js";
 
+/** Verdicts that refuse, each with its usual code. */
+const CODES = { reject: 550, defer: 451, disconnect: 421 };
 const CLIENT = { address: "192.0.2.1", port: 49152, name: null };
 
 /**
@@ -36,7 +38,7 @@ const CLIENT = { address: "192.0.2.1", port: 49152, name: null };
  */
 
 /**
- * One session, from connection to disconnection, until a verdict ends it. What `configure` throws goes to the test.
+ * One session, from connection to disconnection, until a refusal ends it. What `configure` throws goes to the test.
  * @param {new () => import("../lib/contract").Filter} Filter
  * @param {object} [config] the `[config]` table
  * @param {Transaction} [transaction]
@@ -87,6 +89,8 @@ function inWords({ tag, val }) {
 
 class Play {
   verdicts = [];
+  /** at a stage other than rcpt, where it is for that recipient */
+  accepted = false;
 
   constructor(host, fork, transaction) {
     this.host = host;
@@ -130,33 +134,53 @@ class Play {
     return this.ask(this.fork(), "hello", this.host.hello);
   }
 
-  /** From MAIL to the end of data, all in one sandbox. */
+  /** From MAIL to the end of data, all in one sandbox. Without an end of data there is no outcome to tell. */
   transact() {
     const { host, transaction } = this;
     const sandbox = this.fork();
     host.sender = address(transaction.sender ?? "sender@example.net", transaction.parameters);
-    let refused = this.ask(sandbox, "mail", host.sender);
-    if (!refused) {
-      const recipients = transaction.recipients ?? ["recipient@example.org"];
-      for (const recipient of recipients.map((mailbox) => address(mailbox))) {
-        if (!this.ask(sandbox, "rcpt", recipient)) host.recipients.push(recipient);
-      }
-      host.message = new Message(transaction.message ?? "Subject: test\n\ntest\n", transaction.parts);
-      if (host.recipients.length > 0) refused = this.ask(sandbox, "headers") ?? this.ask(sandbox, "message");
-    }
-    this.ask(sandbox, "outcome", result(refused, host.filter));
+    const early = this.ask(sandbox, "mail", host.sender) ?? this.envelope(sandbox);
+    if (early || host.recipients.length === 0) return early;
+    host.message = new Message(transaction.message ?? "Subject: test\n\ntest\n", transaction.parts);
+    const refused = this.ask(sandbox, "headers") ?? this.ask(sandbox, "message");
+    this.ask(sandbox, "outcome", this.result(refused));
     return refused;
   }
 
-  /** A verdict that ends the stage, or undefined. */
+  /** Each recipient by itself: a refusal is for it alone, but `disconnect` for all. A marked one is not refused. */
+  envelope(sandbox) {
+    const recipients = this.transaction.recipients ?? ["recipient@example.org"];
+    for (const recipient of recipients.map((mailbox) => address(mailbox))) {
+      const refused = this.ask(sandbox, "rcpt", recipient);
+      if (refused?.tag === "disconnect") return refused;
+      if (!refused) this.host.recipients.push(recipient);
+    }
+    return undefined;
+  }
+
+  /** A refusal, or undefined: marks (quarantine, discard) end nothing. After an accept only observers are asked. */
   ask(sandbox, stage, ...facts) {
-    if (!sandbox[stage]) return undefined;
+    const observes = stage === "outcome" || stage === "disconnect";
+    if (!sandbox[stage] || (this.accepted && !observes)) return undefined;
     this.host.begin(stage);
     const verdict = sandbox[stage](...facts);
     this.host.end();
-    if (stage === "outcome" || stage === "disconnect") return undefined;
+    if (observes) return undefined;
     this.verdicts.push([stage, verdict]);
-    return ["continue", "accept"].includes(verdict.tag) ? undefined : verdict;
+    this.accepted ||= verdict.tag === "accept" && stage !== "rcpt";
+    return verdict.tag in CODES ? verdict : undefined;
+  }
+
+  /** What the client was told at the end of data, and who decided it. */
+  result(refused) {
+    const { filter, recipients } = this.host;
+    if (refused) {
+      const { tag, val } = refused;
+      return { code: val.code ?? CODES[tag], text: val.text, decidedBy: filter, queueId: null };
+    }
+    const marks = this.verdicts.filter(([, { tag }]) => tag === "quarantine" || tag === "discard");
+    const kept = marks.some(([stage]) => stage !== "rcpt") || marks.length === recipients.length;
+    return { code: 250, text: "OK", decidedBy: kept ? filter : null, queueId: kept ? null : "TEST" };
   }
 }
 
@@ -165,11 +189,4 @@ function own({ notes, filter }) {
     const [by, , key] = place.split(" ");
     return by === filter ? [[key, value]] : [];
   });
-}
-
-function result(refused, filter) {
-  if (!refused) return { code: 250, text: "OK", decidedBy: null, queueId: "TEST" };
-  const { tag, val } = refused;
-  if (typeof val !== "object") return { code: 250, text: "OK", decidedBy: filter, queueId: null };
-  return { code: val.code ?? (tag === "defer" ? 451 : 550), text: val.text, decidedBy: filter, queueId: null };
 }

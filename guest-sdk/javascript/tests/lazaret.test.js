@@ -5,11 +5,14 @@ import { describe, test } from "node:test";
 
 import * as body from "lazaret:filter/body@0.1.0";
 import * as editHeaders from "lazaret:filter/edit-headers@0.1.0";
+import * as envelope from "lazaret:filter/envelope@0.1.0";
 import * as headers from "lazaret:filter/headers@0.1.0";
 import * as score from "lazaret:filter/score@0.1.0";
 import * as session from "lazaret:filter/session@0.1.0";
 
-import { CONTINUE, ConfigError, defer, disconnect, errorName, quarantine, reject, subscribe } from "../lib/lazaret.js";
+import {
+  ACCEPT, CONTINUE, ConfigError, DISCARD, defer, disconnect, errorName, quarantine, reject, subscribe,
+} from "../lib/lazaret.js";
 import { play } from "../testing/index.js";
 
 class Counter {
@@ -70,6 +73,67 @@ describe("exports", () => {
 test("what is no error of the contract is not taken for one", () => {
   assert.throws(() => errorName(new TypeError("x is not a function")), TypeError);
   assert.equal(errorName(new Error("not-now")), "not-now");
+});
+
+// As in tests/sessions/verdicts.
+describe("a session", () => {
+  const STAGES = ["connect", "hello", "mail", "rcpt", "headers", "message", "outcome", "disconnect"];
+  const TWO = { recipients: ["eve@example.org", "bob@example.org"] };
+
+  /** Every stage is there and says continue, if it is not told otherwise; gives those that were asked. */
+  function asked(said, transaction = {}) {
+    const stages = [];
+    class Told {}
+    for (const stage of STAGES) {
+      Told.prototype[stage] = (...facts) => {
+        stages.push(stage);
+        return said[stage]?.(...facts) ?? CONTINUE;
+      };
+    }
+    play(Told, {}, transaction);
+    return stages.join(" ");
+  }
+
+  test("after an accept only observers are asked", () => {
+    assert.equal(asked({ connect: () => ACCEPT }), "connect outcome disconnect");
+    assert.equal(asked({ hello: () => ACCEPT }), "connect hello outcome disconnect");
+    assert.equal(asked({ mail: () => ACCEPT }), "connect hello mail outcome disconnect");
+    assert.equal(asked({ headers: () => ACCEPT }), "connect hello mail rcpt headers outcome disconnect");
+  });
+
+  test("accept at rcpt is for that recipient", () => {
+    assert.equal(asked({ rcpt: () => ACCEPT }, TWO), `connect hello mail rcpt ${STAGES.slice(3).join(" ")}`);
+  });
+
+  test("a mark ends nothing", () => {
+    for (const mark of [quarantine("odd"), DISCARD]) {
+      for (const stage of STAGES.slice(0, 6)) assert.equal(asked({ [stage]: () => mark }), STAGES.join(" "), stage);
+    }
+  });
+
+  test("a recipient in quarantine is one of the envelope", () => {
+    let seen;
+    const rcpt = ({ localPart }) => (localPart === "eve" ? quarantine("odd") : CONTINUE);
+    asked({ rcpt, message: () => void (seen = envelope.recipients().map(({ mailbox }) => mailbox)) }, TWO);
+    assert.deepEqual(seen, TWO.recipients);
+  });
+
+  test("disconnect at rcpt ends all of it", () => {
+    assert.equal(asked({ rcpt: () => disconnect("go") }, TWO), "connect hello mail rcpt disconnect");
+  });
+
+  test("an outcome is that of an end of data", () => {
+    assert.equal(asked({ mail: () => reject("no") }), "connect hello mail disconnect");
+    assert.equal(asked({ rcpt: () => reject("no") }), "connect hello mail rcpt disconnect");
+    const results = [];
+    const outcome = ({ code, decidedBy }) => void results.push([code, decidedBy]);
+    const eve = ({ localPart }) => (localPart === "eve" ? DISCARD : CONTINUE);
+    asked({ headers: () => disconnect("go"), outcome });
+    asked({ mail: () => DISCARD, outcome });
+    asked({ rcpt: () => DISCARD, outcome }, TWO);
+    asked({ rcpt: eve, outcome }, TWO);
+    assert.deepEqual(results, [[421, "filter"], [250, "filter"], [250, "filter"], [250, null]]);
+  });
 });
 
 describe("host", () => {

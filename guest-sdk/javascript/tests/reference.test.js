@@ -44,7 +44,7 @@ describe("stages", () => {
     assert.deepEqual(run([], { listener: "try-defer" }).verdicts, ["connect: defer told to defer"]);
     assert.equal(run([], { hello: "try-reject.example.com" }).said, "reject told to reject");
     assert.equal(run([], { sender: "try-coded@example.com" }).said, "reject 554 5.7.26 told to use codes");
-    assert.equal(run(["X-Try: headers quarantine"]).said, "quarantine told to quarantine");
+    assert.ok(run(["X-Try: headers quarantine"]).verdicts.includes("headers: quarantine told to quarantine"));
     assert.equal(run(["X-Try: message discard"]).said, "discard");
     assert.equal(run(["X-Try: message unheard"]).said, "reject unknown command unheard");
   });

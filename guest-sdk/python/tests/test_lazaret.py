@@ -5,10 +5,10 @@ import types
 import unittest
 
 from componentize_py_types import Err
-from lazaret import CONTINUE, defer, disconnect, export, quarantine, reject
+from lazaret import ACCEPT, CONTINUE, DISCARD, defer, disconnect, export, quarantine, reject
 from lazaret_testing import Transaction
 from wit_world import exports
-from wit_world.imports import body, edit_headers, headers, parts, score, session
+from wit_world.imports import body, edit_headers, envelope, headers, parts, score, session
 from wit_world.imports.types import Error, Reply, Verdict_Defer, Verdict_Disconnect, Verdict_Quarantine, Verdict_Reject
 
 
@@ -138,6 +138,71 @@ Action: failed
 
 --line--
 """
+
+
+class Session(unittest.TestCase):
+    """As in tests/sessions/verdicts."""
+
+    STAGES = ["connect", "hello", "mail", "rcpt", "headers", "message", "outcome", "disconnect"]
+    TWO = ["eve@example.org", "bob@example.org"]
+
+    def asked(self, recipients=("bob@example.org",), **said) -> str:
+        """Every stage is there and says continue, if it is not told otherwise; gives those that were asked."""
+        stages = []
+
+        def stage(name):
+            def answer(self, *facts):
+                stages.append(name)
+                return said.get(name, lambda *facts: CONTINUE)(*facts)
+
+            return answer
+
+        told = type("Told", (), {name: stage(name) for name in self.STAGES})
+        Transaction(recipients=recipients).run(told)
+        return " ".join(stages)
+
+    def test_after_an_accept_only_observers_are_asked(self):
+        self.assertEqual(self.asked(connect=lambda: ACCEPT), "connect outcome disconnect")
+        self.assertEqual(self.asked(hello=lambda name: ACCEPT), "connect hello outcome disconnect")
+        self.assertEqual(self.asked(mail=lambda sender: ACCEPT), "connect hello mail outcome disconnect")
+        self.assertEqual(self.asked(headers=lambda: ACCEPT), "connect hello mail rcpt headers outcome disconnect")
+
+    def test_accept_at_rcpt_is_for_that_recipient(self):
+        asked = self.asked(self.TWO, rcpt=lambda recipient: ACCEPT)
+        self.assertEqual(asked, " ".join(["connect hello mail rcpt", *self.STAGES[3:]]))
+
+    def test_a_mark_ends_nothing(self):
+        for mark in (quarantine("odd"), DISCARD):
+            for stage in self.STAGES[:6]:
+                self.assertEqual(self.asked(**{stage: lambda *facts: mark}), " ".join(self.STAGES), stage)
+
+    def test_a_recipient_in_quarantine_is_one_of_the_envelope(self):
+        seen = []
+
+        def message():
+            seen.extend(recipient.mailbox for recipient in envelope.recipients())
+            return CONTINUE
+
+        self.asked(self.TWO, rcpt=lambda it: quarantine("odd") if it.local_part == "eve" else CONTINUE, message=message)
+        self.assertEqual(seen, self.TWO)
+
+    def test_disconnect_at_rcpt_ends_all_of_it(self):
+        asked = self.asked(self.TWO, rcpt=lambda recipient: disconnect("go"))
+        self.assertEqual(asked, "connect hello mail rcpt disconnect")
+
+    def test_an_outcome_is_that_of_an_end_of_data(self):
+        self.assertEqual(self.asked(mail=lambda sender: reject("no")), "connect hello mail disconnect")
+        self.assertEqual(self.asked(rcpt=lambda recipient: reject("no")), "connect hello mail rcpt disconnect")
+        results = []
+
+        def outcome(result):
+            results.append((result.code, result.decided_by))
+
+        self.asked(headers=lambda: disconnect("go"), outcome=outcome)
+        self.asked(mail=lambda sender: DISCARD, outcome=outcome)
+        self.asked(self.TWO, rcpt=lambda recipient: DISCARD, outcome=outcome)
+        self.asked(self.TWO, rcpt=lambda it: DISCARD if it.local_part == "eve" else CONTINUE, outcome=outcome)
+        self.assertEqual(results, [(421, "filter"), (250, "filter"), (250, "filter"), (250, None)])
 
 
 class Host(unittest.TestCase):

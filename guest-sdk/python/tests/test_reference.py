@@ -2,6 +2,7 @@
 
 import unittest
 
+from lazaret import quarantine
 from lazaret_testing import Transaction
 from reference import Reference
 
@@ -39,7 +40,7 @@ class Stages(unittest.TestCase):
         self.assertEqual(play(listener="try-defer").verdicts[-1][0], "connect")
         self.assertEqual(play(hello="try-reject.example.com").said, "reject told to reject")
         self.assertEqual(play(sender="try-coded@example.com").said, "reject 554 5.7.26 told to use codes")
-        self.assertEqual(play("X-Try: headers quarantine").said, "quarantine told to quarantine")
+        self.assertIn(("headers", quarantine("told to quarantine")), play("X-Try: headers quarantine").verdicts)
         self.assertEqual(play("X-Try: message discard").said, "discard")
         self.assertEqual(play("X-Try: message unheard").said, "reject unknown command unheard")
 

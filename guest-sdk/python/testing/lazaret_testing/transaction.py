@@ -13,6 +13,11 @@ from .host import Facts, Host
 from .message import Message
 from .outside import Outside
 
+CODES = {types.Verdict_Reject: 550, types.Verdict_Defer: 451, types.Verdict_Disconnect: 421}
+"""Verdicts that refuse, each with its usual code."""
+MARKS = (types.Verdict_Quarantine, types.Verdict_Discard)
+
+
 class Report:
     """What a filter said and did."""
 
@@ -94,7 +99,7 @@ class Transaction:
         self.notes = {(filter, "connection", key): value for (filter, key), value in notes.items()}
 
     def run(self, filter_class: type, config: Mapping[str, Any] = {}, name: str = "filter") -> Report:
-        """From connection to disconnection, until a verdict ends it. A ValueError of `configure` goes to the test.
+        """From connection to disconnection, until a refusal ends it. A ValueError of `configure` goes to the test.
 
         `name` is the filter's own, under which its notes and scores are kept."""
         host = Host(self.facts, self.denied, name, dict(self.notes), outside=self.outside)
@@ -109,6 +114,8 @@ class _Play:
     def __init__(self, transaction: Transaction, host: Host, filter_class: type, config: Mapping[str, Any]) -> None:
         self.transaction, self.host = transaction, host
         self.verdicts: List[Tuple[str, Verdict]] = []
+        self.accepted = False
+        """At a stage other than rcpt, where it is for that recipient."""
         self.configured = filter_class()
         if hasattr(self.configured, "configure"):
             self.configured.configure(json.loads(json.dumps(config)))
@@ -131,38 +138,49 @@ class _Play:
         return refused
 
     def transact(self) -> Optional[Verdict]:
-        """From MAIL to the end of data, all in one sandbox."""
+        """From MAIL to the end of data, all in one sandbox. Without an end of data there is no outcome to tell."""
         sandbox, host = self.fork(), self.host
         host.sender = self.transaction.sender
-        refused = self.ask(sandbox, "mail", host.sender)
-        if refused is None:
-            for recipient in self.transaction.recipients:
-                if self.ask(sandbox, "rcpt", recipient) is None:
-                    host.recipients.append(recipient)
-            host.message = self.transaction.message
-            if host.recipients:
-                refused = self.ask(sandbox, "headers") or self.ask(sandbox, "message")
-        self.ask(sandbox, "outcome", _result(refused, host.filter_name))
+        early = self.ask(sandbox, "mail", host.sender) or self.envelope(sandbox)
+        if early or not host.recipients:
+            return early
+        host.message = self.transaction.message
+        refused = self.ask(sandbox, "headers") or self.ask(sandbox, "message")
+        self.ask(sandbox, "outcome", self.result(refused))
         return refused
 
+    def envelope(self, sandbox: Any) -> Optional[Verdict]:
+        """Each recipient by itself: a refusal is for it alone, but `disconnect` for all. A marked one is not refused."""
+        for recipient in self.transaction.recipients:
+            refused = self.ask(sandbox, "rcpt", recipient)
+            if isinstance(refused, types.Verdict_Disconnect):
+                return refused
+            if refused is None:
+                self.host.recipients.append(recipient)
+        return None
+
     def ask(self, sandbox: Any, stage: str, *facts: Any) -> Optional[Verdict]:
-        """A verdict that ends the stage, or None. Edits show from the next call on."""
-        if not hasattr(sandbox, stage):
+        """A refusal, or None: marks (quarantine, discard) end nothing. After an accept only observers are asked.
+
+        Edits show from the next call on."""
+        observes = stage in ("outcome", "disconnect")
+        if not hasattr(sandbox, stage) or (self.accepted and not observes):
             return None
         self.host.begin(stage)
         verdict = getattr(sandbox, stage)(*facts)
         self.host.message = self.host.pending or self.host.message
-        if stage in ("outcome", "disconnect"):
+        if observes:
             return None
         self.verdicts.append((stage, verdict))
-        return None if isinstance(verdict, (types.Verdict_Continue, types.Verdict_Accept)) else verdict
+        self.accepted |= isinstance(verdict, types.Verdict_Accept) and stage != "rcpt"
+        return verdict if type(verdict) in CODES else None
 
-
-def _result(refused: Optional[Verdict], name: str) -> ResultOfTransaction:
-    if refused is None:
+    def result(self, refused: Optional[Verdict]) -> ResultOfTransaction:
+        """What the client was told at the end of data, and who decided it."""
+        if refused is not None:
+            reply = refused.value
+            return ResultOfTransaction(reply.code or CODES[type(refused)], reply.text, self.host.filter_name, None)
+        marks = [stage for stage, verdict in self.verdicts if isinstance(verdict, MARKS)]
+        if any(stage != "rcpt" for stage in marks) or len(marks) == len(self.host.recipients):
+            return ResultOfTransaction(250, "OK", self.host.filter_name, None)
         return ResultOfTransaction(250, "OK", None, "TEST")
-    reply = getattr(refused, "value", None)
-    if not isinstance(reply, types.Reply):
-        return ResultOfTransaction(250, "OK", name, None)
-    usual = 451 if isinstance(refused, types.Verdict_Defer) else 550
-    return ResultOfTransaction(reply.code or usual, reply.text, name, None)

@@ -1,5 +1,7 @@
 //! Asks a filter as the host does.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use super::report::Report;
 use super::state::{self, Stage, World};
 use super::transaction::Transaction;
@@ -8,7 +10,7 @@ use crate::{Filter, Verdict, config};
 /// One session with one transaction.
 pub fn session<F: Filter>(transaction: &Transaction, config: &str) -> Report {
     let mut play = Play::<F>::begin(transaction, config);
-    if play.reaches_mail(transaction) && play.envelope(transaction) {
+    if play.reaches_mail(transaction).is_continue() && play.envelope(transaction).is_continue() {
         play.content(transaction);
     }
     let world = state::replace(None).expect("in place since `begin`");
@@ -18,6 +20,8 @@ pub fn session<F: Filter>(transaction: &Transaction, config: &str) -> Report {
 struct Play<'a, F> {
     config: &'a str,
     filter: F,
+    /// at a stage other than rcpt, where it is for that recipient
+    accepted: bool,
     verdicts: Vec<(&'static str, Verdict)>,
 }
 
@@ -27,40 +31,48 @@ impl<'a, F: Filter> Play<'a, F> {
         Self {
             config,
             filter: configured(config),
+            accepted: false,
             verdicts: Vec::new(),
         }
     }
 
     /// `connect` and `hello`, each with a copy of its own.
-    fn reaches_mail(&mut self, transaction: &Transaction) -> bool {
-        if !self.ask(Stage::Connect, F::connect) {
-            return false;
-        }
+    fn reaches_mail(&mut self, transaction: &Transaction) -> ControlFlow<()> {
+        self.ask(Stage::Connect, F::connect)?;
         self.fresh();
         let name = transaction.facts.greeting.as_str();
         state::with(|world| world.hello = Some(name.to_owned()));
-        let goes_on = self.ask(Stage::Hello, |filter| filter.hello(name));
+        let flow = self.ask(Stage::Hello, |filter| filter.hello(name));
         self.fresh();
-        goes_on
+        flow
     }
 
-    fn envelope(&mut self, transaction: &Transaction) -> bool {
+    /// Breaks where nobody is left to get a message.
+    fn envelope(&mut self, transaction: &Transaction) -> ControlFlow<()> {
         let sender = &transaction.sender;
         state::with(|world| world.sender = Some(sender.clone()));
-        if !self.ask(Stage::Mail, |filter| filter.mail(sender)) {
-            return false;
-        }
+        self.ask(Stage::Mail, |filter| filter.mail(sender))?;
         let usual = ["recipient@example.org".into()];
         let recipients = match transaction.recipients.as_slice() {
             [] => &usual,
             said => said,
         };
         for recipient in recipients {
-            if self.ask(Stage::Rcpt, |filter| filter.rcpt(recipient)) {
+            let flow = self.ask(Stage::Rcpt, |filter| filter.rcpt(recipient));
+            if flow.is_continue() {
                 state::with(|world| world.recipients.push(recipient.clone()));
+            } else if self.is_disconnected() {
+                return flow;
             }
         }
-        state::with(|world| !world.recipients.is_empty())
+        match state::with(|world| world.recipients.is_empty()) {
+            true => Break(()),
+            false => Continue(()),
+        }
+    }
+
+    fn is_disconnected(&self) -> bool {
+        matches!(self.verdicts.last(), Some((_, Verdict::Disconnect(_))))
     }
 
     fn content(&mut self, transaction: &Transaction) {
@@ -68,8 +80,8 @@ impl<'a, F: Filter> Play<'a, F> {
             return;
         };
         state::with(|world| world.message = Some(message.clone()));
-        if self.ask(Stage::Headers, F::headers) {
-            self.ask(Stage::Message, F::message);
+        if self.ask(Stage::Headers, F::headers).is_continue() {
+            let _ = self.ask(Stage::Message, F::message);
         }
     }
 
@@ -78,8 +90,11 @@ impl<'a, F: Filter> Play<'a, F> {
         self.filter = configured(self.config);
     }
 
-    /// Whether the session goes on.
-    fn ask(&mut self, stage: Stage, method: impl FnOnce(&mut F) -> Verdict) -> bool {
+    /// Breaks at a refusal: marks (quarantine, discard) end nothing. After an accept no other stage is asked.
+    fn ask(&mut self, stage: Stage, method: impl FnOnce(&mut F) -> Verdict) -> ControlFlow<()> {
+        if self.accepted {
+            return Continue(());
+        }
         state::with(|world| world.stage = stage);
         let verdict = method(&mut self.filter);
         state::with(|world| {
@@ -87,9 +102,13 @@ impl<'a, F: Filter> Play<'a, F> {
                 world.message = Some(edited);
             }
         });
-        let goes_on = verdict.reply().is_none();
+        self.accepted = verdict == Verdict::Accept && stage != Stage::Rcpt;
+        let refused = verdict.reply().is_some();
         self.verdicts.push((stage.name(), verdict));
-        goes_on
+        match refused {
+            true => Break(()),
+            false => Continue(()),
+        }
     }
 }
 
