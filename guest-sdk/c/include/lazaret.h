@@ -488,7 +488,7 @@ typedef struct {
 } lazaret_result_void_string_t;
 
 typedef struct lazaret_outcome_t {
-  // the code and text the client got; 0 and empty if the client went away before a reply
+  // the code and text the client got
   uint16_t   code;
   lazaret_string_t   text;
   // the filter that decided, if one did
@@ -528,10 +528,10 @@ extern void lazaret_headers_all(lazaret_headers_list_field_t *ret);
 extern void lazaret_headers_text(lazaret_string_t *name, lazaret_list_string_t *ret);
 
 // Imported Functions from `lazaret:filter/body@0.1.0`
-// 0 before `on-message` and when denied; 4294967295 for messages that are larger still
+// 0 at stages other than message and when denied; 4294967295 for messages that are larger still
 extern uint32_t lazaret_body_size(void);
-// At most 64 KiB a call, whatever `length` says; short at the end; empty past it. `not-now` before `on-message`;
-// `limit` when all reads of this call reach 1 GiB; `unavailable` when the spool cannot be read.
+// At most 64 KiB a call, whatever `length` says; short at the end; empty past it. `not-now` at stages other
+// than message; `limit` when all reads of this call reach 1 GiB; `unavailable` when the spool cannot be read.
 extern bool lazaret_body_read(uint32_t offset, uint32_t length, lazaret_list_u8_t *ret, lazaret_error_t *err);
 
 // Imported Functions from `lazaret:filter/parts@0.1.0`

@@ -70,7 +70,7 @@ export class Outside {
   fetch(request) {
     this.#permitted("http");
     if (!VERBS.includes(request.verb) || !URL.canParse(request.url)) refuse("invalid");
-    if (request.content.tag === "message") this.host.check("body", "message", "outcome");
+    if (request.content.tag === "message") this.host.check("body", "message");
     const answer = this.http[new URL(request.url).origin];
     if (answer === undefined) refuse("not-granted");
     this.requests.push(request);

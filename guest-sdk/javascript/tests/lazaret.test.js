@@ -7,6 +7,8 @@ import * as body from "lazaret:filter/body@0.1.0";
 import * as editHeaders from "lazaret:filter/edit-headers@0.1.0";
 import * as envelope from "lazaret:filter/envelope@0.1.0";
 import * as headers from "lazaret:filter/headers@0.1.0";
+import * as http from "lazaret:filter/http@0.1.0";
+import * as parts from "lazaret:filter/parts@0.1.0";
 import * as score from "lazaret:filter/score@0.1.0";
 import * as session from "lazaret:filter/session@0.1.0";
 
@@ -137,6 +139,8 @@ describe("a session", () => {
 });
 
 describe("host", () => {
+  const sent = /** @type {any} */ ({ verb: "POST", url: "http://192.0.2.1/", fields: [], content: { tag: "message" } });
+
   /** Plays one stage. */
   const at = (stage, answer, transaction = {}) => play(class { [stage] = answer; }, {}, transaction);
 
@@ -148,6 +152,19 @@ describe("host", () => {
       return reject(`${subject}|${names.join()}|${body.read(0, 7)}|${body.read(999, 1).length}|${body.size()}`);
     }, { message });
     assert.equal(report.said, "reject grünä and folded|Subject,|Subject|0|80");
+  });
+
+  test("the message is gone at the outcome", () => {
+    const seen = [];
+    play(class {
+      outcome() {
+        seen.push(headers.all(), headers.text("Subject"), body.size(), envelope.recipients().length);
+        for (const ask of [() => body.read(0, 9), () => parts.all(), () => http.fetch(sent)]) {
+          assert.throws(ask, /^Error: not-now$/);
+        }
+      }
+    }, {}, { http: { "http://192.0.2.1": { status: 200 } } });
+    assert.deepEqual(seen, [[], [], 0, 1]);
   });
 
   test("edits show from the next stage on", () => {

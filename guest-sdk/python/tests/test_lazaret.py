@@ -8,7 +8,7 @@ from componentize_py_types import Err
 from lazaret import ACCEPT, CONTINUE, DISCARD, defer, disconnect, export, quarantine, reject
 from lazaret_testing import Transaction
 from wit_world import exports
-from wit_world.imports import body, edit_headers, envelope, headers, parts, score, session
+from wit_world.imports import body, edit_headers, envelope, headers, http, parts, score, session
 from wit_world.imports.types import Error, Reply, Verdict_Defer, Verdict_Disconnect, Verdict_Quarantine, Verdict_Reject
 
 
@@ -230,6 +230,22 @@ class Host(unittest.TestCase):
         self.assertEqual(seen[1:3], [("message/rfc822", 0, enclosed), ("text/html", 1, b"<p>\xc3\xbc</p>")])
         self.assertEqual(seen[3:5], [("message/rfc822", 0, b"Subject: b\r\n\r\nc"), ("text/plain", 3, b"c")])
         self.assertEqual(seen[5:], [("message/delivery-status", 0, b"Action: failed\r\n")])
+
+    def test_the_message_is_gone_at_the_outcome(self):
+        seen = []
+        request = http.Request("POST", "http://192.0.2.1/", [], http.Content_Message())
+
+        class Onlooker:
+            def outcome(self, transaction):
+                seen.extend([headers.all(), headers.text("Subject"), body.size(), len(envelope.recipients())])
+                for ask in (lambda: body.read(0, 9), parts.all, lambda: parts.text(0), lambda: http.fetch(request)):
+                    try:
+                        ask()
+                    except Err as error:
+                        seen.append(error.value)
+
+        Transaction(http={"http://192.0.2.1": (200, b"")}).run(Onlooker)
+        self.assertEqual(seen, [[], [], 0, 1] + [Error.NOT_NOW] * 4)
 
     def test_edits_show_from_the_next_stage_on(self):
         seen = []

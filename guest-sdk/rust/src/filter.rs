@@ -57,7 +57,7 @@ pub trait Filter: Sized {
         Verdict::Continue
     }
 
-    /// After the reply to a transaction; nobody waits.
+    /// After the reply to the end of data, if there was one; nobody waits, and the message is gone.
     fn outcome(&mut self, transaction: &TransactionResult) {
         let _ = transaction;
     }

@@ -1,4 +1,4 @@
-//! Permission `headers`: the header section, from the stage `headers` on; empty before.
+//! Permission `headers`: the header section, at the stages `headers` and `message`; empty elsewhere.
 
 pub use crate::bindings::permissions::lazaret::filter::headers::Field;
 use crate::host::headers as host;

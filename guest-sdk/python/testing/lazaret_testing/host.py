@@ -71,6 +71,10 @@ class Host:
         """A fact of the session, of which `configure` knows nothing."""
         return otherwise if self.at("configure") else value
 
+    def shown(self) -> Message:
+        """The message whose fields may be read now: an empty one before it is there, and when it is gone."""
+        return self.message if self.at("headers", "message") else Message(b"")
+
     def check(self, permission: str, *stages: str) -> None:
         """Raises what the host answers to a call that is denied, or made at the wrong time."""
         if permission in self.denied:

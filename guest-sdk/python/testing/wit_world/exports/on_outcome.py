@@ -6,7 +6,7 @@ from typing import Optional
 
 @dataclass
 class ResultOfTransaction:
-    """Code and text are 0 and empty if the client went away before a reply."""
+    """What the client was told at the end of data."""
 
     code: int
     text: str

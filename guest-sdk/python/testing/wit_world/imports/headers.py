@@ -13,8 +13,8 @@ class Field:
 
 
 def all() -> List[Field]:
-    return [Field(name, value) for name, value in current().message.fields]
+    return [Field(name, value) for name, value in current().shown().fields]
 
 
 def text(name: str) -> List[str]:
-    return current().message.text(name)
+    return current().shown().text(name)

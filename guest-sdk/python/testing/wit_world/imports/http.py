@@ -47,7 +47,7 @@ class Response:
 
 def fetch(request: Request) -> Response:
     if isinstance(request.content, Content_Message):
-        current().check("body", "message", "outcome")
+        current().check("body", "message")
     origin = "/".join(request.url.split("/")[:3])
     status, content = outside("http").fetch(origin, request)
     return Response(status, [], content)
