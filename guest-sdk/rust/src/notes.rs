@@ -7,8 +7,9 @@ use crate::host::notes as host;
 /// Writes a note.
 ///
 /// # Errors
-/// [`Error::NotNow`] for [`Scope::Transaction`] before MAIL, [`Error::Limit`] for too many or too long notes,
-/// [`Error::NotGranted`], [`Error::Invalid`].
+/// [`Error::Invalid`] for a key other than 1 to 64 letters, digits, `-`, `_` and `.`, and for a value over 1 KiB;
+/// [`Error::Limit`] after 32 notes of a call; [`Error::NotNow`] for observers, in `configure`, and for
+/// [`Scope::Transaction`] before MAIL; [`Error::NotGranted`].
 pub fn set(scope: Scope, key: &str, value: &str) -> Result<(), Error> {
     host::set(scope, key, value)
 }

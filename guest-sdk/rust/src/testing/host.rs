@@ -3,7 +3,7 @@
 use super::message::{self, Message};
 use super::mime::{self, Leaf};
 use super::report::Score;
-use super::state::{Note, Stage, THIS_FILTER, World, permitted, with};
+use super::state::{Note, Stage, THIS_FILTER, World, permitted, spend, with};
 use crate::{Address, Error};
 
 /// The host's cap a call.
@@ -14,6 +14,20 @@ const MAX_WHY: usize = 200;
 
 /// Octets of a note's value.
 const MAX_NOTE: usize = 1024;
+
+/// Edits of a call, and octets that they write.
+const MAX_EDITS: usize = 256;
+const MAX_WRITTEN: usize = 128 << 10;
+
+/// Points and notes of a call.
+const MAX_SCORES: usize = 100;
+const MAX_NOTES: usize = 32;
+
+/// Milliseconds that a call may hold its reply back.
+const MAX_HELD: u32 = 30_000;
+
+/// Random octets of a call.
+const MAX_RANDOM: u32 = 4096;
 
 pub mod session {
     use super::*;
@@ -136,35 +150,38 @@ pub mod edit_headers {
     use super::*;
 
     pub fn add(name: &str, value: &str) -> Result<(), Error> {
-        edit(name, value, |message| {
+        edit(name, Some(value), |message| {
             message.add(name, value);
             Ok(((), format!("add {name}: {value}")))
         })
     }
     pub fn replace(name: &str, nth: u32, value: &str) -> Result<(), Error> {
-        edit(name, value, |message| {
+        edit(name, Some(value), |message| {
             message.replace(name, nth, value)?;
             Ok(((), format!("replace {name} {nth}: {value}")))
         })
     }
     pub fn remove(name: &str, nth: Option<u32>) -> Result<u32, Error> {
-        edit(name, "", |message| {
+        edit(name, None, |message| {
             let which = nth.map(|nth| format!(" {nth}")).unwrap_or_default();
             Ok((message.remove(name, nth), format!("remove {name}{which}")))
         })
     }
     fn edit<T>(
         name: &str,
-        value: &str,
+        value: Option<&str>,
         change: impl FnOnce(&mut Message) -> Result<(T, String), Error>,
     ) -> Result<T, Error> {
         permitted("edit-headers", Stage::Headers, |world| {
-            if !message::name_is_valid(name) || !message::value_is_valid(value) {
+            if !message::name_is_valid(name) || !value.is_none_or(message::value_is_valid) {
                 return Err(Error::Invalid);
             }
             if !message::in_scope(name, &world.facts.edit_scope) {
                 return Err(Error::NotGranted);
             }
+            let octets = value.map_or(0, |value| format!("{name}: {value}\r\n").len());
+            spend(&mut world.spent.written, octets, MAX_WRITTEN)?;
+            spend(&mut world.spent.edits, 1, MAX_EDITS)?;
             let message = world
                 .edited
                 .get_or_insert(world.message.clone().ok_or(Error::NotNow)?);
@@ -190,6 +207,7 @@ pub mod score {
             if !(least..=most).contains(&(given + points)) {
                 return Err(Error::NotGranted);
             }
+            spend(&mut world.spent.scores, 1, MAX_SCORES)?;
             world.scores.push(Score {
                 symbol: symbol.to_owned(),
                 points,
@@ -234,6 +252,7 @@ pub mod notes {
             if !is_word(key) || value.len() > MAX_NOTE {
                 return Err(Error::Invalid);
             }
+            spend(&mut world.spent.notes, 1, MAX_NOTES)?;
             let note = Note::transaction(THIS_FILTER, key, value);
             world.facts.notes.push(Note { scope, ..note });
             Ok(())
@@ -256,7 +275,9 @@ pub mod pace {
 
     pub fn hold(milliseconds: u32) -> Result<(), Error> {
         permitted("pace", Stage::Connect, |world| {
-            world.held += u64::from(milliseconds);
+            let held = milliseconds.min(MAX_HELD - world.spent.held);
+            world.spent.held += held;
+            world.held += u64::from(held);
             Ok(())
         })
     }
@@ -282,15 +303,16 @@ pub mod entropy {
 
     /// Random enough for a test; every call differs.
     pub fn random(length: u32) -> Vec<u8> {
-        (0..length)
+        (0..length.min(super::MAX_RANDOM))
             .map(|place| RandomState::new().hash_one(place).to_le_bytes()[0])
             .collect()
     }
 }
 
-/// Symbols and keys.
+/// Symbols and keys: letters, digits, `-`, `_` and `.`.
 fn is_word(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn slice(octets: &[u8], offset: u32, length: u32) -> Vec<u8> {

@@ -4,16 +4,16 @@ use mail_parser::MessageParser;
 
 use crate::Error;
 
-/// Names that need a grant by name.
-const PROTECTED: [&str; 7] = [
+/// Names that need a grant by name, and how others of that kind begin, which need one that begins so.
+const PROTECTED: [&str; 6] = [
     "received",
     "return-path",
+    "delivered-to",
     "dkim-signature",
+    "domainkey-signature",
     "authentication-results",
-    "arc-seal",
-    "arc-message-signature",
-    "arc-authentication-results",
 ];
+const PROTECTED_PREFIX: &str = "arc-";
 
 /// Fields in order, and what follows the empty line.
 #[derive(Clone, Debug, Default)]
@@ -120,15 +120,23 @@ pub fn value_is_valid(value: &str) -> bool {
 pub fn in_scope(name: &str, patterns: &[String]) -> bool {
     let name = name.to_ascii_lowercase();
     if patterns.is_empty() {
-        return !PROTECTED.contains(&name.as_str());
+        return opens("", &name);
     }
     patterns
         .iter()
         .map(|p| p.to_ascii_lowercase())
         .any(|pattern| match pattern.strip_suffix('*') {
-            Some(start) => name.starts_with(start) && !PROTECTED.contains(&name.as_str()),
+            Some(prefix) => name.starts_with(prefix) && opens(prefix, &name),
             None => name == pattern,
         })
+}
+
+/// Was a pattern that begins so written for the name, if that is a protected one?
+fn opens(prefix: &str, name: &str) -> bool {
+    match name.starts_with(PROTECTED_PREFIX) {
+        true => prefix.starts_with(PROTECTED_PREFIX),
+        false => !PROTECTED.contains(&name),
+    }
 }
 
 fn without_end(line: &[u8]) -> &[u8] {

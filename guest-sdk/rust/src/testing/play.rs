@@ -3,7 +3,7 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use super::report::Report;
-use super::state::{self, Stage, World};
+use super::state::{self, Spent, Stage, World};
 use super::transaction::Transaction;
 use crate::{Filter, Verdict, config};
 
@@ -95,7 +95,7 @@ impl<'a, F: Filter> Play<'a, F> {
         if self.accepted {
             return Continue(());
         }
-        state::with(|world| world.stage = stage);
+        state::with(|world| (world.stage, world.spent) = (stage, Spent::default()));
         let verdict = method(&mut self.filter);
         state::with(|world| {
             if let Some(edited) = world.edited.take() {

@@ -117,6 +117,7 @@ pub struct World {
     pub scores: Vec<Score>,
     pub log: Vec<String>,
     pub held: u64,
+    pub spent: Spent,
     pub requests: Vec<Request>,
     pub metrics: BTreeMap<String, f64>,
 }
@@ -135,10 +136,33 @@ impl World {
             scores: Vec::new(),
             log: Vec::new(),
             held: 0,
+            spent: Spent::default(),
             requests: Vec::new(),
             metrics: BTreeMap::new(),
         }
     }
+}
+
+/// What the call under way has done of what it may do so much of.
+#[derive(Debug, Default)]
+pub struct Spent {
+    pub edits: usize,
+    /// octets of fields
+    pub written: usize,
+    pub scores: usize,
+    pub notes: usize,
+    /// milliseconds
+    pub held: u32,
+}
+
+/// One more, if it is not one too many.
+pub fn spend(count: &mut usize, more: usize, most: usize) -> Result<(), Error> {
+    let sum = *count + more;
+    if sum > most {
+        return Err(Error::Limit);
+    }
+    *count = sum;
+    Ok(())
 }
 
 thread_local! {
