@@ -61,9 +61,10 @@ typedef struct {
 } lazaret_option_u16_t;
 
 // What the client is told. The host checks it: the class of `code` must fit the verdict (5xx for reject; 4xx for defer,
-// 421 only at connect; 4xx for disconnect, at connect also 5xx), `text` is one or more printable lines, at most 400
-// octets together; what does not fit is replaced by the host's own and counted. The host adds the session's id at the
-// end. Texts over 1 MiB are a failure of the filter.
+// 421 only at connect; 4xx for disconnect, at connect also 5xx), `text` is printable US-ASCII, at most ten lines and
+// 400 octets together. What does not fit is replaced by the host's own and counted: for one octet too many, or one that
+// is not ASCII, the host's own words stand in place of the whole text. The host adds the session's id at the end. Texts
+// over 1 MiB are a failure of the filter.
 typedef struct lazaret_reply_t {
   // e.g. 550; none = the host's default for the stage and verdict
   lazaret_option_u16_t   code;

@@ -5,7 +5,8 @@
 #include "lazaret.h"
 
 // Each sets `*verdict`. Texts are not copied and not freed: constants will do, and so will what was allocated for this
-// call. Texts are for strangers: printable ASCII, at most 400 octets.
+// call. Texts of refusals are for strangers: printable US-ASCII, at most ten lines and 400 octets together; else the host's own words
+// stand in place of all of it.
 void lazaret_continue(lazaret_verdict_t *verdict);
 void lazaret_accept(lazaret_verdict_t *verdict);
 void lazaret_discard(lazaret_verdict_t *verdict);

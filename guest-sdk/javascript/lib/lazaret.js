@@ -14,7 +14,8 @@ export const ACCEPT = Object.freeze({ tag: "accept" });
 export const DISCARD = Object.freeze({ tag: "discard" });
 
 /**
- * Refuse for good (5xx), with printable text for the sender; the host takes at most 400 octets of it.
+ * Refuse for good (5xx), with text for the sender: printable US-ASCII, at most ten lines and 400 octets together; else
+ * the host's own words stand in place of all of it.
  * @param {string} text @param {Codes} [codes] @returns {Verdict}
  */
 export function reject(text, codes = {}) {

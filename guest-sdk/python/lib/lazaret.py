@@ -39,7 +39,8 @@ DISCARD = Verdict_Discard()
 
 
 def reject(text: str, code: Optional[int] = None, enhanced: Optional[str] = None) -> Verdict:
-    """Refuse for good (5xx), with printable text for the sender; the host takes at most 400 octets of it."""
+    """Refuse for good (5xx), with text for the sender: printable US-ASCII, at most ten lines and 400 octets together; else
+    the host's own words stand in place of all of it."""
     return Verdict_Reject(Reply(code, enhanced, text))
 
 

@@ -21,7 +21,8 @@ impl From<String> for Reply {
 }
 
 impl Verdict {
-    /// Refuse for good (5xx), with printable text for the sender, at most 400 octets: else the host says words of its own.
+    /// Refuse for good (5xx), with text for the sender: printable US-ASCII, at most ten lines and 400 octets together; else
+    /// the host's own words stand in place of all of it.
     pub fn reject(text: impl Into<String>) -> Self {
         Self::Reject(text.into().into())
     }
