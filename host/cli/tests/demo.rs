@@ -169,11 +169,10 @@ fn mail_lands_as_it_was_sent() {
         mailbox[0]
             .contains("Return-Path: <alice@example.com>\r\nDelivered-To: bob@example.org\r\n")
     );
-    assert!(
-        mailbox[0].contains("client.example.com (unknown [127.0.0.1])"),
-        "{}",
-        mailbox[0]
-    );
+    // What this host is called is its own affair.
+    let (_, client) = mailbox[0].split_once("client.example.com (").unwrap();
+    let (client, _) = client.split_once(')').unwrap();
+    assert!(client.ends_with(" [127.0.0.1]"), "{}", mailbox[0]);
     assert!(mailbox[0].contains("Subject: hello\r\n"));
     assert!(mailbox[0].ends_with("\r\n\r\n.one dot\r\nbody\r\n"));
     assert_eq!(demo.interrupt().code(), Some(0));
