@@ -66,10 +66,17 @@ pub mod envelope {
     use super::*;
 
     pub fn sender() -> Option<Address> {
-        with(|world| world.sender.clone())
+        with(|world| world.sender.clone().filter(|_| is_there(world)))
     }
     pub fn recipients() -> Vec<Address> {
-        with(|world| world.recipients.clone())
+        with(|world| match is_there(world) {
+            true => world.recipients.clone(),
+            false => Vec::new(),
+        })
+    }
+    /// It ends with its transaction.
+    fn is_there(world: &World) -> bool {
+        world.stage != Stage::Disconnect
     }
 }
 
@@ -90,7 +97,9 @@ pub mod headers {
         }
     }
     fn shown(world: &World) -> Message {
-        world.message.clone().unwrap_or_default()
+        let is_there = matches!(world.stage, Stage::Headers | Stage::Message);
+        let message = world.message.clone().filter(|_| is_there);
+        message.unwrap_or_default()
     }
 }
 
@@ -104,7 +113,7 @@ pub mod body {
         Ok(slice(&octets()?, offset, length))
     }
     fn octets() -> Result<Vec<u8>, Error> {
-        permitted("body", Stage::Message, |world| {
+        permitted("body", Stage::Message..=Stage::Message, |world| {
             world
                 .message
                 .as_ref()
@@ -136,7 +145,7 @@ pub mod parts {
             .ok_or(Error::Invalid)
     }
     fn leaves() -> Result<Vec<Leaf>, Error> {
-        permitted("parts", Stage::Message, |world| {
+        permitted("parts", Stage::Message..=Stage::Message, |world| {
             if let Some(fault) = world.facts.parts_fault {
                 return Err(fault);
             }
@@ -172,7 +181,7 @@ pub mod edit_headers {
         value: Option<&str>,
         change: impl FnOnce(&mut Message) -> Result<(T, String), Error>,
     ) -> Result<T, Error> {
-        permitted("edit-headers", Stage::Headers, |world| {
+        permitted("edit-headers", Stage::Headers..=Stage::Message, |world| {
             if !message::name_is_valid(name) || !value.is_none_or(message::value_is_valid) {
                 return Err(Error::Invalid);
             }
@@ -197,7 +206,7 @@ pub mod score {
     use crate::score::Entry;
 
     pub fn add(symbol: &str, points: f64, why: &str) -> Result<(), Error> {
-        permitted("score", Stage::Mail, |world| {
+        permitted("score", Stage::Mail..=Stage::Message, |world| {
             let is_reason = why.len() <= MAX_WHY && !why.chars().any(char::is_control);
             if !is_word(symbol) || !points.is_finite() || !is_reason {
                 return Err(Error::Invalid);
@@ -217,14 +226,14 @@ pub mod score {
         })
     }
     pub fn total() -> Result<f64, Error> {
-        permitted("score", Stage::Connect, |world| {
+        permitted("score", Stage::Connect.., |world| {
             let own: f64 = world.scores.iter().map(|score| score.points).sum();
             let earlier: f64 = world.facts.earlier.iter().map(|it| it.points).sum();
             Ok(earlier + own)
         })
     }
     pub fn all() -> Result<Vec<Entry>, Error> {
-        permitted("score", Stage::Connect, |world| {
+        permitted("score", Stage::Connect.., |world| {
             let own = world.scores.iter().map(own);
             Ok(world.facts.earlier.iter().cloned().chain(own).collect())
         })
@@ -248,7 +257,7 @@ pub mod notes {
             Scope::Connection => Stage::Connect,
             Scope::Transaction => Stage::Mail,
         };
-        permitted("notes", earliest, |world| {
+        permitted("notes", earliest..=Stage::Message, |world| {
             if !is_word(key) || value.len() > MAX_NOTE {
                 return Err(Error::Invalid);
             }
@@ -259,7 +268,7 @@ pub mod notes {
         })
     }
     pub fn get(filter: &str, key: &str) -> Result<Option<String>, Error> {
-        permitted("notes", Stage::Connect, |world| {
+        permitted("notes", Stage::Connect.., |world| {
             let of = |scope| {
                 let is = |n: &&Note| n.scope == scope && n.filter == filter && n.key == key;
                 world.facts.notes.iter().rfind(is)
@@ -274,7 +283,7 @@ pub mod pace {
     use super::*;
 
     pub fn hold(milliseconds: u32) -> Result<(), Error> {
-        permitted("pace", Stage::Connect, |world| {
+        permitted("pace", Stage::Connect..=Stage::Message, |world| {
             let held = milliseconds.min(MAX_HELD - world.spent.held);
             world.spent.held += held;
             world.held += u64::from(held);

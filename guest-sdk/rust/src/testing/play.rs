@@ -3,9 +3,9 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use super::report::Report;
-use super::state::{self, Spent, Stage, World};
+use super::state::{self, Spent, Stage, THIS_FILTER, World};
 use super::transaction::Transaction;
-use crate::{Filter, Verdict, config};
+use crate::{Filter, TransactionResult, Verdict, config};
 
 /// One session with one transaction.
 pub fn session<F: Filter>(transaction: &Transaction, config: &str) -> Report {
@@ -13,6 +13,8 @@ pub fn session<F: Filter>(transaction: &Transaction, config: &str) -> Report {
     if play.reaches_mail(transaction).is_continue() && play.envelope(transaction).is_continue() {
         play.content(transaction);
     }
+    play.fresh();
+    play.tell(Stage::Disconnect, |filter| filter.disconnect("closed"));
     let world = state::replace(None).expect("in place since `begin`");
     Report::new(play.verdicts, world)
 }
@@ -80,8 +82,48 @@ impl<'a, F: Filter> Play<'a, F> {
             return;
         };
         state::with(|world| world.message = Some(message.clone()));
-        if self.ask(Stage::Headers, F::headers).is_continue() {
-            let _ = self.ask(Stage::Message, F::message);
+        let mut flow = self.ask(Stage::Headers, F::headers);
+        if flow.is_continue() {
+            flow = self.ask(Stage::Message, F::message);
+        }
+        let result = match flow {
+            Break(()) => self.refusal(),
+            Continue(()) => self.success(),
+        };
+        self.tell(Stage::Outcome, |filter| filter.outcome(&result));
+    }
+
+    /// With the codes that the host puts where the filter chose none.
+    fn refusal(&self) -> TransactionResult {
+        let (_, verdict) = self.verdicts.last().expect("it refused");
+        let reply = verdict.reply().expect("a refusal has one");
+        let usual = match verdict {
+            Verdict::Reject(_) => 550,
+            Verdict::Defer(_) => 451,
+            _ => 421,
+        };
+        TransactionResult {
+            code: reply.code.unwrap_or(usual),
+            text: reply.text.clone(),
+            decided_by: Some(THIS_FILTER.to_owned()),
+            queue_id: None,
+        }
+    }
+
+    /// The backend hears of it, unless all of it is marked.
+    fn success(&self) -> TransactionResult {
+        let is_mark =
+            |verdict: &Verdict| matches!(verdict, Verdict::Quarantine(_) | Verdict::Discard);
+        let marks = self.verdicts.iter().filter(|(_, said)| is_mark(said));
+        let (of_one, of_all): (Vec<_>, Vec<_>) =
+            marks.partition(|(stage, _)| *stage == Stage::Rcpt.name());
+        let recipients = state::with(|world| world.recipients.len());
+        let kept = !of_all.is_empty() || of_one.len() == recipients;
+        TransactionResult {
+            code: 250,
+            text: "OK".to_owned(),
+            decided_by: kept.then(|| THIS_FILTER.to_owned()),
+            queue_id: (!kept).then(|| "TEST".to_owned()),
         }
     }
 
@@ -90,12 +132,18 @@ impl<'a, F: Filter> Play<'a, F> {
         self.filter = configured(self.config);
     }
 
-    /// Breaks at a refusal: marks (quarantine, discard) end nothing. After an accept no other stage is asked.
+    /// An observer, whatever was said.
+    fn tell(&mut self, stage: Stage, method: impl FnOnce(&mut F)) {
+        begin(stage);
+        method(&mut self.filter);
+    }
+
+    /// Breaks at a refusal: marks (quarantine, discard) end nothing. After an accept only observers are asked.
     fn ask(&mut self, stage: Stage, method: impl FnOnce(&mut F) -> Verdict) -> ControlFlow<()> {
         if self.accepted {
             return Continue(());
         }
-        state::with(|world| (world.stage, world.spent) = (stage, Spent::default()));
+        begin(stage);
         let verdict = method(&mut self.filter);
         state::with(|world| {
             if let Some(edited) = world.edited.take() {
@@ -110,6 +158,10 @@ impl<'a, F: Filter> Play<'a, F> {
             false => Continue(()),
         }
     }
+}
+
+fn begin(stage: Stage) {
+    state::with(|world| (world.stage, world.spent) = (stage, Spent::default()));
 }
 
 fn configured<F: Filter>(config: &str) -> F {

@@ -23,7 +23,7 @@ pub mod dns {
     }
 
     fn ask<T>(ask: impl FnOnce(&mut World) -> Result<T, Error>) -> Result<T, Error> {
-        permitted("dns", Stage::Connect, ask)
+        permitted("dns", Stage::Connect.., ask)
     }
 
     fn answer(world: &World, name: &str, kind: Kind) -> Result<Answer, Error> {
@@ -74,7 +74,7 @@ pub mod state {
 
     fn ask<T>(ask: impl FnOnce(&State) -> Result<T, Error>) -> Result<T, Error> {
         let asked = |world: &mut World| ask(&world.facts.outside.state);
-        permitted("state", Stage::Connect, asked)
+        permitted("state", Stage::Connect.., asked)
     }
 }
 
@@ -86,12 +86,12 @@ pub mod http {
     pub fn fetch(request: &Request) -> Result<Response, Error> {
         let mut sent = request.clone();
         if matches!(sent.content, Content::Message) {
-            let message = permitted("body", Stage::Message, |world| {
+            let message = permitted("body", Stage::Message..=Stage::Message, |world| {
                 world.message.clone().ok_or(Error::NotNow)
             });
             sent.content = Content::Octets(message.as_ref().map(Message::octets).map_err(|e| *e)?);
         }
-        permitted("http", Stage::Connect, |world| {
+        permitted("http", Stage::Connect.., |world| {
             if !matches!(sent.verb.as_str(), "GET" | "POST" | "PUT" | "HEAD") {
                 return Err(Error::Invalid);
             }
@@ -110,7 +110,7 @@ pub mod lists {
     }
 
     pub fn lookup(name: &str, entry: &str) -> Result<Option<String>, Error> {
-        permitted("lists", Stage::Connect, |world| {
+        permitted("lists", Stage::Connect.., |world| {
             world.facts.outside.listed(name, entry)
         })
     }
@@ -131,7 +131,7 @@ pub mod metrics {
     }
 
     fn meter(name: &str, change: impl FnOnce(f64) -> f64) -> Result<(), Error> {
-        permitted("metrics", Stage::Connect, |world| {
+        permitted("metrics", Stage::Connect.., |world| {
             let allowed = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
             let digit = name.as_bytes().first().is_none_or(u8::is_ascii_digit);
             if digit || name.len() > 64 || !name.bytes().all(allowed) {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::RangeBounds;
 
 use super::message::Message;
 use super::outside::Outside;
@@ -22,6 +23,8 @@ pub enum Stage {
     Rcpt,
     Headers,
     Message,
+    Outcome,
+    Disconnect,
 }
 
 impl Stage {
@@ -34,6 +37,8 @@ impl Stage {
             Self::Rcpt => "rcpt",
             Self::Headers => "headers",
             Self::Message => "message",
+            Self::Outcome => "outcome",
+            Self::Disconnect => "disconnect",
         }
     }
 }
@@ -186,17 +191,17 @@ pub fn with<T>(ask: impl FnOnce(&mut World) -> T) -> T {
     })
 }
 
-/// As [`with`], for the functions that answer with an error: not before `earliest`, not when denied.
+/// As [`with`], for the functions that answer with an error: at these stages only, and not when denied.
 pub fn permitted<T>(
     permission: &str,
-    earliest: Stage,
+    stages: impl RangeBounds<Stage>,
     ask: impl FnOnce(&mut World) -> Result<T, Error>,
 ) -> Result<T, Error> {
     with(|world| {
         if world.facts.denied.iter().any(|denied| denied == permission) {
             return Err(Error::NotGranted);
         }
-        if world.stage < earliest {
+        if !stages.contains(&world.stage) {
             return Err(Error::NotNow);
         }
         ask(world)

@@ -220,7 +220,8 @@ impl Transaction {
     }
 
     /// Configures the filter with the `[config]` table in `toml` and asks it stage by stage, with a fresh copy for
-    /// `connect`, for `hello` and for the transaction, as the host does.
+    /// `connect`, for `hello`, for the transaction and for `disconnect`, as the host does. An outcome is told where there was
+    /// a message and somebody to get it.
     ///
     /// # Panics
     /// When `toml` is not TOML, when `configure` refuses it, and when the filter panics.
