@@ -120,6 +120,12 @@ describe("a session", () => {
     assert.deepEqual(seen, TWO.recipients);
   });
 
+  test("the envelope ends with its transaction", () => {
+    let seen;
+    asked({ disconnect: () => void (seen = [envelope.sender(), envelope.recipients()]) });
+    assert.deepEqual(seen, [null, []]);
+  });
+
   test("disconnect at rcpt ends all of it", () => {
     assert.equal(asked({ rcpt: () => disconnect("go") }, TWO), "connect hello mail rcpt disconnect");
   });

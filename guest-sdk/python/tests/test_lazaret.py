@@ -186,6 +186,11 @@ class Session(unittest.TestCase):
         self.asked(self.TWO, rcpt=lambda it: quarantine("odd") if it.local_part == "eve" else CONTINUE, message=message)
         self.assertEqual(seen, self.TWO)
 
+    def test_the_envelope_ends_with_its_transaction(self):
+        seen = []
+        self.asked(disconnect=lambda reason: seen.extend([envelope.sender(), envelope.recipients()]))
+        self.assertEqual(seen, [None, []])
+
     def test_disconnect_at_rcpt_ends_all_of_it(self):
         asked = self.asked(self.TWO, rcpt=lambda recipient: disconnect("go"))
         self.assertEqual(asked, "connect hello mail rcpt disconnect")

@@ -1,4 +1,4 @@
 import { current } from "../host.js";
 
-export const sender = () => current().known(current().sender ?? null, null);
-export const recipients = () => current().known([...current().recipients], []);
+export const sender = () => (current().at("configure", "disconnect") ? null : current().sender ?? null);
+export const recipients = () => (current().at("configure", "disconnect") ? [] : [...current().recipients]);

@@ -8,8 +8,8 @@ from .types import Address
 
 
 def sender() -> Optional[Address]:
-    return current().sender
+    return None if current().at("disconnect") else current().sender
 
 
 def recipients() -> List[Address]:
-    return list(current().recipients)
+    return [] if current().at("disconnect") else list(current().recipients)
