@@ -131,10 +131,13 @@ pub fn families() -> Vec<Family> {
 fn before_the_first_question(attack: Attack) -> Family {
     let stage = attack.point.name();
     // What is stopped by its CPU time uses all of it.
-    let words = ["CPU time", "host calls"].map(Expected::Refused);
+    let slow = matches!(
+        attack.expected,
+        Expected::Refused("CPU time") | Expected::RefusedOf(_)
+    );
     Family {
         stage,
-        is_slow: words.contains(&attack.expected),
+        is_slow: slow,
         is_endless: false,
         ..Family::new(attack.kind, move |_| Specimen::of(&attack))
     }

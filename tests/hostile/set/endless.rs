@@ -59,7 +59,7 @@ fn calls() -> Vec<Attack> {
         Kind::forged(
             "ten million host calls",
             many,
-            Expected::Refused("host calls"),
+            Expected::RefusedOf(&["CPU time", "host calls"]),
         )
         .at(&LOADING),
     ]

@@ -37,7 +37,7 @@ fn logs() -> Vec<Attack> {
         Kind::forged(
             "log flood without end",
             lines(u32::MAX),
-            Expected::Refused("host calls"),
+            Expected::RefusedOf(&["CPU time", "host calls"]),
         )
         .at(&[Point::Configure]),
     ]
