@@ -16,7 +16,8 @@ const MAX_TEXT: usize = MAX_REPLY_LINE - 4 - 10 - 2;
 /// The most lines of one reply; what is over is dropped.
 pub const MAX_LINES: usize = 128;
 
-/// A reply code, 200 to 559 (RFC 5321 section 4.2.1).
+/// A reply code: 200 to 359 as RFC 5321 section 4.2.1 has them, and any from 400 to 599. Servers refuse with 571 and the
+/// like, and who hears a code that it does not know goes by the first digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(u16);
 
@@ -64,12 +65,12 @@ impl Code {
     /// 555: MAIL or RCPT parameter not known or not offered.
     pub const BAD_PARAMETER: Self = Self(555);
 
-    /// `None` unless the first digit is 2 to 5 and the second 0 to 5.
+    /// `None` unless the first digit is 2 to 5 and the second, behind 2 and 3, is 0 to 5: a promise must be one that we know.
     pub const fn new(code: u16) -> Option<Self> {
-        if code >= 200 && code < 600 && (code / 10) % 10 <= 5 {
-            Some(Self(code))
-        } else {
-            None
+        match code {
+            200..=399 if (code / 10) % 10 <= 5 => Some(Self(code)),
+            400..=599 => Some(Self(code)),
+            _ => None,
         }
     }
 

@@ -29,7 +29,7 @@ impl Default for ReplyLimits {
 /// Why octets are not a reply. Always the fault of the one who sent them.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ReplyError {
-    /// Not three digits, or outside 200 to 559.
+    /// Not three digits, or no reply code.
     #[error("no valid reply code")]
     Code,
     /// The code is followed by neither space, hyphen nor the end of the line.
@@ -189,7 +189,7 @@ fn split(line: &[u8]) -> Result<(Code, bool, &[u8]), ReplyError> {
     }
 }
 
-/// `Reply-code = %x32-35 %x30-35 %x30-39`
+/// `Reply-code = %x32-35 %x30-35 %x30-39`, and refusals with any second digit
 fn parse_code(digits: &[u8]) -> Option<Code> {
     let number = digits.iter().try_fold(0, |sum: u16, digit| {
         digit

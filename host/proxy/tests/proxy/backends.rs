@@ -167,8 +167,15 @@ async fn its_own_refusals_are_told_as_they_are() {
         ("DATA", "554 5.5.1 no"),
         (".", "554 5.7.1 spam (so it thinks)"),
         (".", "452 4.3.1 disk"),
+        ("MAIL", "571 5.7.1 not from there"),
+        ("RCPT", "571 5.7.1 message refused"),
+        ("RCPT", "471 4.7.1 not now"),
+        (".", "571 5.7.1 content rejected"),
+        (".", "599 5.0.0 no"),
     ] {
-        hears(command, Act::Say(format!("{said}\r\n").into_bytes()), said).await;
+        let backend = hears(command, Act::Say(format!("{said}\r\n").into_bytes()), said).await;
+        // A refusal is an answer: nobody is asked twice.
+        assert_eq!(backend.heard("MAIL").len(), 2, "{command} {said}");
     }
     hears("RCPT", say("550 no code\r\n"), "550 5.0.0 no code").await;
 }
