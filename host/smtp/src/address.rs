@@ -110,7 +110,9 @@ impl Address {
 /// `"<" Mailbox ">"` or `"<>"`
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{}>", self.mailbox)
+        f.write_str("<")?;
+        f.write_str(&self.mailbox)?;
+        f.write_str(">")
     }
 }
 

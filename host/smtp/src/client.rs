@@ -14,6 +14,9 @@ use crate::data::{BareOctet, Encoder};
 use crate::reply::{Code, Reply};
 use crate::reply_parser::{ReplyError, ReplyLimits, ReplyParser};
 
+/// Octets of most commands.
+const COMMAND: usize = 128;
+
 /// How much the backend may say in one reply.
 pub type ClientLimits = ReplyLimits;
 
@@ -110,7 +113,9 @@ impl Client {
     /// Puts a command into the output; its reply is owed.
     pub fn send(&mut self, command: &Command) {
         if self.may_send() {
-            write!(self.output, "{command}\r\n").expect("a buffer that grows takes every command");
+            self.output.reserve(COMMAND);
+            write!(self.output, "{command}").expect("a buffer that grows takes every command");
+            self.output.extend_from_slice(b"\r\n");
             self.owed += 1;
         }
     }

@@ -155,7 +155,10 @@ impl Command {
         };
         let text = std::str::from_utf8(line).map_err(|_| odd())?;
         let text = text.trim_end_matches([' ', '\t']);
-        if text.bytes().any(|b| b.is_ascii_control()) {
+        if text
+            .bytes()
+            .fold(false, |any, b| any | b.is_ascii_control())
+        {
             return Err(odd());
         }
         let (verb, rest) = match text.split_once(' ') {
@@ -202,9 +205,9 @@ impl fmt::Display for Command {
             // ehlo = "EHLO" SP ( Domain / address-literal )
             Self::Ehlo(name) => write!(f, "EHLO {name}"),
             // mail = "MAIL FROM:" Reverse-path [SP Mail-parameters]
-            Self::Mail(path) => write!(f, "MAIL FROM:{path}"),
+            Self::Mail(path) => with_path(f, "MAIL FROM:", path),
             // rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters]
-            Self::Rcpt(path) => write!(f, "RCPT TO:{path}"),
+            Self::Rcpt(path) => with_path(f, "RCPT TO:", path),
             Self::Data => f.write_str("DATA"),
             Self::Rset => f.write_str("RSET"),
             // noop = "NOOP" [ SP String ]
@@ -228,6 +231,11 @@ impl fmt::Display for Command {
             Self::Obsolete => f.write_str("TURN"),
         }
     }
+}
+
+fn with_path(f: &mut fmt::Formatter<'_>, verb: &str, path: &Path) -> fmt::Result {
+    f.write_str(verb)?;
+    fmt::Display::fmt(path, f)
 }
 
 fn with_text(f: &mut fmt::Formatter<'_>, verb: &str, text: &Argument) -> fmt::Result {

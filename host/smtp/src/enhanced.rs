@@ -30,14 +30,24 @@ impl Enhanced {
 
     /// Reads `class "." subject "." detail`; `None` for anything else, leading zeros included.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut numbers = text.split('.');
-        let class = number(numbers.next()?)?;
-        let subject = number(numbers.next()?)?;
-        let detail = number(numbers.next()?)?;
-        match numbers.next() {
-            None => Self::new(u8::try_from(class).ok()?, subject, detail),
-            Some(_) => None,
+        let (class, rest) = number(text.as_bytes())?;
+        let (subject, rest) = number(rest.strip_prefix(b".")?)?;
+        let (detail, rest) = number(rest.strip_prefix(b".")?)?;
+        match rest {
+            [] => Self::new(u8::try_from(class).ok()?, subject, detail),
+            _ => None,
         }
+    }
+
+    /// Writes it as it is read.
+    pub(crate) fn print(self, out: &mut impl fmt::Write) -> fmt::Result {
+        let mut number = itoa::Buffer::new();
+        out.write_str(number.format(self.class))?;
+        for part in [self.subject, self.detail] {
+            out.write_str(".")?;
+            out.write_str(number.format(part))?;
+        }
+        Ok(())
     }
 
     /// The same detail in the class of `code`; `None` for a 3yz code, which has none.
@@ -48,13 +58,21 @@ impl Enhanced {
 
 impl fmt::Display for Enhanced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+        self.print(f)
     }
 }
 
-/// One to three digits without leading zero.
-fn number(digits: &str) -> Option<u16> {
-    let plain = digits.len() <= 3 && digits.bytes().all(|b| b.is_ascii_digit());
-    let short = digits == "0" || !digits.starts_with('0');
-    (plain && short).then(|| digits.parse().ok()).flatten()
+/// Takes one to three digits without leading zero from the front: their number, and what follows.
+fn number(text: &[u8]) -> Option<(u16, &[u8])> {
+    let is_digit = |octet: &&u8| octet.is_ascii_digit();
+    let count = text.iter().take_while(is_digit).take(4).count();
+    let (digits, rest) = text.split_at(count);
+    let number = |digits: &[u8]| {
+        let add = |sum, digit: &u8| 10 * sum + u16::from(digit - b'0');
+        digits.iter().fold(0, add)
+    };
+    match digits {
+        [] | [_, _, _, _] | [b'0', _, ..] => None,
+        digits => Some((number(digits), rest)),
+    }
 }

@@ -112,7 +112,7 @@ impl Code {
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
+        f.write_str(itoa::Buffer::new().format(self.0))
     }
 }
 
@@ -136,7 +136,7 @@ impl Reply {
         Self {
             code,
             enhanced: enhanced.and_then(|e| e.with_class_of(code)),
-            text: Cow::Owned(printable(text)),
+            text: Cow::Owned(printable(text.into())),
         }
     }
 
@@ -172,8 +172,11 @@ impl Reply {
     /// The same with `(id)` at the end of its text: it names the session for whoever asks what happened.
     #[must_use]
     pub fn naming(self, id: &str) -> Self {
-        let text = format!("{} ({id})", self.text());
-        Self::new(self.code(), self.enhanced(), &text)
+        let text = [self.text(), " (", id, ")"].concat();
+        Self {
+            text: Cow::Owned(printable(text.into())),
+            ..self
+        }
     }
 
     /// The same with at most so many octets of text, for whoever keeps many: a longer one ends in `...`.
@@ -208,16 +211,25 @@ impl Reply {
     /// Writes the reply with CRLF after each line.
     pub(crate) fn print(&self, out: &mut impl fmt::Write) -> fmt::Result {
         let mut lines = self.lines().peekable();
+        let mut number = itoa::Buffer::new();
+        let code = number.format(self.code.get());
         while let Some(line) = lines.next() {
-            let mark = if lines.peek().is_some() { '-' } else { ' ' };
-            write!(out, "{}{mark}", self.code)?;
+            let mark = if lines.peek().is_some() { "-" } else { " " };
+            out.write_str(code)?;
+            out.write_str(mark)?;
             if let Some(enhanced) = self.enhanced {
-                write!(out, "{enhanced} ")?;
+                enhanced.print(out)?;
+                out.write_str(" ")?;
             }
             out.write_str(line)?;
             out.write_str("\r\n")?;
         }
         Ok(())
+    }
+
+    /// Octets that it prints as, or a few more, if it is of one line.
+    pub(crate) fn room(&self) -> usize {
+        MAX_REPLY_LINE - MAX_TEXT + self.text.len()
     }
 }
 
@@ -230,9 +242,10 @@ impl fmt::Display for Reply {
 }
 
 /// Printable ASCII in at most [`MAX_LINES`] lines of at most [`MAX_TEXT`], parted by LF.
-fn printable(text: &str) -> String {
-    if text.len() <= MAX_TEXT && text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
-        return text.to_owned();
+fn printable(text: Cow<'_, str>) -> String {
+    let is_printable = |all, octet: u8| all & matches!(octet, b' '..=b'~');
+    if text.len() <= MAX_TEXT && text.bytes().fold(true, is_printable) {
+        return text.into_owned();
     }
     let mut clean = String::with_capacity(text.len());
     let (mut lines, mut width) = (1, 0);

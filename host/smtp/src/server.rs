@@ -413,6 +413,7 @@ impl Server {
 
     /// Puts a reply into the output.
     fn say(&mut self, reply: &Reply) -> Option<Event> {
+        self.output.reserve(reply.room());
         reply
             .print(&mut self.output)
             .expect("a buffer that grows takes every reply");
