@@ -352,7 +352,8 @@ impl Delivery {
     /// Asks DATA or makes a chunk of it, on another connection if the one kept is gone. What its recipients brought upon the client is not held
     /// against the message.
     async fn data(&mut self, message: &Message) -> Result<(Box<Link>, Handed), Error> {
-        let chunking = self.backend.config.chunking;
+        // Behind a replay a late answer to it could pass for that of a chunk: DATA has its 354 in between.
+        let chunking = self.backend.config.chunking && !self.was_replayed();
         if let Some(journal) = &mut self.journal {
             journal.refusals = 0;
         }
