@@ -59,7 +59,9 @@ impl Link {
         }
         let heard = self.hear(Step::Data, None, self.reply).await;
         let error = heard.map_or_else(|error| error, |reply| Error::Unexpected(Step::Data, reply));
-        if self.member().gives_up_chunks() {
+        // Who cannot take mail now says nothing about BDAT.
+        let later = matches!(&error, Error::Unexpected(_, reply) if reply.code().is_transient());
+        if !later && self.member().gives_up_chunks() {
             let address = self.member().address;
             tracing::warn!(%address, %error, "backend offers CHUNKING and does not take BDAT: it gets DATA; `chunking = false` says so from the start");
         }
