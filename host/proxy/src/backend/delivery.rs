@@ -222,13 +222,18 @@ impl Delivery {
         self.link.take()
     }
 
-    /// Resolves when the connection should be given back: the client has had it for `hold`, or somebody waits for one
-    /// while this client says nothing. Never, if there is none.
+    /// Resolves when the connection should be given back: the client has had it for `hold`, or between two transactions
+    /// for `idle`, or somebody waits for one while this client says nothing. Never, if there is none.
     pub(crate) async fn due(&mut self) {
         if self.link.is_none() {
             return std::future::pending().await;
         }
-        let end = self.since + self.backend.config.hold;
+        let config = &self.backend.config;
+        let kept = match self.journal {
+            Some(_) => config.hold,
+            None => config.hold.min(config.idle),
+        };
+        let end = self.since + kept;
         let silent = end.min(self.used + self.patience());
         let alarm = self.alarm.get_or_insert_with(|| Alarm::new(silent));
         alarm.at(silent).await;

@@ -170,6 +170,7 @@ impl Backend {
     pub(super) fn is_of_further_use(&self, link: &mut Link) -> bool {
         let most = self.config.reuse;
         self.identity() == Identity::Xclient
+            && !self.config.idle.is_zero()
             && !link.is_shareable()
             && link.transactions() < most
             && link.is_in_step()

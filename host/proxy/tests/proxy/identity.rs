@@ -261,3 +261,21 @@ async fn a_hello_name_that_backends_refuse_is_unknown_to_them() {
     assert_eq!(backend.heard("EHLO").last().unwrap(), "EHLO unknown");
     assert!(backend.heard("XCLIENT")[0].contains("HELO=unknown "));
 }
+
+#[tokio::test]
+async fn without_idle_each_transaction_of_a_client_has_its_own_connection() {
+    for (idle, connections) in [("0s", 2), ("100s", 1)] {
+        let backend = Backend::honest().await;
+        backend.state().ehlo.push("XCLIENT NAME ADDR");
+        let config = format!("identity = \"xclient\"\nidle = \"{idle}\"\nhold = \"100s\"").leak();
+        let setup = Setup {
+            backend: config,
+            ..Setup::default()
+        };
+        let proxy = Running::start(&backend, setup).await;
+        let mut client = proxy.play(SESSION).await;
+        let (_, again) = SESSION.split_once("S: 250\n").unwrap();
+        client.play(again).await;
+        assert_eq!(backend.heard("XCLIENT").len(), connections, "{idle}");
+    }
+}
