@@ -356,7 +356,9 @@ impl Connection {
             wire.write_all(&output).await?;
             wire.flush().await
         };
-        match within(self.site.deadlines.write, pin!(write)).await {
+        let write = pin!(write);
+        let write = pin!(within(self.site.deadlines.write, write));
+        match pace::holding_if_slow(&mut self.delivery, write).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err("client lost"),
             Err(_) => Err("client takes no replies"),

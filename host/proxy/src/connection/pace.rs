@@ -107,6 +107,20 @@ pub(super) async fn holding<T>(
     }
 }
 
+/// The same for what is nearly always done at once, and may not be held up by it.
+pub(super) async fn holding_if_slow<T>(
+    delivery: &mut Delivery,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> T {
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = delivery.due() => delivery.let_go(),
+        }
+    }
+}
+
 /// Closes our half and reads what is still on its way: closing over unread octets would reset the connection, and the
 /// client would never see our last reply.
 pub(super) async fn linger(mut wire: Wire) {

@@ -77,7 +77,8 @@ pub(super) async fn mail(c: &mut Connection, path: Path) {
         c.server.answer(reply);
         return c.pace.restart();
     }
-    let mut decision = c.judge.mail(chain, &c.session, &path).await;
+    let judging = c.judge.mail(chain, &c.session, &path);
+    let mut decision = pace::holding_if_slow(&mut c.delivery, pin!(judging)).await;
     c.obey(Stage::Mail, Of::Itself, &mut decision).await;
     let by = By::filter(decision.by, By::Us);
     match decision.action {

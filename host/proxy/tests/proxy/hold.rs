@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 
 use crate::kit::{Backend, Client, DATA, Running, Setup};
 
@@ -222,4 +223,23 @@ async fn a_client_that_floods_meets_its_deadlines_and_keeps_no_connection() {
             .unwrap();
         drop(replies.await);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_replies_keeps_no_connection() {
+    let backend = Backend::honest().await;
+    let setup = Setup {
+        backend: "connections = 1\nwait = \"5s\"\noffer-age = \"1h\"",
+        tables: "[limits]\nrecipients = 100",
+        ..Setup::default()
+    };
+    let proxy = Running::start(&backend, setup).await;
+    let opening = DATA.split("\nC: DATA").next().unwrap();
+    let mut client = proxy.play(opening).await;
+    // Each is one too many, and no error: their replies fill what the system takes of them.
+    let more = "RCPT TO:<c@example.org>\r\n".repeat(1000);
+    let stalled = |sent: &Result<_, _>| sent.is_err();
+    let wire = client.0.get_mut();
+    while !stalled(&timeout(Duration::from_secs(1), wire.write_all(more.as_bytes())).await) {}
+    proxy.play(opening).await;
 }
