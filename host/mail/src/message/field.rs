@@ -26,7 +26,7 @@ impl Field {
     /// (RFC 2047). Controls, CR and LF among them, and names outside RFC 5322 section 3.6.8 are refused.
     pub fn compose(name: &str, value: &str) -> Result<Self, EditError> {
         let named = is_name(name.as_bytes()) && name.len() <= NAME_LIMIT;
-        if !named || value.chars().any(|c| c.is_control() && c != '\t') {
+        if !named || has_controls(value) {
             return Err(EditError::Invalid);
         }
         let raw = fold::fold(name, value);
@@ -78,6 +78,15 @@ pub enum EditError {
     /// too many or too large edits
     #[error("too many or too large edits")]
     Limit,
+}
+
+/// Tabs are none. Without a branch for each octet: it is asked of each value that is written.
+fn has_controls(value: &str) -> bool {
+    let is_control = |octet: u8| octet.is_ascii_control() & (octet != b'\t');
+    value
+        .bytes()
+        .fold(false, |any, octet| any | is_control(octet))
+        || !value.is_ascii() && value.chars().any(|c| c.is_control() && c != '\t')
 }
 
 /// RFC 5322 section 3.6.8: printable ASCII without the colon, at least one octet.

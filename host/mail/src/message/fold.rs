@@ -2,12 +2,16 @@
 
 use std::fmt::Write;
 
+use memchr::memchr2;
+
 /// Where lines are broken if a blank allows it (RFC 5322 section 2.1.1), in octets without CRLF.
 const LINE: usize = 78;
 /// A longer run without a blank is written as encoded words, so that no line comes near 998 octets.
 const RUN: usize = 900;
 /// More blanks than this in a row are encoded too.
 const BLANKS: usize = 60;
+/// Hardly a value has more words than one in so many octets.
+const MOST_WORDS: usize = 8;
 /// Longest encoded word (RFC 2047 section 2).
 const WORD: usize = 75;
 const WORD_START: &str = "=?utf-8?Q?";
@@ -16,10 +20,7 @@ const WORD_END: &str = "?=";
 /// The octets of a field. The value holds no controls but tabs; blanks around it are left out.
 pub(super) fn fold(name: &str, value: &str) -> Vec<u8> {
     let value = value.trim_matches([' ', '\t']);
-    let mut lines = Lines {
-        written: format!("{name}:"),
-        column: name.len() + 1,
-    };
+    let mut lines = Lines::after(name, value.len());
     for run in runs(value) {
         lines.put(&run);
     }
@@ -38,14 +39,12 @@ struct Run<'v> {
 /// Takes a value apart. Blanks between encoded words vanish when they are decoded, so such neighbours make one run.
 fn runs(value: &str) -> Vec<Run<'_>> {
     let plain = value.is_ascii();
-    let mut runs: Vec<Run<'_>> = Vec::new();
+    let mut runs: Vec<Run<'_>> = Vec::with_capacity(value.len().div_ceil(MOST_WORDS));
     let mut start = 0;
     while start < value.len() {
         let word = start + blanks(&value[start..]);
-        let end = word
-            + value[word..]
-                .find([' ', '\t'])
-                .unwrap_or(value.len() - word);
+        let end =
+            word + memchr2(b' ', b'\t', &value.as_bytes()[word..]).unwrap_or(value.len() - word);
         let encode = must_encode(plain, &value[word..end], word - start);
         match runs.last_mut() {
             Some(before) if before.encode && encode => {
@@ -64,7 +63,8 @@ fn runs(value: &str) -> Vec<Run<'_>> {
 }
 
 fn blanks(text: &str) -> usize {
-    text.find(|c| c != ' ' && c != '\t').unwrap_or(text.len())
+    let is_blank = |octet: &u8| matches!(octet, b' ' | b'\t');
+    text.bytes().take_while(is_blank).count()
 }
 
 /// A plain word beside an encoded one must not look like one; a value of plain words says what it means.
@@ -79,6 +79,18 @@ struct Lines {
 }
 
 impl Lines {
+    fn after(name: &str, octets: usize) -> Self {
+        /// Most values are broken once a line, behind a word.
+        const BREAKS: usize = 16;
+        let mut written = String::with_capacity(name.len() + 1 + octets + octets / BREAKS + 4);
+        written.push_str(name);
+        written.push(':');
+        Self {
+            column: written.len(),
+            written,
+        }
+    }
+
     fn put(&mut self, run: &Run<'_>) {
         if !run.encode {
             return self.piece(run.blanks, run.words);

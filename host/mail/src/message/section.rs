@@ -58,7 +58,8 @@ pub(super) fn split(section: &Bytes) -> Option<Vec<Field>> {
         if fields.len() == FIELD_LIMIT {
             return None;
         }
-        fields.push(Field::new(raw.clone(), Shape::of(&raw)));
+        let shape = Shape::of(&raw);
+        fields.push(Field::new(raw, shape));
         start = end;
     }
     Some(fields)
