@@ -7,6 +7,7 @@ mod conclusion;
 mod ending;
 mod intake;
 mod log;
+mod numeric;
 mod pace;
 mod presented;
 mod record;

@@ -8,10 +8,11 @@ use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::stamp;
+use super::text::{Thousandths, text};
 use crate::arguments::LogFormat;
 
 #[cfg(test)]
@@ -101,7 +102,7 @@ where
 fn json(writer: &mut Writer<'_>, event: &Event<'_>, spans: &str) -> fmt::Result {
     let about = event.metadata();
     writer.write_str("{\"timestamp\":\"")?;
-    SystemTime.format_time(writer)?;
+    stamp::now(writer)?;
     write!(writer, "\",\"level\":\"{}\"", about.level())?;
     let mut fields = JsonFields {
         writer: writer.by_ref(),
@@ -141,7 +142,11 @@ impl JsonFields<'_> {
 impl Visit for JsonFields<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.value(field, |writer| match Thousandths::of(value) {
-            Some(value) => write!(writer, "{value}"),
+            Some(value) => {
+                let mut digits = String::new();
+                value.put(&mut digits);
+                writer.write_str(&digits)
+            }
             None => write!(writer, "{}", Value::from(value)),
         });
     }
@@ -167,150 +172,8 @@ impl Visit for JsonFields<'_> {
     }
 }
 
-fn text(writer: &mut Writer<'_>, event: &Event<'_>, spans: &str) -> fmt::Result {
-    let about = event.metadata();
-    SystemTime.format_time(writer)?;
-    match writer.has_ansi_escapes() {
-        true => write!(
-            writer,
-            " {}{:>5}\x1b[0m ",
-            colour(about.level()),
-            about.level()
-        )?,
-        false => write!(writer, " {:>5} ", about.level())?,
-    }
-    if !spans.is_empty() {
-        write!(writer, "{spans} ")?;
-    }
-    write!(writer, "{}:", about.target())?;
-    let mut fields = TextFields {
-        writer: writer.by_ref(),
-        value: String::new(),
-        went: Ok(()),
-    };
-    event.record(&mut fields);
-    fields.went?;
-    writer.write_char('\n')
-}
-
-fn colour(level: &Level) -> &'static str {
-    match *level {
-        Level::ERROR => "\x1b[31m",
-        Level::WARN => "\x1b[33m",
-        Level::INFO => "\x1b[32m",
-        _ => "\x1b[34m",
-    }
-}
-
-struct TextFields<'w> {
-    writer: Writer<'w>,
-    value: String,
-    went: fmt::Result,
-}
-
-impl TextFields<'_> {
-    fn value(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        if self.went.is_err() {
-            return;
-        }
-        self.value.clear();
-        let mut spelt = Spelt::text(&mut self.value);
-        self.went = spelt.write_fmt(value).and_then(|()| {
-            if field.name() == "message" {
-                return write!(self.writer, " {}", self.value);
-            }
-            write!(self.writer, " {}=", field.name())?;
-            quoted(&mut self.writer, &self.value)
-        });
-    }
-
-    /// What has nothing in it to be spelt or quoted.
-    fn number(&mut self, field: &Field, value: impl fmt::Display) {
-        if self.went.is_ok() {
-            self.went = write!(self.writer, " {}={value}", field.name());
-        }
-    }
-}
-
-impl Visit for TextFields<'_> {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        match Thousandths::of(value) {
-            Some(value) => self.number(field, value),
-            None => self.value(field, format_args!("{value:?}")),
-        }
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.number(field, value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.number(field, value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.number(field, value);
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.value(field, format_args!("{value}"));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.value(field, format_args!("{value:?}"));
-    }
-}
-
-/// A number of so many thousandths, as the times in our lines are, spelt as Rust and JSON spell it; what finds the shortest
-/// spelling of any number takes many times longer.
-#[derive(Clone, Copy, Debug)]
-struct Thousandths(u32);
-
-impl Thousandths {
-    /// None for what is no such number, or below zero.
-    fn of(value: f64) -> Option<Self> {
-        let thousandths = (value * 1e3).round();
-        let is_one = (0.0..f64::from(u32::MAX)).contains(&thousandths)
-            && thousandths / 1e3 == value
-            && value.is_sign_positive();
-        is_one.then_some(Self(thousandths as u32))
-    }
-}
-
-impl fmt::Display for Thousandths {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.0 / 1000, self.0 % 1000);
-        match (part % 100, part % 10) {
-            (0, _) => write!(f, "{whole}.{}", part / 100),
-            (_, 0) => write!(f, "{whole}.{:02}", part / 10),
-            _ => write!(f, "{whole}.{part:03}"),
-        }
-    }
-}
-
-/// In quotes where anything in it could pass for the next field. A quote that is escaped already is left as it is.
-fn quoted(writer: &mut Writer<'_>, value: &str) -> fmt::Result {
-    let plain = |octet: u8| !matches!(octet, b' ' | b'"' | b'=' | b'\\');
-    if !value.is_empty() && value.bytes().all(plain) {
-        return writer.write_str(value);
-    }
-    if !value.contains(['"', '\\']) {
-        return write!(writer, "\"{value}\"");
-    }
-    writer.write_char('"')?;
-    let mut escaped = false;
-    for c in value.chars() {
-        if c == '"' && !escaped {
-            writer.write_char('\\')?;
-        }
-        escaped = c == '\\' && !escaped;
-        writer.write_char(c)?;
-    }
-    writer.write_str(if escaped { "\\\"" } else { "\"" })
-}
-
 /// Spells what must not stand in a line.
-struct Spelt<'w, W> {
+pub(super) struct Spelt<'w, W> {
     inner: &'w mut W,
     format: LogFormat,
 }
@@ -323,7 +186,7 @@ impl<'w, W: Write> Spelt<'w, W> {
         }
     }
 
-    fn text(inner: &'w mut W) -> Self {
+    pub(super) fn text(inner: &'w mut W) -> Self {
         Self {
             inner,
             format: LogFormat::Text,
@@ -457,7 +320,11 @@ mod tests {
     fn thousandths_are_spelt_as_any_number() {
         for thousandths in (0..20_000).chain((0..u32::MAX).step_by(99_991)) {
             let value = f64::from(thousandths) / 1e3;
-            let spelt = Thousandths::of(value).map(|it| it.to_string());
+            let spelt = Thousandths::of(value).map(|it| {
+                let mut digits = String::new();
+                it.put(&mut digits);
+                digits
+            });
             assert_eq!(spelt, Some(format!("{value:?}")));
             assert_eq!(spelt, Some(Value::from(value).to_string()));
         }

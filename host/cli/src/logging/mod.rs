@@ -2,6 +2,8 @@
 
 mod line;
 mod sink;
+mod stamp;
+mod text;
 
 use std::fs::File;
 use std::io::{self, IsTerminal};

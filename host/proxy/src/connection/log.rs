@@ -2,12 +2,13 @@
 //! escaped, so that no octet of theirs ends a line or steers a terminal.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use lazaret_mail::{Decision, Envelope, Field, Keep, Message, Session, Stage};
 use lazaret_smtp::{Address, Path, Refusal, Reply, Wanted};
 
+use super::numeric::Peer;
 use crate::explain::{By, Ended, Entry, Judgement};
 
 /// Of a text of somebody else.
@@ -27,7 +28,7 @@ pub(super) fn transaction(entry: &Entry) {
         session = %session.id,
         transaction = format_args!("{}-{}", session.id, it.number),
         listener = %session.listener,
-        client = %session.client.address,
+        client = %Peer(session.client.address),
         ptr = %Escaped(session.client.name.known_by_now().unwrap_or("-")),
         helo = %Escaped(session.hello.as_deref().unwrap_or_default()),
         tls = session.tls.as_ref().map_or("", |tls| tls.version.as_str()),
@@ -81,7 +82,7 @@ pub(super) fn refused(session: &Session, stage: Stage, of: &str, answer: &Reply,
     tracing::info!(
         session = %session.id,
         listener = %session.listener,
-        client = %session.client.address,
+        client = %Peer(session.client.address),
         helo = %Escaped(session.hello.as_deref().unwrap_or_default()),
         stage = stage.name(),
         of = %Escaped(of),
@@ -102,7 +103,7 @@ pub(super) fn refused_early(session: &Session, first: &Refusal, more: usize) {
     tracing::info!(
         session = %session.id,
         listener = %session.listener,
-        client = %session.client.address,
+        client = %Peer(session.client.address),
         helo = %Escaped(session.hello.as_deref().unwrap_or_default()),
         stage,
         of = %Escaped(of.map_or("", Address::mailbox)),
@@ -118,7 +119,7 @@ pub(super) fn closed(session: &Session, reason: &str) {
     tracing::info!(
         session = %session.id,
         listener = %session.listener,
-        client = %session.client.address,
+        client = %Peer(session.client.address),
         helo = %Escaped(session.hello.as_deref().unwrap_or_default()),
         reason,
         "closed"
@@ -148,13 +149,14 @@ impl fmt::Display for OneLine<'_> {
         let Some(reply) = self.0 else {
             return f.write_str("-");
         };
-        write!(f, "{}", reply.code())?;
+        reply.code().fmt(f)?;
         if let Some(enhanced) = reply.enhanced() {
-            write!(f, " {enhanced}")?;
+            f.write_str(" ")?;
+            enhanced.fmt(f)?;
         }
         for (number, line) in reply.lines().enumerate() {
-            let between = if number == 0 { " " } else { " / " };
-            write!(f, "{between}{}", Escaped(line))?;
+            f.write_str(if number == 0 { " " } else { " / " })?;
+            Escaped(line).fmt(f)?;
         }
         Ok(())
     }
@@ -165,17 +167,21 @@ impl fmt::Display for OneLine<'_> {
 pub(super) fn edits(before: &Message, after: &Message) -> String {
     const MOST: usize = 40;
     let (before, after) = differing(before.fields(), after.fields());
-    let word = |(sign, field): (char, &Field)| {
-        format!("{sign}{}:{}", Escaped(field.name()), field.raw().len())
-    };
-    let added = without(after, before).into_iter().map(|field| ('+', field));
-    let removed = without(before, after).into_iter().map(|field| ('-', field));
-    let mut words: Vec<String> = added.chain(removed).map(word).collect();
-    if words.len() > MOST {
-        let more = words.split_off(MOST).len();
-        words.push(format!("and {more} more"));
+    let added = without(after, before).into_iter().map(|field| ("+", field));
+    let removed = without(before, after).into_iter().map(|field| ("-", field));
+    let mut all = added.chain(removed);
+    let mut words = String::new();
+    for (sign, field) in all.by_ref().take(MOST) {
+        let blank = if words.is_empty() { "" } else { " " };
+        let octets = field.raw().len();
+        // A name is printable ASCII without a colon, but may have quotes and backslashes in it.
+        let word = write!(words, "{blank}{sign}{}:{octets}", Escaped(field.name()));
+        word.expect("a String takes all that is written");
     }
-    words.join(" ")
+    match all.count() {
+        0 => words,
+        more => format!("{words} and {more} more"),
+    }
 }
 
 /// Both without the fields that they end with alike: nearly always all but a few at the top.
@@ -218,8 +224,8 @@ struct Recipients<'e>(&'e Envelope);
 impl fmt::Display for Recipients<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, path) in self.0.recipients.iter().take(MOST_NAMED).enumerate() {
-            let between = if number == 0 { "" } else { "," };
-            write!(f, "{between}{}", Escaped(mailbox(path)))?;
+            f.write_str(if number == 0 { "" } else { "," })?;
+            Escaped(mailbox(path)).fmt(f)?;
         }
         Ok(())
     }
@@ -260,9 +266,10 @@ pub(super) struct Escaped<'t>(pub(super) &'t str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let harmless =
-            |octet: u8| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\'' | b'\\');
-        if self.0.len() <= MOST_CHARACTERS && self.0.bytes().all(harmless) {
+        let is_harmless = |all, octet: u8| {
+            all & matches!(octet, b' '..=b'~') & !matches!(octet, b'"' | b'\'' | b'\\')
+        };
+        if self.0.len() <= MOST_CHARACTERS && self.0.bytes().fold(true, is_harmless) {
             return f.write_str(self.0);
         }
         let mut characters = self.0.chars().take(MOST_CHARACTERS);

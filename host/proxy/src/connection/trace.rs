@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use httpdate::HttpDate;
 use lazaret_mail::{Envelope, Field, Message, Session};
 
+use super::numeric::Ip;
 use crate::config::{Identity, Trace};
 
 /// Octets of most of these fields.
@@ -55,22 +56,34 @@ fn value(
 ) -> Result<String, fmt::Error> {
     let hello = Plain(session.hello.as_deref().unwrap_or("unknown"));
     let mut value = String::with_capacity(ROOM);
-    write!(value, "from {hello} (")?;
+    value.push_str("from ");
+    hello.put(&mut value);
+    value.push_str(" (");
     if let Some(name) = session.client.name.known_by_now() {
-        write!(value, "{} ", Plain(name))?;
+        Plain(name).put(&mut value);
+        value.push(' ');
     }
     match session.client.address.ip() {
-        IpAddr::V4(ip) => write!(value, "[{ip}]")?,
+        IpAddr::V4(ip) => write!(value, "[{}]", Ip(ip.into()))?,
         IpAddr::V6(ip) => write!(value, "[IPv6:{ip}]")?,
     }
-    let protocol = with_protocol(session, envelope, protocol);
-    write!(value, ") by {hostname} (Lazaret) with {protocol}")?;
+    let [protocol, tls] = with_protocol(session, envelope, protocol);
+    put(
+        &mut value,
+        &[") by ", hostname, " (Lazaret) with ", protocol, tls],
+    );
     if let Some(tls) = &session.tls {
-        write!(value, " (using {} with cipher {})", tls.version, tls.cipher)?;
+        let (version, cipher) = (&tls.version, &tls.cipher);
+        put(
+            &mut value,
+            &[" (using ", version, " with cipher ", cipher, ")"],
+        );
     }
-    write!(value, " id {id}")?;
+    put(&mut value, &[" id ", id]);
     if let [only] = envelope.recipients.as_slice() {
-        write!(value, " for <{}>", Plain(only.address.mailbox()))?;
+        value.push_str(" for <");
+        Plain(only.address.mailbox()).put(&mut value);
+        value.push('>');
     }
     write!(value, "; {}", HttpDate::from(SystemTime::now()))?;
     value.truncate(value.len() - "GMT".len());
@@ -78,8 +91,12 @@ fn value(
     Ok(value)
 }
 
+fn put(value: &mut String, words: &[&str]) {
+    words.iter().for_each(|word| value.push_str(word));
+}
+
 /// RFC 3848 and RFC 6531 section 3.7.3; for HELO inside TLS nothing is registered.
-fn with_protocol(session: &Session, envelope: &Envelope, protocol: &str) -> String {
+fn with_protocol<'p>(session: &Session, envelope: &Envelope, protocol: &'p str) -> [&'p str; 2] {
     let sender = envelope.sender.as_ref();
     let utf8 = sender.is_some_and(|path| {
         path.parameters
@@ -88,24 +105,23 @@ fn with_protocol(session: &Session, envelope: &Envelope, protocol: &str) -> Stri
     });
     let name = if utf8 { "UTF8SMTP" } else { protocol };
     match name != "SMTP" && session.tls.is_some() {
-        true => format!("{name}S"),
-        false => name.to_owned(),
+        true => [name, "S"],
+        false => [name, ""],
     }
 }
 
 /// Nothing the client said may end a comment or a field.
 struct Plain<'t>(&'t str);
 
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Plain<'_> {
+    fn put(&self, value: &mut String) {
         let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '(' | ')' | '\\' | ';');
         let text = self.0;
-        if text.len() <= MOST_PLAIN && text.chars().all(is_plain) {
-            return f.write_str(text);
+        if text.len() <= MOST_PLAIN && text.bytes().all(|octet| is_plain(octet.into())) {
+            return value.push_str(text);
         }
         let safe = |c| if is_plain(c) { c } else { '?' };
-        let mut characters = text.chars().take(MOST_PLAIN).map(safe);
-        characters.try_for_each(|c| f.write_char(c))
+        value.extend(text.chars().take(MOST_PLAIN).map(safe));
     }
 }
 
