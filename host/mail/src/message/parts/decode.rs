@@ -43,7 +43,9 @@ impl Encoding {
 /// RFC 2045 section 6.8: all outside the alphabet is ignored, so that a stray octet hides nothing.
 pub(in crate::message) fn base64(octets: &[u8]) -> Vec<u8> {
     let of_alphabet = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=');
-    base64_decode(octets).unwrap_or_else(|| {
+    // To the decoder 0xFF is an end.
+    let whole = Some(octets).filter(|octets| memchr::memchr(u8::MAX, octets).is_none());
+    whole.and_then(base64_decode).unwrap_or_else(|| {
         let clean: Vec<u8> = octets.iter().copied().filter(of_alphabet).collect();
         base64_decode(&clean).expect("only octets of the alphabet are left")
     })
@@ -148,5 +150,22 @@ mod tests {
         ] {
             assert_eq!(encoding.decode(Bytes::from_static(octets)), decoded);
         }
+    }
+
+    #[test]
+    fn nothing_outside_the_alphabet_changes_base64() {
+        let text = b"aGVsbG8gd29ybGQhIQ==aGVsbG8=aGVsbA";
+        let decoded = b"hello world!!hellohell";
+        assert_eq!(base64(text), decoded);
+        for stray in (0..=u8::MAX).filter(|octet| !of_alphabet(*octet)) {
+            for place in 0..=text.len() {
+                let octets = [&text[..place], &[stray], &text[place..]].concat();
+                assert_eq!(base64(&octets), decoded, "{stray:#x} at {place}");
+            }
+        }
+    }
+
+    fn of_alphabet(octet: u8) -> bool {
+        octet.is_ascii_alphanumeric() || b"+/=".contains(&octet)
     }
 }
