@@ -76,7 +76,8 @@ pub enum PartsFault {
     /// the body is over [`PARSE_LIMIT`]
     #[error("body larger than {PARSE_LIMIT} octets")]
     TooLarge,
-    /// a MIME field twice, or one that programs read differently: other parts, a name of another extension
+    /// a MIME field twice, or one that programs read differently: other parts, a name of another extension; a line
+    /// that is no field in the header of a part
     #[error("parts that programs see differently")]
     Ambiguous,
     /// a multipart that looks divided, but not by its boundary

@@ -93,6 +93,9 @@ impl Walk {
         }
         let fields = section::split(&head_octets).ok_or(PartsFault::Header)?;
         let headless = end.is_none() && fields.iter().all(|field| field.name().is_empty());
+        if !headless && fields.iter().any(is_no_field) {
+            return Err(PartsFault::Ambiguous);
+        }
         let body = if headless {
             octets
         } else {
@@ -132,6 +135,11 @@ impl Walk {
         self.work_left = left.ok_or(PartsFault::Work)?;
         Ok(())
     }
+}
+
+/// Many programs end the header before such a line (RFC 5322 section 2.2) and show what follows.
+fn is_no_field(field: &Field) -> bool {
+    field.name().is_empty() && !field.raw().trim_ascii().is_empty()
 }
 
 /// Has it a line that might be a delimiter, and one that might be of a part's header?
