@@ -48,3 +48,90 @@ fn a_line_that_is_no_field_in_the_header_of_a_part_is_a_fault() {
     }
     assert_eq!(parts("no field\r\nSubject: a\r\n\r\ntext"), Ok(1));
 }
+
+/// RFC 2046 section 5.1.1: to divide, a line need only begin with the boundary.
+#[test]
+fn a_line_that_only_begins_with_a_boundary_is_a_fault() {
+    for line in ["--b x", "--bx", "--b-", "--b--x", "--b: x"] {
+        let hidden = format!("{line}\r\nContent-Type: a/b; name=x.exe\r\n\r\nMZ\r\n");
+        let text = "--b\r\n\r\ntext\r\n";
+        let end = "--b--\r\n";
+        for inside in [
+            format!("preamble\r\n{hidden}{text}{end}"),
+            format!("{text}{hidden}{end}"),
+            format!("{text}{hidden}"),
+            format!("{text}{end}{hidden}"),
+            format!("--b\r\n{hidden}{end}"),
+            format!("--b\r\nContent-Transfer-Encoding: base64\r\n\r\naGVs\r\n{hidden}{end}"),
+            format!("--b\r\nContent-Type: message/rfc822\r\n\r\n{hidden}{end}"),
+            format!("--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: a\r\n\r\n{hidden}{end}"),
+            format!(
+                "--b\r\n{}--c\r\n\r\ntext\r\n{hidden}--c--\r\n{end}",
+                inner("c")
+            ),
+            format!(
+                "--b\r\n{}{hidden}--c\r\n\r\ntext\r\n--c--\r\n{end}",
+                inner("c")
+            ),
+            format!(
+                "--b\r\n{}--c\r\n\r\ntext\r\n--c--\r\n{hidden}{end}",
+                inner("c")
+            ),
+            hidden.clone(),
+        ] {
+            assert_eq!(
+                parts(mixed(&inside)),
+                Err(PartsFault::Ambiguous),
+                "{inside}"
+            );
+        }
+    }
+}
+
+fn inner(boundary: &str) -> String {
+    format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n")
+}
+
+#[test]
+fn lines_that_divide_or_that_no_boundary_begins_are_no_fault() {
+    for (inside, count) in [
+        ("--b \t\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b-- \r\n".to_owned(), 3),
+        ("--b\r\n\r\nx--b x\r\n --b x\r\n--a\r\n-- \r\n--B x\r\n--b--".to_owned(), 2),
+        (format!("--b\r\n{}--bb\r\n\r\none\r\n--bb--\r\n--b--\r\n", inner("bb")), 3),
+        (format!("--b\r\n{}--b x\r\n\r\none\r\n--b x--\r\n--b--\r\n", inner("b x")), 3),
+        (
+            format!(
+                "--b\r\nContent-Type: message/rfc822\r\n\r\n{}--bb\r\n\r\none\r\n--bb--\r\n--b--\r\n",
+                inner("bb")
+            ),
+            4,
+        ),
+        // The boundary is in force outside of what is encoded.
+        (
+            "--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+             Subject: a\r\n\r\n=2D-b x\r\n--b--"
+                .to_owned(),
+            3,
+        ),
+        // Behind a multipart its boundary is none.
+        (
+            format!("--b\r\n{}--c\r\n\r\none\r\n--c--\r\n--b\r\n\r\n--c x\r\n--b--", inner("c")),
+            4,
+        ),
+    ] {
+        assert_eq!(parts(mixed(&inside)), Ok(count), "{inside}");
+    }
+    assert_eq!(parts("Subject: a\r\n\r\n--b x\r\n"), Ok(1));
+}
+
+#[test]
+fn searching_lines_for_boundaries_is_bounded_work() {
+    let deep: String = (0..30)
+        .map(|level| format!("--b{level}x\r\n{}", inner(&format!("b{}x", level + 1))))
+        .collect();
+    let lines = "--\r\n".repeat(1 << 20);
+    let octets = format!("{}{deep}--b30x\r\n\r\n{lines}", inner("b0x"));
+    assert_eq!(parts(octets), Err(PartsFault::Work));
+    let few = format!("{}--b\r\n\r\n{lines}", inner("b"));
+    assert_eq!(parts(few), Ok(2));
+}

@@ -27,6 +27,11 @@ impl Encoding {
         Some(name)
     }
 
+    /// Are the octets others than those that stand there?
+    pub(super) fn is_one(self) -> bool {
+        !matches!(self, Encoding::Identity | Encoding::Unknown)
+    }
+
     pub(super) fn decode(self, octets: Bytes) -> Bytes {
         match self {
             Encoding::Identity | Encoding::Unknown => octets,

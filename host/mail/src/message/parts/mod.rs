@@ -77,7 +77,7 @@ pub enum PartsFault {
     #[error("body larger than {PARSE_LIMIT} octets")]
     TooLarge,
     /// a MIME field twice, or one that programs read differently: other parts, a name of another extension; a line
-    /// that is no field in the header of a part
+    /// that is no field in the header of a part; a line of content that only begins with a boundary
     #[error("parts that programs see differently")]
     Ambiguous,
     /// a multipart that looks divided, but not by its boundary

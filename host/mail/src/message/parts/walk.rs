@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::head::Head;
-use super::split::split;
+use super::split::{Divided, dashed_lines, delimiter, half_divides, split};
 use super::{DEPTH_LIMIT, Field, PART_HEADER_LIMIT, PART_LIMIT, Part, PartInfo, PartsFault};
 use crate::message::section;
 
@@ -15,6 +15,7 @@ const WORK_BASE: u64 = 1 << 20;
 pub(super) fn walk(fields: &[Field], body: Bytes) -> Result<Vec<Part>, PartsFault> {
     let mut walk = Walk {
         parts: Vec::new(),
+        delimiters: Vec::new(),
         work_left: WORK_BASE + WORK_FACTOR * body.len() as u64,
     };
     let head = Head::of(fields, "text/plain")?;
@@ -22,6 +23,7 @@ pub(super) fn walk(fields: &[Field], body: Bytes) -> Result<Vec<Part>, PartsFaul
         Place {
             parent: None,
             depth: 0,
+            outermost: 0,
         },
         head,
         body,
@@ -31,6 +33,8 @@ pub(super) fn walk(fields: &[Field], body: Bytes) -> Result<Vec<Part>, PartsFaul
 
 struct Walk {
     parts: Vec<Part>,
+    /// of all multiparts around
+    delimiters: Vec<Vec<u8>>,
     work_left: u64,
 }
 
@@ -38,47 +42,87 @@ struct Walk {
 struct Place {
     parent: Option<u32>,
     depth: usize,
+    /// the first of [`Walk::delimiters`] that is in force
+    outermost: usize,
 }
 
 impl Walk {
     /// Recursion is bounded by [`DEPTH_LIMIT`].
-    fn entity(&mut self, place: Place, mut head: Head, body: Bytes) -> Result<(), PartsFault> {
+    fn entity(&mut self, place: Place, head: Head, body: Bytes) -> Result<(), PartsFault> {
         if place.depth > DEPTH_LIMIT {
             return Err(PartsFault::TooDeep);
         }
         self.spend(body.len())?;
-        if let Some(bodies) = self.divided(&head, &body)? {
-            let inside = head.default_inside();
-            let here = self.push(place, head, Bytes::new())?;
-            return bodies
-                .into_iter()
-                .try_for_each(|body| self.inner(here, inside, body));
+        let around = self.delimiters.len();
+        let own = head.boundaries.iter().map(|own| delimiter(own));
+        self.delimiters.extend(own);
+        match self.divided(&head, &body)? {
+            Some(divided) => self.multipart(place, head, divided)?,
+            None => self.leaf(place, head, body)?,
+        }
+        self.delimiters.truncate(around);
+        Ok(())
+    }
+
+    fn multipart(&mut self, place: Place, head: Head, divided: Divided) -> Result<(), PartsFault> {
+        self.undivided(place, &divided.preamble)?;
+        self.undivided(place, &divided.epilogue)?;
+        let inside = head.default_inside();
+        let here = self.push(place, head, Bytes::new())?;
+        let mut bodies = divided.bodies.into_iter();
+        bodies.try_for_each(|body| self.inner(here, inside, body))
+    }
+
+    fn leaf(&mut self, place: Place, mut head: Head, body: Bytes) -> Result<(), PartsFault> {
+        let message = head.is_message();
+        let encoded = head.encoding.is_one();
+        if !message || encoded {
+            self.undivided(place, &body)?;
         }
         head.name_from(&body);
         let data = head.encoding.decode(body);
         if head.is_multipart() && looks_divided(&data) {
             return Err(PartsFault::Boundary);
         }
-        let message = head.is_message();
-        let here = self.push(place, head, data.clone())?;
+        let mut here = self.push(place, head, data.clone())?;
+        if encoded {
+            here.outermost = self.delimiters.len();
+        }
         if message {
             self.inner(here, "text/plain", data)?;
         }
         Ok(())
     }
 
-    /// The bodies of a multipart, if there is a line of its boundary. Two readings of the boundary may not both divide
-    /// it.
-    fn divided(&mut self, head: &Head, body: &Bytes) -> Result<Option<Vec<Bytes>>, PartsFault> {
+    /// Content may have no line that only begins with a boundary in force: to RFC 2046 section 5.1.1 it divides, to most
+    /// programs not.
+    fn undivided(&mut self, place: Place, content: &[u8]) -> Result<(), PartsFault> {
+        let in_force = self.delimiters.len() - place.outermost;
+        if in_force == 0 {
+            return Ok(());
+        }
+        self.spend(content.len())?;
+        for line in dashed_lines(content) {
+            self.spend(line.len() * in_force)?;
+            let mut delimiters = self.delimiters[place.outermost..].iter();
+            if delimiters.any(|delimiter| half_divides(line, delimiter)) {
+                return Err(PartsFault::Ambiguous);
+            }
+        }
+        Ok(())
+    }
+
+    /// A multipart, if there is a line of its boundary. Two readings of the boundary may not both divide it.
+    fn divided(&mut self, head: &Head, body: &Bytes) -> Result<Option<Divided>, PartsFault> {
         let mut found = None;
         for (earlier, boundary) in head.boundaries.iter().enumerate() {
             // The first search is paid for with the entity.
             self.spend(body.len() * earlier.min(1))?;
-            let bodies = split(body, boundary);
-            if bodies.is_some() && found.is_some() {
+            let divided = split(body, boundary);
+            if divided.is_some() && found.is_some() {
                 return Err(PartsFault::Ambiguous);
             }
-            found = found.or(bodies);
+            found = found.or(divided);
         }
         Ok(found)
     }
@@ -99,6 +143,7 @@ impl Walk {
         let body = if headless {
             octets
         } else {
+            self.undivided(place, &head_octets)?;
             octets.slice(head_octets.len()..)
         };
         self.entity(place, Head::of(&fields, default)?, body)
@@ -127,6 +172,7 @@ impl Walk {
         Ok(Place {
             parent: Some(index),
             depth: place.depth + 1,
+            outermost: place.outermost,
         })
     }
 
