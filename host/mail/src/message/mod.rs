@@ -180,7 +180,7 @@ impl Message {
     /// message and given back with its last clone. To be called before [`parts`](Self::parts).
     pub async fn make_room(&self, room: &Arc<ParseRoom>, patience: Duration) -> bool {
         /// The body, and what is decoded of it.
-        const TIMES: u64 = 2;
+        const TIMES: u64 = 1 + parts::DECODED_FACTOR;
         if self.room.get().is_some() {
             return true;
         }

@@ -32,6 +32,15 @@ impl Encoding {
         !matches!(self, Encoding::Identity | Encoding::Unknown)
     }
 
+    /// Most octets that decoding makes; it takes no other memory.
+    pub(super) fn most(self, octets: &[u8]) -> usize {
+        match self {
+            Encoding::Identity | Encoding::Unknown => 0,
+            Encoding::Base64 => base64_most(octets),
+            Encoding::QuotedPrintable | Encoding::Uuencode => octets.len(),
+        }
+    }
+
     pub(super) fn decode(self, octets: Bytes) -> Bytes {
         match self {
             Encoding::Identity | Encoding::Unknown => octets,
@@ -47,13 +56,43 @@ impl Encoding {
 
 /// RFC 2045 section 6.8: all outside the alphabet is ignored, so that a stray octet hides nothing.
 pub(in crate::message) fn base64(octets: &[u8]) -> Vec<u8> {
-    let of_alphabet = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=');
     // To the decoder 0xFF is an end.
     let whole = Some(octets).filter(|octets| memchr::memchr(u8::MAX, octets).is_none());
-    whole.and_then(base64_decode).unwrap_or_else(|| {
-        let clean: Vec<u8> = octets.iter().copied().filter(of_alphabet).collect();
-        base64_decode(&clean).expect("only octets of the alphabet are left")
-    })
+    whole
+        .and_then(base64_decode)
+        .unwrap_or_else(|| base64_digits(octets))
+}
+
+/// Digit by digit: a copy of the digits alone would take memory.
+fn base64_digits(octets: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(base64_most(octets));
+    for digits in octets.split(|c| *c == b'=') {
+        let (mut word, mut bits) = (0_u32, 0);
+        for digit in digits.iter().filter_map(|c| base64_digit(*c)) {
+            word = word << 6 | u32::from(digit);
+            bits += 6;
+            if bits >= 8 {
+                bits -= 8;
+                decoded.push((word >> bits) as u8);
+            }
+        }
+    }
+    decoded
+}
+
+const fn base64_digit(octet: u8) -> Option<u8> {
+    match octet {
+        b'A'..=b'Z' => Some(octet - b'A'),
+        b'a'..=b'z' => Some(octet - b'a' + 26),
+        b'0'..=b'9' => Some(octet - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
+}
+
+const fn base64_most(octets: &[u8]) -> usize {
+    octets.len().div_ceil(4) * 3
 }
 
 /// RFC 2045 section 6.7: an `=` that starts no escape stands for itself.
@@ -100,7 +139,8 @@ fn uuencoded(octets: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn uudecode(lines: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(lines.len() / 4 * 3);
+    // A line of one digit makes three octets, and the last one may have no line end.
+    let mut decoded = Vec::with_capacity(lines.len() + 1);
     let lines = lines.split(|c| *c == b'\n').map(<[u8]>::trim_ascii_end);
     for line in lines.take_while(|line| *line != b"end") {
         let Some((length, digits)) = line.split_first() else {
@@ -167,6 +207,42 @@ mod tests {
                 let octets = [&text[..place], &[stray], &text[place..]].concat();
                 assert_eq!(base64(&octets), decoded, "{stray:#x} at {place}");
             }
+        }
+    }
+
+    #[test]
+    fn base64_is_the_same_digit_by_digit() {
+        let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        for end in 0..=digits.len() {
+            for tail in ["", "=", "==", "=QQ"] {
+                let text = [&digits[..end], tail.as_bytes()].concat();
+                assert_eq!(base64_decode(&text), Some(base64_digits(&text)));
+            }
+        }
+    }
+
+    /// More would be allocated twice over.
+    #[test]
+    fn decoding_makes_no_more_than_is_said() {
+        for (encoding, octets) in [
+            (Encoding::Base64, b"aGVsbG8!".repeat(100)),
+            (Encoding::Base64, b"aGVsbG8h".repeat(100)),
+            (Encoding::QuotedPrintable, b"a=3D=zz\n".repeat(100)),
+            (
+                Encoding::Uuencode,
+                [b"begin 6\n", &b"Ma\n".repeat(100)[..], b"Ma"].concat(),
+            ),
+            (
+                Encoding::Uuencode,
+                [b"begin 6\n", &b"Mabcde\r\n".repeat(100)[..]].concat(),
+            ),
+        ] {
+            let most = encoding.most(&octets);
+            let decoded = Vec::from(encoding.decode(octets.into()));
+            assert!(
+                !decoded.is_empty() && decoded.capacity() <= most,
+                "{encoding:?}"
+            );
         }
     }
 

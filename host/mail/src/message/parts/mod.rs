@@ -1,9 +1,9 @@
 //! The MIME tree of a message (RFC 2045, RFC 2046), parsed and decoded once for all filters.
 //!
-//! A message is hostile: depth, number of parts, size of a part's header and the total work are bounded, and whatever
-//! passes a bound makes the whole tree a [`PartsFault`] instead of a guess. So does what mail programs take for
-//! different parts or names. Boundaries count at the start of a line only, an outer one goes before an inner one, base64
-//! skips what is not of its alphabet as RFC 2045 says.
+//! A message is hostile: depth, number of parts, size of a part's header, what is decoded and the total work are
+//! bounded, and whatever passes a bound makes the whole tree a [`PartsFault`] instead of a guess. So does what mail
+//! programs take for different parts or names. Boundaries count at the start of a line only, an outer one goes before an
+//! inner one, base64 skips what is not of its alphabet as RFC 2045 says.
 
 mod decode;
 mod head;
@@ -18,6 +18,7 @@ use super::text::charset_text;
 
 pub(super) use decode::base64;
 pub(super) use head::mime_fields;
+pub(super) use walk::DECODED_FACTOR;
 
 /// Deepest nesting of parts.
 pub const DEPTH_LIMIT: usize = 32;
@@ -86,7 +87,7 @@ pub enum PartsFault {
     /// a transfer encoding that nobody knows, of something else than plain text
     #[error("unknown transfer encoding")]
     Encoding,
-    /// built so that parsing takes many times the message's length
+    /// built so that parsing takes many times the message's length, in time or in memory
     #[error("too much work")]
     Work,
     /// our own fault: the spool could not be read

@@ -12,11 +12,16 @@ use crate::message::section;
 const WORK_FACTOR: u64 = 16;
 const WORK_BASE: u64 = 1 << 20;
 
+/// Octets that decoding makes may be this many times the octets of the body: memory is taken for so many.
+pub(in crate::message) const DECODED_FACTOR: u64 = 2;
+const DECODED_BASE: u64 = 64 << 10;
+
 pub(super) fn walk(fields: &[Field], body: Bytes) -> Result<Vec<Part>, PartsFault> {
     let mut walk = Walk {
         parts: Vec::new(),
         delimiters: Vec::new(),
         work_left: WORK_BASE + WORK_FACTOR * body.len() as u64,
+        decoded_left: DECODED_BASE + DECODED_FACTOR * body.len() as u64,
     };
     let head = Head::of(fields, "text/plain")?;
     walk.entity(
@@ -36,6 +41,7 @@ struct Walk {
     /// of all multiparts around
     delimiters: Vec<Vec<u8>>,
     work_left: u64,
+    decoded_left: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -80,6 +86,7 @@ impl Walk {
             self.undivided(place, &body)?;
         }
         head.name_from(&body);
+        take(&mut self.decoded_left, head.encoding.most(&body))?;
         let data = head.encoding.decode(body);
         if head.is_multipart() && looks_divided(&data) {
             return Err(PartsFault::Boundary);
@@ -177,10 +184,13 @@ impl Walk {
     }
 
     fn spend(&mut self, octets: usize) -> Result<(), PartsFault> {
-        let left = self.work_left.checked_sub(octets as u64);
-        self.work_left = left.ok_or(PartsFault::Work)?;
-        Ok(())
+        take(&mut self.work_left, octets)
     }
+}
+
+fn take(left: &mut u64, octets: usize) -> Result<(), PartsFault> {
+    *left = left.checked_sub(octets as u64).ok_or(PartsFault::Work)?;
+    Ok(())
 }
 
 /// Many programs end the header before such a line (RFC 5322 section 2.2) and show what follows.
