@@ -272,10 +272,10 @@ fn trees_of_large_messages_share_what_memory_there_is_for_them() {
     backend.record_commands_only();
     backend.always(".", [Step::Silence]);
     let builder = Proxy::before(backend.address())
-        .set("[limits]\nparse-memory = \"128 MiB\"\n")
+        .set("[limits]\nparse-memory = \"192 MiB\"\n")
         .filter("10-puppet", Guest::Puppet, READER);
     let program = Program::run(PROGRAM, builder);
-    // Each takes twice its size until it is answered.
+    // Each takes three times its size until it is answered.
     let large = [
         b"Subject: a\r\n\r\n".to_vec(),
         b"A line.\r\n".repeat(4 << 20),

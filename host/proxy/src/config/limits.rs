@@ -17,7 +17,7 @@ const MOST_DECISIONS: usize = 1_000_000;
 const MOST_OBSERVERS: usize = 100_000;
 
 /// The largest message that is parsed needs so much.
-const LEAST_PARSE_MEMORY: usize = 2 * PARSE_LIMIT as usize;
+const LEAST_PARSE_MEMORY: usize = 3 * PARSE_LIMIT as usize;
 
 /// Sizes and counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
