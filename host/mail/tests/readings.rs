@@ -31,6 +31,8 @@ fn a_line_that_is_no_field_in_the_header_of_a_part_is_a_fault() {
         " shown by some\r\nContent-Type: a/b\r\n\r\n",
         " \r\n shown by some\r\n\r\n",
         "Content-Type: a/b\r\nshown by some\r\n",
+        "From a@example.com Thu Jan  1 00:00:00 1970\r\n and this is shown by some\r\nSubject: a\r\n\r\n",
+        "Subject: a\r\nFrom a@example.com Thu Jan  1 00:00:00 1970\r\n\r\n",
     ] {
         let part = mixed(&format!("--b\r\n{header}text\r\n--b--\r\n"));
         assert_eq!(parts(part), Err(PartsFault::Ambiguous), "{header}");
@@ -45,6 +47,11 @@ fn a_line_that_is_no_field_in_the_header_of_a_part_is_a_fault() {
     ] {
         let part = mixed(&format!("--b\r\n{header}\r\n--b--\r\n"));
         assert_eq!(parts(part), Ok(2), "{header}");
+    }
+    for line in ["From a@example.com Thu Jan  1 00:00:00 1970", ">From b"] {
+        let forwarded =
+            format!("Content-Type: message/rfc822\r\n\r\n{line}\r\nSubject: a\r\n\r\ntext");
+        assert_eq!(parts(forwarded), Ok(2), "{line}");
     }
     assert_eq!(parts("no field\r\nSubject: a\r\n\r\ntext"), Ok(1));
 }

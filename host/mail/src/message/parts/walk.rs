@@ -144,7 +144,9 @@ impl Walk {
         }
         let fields = section::split(&head_octets).ok_or(PartsFault::Header)?;
         let headless = end.is_none() && fields.iter().all(|field| field.name().is_empty());
-        if !headless && fields.iter().any(is_no_field) {
+        let from_mailbox = fields.first().is_some_and(is_from_mailbox);
+        let mut own = fields.iter().skip(from_mailbox.into());
+        if !headless && own.any(is_no_field) {
             return Err(PartsFault::Ambiguous);
         }
         let body = if headless {
@@ -196,6 +198,13 @@ fn take(left: &mut u64, octets: usize) -> Result<(), PartsFault> {
 /// Many programs end the header before such a line (RFC 5322 section 2.2) and show what follows.
 fn is_no_field(field: &Field) -> bool {
     field.name().is_empty() && !field.raw().trim_ascii().is_empty()
+}
+
+/// The line that parts messages in a mailbox (RFC 4155), on top of one that was forwarded from there: programs skip it.
+fn is_from_mailbox(field: &Field) -> bool {
+    let line = field.raw().strip_prefix(b">").unwrap_or(field.raw());
+    let is_one_line = memchr::memchr_iter(b'\n', line).count() == 1;
+    line.starts_with(b"From ") && is_one_line
 }
 
 /// Has it a line that might be a delimiter, and one that might be of a part's header?
