@@ -95,6 +95,27 @@ fn a_line_that_only_begins_with_a_boundary_is_a_fault() {
     }
 }
 
+/// RFC 2046 section 5.1.1 ends a multipart at its last delimiter; some divide what is behind it as well.
+#[test]
+fn a_delimiter_behind_the_last_one_is_a_fault() {
+    let text = "--b\r\n\r\ntext\r\n--b--\r\n";
+    let hidden = "--b\r\nContent-Type: a/b; name=x.exe\r\n\r\nMZ\r\n--b--\r\n";
+    for behind in [
+        hidden.to_owned(),
+        format!("epilogue\r\n{hidden}"),
+        "--b".into(),
+    ] {
+        assert_eq!(
+            parts(mixed(&format!("{text}{behind}"))),
+            Err(PartsFault::Ambiguous),
+            "{behind}"
+        );
+    }
+    for behind in ["", "epilogue\r\n", "--b--\r\n", "--c\r\n", " --b\r\n"] {
+        assert_eq!(parts(mixed(&format!("{text}{behind}"))), Ok(2), "{behind}");
+    }
+}
+
 fn inner(boundary: &str) -> String {
     format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n")
 }

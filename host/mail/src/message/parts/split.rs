@@ -10,6 +10,8 @@ pub(super) struct Divided {
     pub(super) bodies: Vec<Bytes>,
     pub(super) preamble: Bytes,
     pub(super) epilogue: Bytes,
+    /// the epilogue has a delimiter line, behind which some go on
+    pub(super) reopened: bool,
 }
 
 /// What begins a line that divides.
@@ -35,6 +37,7 @@ pub(super) fn split(body: &Bytes, boundary: &[u8]) -> Option<Divided> {
         open = next;
     }
     Some(Divided {
+        reopened: open.last && lines.any(|(_, line)| !line.last),
         bodies,
         preamble: body.slice(..first),
         epilogue: body.slice(open.end..),

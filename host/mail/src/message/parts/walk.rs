@@ -71,6 +71,9 @@ impl Walk {
     }
 
     fn multipart(&mut self, place: Place, head: Head, divided: Divided) -> Result<(), PartsFault> {
+        if divided.reopened {
+            return Err(PartsFault::Ambiguous);
+        }
         self.undivided(place, &divided.preamble)?;
         self.undivided(place, &divided.epilogue)?;
         let inside = head.default_inside();
