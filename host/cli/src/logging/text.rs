@@ -68,23 +68,24 @@ struct TextFields {
 
 impl TextFields {
     fn text(&mut self, field: &Field, value: &str) {
-        if Needs::of(value) != Needs::Spelling {
-            return self.spelt(field, value);
+        let needs = Needs::of(value);
+        if needs != Needs::Spelling {
+            return self.spelt(field, value, needs);
         }
         let mut spelt = String::with_capacity(2 * value.len());
         let written = Spelt::text(&mut spelt).write_str(value);
         self.went = self.went.and(written);
-        self.spelt(field, &spelt);
+        self.spelt(field, &spelt, Needs::of(&spelt));
     }
 
     /// What has nothing in it to be spelt.
-    fn spelt(&mut self, field: &Field, value: &str) {
+    fn spelt(&mut self, field: &Field, value: &str, needs: Needs) {
         if field.name() == "message" {
             self.line.push(' ');
             return self.line.push_str(value);
         }
         self.key(field);
-        match Needs::of(value) {
+        match needs {
             Needs::Nothing => self.line.push_str(value),
             _ => quoted(&mut self.line, value),
         }
@@ -123,7 +124,8 @@ impl Visit for TextFields {
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.spelt(field, if value { "true" } else { "false" });
+        self.key(field);
+        self.line.push_str(if value { "true" } else { "false" });
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
