@@ -31,18 +31,21 @@ struct Loaded {
     strides: Strides,
 }
 
+/// An answer and whose it is. Both ways in a box: it passes through many hands, and each would copy it.
+type Answered = Result<(Box<Answer>, Box<Live>), Box<Failed>>;
+
 /// A question that came to nothing.
 struct Failed {
     kind: FailureKind,
     clues: Clues,
 }
 
-impl From<FailureKind> for Failed {
+impl From<FailureKind> for Box<Failed> {
     fn from(kind: FailureKind) -> Self {
-        Self {
+        Self::new(Failed {
             kind,
             clues: Clues::default(),
-        }
+        })
     }
 }
 
@@ -135,7 +138,7 @@ impl Sandbox for Fork {
         match self.answer(question).await {
             Ok((answer, live)) => {
                 self.put_aside(live);
-                Ok(answer)
+                Ok(*answer)
             }
             Err(failed) => {
                 if failed.kind == FailureKind::Busy {
@@ -155,7 +158,7 @@ impl Sandbox for Fork {
 
 impl Fork {
     /// Within `wall`. Whatever ends this future early, by error or by being dropped, takes the store with it.
-    async fn answer(&mut self, question: Question) -> Result<(Answer, Box<Live>), Failed> {
+    async fn answer(&mut self, question: Question) -> Answered {
         let strides = &self.case.loaded.strides;
         self.case.meter.reset(strides.may_be_long());
         let begins_aside = strides.begins_aside();
@@ -194,19 +197,15 @@ impl Fork {
         self.state = State::Idle;
     }
 
-    fn late(&self, wall: Duration) -> Failed {
-        Failed {
+    fn late(&self, wall: Duration) -> Box<Failed> {
+        Box::new(Failed {
             kind: FailureKind::Wall(wall),
             clues: of_the_late(&self.case.meter),
-        }
+        })
     }
 }
 
-async fn answer(
-    case: Arc<Case>,
-    live: Option<Box<Live>>,
-    question: Question,
-) -> Result<(Answer, Box<Live>), Failed> {
+async fn answer(case: Arc<Case>, live: Option<Box<Live>>, question: Question) -> Answered {
     let Case { loaded, meter } = &*case;
     let mut live = match live {
         Some(live) => live,
@@ -227,7 +226,7 @@ async fn ask_live(
     meter: &Meter,
     live: &mut Live,
     question: Question,
-) -> Result<Answer, Failed> {
+) -> Result<Box<Answer>, Box<Failed>> {
     let template = &loaded.template;
     let message = question.message.as_ref().map(|message| message.size());
     let cpu = template.cpu_at(stage_of(&question.ask), message);
@@ -246,7 +245,7 @@ async fn ask_live(
             let mut effects = guest.ctx.end();
             effects.cpu = meter.spent();
             effects.memory = guest.limiter.memory();
-            Ok(Answer { verdict, effects })
+            Ok(Box::new(Answer { verdict, effects }))
         }
         Err(stopped) => {
             live.journal.end();
@@ -256,7 +255,7 @@ async fn ask_live(
                 .clues(&stopped, &guest.limiter, &live.journal, lines);
             let argument = template.call_limits().argument;
             let kind = explain(stopped, cpu, &live.store, &live.journal, argument);
-            Err(Failed { kind, clues })
+            Err(Box::new(Failed { kind, clues }))
         }
     }
 }
@@ -270,12 +269,12 @@ impl Drop for Fork {
     }
 }
 
-fn in_a_fork(fault: BootFault) -> Failed {
+fn in_a_fork(fault: BootFault) -> Box<Failed> {
     match fault {
-        BootFault::Failed(kind, clues) => Failed {
+        BootFault::Failed(kind, clues) => Box::new(Failed {
             kind,
             clues: *clues,
-        },
+        }),
         BootFault::Complaint(words) => {
             FailureKind::Trap(format!("configure failed in a fork: {words}")).into()
         }
