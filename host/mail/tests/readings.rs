@@ -30,6 +30,7 @@ fn a_line_that_is_no_field_in_the_header_of_a_part_is_a_fault() {
         "Content-Type: a/b\r\n: shown by some\r\n\r\n",
         " shown by some\r\nContent-Type: a/b\r\n\r\n",
         " \r\n shown by some\r\n\r\n",
+        "\x0c\r\nContent-Type: a/b\r\n\r\n",
         "Content-Type: a/b\r\nshown by some\r\n",
         "From a@example.com Thu Jan  1 00:00:00 1970\r\n and this is shown by some\r\nSubject: a\r\n\r\n",
         "Subject: a\r\nFrom a@example.com Thu Jan  1 00:00:00 1970\r\n\r\n",
@@ -48,6 +49,8 @@ fn a_line_that_is_no_field_in_the_header_of_a_part_is_a_fault() {
         let part = mixed(&format!("--b\r\n{header}\r\n--b--\r\n"));
         assert_eq!(parts(part), Ok(2), "{header}");
     }
+    let part = mixed("--b\r\nFrom a\r\nContent-Type: a/b\r\n\r\ntext\r\n--b--\r\n");
+    assert_eq!(parts(part), Err(PartsFault::Ambiguous));
     for line in ["From a@example.com Thu Jan  1 00:00:00 1970", ">From b"] {
         let forwarded =
             format!("Content-Type: message/rfc822\r\n\r\n{line}\r\nSubject: a\r\n\r\ntext");
@@ -59,7 +62,16 @@ fn a_line_that_is_no_field_in_the_header_of_a_part_is_a_fault() {
 /// RFC 2046 section 5.1.1: to divide, a line need only begin with the boundary.
 #[test]
 fn a_line_that_only_begins_with_a_boundary_is_a_fault() {
-    for line in ["--b x", "--bx", "--b-", "--b--x", "--b: x"] {
+    for line in [
+        "--b x",
+        "--bx",
+        "--b-",
+        "--b--x",
+        "--b: x",
+        "--b --",
+        "--b\x0c",
+        "--b--\x0c",
+    ] {
         let hidden = format!("{line}\r\nContent-Type: a/b; name=x.exe\r\n\r\nMZ\r\n");
         let text = "--b\r\n\r\ntext\r\n";
         let end = "--b--\r\n";

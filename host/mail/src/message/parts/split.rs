@@ -71,12 +71,19 @@ impl Line {
         }
         let rest = &body[start + length..];
         let end = memchr(b'\n', rest).map_or(rest.len(), |lf| lf + 1);
-        let tail = rest[..end].trim_ascii();
-        matches!(tail, b"" | b"--").then_some(Self {
+        let behind = &rest[..end];
+        let tail = behind.strip_prefix(b"--").unwrap_or(behind);
+        is_blank(tail).then_some(Self {
             end: start + length + end,
-            last: tail == b"--",
+            last: tail.len() < behind.len(),
         })
     }
+}
+
+/// Nothing but blanks and line ends (RFC 2046 section 5.1.1, transport-padding).
+pub(super) fn is_blank(octets: &[u8]) -> bool {
+    let blank = |octet: &u8| matches!(octet, b' ' | b'\t' | b'\r' | b'\n');
+    octets.iter().all(blank)
 }
 
 /// The line end before a delimiter belongs to it.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::head::Head;
-use super::split::{Divided, dashed_lines, delimiter, half_divides, split};
+use super::split::{Divided, dashed_lines, delimiter, half_divides, is_blank, split};
 use super::{DEPTH_LIMIT, Field, PART_HEADER_LIMIT, PART_LIMIT, Part, PartInfo, PartsFault};
 use crate::message::section;
 
@@ -99,7 +99,7 @@ impl Walk {
             here.outermost = self.delimiters.len();
         }
         if message {
-            self.inner(here, "text/plain", data)?;
+            self.inner(here, "text/plain", below_mailbox_line(data))?;
         }
         Ok(())
     }
@@ -147,9 +147,7 @@ impl Walk {
         }
         let fields = section::split(&head_octets).ok_or(PartsFault::Header)?;
         let headless = end.is_none() && fields.iter().all(|field| field.name().is_empty());
-        let from_mailbox = fields.first().is_some_and(is_from_mailbox);
-        let mut own = fields.iter().skip(from_mailbox.into());
-        if !headless && own.any(is_no_field) {
+        if !headless && fields.iter().any(is_no_field) {
             return Err(PartsFault::Ambiguous);
         }
         let body = if headless {
@@ -200,14 +198,15 @@ fn take(left: &mut u64, octets: usize) -> Result<(), PartsFault> {
 
 /// Many programs end the header before such a line (RFC 5322 section 2.2) and show what follows.
 fn is_no_field(field: &Field) -> bool {
-    field.name().is_empty() && !field.raw().trim_ascii().is_empty()
+    field.name().is_empty() && !is_blank(field.raw())
 }
 
-/// The line that parts messages in a mailbox (RFC 4155), on top of one that was forwarded from there: programs skip it.
-fn is_from_mailbox(field: &Field) -> bool {
-    let line = field.raw().strip_prefix(b">").unwrap_or(field.raw());
-    let is_one_line = memchr::memchr_iter(b'\n', line).count() == 1;
-    line.starts_with(b"From ") && is_one_line
+/// Without the line that parts messages in a mailbox (RFC 4155), which stands over some that were forwarded from there:
+/// programs skip it.
+fn below_mailbox_line(message: Bytes) -> Bytes {
+    let line = message.strip_prefix(b">").unwrap_or(&message);
+    let end = memchr::memchr(b'\n', &message).filter(|_| line.starts_with(b"From "));
+    message.slice(end.map_or(0, |lf| lf + 1)..)
 }
 
 /// Has it a line that might be a delimiter, and one that might be of a part's header?
