@@ -210,7 +210,10 @@ impl Delivery {
 
     /// The transaction is over without a message.
     pub(crate) fn reset(&mut self) {
-        self.journal = None;
+        if self.journal.take().is_some() {
+            self.since = Instant::now();
+            self.used = self.since;
+        }
         if let Some(link) = self.link.take() {
             self.keep_for_client(link);
         }

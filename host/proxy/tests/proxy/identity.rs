@@ -279,3 +279,22 @@ async fn without_idle_each_transaction_of_a_client_has_its_own_connection() {
         assert_eq!(backend.heard("XCLIENT").len(), connections, "{idle}");
     }
 }
+
+/// `idle` counts from the end of a transaction, however it ended, and not from its MAIL.
+#[tokio::test]
+async fn a_client_keeps_its_connection_behind_a_long_transaction() {
+    let backend = Backend::honest().await;
+    backend.state().ehlo.push("XCLIENT NAME ADDR");
+    let setup = Setup {
+        backend: "identity = \"xclient\"\nidle = \"2s\"\nhold = \"100s\"",
+        ..Setup::default()
+    };
+    let proxy = Running::start(&backend, setup).await;
+    let opening = SESSION.split("\nC: DATA").next().unwrap();
+    let mut client = proxy.play(opening).await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    client
+        .play("C: RSET\nC: MAIL FROM:<>\nC: RCPT TO:<b@example.org>\nS: 250\nS: 250\nS: 250")
+        .await;
+    assert_eq!(backend.heard("XCLIENT").len(), 1);
+}
