@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use lazaret_smtp::{Command, Keyword, Reply};
+use lazaret_smtp::{Code, Command, Keyword, Reply};
 use tokio::time::{Instant, sleep};
 
 use super::Link;
@@ -59,8 +59,9 @@ impl Link {
         }
         let heard = self.hear(Step::Data, None, self.reply).await;
         let error = heard.map_or_else(|error| error, |reply| Error::Unexpected(Step::Data, reply));
-        // Who cannot take mail now says nothing about BDAT.
-        let later = matches!(&error, Error::Unexpected(_, reply) if reply.code().is_transient());
+        // Who goes, or has no room, says nothing about BDAT.
+        let later = |reply: &Reply| [Code::UNAVAILABLE, Code::NO_ROOM].contains(&reply.code());
+        let later = matches!(&error, Error::Unexpected(_, reply) if later(reply));
         if !later && self.member().gives_up_chunks() {
             let address = self.member().address;
             tracing::warn!(%address, %error, "backend offers CHUNKING and does not take BDAT: it gets DATA; `chunking = false` says so from the start");
