@@ -302,6 +302,7 @@ mod tests {
             tracing::warn!(
                 plain = "abc",
                 empty = "",
+                named = "B\u{f6}hm",
                 spaced = "x by=y",
                 value = ATTACK,
                 n = 7,
@@ -311,7 +312,7 @@ mod tests {
         let said = line.split_once("tests: ").unwrap().1;
         assert_eq!(
             said,
-            "said\\nso plain=abc empty=\"\" spaced=\"x by=y\" \
+            "said\\nso plain=abc empty=\"\" named=B\u{f6}hm spaced=\"x by=y\" \
              value=\"a\\r\\nb\\u{1b}[2J\\u{0}\\u{85}\\u{2028}\\u{202e}\\u{7f}\\\",\\\"by\\\":\\\"x\\\\\" n=7\n"
         );
     }

@@ -75,7 +75,13 @@ impl TextFields {
         let mut spelt = String::with_capacity(2 * value.len());
         let written = Spelt::text(&mut spelt).write_str(value);
         self.went = self.went.and(written);
-        self.spelt(field, &spelt, Needs::of(&spelt));
+        let is_one = !spelt.is_empty() && spelt.bytes().all(is_word);
+        let needs = if is_one {
+            Needs::Nothing
+        } else {
+            Needs::Quotes
+        };
+        self.spelt(field, &spelt, needs);
     }
 
     /// What has nothing in it to be spelt.
@@ -87,7 +93,7 @@ impl TextFields {
         self.key(field);
         match needs {
             Needs::Nothing => self.line.push_str(value),
-            _ => quoted(&mut self.line, value),
+            Needs::Quotes | Needs::Spelling => quoted(&mut self.line, value),
         }
     }
 
