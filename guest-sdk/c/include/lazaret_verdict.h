@@ -15,7 +15,7 @@ void lazaret_defer(lazaret_verdict_t *verdict, const char *text);
 void lazaret_disconnect(lazaret_verdict_t *verdict, const char *text);
 void lazaret_quarantine(lazaret_verdict_t *verdict, const char *reason);
 
-// As lazaret_reject, with a reply code of ours (500 to 559) and an enhanced status code (RFC 3463).
+// As lazaret_reject, with a reply code of ours (500 to 599) and an enhanced status code (RFC 3463).
 void lazaret_reject_with(lazaret_verdict_t *verdict, uint16_t code, const char *enhanced, const char *text);
 
 // Is a domain this one or below it? `a.example.org` is within `example.org`, in any case of letters.

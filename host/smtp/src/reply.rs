@@ -16,7 +16,7 @@ const MAX_TEXT: usize = MAX_REPLY_LINE - 4 - 10 - 2;
 /// The most lines of one reply; what is over is dropped.
 pub const MAX_LINES: usize = 128;
 
-/// A reply code: 200 to 359 as RFC 5321 section 4.2.1 has them, and any from 400 to 599. Servers refuse with 571 and the
+/// A reply code: 200 to 259 and 300 to 359 as RFC 5321 section 4.2.1 has them, and any from 400 to 599. Servers refuse with 571 and the
 /// like, and who hears a code that it does not know goes by the first digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(u16);
