@@ -2,15 +2,16 @@
 //!
 //! The directory is private to our user: it holds native code that is run, and snapshots that hold what was in
 //! `[config]`. What is not ours, or open to others, is refused. Every entry is written aside and renamed, carries a sum
-//! over its octets, and is only taken under the exact key it was written with; one that is damaged is as good as none.
+//! over its key and its octets, and is only taken under the exact key it was written with; one that is damaged is as good as none.
 
 mod directory;
 mod entry;
 mod functions;
 mod key;
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, DirEntry, File, Metadata};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,9 +52,10 @@ impl Cache {
 
     /// The octets of an entry; none if there is none, or if it is damaged or not ours.
     pub fn read(&self, key: &Key) -> Option<Vec<u8>> {
-        let path = self.dir.join(key.file_name());
+        let name = key.file_name();
+        let path = self.dir.join(&name);
         let file = open_private(&path)?;
-        let body = entry::read(&file);
+        let body = entry::read(&file, &name);
         match &body {
             // The order in which entries are removed is that of their times.
             Some(_) => drop(file.set_modified(SystemTime::now())),
@@ -76,62 +78,93 @@ impl Cache {
         }
     }
 
-    fn write_aside(&self, key: &Key, parts: &[&[u8]]) -> std::io::Result<()> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let aside = self
-            .dir
-            .join(format!("{UNFINISHED}{}-{count}", std::process::id()));
-        let written = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&aside)
-            .and_then(|mut file| {
-                entry::write(&mut file, parts)?;
-                file.flush()
-            })
-            .and_then(|()| fs::rename(&aside, self.dir.join(key.file_name())));
+    fn write_aside(&self, key: &Key, parts: &[&[u8]]) -> io::Result<()> {
+        let (aside, mut file) = self.unfinished()?;
+        let name = key.file_name();
+        let written = entry::write(&mut file, &name, parts)
+            .and_then(|()| file.flush())
+            .and_then(|()| fs::rename(&aside, self.dir.join(name)));
         if written.is_err() {
             let _ = fs::remove_file(&aside);
         }
         written
     }
 
+    /// A file of a name that no other process has: where containers share a cache, all of them are number 1.
+    fn unfinished(&self) -> io::Result<(PathBuf, File)> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let chance = RandomState::new().hash_one(count);
+        let name = format!("{UNFINISHED}{}-{count}-{chance:016x}", std::process::id());
+        let aside = self.dir.join(name);
+        let options = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&aside)?;
+        Ok((aside, options))
+    }
+
     /// Removes the least recently used entries until the rest fits.
-    fn sweep(&self) -> std::io::Result<()> {
-        let mut entries = Vec::new();
-        for file in fs::read_dir(&self.dir)? {
-            let file = file?;
-            let Ok(about) = file.metadata() else {
-                continue; // removed meanwhile by another process
-            };
-            let used = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            let unfinished = file.file_name().to_string_lossy().starts_with(UNFINISHED);
-            if unfinished && used.elapsed().is_ok_and(|age| age < LEFT_BEHIND) {
-                continue;
+    fn sweep(&self) -> io::Result<()> {
+        let files = fs::read_dir(&self.dir)?.collect::<io::Result<Vec<_>>>()?;
+        let mut held: Vec<Held> = files.iter().filter_map(Held::of).collect();
+        held.sort();
+        let mut octets: u64 = held.iter().map(|held| held.octets).sum();
+        for one in held {
+            if octets > self.size || one.used.is_none() {
+                one.remove()?;
+                octets -= one.octets;
             }
-            let key = if unfinished {
-                SystemTime::UNIX_EPOCH
-            } else {
-                used
-            };
-            entries.push((key, about.len(), file.path()));
-        }
-        entries.sort();
-        let mut held: u64 = entries.iter().map(|(_, octets, _)| octets).sum();
-        for (_, octets, path) in entries {
-            let left_behind = path
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED));
-            if held <= self.size && !left_behind {
-                continue;
-            }
-            fs::remove_file(path)?;
-            held -= octets;
         }
         Ok(())
     }
+}
+
+/// A file that was made here. The directory may hold what is somebody else's, and that is nobody's to remove.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Held {
+    /// None: it was left unfinished
+    used: Option<SystemTime>,
+    octets: u64,
+    path: PathBuf,
+}
+
+impl Held {
+    /// None for what is not ours, what somebody is writing, and what was removed meanwhile.
+    fn of(file: &DirEntry) -> Option<Self> {
+        let name = file.file_name();
+        let name = name.to_str()?;
+        let about = file.metadata().ok().filter(Metadata::is_file)?;
+        let used = about.modified().ok()?;
+        let left = || is_unfinished(name) && used.elapsed().is_ok_and(|age| age >= LEFT_BEHIND);
+        let used = match key::is_entry(name) {
+            true => Some(used),
+            false if left() => None,
+            false => return None,
+        };
+        Some(Self {
+            used,
+            octets: about.len(),
+            path: file.path(),
+        })
+    }
+
+    /// Others sweep, too.
+    fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_unfinished(name: &str) -> bool {
+    let numbers = |rest: &str| {
+        rest.bytes()
+            .all(|octet| octet.is_ascii_hexdigit() || octet == b'-')
+    };
+    name.strip_prefix(UNFINISHED).is_some_and(numbers)
 }
 
 /// An entry's file, if it is a regular file of ours that nobody else may touch.
@@ -144,7 +177,7 @@ fn open_private(path: &Path) -> Option<File> {
         .open(path);
     let file = match opened {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
             tracing::warn!(file = %path.display(), %error, "an entry of the cache cannot be opened");
             return None;

@@ -164,11 +164,27 @@ fn an_open_directory_is_refused() {
 async fn it_holds_no_more_than_its_size() {
     let (_home, dir) = home();
     let engine = cached(&dir, 300_000);
+    // Nothing of it is ours, and it is older than all that is.
+    let others = [
+        "state.redb",
+        "mail.eml",
+        "unfinished-mail",
+        "prepared-by-me",
+    ];
+    let others = others.map(|name| dir.join(name));
+    for other in &others {
+        fs::write(other, vec![0; 400_000]).unwrap();
+        let file = fs::File::options().write(true).open(other).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+    fs::create_dir(dir.join("prepared")).unwrap();
     for n in 0..12 {
         answers(&engine, &format!(r#"{{"n":{n}}}"#)).await;
     }
+    assert!(others.iter().all(|other| other.exists()), "none is touched");
     let held: u64 = entries(&dir)
         .iter()
+        .filter(|e| e.is_file() && !others.contains(e))
         .map(|e| fs::metadata(e).unwrap().len())
         .sum();
     assert!(held <= 300_000, "{held}");

@@ -1,4 +1,4 @@
-//! One file: a mark, the number of octets, a sum over them, the octets.
+//! One file: a mark, the number of octets, a sum over its name and them, the octets.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -6,13 +6,13 @@ use std::io::{Read, Write};
 use sha2::{Digest, Sha256};
 
 /// The first octets of each entry. Another layout of entries gets another number.
-const MARK: &[u8; 16] = b"lazaret-cache-1\n";
+const MARK: &[u8; 16] = b"lazaret-cache-2\n";
 /// Octets before the body.
 const HEAD: usize = MARK.len() + 8 + 32;
 
-/// Writes a body made of these parts.
-pub fn write(file: &mut File, parts: &[&[u8]]) -> std::io::Result<()> {
-    let mut sum = Sha256::new();
+/// Writes a body made of these parts, of the entry of that name.
+pub fn write(file: &mut File, name: &str, parts: &[&[u8]]) -> std::io::Result<()> {
+    let mut sum = sum_of(name);
     parts.iter().for_each(|part| sum.update(part));
     let octets: u64 = parts.iter().map(|part| part.len() as u64).sum();
     file.write_all(MARK)?;
@@ -21,8 +21,8 @@ pub fn write(file: &mut File, parts: &[&[u8]]) -> std::io::Result<()> {
     parts.iter().try_for_each(|part| file.write_all(part))
 }
 
-/// The body, if it is whole.
-pub fn read(mut file: &File) -> Option<Vec<u8>> {
+/// The body, if it is whole and was written under that name.
+pub fn read(mut file: &File, name: &str) -> Option<Vec<u8>> {
     let mut head = [0; HEAD];
     file.read_exact(&mut head).ok()?;
     let (mark, head) = head.split_at(MARK.len());
@@ -34,5 +34,11 @@ pub fn read(mut file: &File) -> Option<Vec<u8>> {
     }
     let mut body = Vec::with_capacity(usize::try_from(octets).ok()?);
     file.take(octets).read_to_end(&mut body).ok()?;
-    (Sha256::digest(&body).as_slice() == sum).then_some(body)
+    let found = sum_of(name).chain_update(&body).finalize();
+    (found.as_slice() == sum).then_some(body)
+}
+
+/// Names are of one length for each kind, and no kind begins another.
+fn sum_of(name: &str) -> Sha256 {
+    Sha256::new_with_prefix(name)
 }

@@ -10,7 +10,19 @@ use crate::prepare::Plan;
 use crate::settings::EngineSettings;
 
 /// Counts up whenever the way of preparing or the layout of entries changes without the version of the program.
-const ISSUE: u32 = 5;
+const ISSUE: u32 = 6;
+
+const PREPARED: &str = "prepared";
+const INSTRUMENTED: &str = "instrumented";
+const FUNCTIONS: &str = "functions";
+const LATEST: &str = "latest";
+
+/// Is it the name of an entry, of this program or an earlier one?
+pub(super) fn is_entry(name: &str) -> bool {
+    let (kind, hash) = name.split_once('-').unwrap_or_default();
+    let is_hash = hash.len() == 64 && hash.bytes().all(|octet| octet.is_ascii_hexdigit());
+    is_hash && [PREPARED, INSTRUMENTED, FUNCTIONS, LATEST].contains(&kind)
+}
 
 /// The name of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,14 +62,14 @@ impl Key {
             sum.part(&settings.table_elements.to_le_bytes());
             sum.part(&settings.max_memory.to_le_bytes());
         }
-        sum.key("prepared")
+        sum.key(PREPARED)
     }
 
     /// Of a compiled component to which wizer added its readers: `wasm` is its hash.
     pub fn instrumented(engine: &Engine, wasm: &[u8; 32]) -> Self {
         let mut sum = Sum::of(engine);
         sum.part(wasm);
-        sum.key("instrumented")
+        sum.key(INSTRUMENTED)
     }
 
     /// Of the compiled functions of the component with that hash.
@@ -65,14 +77,14 @@ impl Key {
         // Each function has a key of its own, which holds the compiler and its settings.
         let mut sum = Sum::new();
         sum.part(wasm);
-        sum.key("functions")
+        sum.key(FUNCTIONS)
     }
 
     /// Of the hash of the component that the filter of this name was last.
     pub fn latest(name: &str) -> Self {
         let mut sum = Sum::new();
         sum.part(name);
-        sum.key("latest")
+        sum.key(LATEST)
     }
 
     /// The entry's file in the cache.
