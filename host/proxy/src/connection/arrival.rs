@@ -64,11 +64,8 @@ impl Connection {
         self.server.tls_established();
         self.drop_transaction(Fate::Reset);
         self.delivery.let_go();
-        let asks = xclient::take_back(self);
+        xclient::forget(self);
         self.note_tls(facts);
-        if asks == xclient::Asks::Connect {
-            xclient::is_closed(self).await;
-        }
         self.pace.restart();
         Ok(wire)
     }

@@ -56,7 +56,9 @@ pub(super) async fn hello(c: &mut Connection, hello: Hello) {
 async fn offer(c: &mut Connection) -> Extensions {
     let unknown = || Arc::new(Extensions::new().with(Keyword::EightBitMime));
     let backend = c.site.backend.lasting_offer().await.unwrap_or_else(unknown);
-    let offer = Extensions::offer(&backend, &own(&c.site, &c.door));
+    let mut own = own(&c.site, &c.door);
+    own.start_tls &= xclient::may_start_tls(c);
+    let offer = Extensions::offer(&backend, &own);
     match c.may_present() {
         true => offer.with(xclient::keyword()),
         false => offer,

@@ -57,7 +57,7 @@ async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
     session.client.name = name.map(ClientName::known).unwrap_or_default();
     session.early_talker = false;
     tracing::info!(session = %session.id, %peer, client = %address, "passed on by XCLIENT");
-    let before = change(c, session, "XCLIENT");
+    let before = change(c, session);
     c.own.get_or_insert(before);
     // Going on would serve the client as somebody else.
     if !is_closed(c).await {
@@ -66,36 +66,25 @@ async fn begin(c: &mut Connection, address: SocketAddr, name: Option<String>) {
     c.pace.restart();
 }
 
-/// Behind STARTTLS nothing counts that was said before it (RFC 3207 section 4.2), or whoever is in between could pass his
-/// client on: the peer is itself again. Gives what must be asked then.
-pub(super) fn take_back(c: &mut Connection) -> Asks {
-    c.presented = Presented::default();
-    match c.own.take() {
-        None => Asks::Nothing,
-        Some(own) => {
-            c.admitted.disclaim();
-            change(c, (*own).clone(), "STARTTLS");
-            Asks::Connect
-        }
-    }
+/// May TLS still begin here? Behind STARTTLS nothing counts that was said before it (RFC 3207 section 4.2), and who speaks there may
+/// be the client that was passed on: it would be taken for its front. A front that wants TLS says STARTTLS first.
+pub(super) fn may_start_tls(c: &Connection) -> bool {
+    c.own.is_none()
 }
 
-/// What filters are asked behind STARTTLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asks {
-    Nothing,
-    /// the stage connect, of the peer
-    Connect,
+/// Of what was said of a client before STARTTLS nothing is left.
+pub(super) fn forget(c: &mut Connection) {
+    c.presented = Presented::default();
 }
 
 /// Another client's session; gives the one before.
-fn change(c: &mut Connection, session: Session, reason: &'static str) -> Arc<Session> {
+fn change(c: &mut Connection, session: Session) -> Arc<Session> {
     c.drop_transaction(Fate::Reset);
     c.delivery.let_go();
     c.trust = Trust::of(&c.door, session.client.address.ip());
     let judge = Judge::new(c.chain(), &c.door.name);
     let before = std::mem::replace(&mut c.judge, judge);
-    if let Some(observation) = before.disconnect(&c.session, reason) {
+    if let Some(observation) = before.disconnect(&c.session, "XCLIENT") {
         c.site.observers.spawn(&c.session, observation);
     }
     c.protocol = "SMTP";
