@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use lazaret_mail::chain::{Record, Said};
-use lazaret_mail::{Envelope, Failure, Session, Stage};
+use lazaret_mail::{Envelope, Failure, Session, Stage, Tls};
 use lazaret_smtp::{Address, Command, Path, Reply};
 
 use super::kept::Kept;
@@ -177,7 +177,7 @@ impl Entry {
             Ended::Session(_) => 0,
             Ended::Transaction(transaction) => transaction.weight(),
         };
-        let session = size_of::<Session>() + 256;
+        let session = weight_of_session(&self.session);
         size_of::<Self>() + session + all(&self.connection, Judgement::weight) + own
     }
 }
@@ -207,6 +207,18 @@ impl Judgement {
             + self.reply.as_ref().map_or(0, |it| it.text().len())
             + all(&self.records, weight_of_kept)
     }
+}
+
+/// Names in it may be a client's.
+fn weight_of_session(session: &Session) -> usize {
+    let of = |text: Option<&String>| text.map_or(0, String::capacity);
+    let tls = session.tls.as_ref().map_or(0, |tls| {
+        let shown = tls.client_certificate.as_ref();
+        let shown = shown.map(|it| [&it.subject, &it.issuer, &it.sha256].map(String::capacity));
+        size_of::<Tls>() + of(tls.server_name.as_ref()) + shown.into_iter().flatten().sum::<usize>()
+    });
+    let name = session.client.name.known_by_now().map_or(0, str::len);
+    size_of::<Session>() + 256 + of(session.hello.as_ref()) + name + tls
 }
 
 fn all<T>(items: &[T], weight: impl Fn(&T) -> usize) -> usize {
@@ -258,7 +270,7 @@ fn weight_of_words(said: &Said) -> usize {
 pub(super) mod tests {
     use super::*;
     use lazaret_mail::chain::Weight;
-    use lazaret_mail::{Clues, FailureKind, Mode, Party, ReplyHint, Verdict};
+    use lazaret_mail::{Certificate, Clues, FailureKind, Mode, Party, ReplyHint, Verdict};
 
     pub(in crate::explain) fn entry(session: &str, number: Option<u32>) -> Entry {
         let session = Session {
@@ -376,6 +388,27 @@ pub(super) mod tests {
             transaction.edits = "Received, X-Spam-Status".into();
         }
         entry
+    }
+
+    /// As a stranger shows it where certificates are asked for.
+    #[test]
+    fn names_of_a_client_count() {
+        let mut named = entry("A", None);
+        let session = Arc::make_mut(&mut named.session);
+        session.hello = Some("h".repeat(500));
+        session.tls = Some(Arc::new(Tls {
+            version: "TLSv1.3".into(),
+            cipher: "TLS_AES_128_GCM_SHA256".into(),
+            server_name: Some("s".repeat(250)),
+            client_certificate: Some(Certificate {
+                subject: "n".repeat(1024),
+                issuer: "i".repeat(1024),
+                sha256: "0".repeat(64),
+                verified: false,
+            }),
+        }));
+        let without = entry("A", None).weight();
+        assert!(named.weight() >= without + 500 + 250 + 2 * 1024 + 64);
     }
 
     #[test]

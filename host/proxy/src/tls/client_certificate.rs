@@ -45,8 +45,8 @@ pub(super) fn facts(
     Key::of(&parsed)?;
     let judged = believes.map(|it| it.verify_client_cert(own, others, UnixTime::now()));
     Some(Certificate {
-        subject: cut(parsed.subject().to_string()),
-        issuer: cut(parsed.issuer().to_string()),
+        subject: cut(&parsed.subject().to_string()),
+        issuer: cut(&parsed.issuer().to_string()),
         sha256: hex(&Sha256::digest(own)),
         verified: judged.is_some_and(|judged| judged.is_ok()),
     })
@@ -58,9 +58,9 @@ fn parse<'c>(certificate: &'c CertificateDer<'_>) -> Option<X509Certificate<'c>>
         .map(|(_, parsed)| parsed)
 }
 
-fn cut(mut name: String) -> String {
-    name.truncate(name.floor_char_boundary(NAME));
-    name
+/// Of a long name no more memory is kept than of its beginning.
+fn cut(name: &str) -> String {
+    name[..name.floor_char_boundary(NAME)].to_owned()
 }
 
 fn hex(octets: &[u8]) -> String {
@@ -184,5 +184,18 @@ impl<'c> Key<'c> {
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
         let mut known = algorithms.all.iter();
         known.any(|known| known.public_key_alg_id().as_ref() == self.algorithm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_name_only_its_beginning_takes_memory() {
+        let long = "\u{fc}".repeat(100_000);
+        assert_eq!(cut(&long).len(), NAME);
+        assert!(cut(&long).capacity() <= NAME);
+        assert_eq!(cut("CN=a"), "CN=a");
     }
 }
