@@ -138,7 +138,9 @@ pub(super) fn is_credible(socket: &Path) -> io::Result<()> {
         |path: &Path| Ok::<_, io::Error>(std::fs::metadata(path)?.mode() & 0o022 != 0);
     let metadata = std::fs::metadata(directory)?;
     let owned = [user(), 0].contains(&metadata.uid());
-    let placed = || open_to_others(&directory.join("..")).map(|open| !open);
+    // Where it is called to be, not where a link of somebody's leads.
+    let above = std::path::absolute(directory)?;
+    let placed = || open_to_others(above.parent().unwrap_or(&above)).map(|open| !open);
     match !open_to_others(directory)? && (owned || placed()?) {
         true => Ok(()),
         false => Err(not_private(directory)),
@@ -196,6 +198,26 @@ fn clear(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Root asks the proxies of others, and anybody may put a link into the directory for temporary files.
+    #[test]
+    fn a_link_to_somebodys_own_directory_is_not_believed() {
+        if user() != 0 {
+            return println!("skipped: only root can give directories to others");
+        }
+        let place = tempfile::tempdir().unwrap();
+        let [open, home] = ["open", "home"].map(|name| place.path().join(name));
+        let theirs = home.join("d");
+        for directory in [&open, &home, &theirs] {
+            std::fs::create_dir(directory).unwrap();
+            std::fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
+        }
+        std::os::unix::fs::chown(&theirs, Some(12345), None).unwrap();
+        std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        symlink(&theirs, open.join("lazaret-0")).unwrap();
+        assert!(is_credible(&theirs.join("a.sock")).is_ok());
+        assert!(is_credible(&open.join("lazaret-0/a.sock")).is_err());
+    }
 
     #[test]
     fn the_places_come_in_order_and_relative_ones_do_not_count() {
