@@ -216,6 +216,7 @@ impl Store {
             store: self.clone(),
             name: filter.into(),
             caps,
+            patience: STORE_PATIENCE,
         }
     }
 
@@ -241,9 +242,19 @@ pub struct Space {
     store: Store,
     name: Arc<str>,
     caps: Caps,
+    patience: Duration,
 }
 
 impl Space {
+    /// The same, of which every function answers within this time, if that is shorter.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self {
+            patience: self.patience.min(time),
+            ..self
+        }
+    }
+
     /// The value, if there is one; of a number its decimal digits.
     pub async fn read(&self, key: &str) -> Result<Option<Vec<u8>>, Refused> {
         match self.order(key, Step::Read).await? {
@@ -314,7 +325,7 @@ impl Space {
         };
         let carrying = {
             let _clock = runtime.enter();
-            tokio::time::timeout(STORE_PATIENCE, carrying)
+            tokio::time::timeout(self.patience, carrying)
         };
         carrying.await.unwrap_or(Err(Refused::Unavailable))
     }

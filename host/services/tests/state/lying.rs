@@ -27,6 +27,8 @@ enum Lie {
     Reset,
     /// not even the greeting is answered
     Mute,
+    /// the greeting is refused
+    Unready,
 }
 
 struct Fake {
@@ -54,6 +56,7 @@ async fn serve(mut stream: TcpStream, lie: Lie, asked: Arc<AtomicU32>) {
         let is_order = said.windows(4).any(|part| part == b"EVAL");
         let answered = match lie {
             Lie::Mute => Ok(()),
+            Lie::Unready => stream.write_all(b"-LOADING Redis is loading\r\n").await,
             _ if !is_order => stream.write_all(b"+PONG\r\n").await,
             lie => {
                 let first = asked.fetch_add(1, Ordering::Relaxed) == 0;
@@ -81,7 +84,7 @@ async fn tell(stream: &mut TcpStream, lie: Lie, first: bool) -> std::io::Result<
         }
         Lie::Late => stream.write_all(b"$3\r\nnew\r\n").await,
         Lie::Reset => Err(std::io::ErrorKind::ConnectionReset.into()),
-        Lie::Silent | Lie::Mute => Ok(()),
+        Lie::Silent | Lie::Mute | Lie::Unready => Ok(()),
     }
 }
 
@@ -131,6 +134,31 @@ async fn a_server_that_refuses_orders_is_a_trouble() {
         assert_eq!(answer, Err(Refused::Unavailable));
         let trouble = store.trouble().unwrap_or_default();
         assert!(trouble.contains(words), "{trouble}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_greeting_is_not_there() {
+    let fake = fake(Lie::Unready).await;
+    let (store, space) = space(&fake.url).await;
+    assert_eq!(space.read("a").await, Err(Refused::Unavailable));
+    let trouble = store.trouble().unwrap_or_default();
+    assert!(trouble.contains("loading"), "{trouble}");
+    assert_eq!(fake.asked.load(Ordering::Relaxed), 0);
+}
+
+/// However short the time is that filters have, one that hangs is given up soon.
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_by_the_hasty_too() {
+    let fake = fake(Lie::Silent).await;
+    let (store, space) = space(&fake.url).await;
+    let space = space.within(Duration::from_millis(300));
+    let begun = Instant::now();
+    while store.trouble().is_none() {
+        let asked = Instant::now();
+        assert_eq!(space.read("a").await, Err(Refused::Unavailable));
+        assert!(asked.elapsed() < STORE_PATIENCE / 2 + SLACK);
+        assert!(begun.elapsed() < STORE_PATIENCE + SLACK);
     }
 }
 

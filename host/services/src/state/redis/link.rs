@@ -73,9 +73,28 @@ struct Connected {
 struct End {
     why: OnceLock<String>,
     told: Notify,
+    /// when the first order was sent that was dropped without an answer, if none came to any since
+    quiet: Mutex<Option<Instant>>,
 }
 
 impl End {
+    /// It has answered something.
+    fn is_heard(&self) {
+        *self.quiet() = None;
+    }
+
+    /// An order that was sent then is dropped without an answer. Some filters wait for less time than it takes to be sure.
+    fn is_dropped(&self, sent: Instant) {
+        let since = *self.quiet().get_or_insert(sent);
+        if since.elapsed() >= STORE_PATIENCE / 2 {
+            self.tell("no answer in time");
+        }
+    }
+
+    fn quiet(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.quiet.lock().expect("no holder of this lock panics")
+    }
+
     fn tell(&self, why: &str) {
         let _ = self.why.set(why.to_owned());
         self.told.notify_one();
@@ -90,9 +109,8 @@ struct Answering<'c> {
 
 impl Drop for Answering<'_> {
     fn drop(&mut self) {
-        let slow = self.since.elapsed() >= STORE_PATIENCE / 2;
-        if let Some(end) = self.end.filter(|_| slow) {
-            end.tell("no answer in time");
+        if let Some(end) = self.end {
+            end.is_dropped(self.since);
         }
     }
 }
@@ -123,24 +141,16 @@ impl Link {
         };
         let answer = connected.connection.req_packed_command(command).await;
         answering.end = None;
-        if answer.is_ok() {
-            connected.meter.reset();
+        let answer = answer.map_err(|error| {
+            connected.end.tell(&error.to_string());
+            Refused::Unavailable
+        })?;
+        connected.meter.reset();
+        connected.end.is_heard();
+        if let Some(refusal) = is_elsewhere(&answer, connected.since.elapsed()) {
+            connected.end.tell(&refusal.to_string());
         }
-        answer.or_else(|error| {
-            let said = error.to_string();
-            let refusal = error.into_server_errors();
-            let refusal = refusal.and_then(|errors| Some(errors.first()?.1.clone()));
-            let is_elsewhere = |refusal: &ServerError| ELSEWHERE.contains(&refusal.code());
-            if refusal.as_ref().is_some_and(is_elsewhere)
-                && connected.since.elapsed() >= ELSEWHERE_EACH
-            {
-                connected.end.tell(&said);
-            }
-            refusal.map(Value::ServerError).ok_or_else(|| {
-                connected.end.tell(&said);
-                Refused::Unavailable
-            })
-        })
+        Ok(answer)
     }
 
     /// The connection cannot be believed any more.
@@ -262,7 +272,11 @@ impl Shared {
         let mut driving: Driving = Box::pin(driving);
         let ping = redis::cmd("PING");
         tokio::select! {
-            pong = connection.req_packed_command(&ping) => drop(pong.map_err(io::Error::other)?),
+            pong = connection.req_packed_command(&ping) => {
+                // A refusal is a value here.
+                let pong = pong.and_then(Value::extract_error);
+                drop(pong.map_err(io::Error::other)?);
+            }
             () = &mut driving => return Err(io::ErrorKind::UnexpectedEof.into()),
         }
         meter.reset();
@@ -273,6 +287,16 @@ impl Shared {
             end: Arc::default(),
         };
         Ok((connected, driving))
+    }
+}
+
+/// What it refused, if another connection, to whoever has its name by now, may do better than this one of that age.
+fn is_elsewhere(answer: &Value, age: Duration) -> Option<&ServerError> {
+    match answer {
+        Value::ServerError(refusal) if ELSEWHERE.contains(&refusal.code()) => {
+            Some(refusal).filter(|_| age >= ELSEWHERE_EACH)
+        }
+        _ => None,
     }
 }
 
@@ -298,4 +322,33 @@ async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_another_one_now_is_looked_for_again() {
+        let refused = |words: &str| Value::extract_error(parsed(words)).is_err();
+        let young = ELSEWHERE_EACH / 2;
+        for (words, age, elsewhere) in [
+            ("-READONLY a replica\r\n", ELSEWHERE_EACH, true),
+            ("-READONLY a replica\r\n", young, false),
+            ("-NOAUTH Authentication required.\r\n", ELSEWHERE_EACH, true),
+            ("-OOM too much\r\n", ELSEWHERE_EACH, false),
+            ("$2\r\nOK\r\n", ELSEWHERE_EACH, false),
+        ] {
+            assert_eq!(
+                is_elsewhere(&parsed(words), age).is_some(),
+                elsewhere,
+                "{words}"
+            );
+            assert_eq!(refused(words), words.starts_with('-'), "{words}");
+        }
+    }
+
+    fn parsed(words: &str) -> Value {
+        redis::parse_redis_value(words.as_bytes()).unwrap()
+    }
 }
