@@ -99,11 +99,6 @@ impl Admitted {
         *counts.by_client.entry(client).or_default() += 1;
         Ok(())
     }
-
-    /// It is nobody's again.
-    pub(crate) fn disclaim(&mut self) {
-        self.admission.lock().leave(self.client.take());
-    }
 }
 
 impl Counts {
@@ -199,9 +194,8 @@ mod tests {
         assert_eq!(other.claim(ip("192.0.2.1")), Err(Full::Client));
         front.claim(ip("192.0.2.2")).unwrap();
         other.claim(ip("192.0.2.1")).unwrap();
-        front.disclaim();
         assert_eq!(admission.now(), 2);
-        other.claim(ip("192.0.2.2")).unwrap();
+        assert_eq!(other.claim(ip("192.0.2.2")), Err(Full::Client));
         drop((front, other));
         assert!(admission.counts.lock().unwrap().by_client.is_empty());
     }
