@@ -135,33 +135,49 @@ async fn keys_are_exchanged_as_the_client_prefers() {
     }
 }
 
-/// RFC 3207 section 4.2: else whoever is in between could say in the clear whose session it is.
+/// A front may pass on the rest of the stream as it comes: behind STARTTLS its client would be taken for it.
 #[tokio::test]
-async fn who_was_passed_on_in_the_clear_is_forgotten_in_tls() {
+async fn who_was_passed_on_in_the_clear_gets_no_tls() {
+    let backend = Backend::honest().await;
+    let listener = "tls = \"starttls\"\nxclient = { from = [\"127.0.0.1\"] }";
+    let (proxy, ..) = proxy(&backend, listener, Filters::default()).await;
+    let mut client = proxy
+        .play("S: 220\nC: EHLO front.example.org\nS: 250\nC: XCLIENT ADDR=192.0.2.9\nS: 220\nC: EHLO a.example.net")
+        .await;
+    assert!(!client.lines().await.join(" ").contains("STARTTLS"));
+    client
+        .play("C: STARTTLS\nS: 502\nC: XCLIENT ADDR=127.0.0.1\nS: 502")
+        .await;
+}
+
+/// RFC 3207 section 4.2: nothing counts that was said of a client before.
+#[tokio::test]
+async fn a_front_that_wants_tls_passes_on_inside() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
     let filters = Filters::one(Stage::Hello, move |question| {
-        let address = question.session.client.address.ip().to_string();
-        noted.lock().unwrap().push(address);
+        let client = &question.session.client;
+        let name = client.name.known_by_now().unwrap_or("-");
+        let told = format!("{} {name}", client.address.ip());
+        noted.lock().unwrap().push(told);
         say(Verdict::Continue)
     });
     let backend = Backend::honest().await;
     let listener = "tls = \"starttls\"\nxclient = { from = [\"127.0.0.1\"] }";
     let (proxy, certificate, _dir) = proxy(&backend, listener, filters).await;
-    let said = [
-        "EHLO front.example.org",
-        "XCLIENT NAME=a.example.net ADDR=192.0.2.9",
-        "EHLO a.example.net",
-    ];
-    let tcp = start_tls(&proxy, &said, "").await;
+    let front = "EHLO front.example.org";
+    let tcp = start_tls(&proxy, &[front, "XCLIENT NAME=evil.example.net", front], "").await;
     let mut client = handshake(tcp, &certificate).await;
     client.play("C: MAIL FROM:<>\nS: 503").await;
-    // And may pass on again, now that nobody listens.
-    let again = said.map(|command| format!("C: {command}\nS: 2"));
-    client.play(&again.join("\n")).await;
+    client
+        .play("C: EHLO front.example.org\nS: 250\nC: XCLIENT ADDR=192.0.2.9\nS: 220\nC: EHLO a.example.net\nS: 250")
+        .await;
     let seen = seen.lock().unwrap();
-    let addresses = ["127.0.0.1", "192.0.2.9", "127.0.0.1", "192.0.2.9"];
-    assert_eq!(*seen, addresses);
+    assert_eq!(seen[3..], ["192.0.2.9 -"]);
+    assert!(
+        seen[..3].iter().all(|told| told == "127.0.0.1 -"),
+        "{seen:?}"
+    );
 }
 
 const MESSAGE: &str = "C: EHLO client.example.com\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\nC: DATA\nS: 354\nC: a\nC: .\nS: 250";
