@@ -1,7 +1,8 @@
 //! Time in a conversation: deadlines for the client, the backend connection kept meanwhile, and a polite end.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -112,12 +113,9 @@ pub(super) async fn holding_if_slow<T>(
     delivery: &mut Delivery,
     mut work: Pin<&mut impl Future<Output = T>>,
 ) -> T {
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut work => return done,
-            () = delivery.due() => delivery.let_go(),
-        }
+    match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        Poll::Ready(done) => done,
+        Poll::Pending => holding(delivery, work).await,
     }
 }
 
