@@ -97,12 +97,12 @@ impl Cache {
         let chance = RandomState::new().hash_one(count);
         let name = format!("{UNFINISHED}{}-{count}-{chance:016x}", std::process::id());
         let aside = self.dir.join(name);
-        let options = File::options()
+        let file = File::options()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&aside)?;
-        Ok((aside, options))
+        Ok((aside, file))
     }
 
     /// Removes the least recently used entries until the rest fits.

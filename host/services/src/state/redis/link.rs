@@ -73,25 +73,34 @@ struct Connected {
 struct End {
     why: OnceLock<String>,
     told: Notify,
-    /// when the first order was sent that was dropped without an answer, if none came to any since
-    quiet: Mutex<Option<Instant>>,
+    quiet: Mutex<Quiet>,
+}
+
+/// How long orders waited for nothing since one was answered: of those that waited together, once.
+#[derive(Default)]
+struct Quiet {
+    waited: Duration,
+    until: Option<Instant>,
 }
 
 impl End {
     /// It has answered something.
     fn is_heard(&self) {
-        *self.quiet() = None;
+        *self.quiet() = Quiet::default();
     }
 
     /// An order that was sent then is dropped without an answer. Some filters wait for less time than it takes to be sure.
     fn is_dropped(&self, sent: Instant) {
-        let since = *self.quiet().get_or_insert(sent);
-        if since.elapsed() >= STORE_PATIENCE / 2 {
+        let mut quiet = self.quiet();
+        let from = quiet.until.map_or(sent, |until| until.max(sent));
+        quiet.waited += from.elapsed();
+        quiet.until = Some(Instant::now());
+        if quiet.waited >= STORE_PATIENCE / 2 {
             self.tell("no answer in time");
         }
     }
 
-    fn quiet(&self) -> MutexGuard<'_, Option<Instant>> {
+    fn quiet(&self) -> MutexGuard<'_, Quiet> {
         self.quiet.lock().expect("no holder of this lock panics")
     }
 
@@ -346,6 +355,26 @@ mod tests {
             );
             assert_eq!(refused(words), words.starts_with('-'), "{words}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_leaves_early_says_nothing_of_the_server() {
+        let end = End::default();
+        let now = Instant::now();
+        let ago = |millis| now - Duration::from_millis(millis);
+        // Long apart, each for a moment.
+        end.is_dropped(ago(10));
+        end.quiet().until = Some(ago(5_000));
+        end.is_dropped(ago(10));
+        assert!(end.why.get().is_none());
+        // Together: what one waited for counts once.
+        end.is_dropped(ago(600));
+        end.is_dropped(ago(600));
+        end.is_dropped(ago(9_000));
+        assert!(end.why.get().is_none());
+        end.is_heard();
+        end.is_dropped(ago(1_100));
+        assert!(end.why.get().is_some());
     }
 
     fn parsed(words: &str) -> Value {
