@@ -192,8 +192,7 @@ impl Delivery {
     /// The transaction was answered to its end.
     fn done(&mut self, link: Box<Link>) {
         self.backend.served(link.member());
-        self.since = Instant::now();
-        self.used = self.since;
+        self.begin_to_hold();
         self.keep_for_client(link);
     }
 
@@ -208,11 +207,16 @@ impl Delivery {
         }
     }
 
+    /// From now on its time counts.
+    fn begin_to_hold(&mut self) {
+        self.since = Instant::now();
+        self.used = self.since;
+    }
+
     /// The transaction is over without a message.
     pub(crate) fn reset(&mut self) {
         if self.journal.take().is_some() {
-            self.since = Instant::now();
-            self.used = self.since;
+            self.begin_to_hold();
         }
         if let Some(link) = self.link.take() {
             self.keep_for_client(link);
@@ -278,8 +282,7 @@ impl Delivery {
     }
 
     fn opened(&mut self, mut link: Box<Link>, mut journal: Journal, begun: Begun) -> Begun {
-        self.since = Instant::now();
-        self.used = self.since;
+        self.begin_to_hold();
         match (begun.mail.code().is_positive(), &begun.rcpt) {
             (true, _) => {
                 journal.begin(&link);
