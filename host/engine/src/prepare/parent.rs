@@ -11,7 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use lazaret_mail::{Clues, LoadError};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::frames::{self, FromChild, ToChild};
 use super::{Desk, Order, Product, Step, relay};
@@ -37,7 +38,15 @@ pub fn in_child(
     desk: &mut dyn Desk,
 ) -> Result<Product, LoadError> {
     let mut child = start(program, order).map_err(|error| not_started(program, &error))?;
-    let late = Late::after(order.limits.wall, &child);
+    let late = match Late::after(order.limits.wall, &child) {
+        Ok(late) => late,
+        Err(error) => {
+            // Nobody would end one that blocks.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(not_started(program, &error));
+        }
+    };
     let noise = Noise::collect(child.stderr.take());
     let mut talk = Talk {
         order,
@@ -50,8 +59,8 @@ pub fn in_child(
         // It may have been refused in the middle of its work.
         let _ = child.kill();
     }
-    let ended = child.wait();
-    let (late, noise) = (late.is_over(), noise.end());
+    let ended = late.reap(&mut child);
+    let noise = noise.end();
     if !noise.is_empty() {
         tracing::debug!(
             filter = order.name,
@@ -63,7 +72,7 @@ pub fn in_child(
         Ok(Some(product)) => Ok(product),
         Err(error) => Err(error),
         Ok(None) => Err(match ended {
-            Ok(status) => death(order, status, late, step, &noise),
+            Ok((late, status)) => death(order, status, late, step, &noise),
             Err(error) => not_started(program, &error),
         }),
     }
@@ -170,35 +179,39 @@ impl Talk<'_> {
 /// Kills the child when its time is over.
 struct Late {
     over: Arc<AtomicBool>,
-    _ended: Sender<()>,
+    ended: Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Late {
-    fn after(wall: Duration, child: &Child) -> Self {
+    fn after(wall: Duration, child: &Child) -> std::io::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
         let (sender, ended) = mpsc::channel::<()>();
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        // A handle on this very process: its number may be another's when the time is over.
-        let handle = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let pid = Pid::from_child(child);
         let told = over.clone();
         let work = move || {
             if ended.recv_timeout(wall) == Err(RecvTimeoutError::Timeout) {
                 told.store(true, Ordering::SeqCst);
-                let killed = handle.map(|handle| pidfd_send_signal(handle, Signal::KILL));
+                let killed = kill_process(pid, Signal::KILL);
                 tracing::debug!(?killed, "a preparation took too long");
             }
         };
-        let _ = thread::Builder::new()
-            .name("lazaret-wall".into())
-            .spawn(work);
-        Self {
+        let thread = thread::Builder::new().name("lazaret-wall".into());
+        Ok(Self {
             over,
-            _ended: sender,
-        }
+            ended: sender,
+            thread: thread.spawn(work)?,
+        })
     }
 
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::SeqCst)
+    /// Waits for the end of the child. Its number is its own until it is reaped, and by then nobody kills by it.
+    fn reap(self, child: &mut Child) -> std::io::Result<(bool, ExitStatus)> {
+        let seen = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        retry_on_intr(|| waitid(WaitId::Pid(Pid::from_child(child)), seen))?;
+        drop(self.ended);
+        let _ = self.thread.join();
+        let over = self.over.load(Ordering::SeqCst);
+        Ok((over, child.wait()?))
     }
 }
 
