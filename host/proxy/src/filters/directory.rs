@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use lazaret_mail::{Filter, LoadError, Loader, Policy, Unloadable};
 use tokio::task::spawn_blocking;
 
-use super::draft::{self, Draft, Key, Reading, Unread};
+use super::draft::{self, Draft, Key, Origin, Reading, Unread};
 use super::look::{Entry, Look, Stamp};
 use super::needs::Needs;
 
@@ -19,7 +19,7 @@ const LOADS: usize = 2;
 #[derive(Clone)]
 pub(super) struct Held {
     pub(super) stem: String,
-    pub(super) key: Option<Key>,
+    pub(super) origin: Option<Origin>,
     pub(super) filter: Arc<dyn Filter>,
     /// it could not be loaded and answers with its `on-failure`: why
     pub(super) absent: Option<LoadError>,
@@ -34,7 +34,7 @@ pub(crate) struct Directory {
     needs: Needs,
     held: Vec<Held>,
     /// what failed since, so that nothing is compiled twice to no avail
-    failed: BTreeMap<Key, LoadError>,
+    failed: BTreeMap<Origin, LoadError>,
     /// what was looked at last, with the lists as they were when they were read
     tried: Look,
 }
@@ -169,12 +169,14 @@ impl Directory {
             return;
         };
         let toml = entry.toml.as_ref().map(|(path, _)| path.as_path());
-        let known = self.failed.get(&draft.key).cloned();
+        let known = self.failed.get(&draft.origin).cloned();
+        let origin = known.is_some().then(|| draft.origin.clone());
         let misfit = || self.needs.misfit(toml, &draft.source.policy);
         if let Some(error) = known.or_else(misfit) {
             reading.result = Err(Unread {
                 policy: Some(draft.source.policy.clone()),
                 error,
+                origin,
             });
         }
     }
@@ -182,7 +184,7 @@ impl Directory {
     /// A filter that is stood in for, and fails again for the same reason, changes nothing and is in nobody's way.
     fn no_worse(&self, held: &mut Held) {
         let same =
-            |old: &&Held| old.stem == held.stem && old.key == held.key && old.absent == held.absent;
+            |old: &&Held| old.stem == held.stem && old.key() == held.key() && old.absent == held.absent;
         let before = self
             .held
             .iter()
@@ -205,7 +207,8 @@ impl Directory {
                 continue;
             };
             errors.push(error.clone());
-            failed.extend(held.key.map(|key| (key, error.clone())));
+            let origin = held.origin.clone();
+            failed.extend(origin.map(|origin| (origin, error.clone())));
         }
         self.failed = failed.into_iter().collect();
         if !errors.is_empty() {
@@ -225,7 +228,7 @@ impl Held {
         stem: String,
         entry: Entry,
         lists: BTreeMap<PathBuf, Stamp>,
-        key: Option<Key>,
+        origin: Option<Origin>,
         loaded: Result<Arc<dyn Filter>, (Option<Policy>, LoadError)>,
     ) -> Self {
         let (filter, absent) = match loaded {
@@ -239,7 +242,7 @@ impl Held {
         };
         Self {
             stem,
-            key,
+            origin,
             filter,
             absent,
             entry,
@@ -254,10 +257,21 @@ impl Held {
         Self::new(stem, nothing.0, nothing.1, None, Err((None, error)))
     }
 
+    fn key(&self) -> Option<Key> {
+        self.origin.as_ref().map(|origin| origin.key)
+    }
+
     /// Are these the files it was made from, untouched?
     fn matches(&self, stem: &str, entry: &Entry, look: &Look) -> bool {
         let same = |(path, stamp): (&PathBuf, &Stamp)| look.lists.get(path) == Some(stamp);
-        self.stem == stem && self.entry == *entry && self.lists.iter().all(same)
+        self.stem == stem && self.entry == *entry && self.watched().all(same)
+    }
+
+    /// Lists whose change makes it another, or may mend it: at those of `[lists]` the host looks once a filter was loaded.
+    fn watched(&self) -> impl Iterator<Item = (&PathBuf, &Stamp)> {
+        let absent = self.origin.as_ref().filter(|_| self.absent.is_some());
+        let waited_for = absent.into_iter().flat_map(|origin| &origin.held_lists);
+        self.lists.iter().chain(waited_for)
     }
 
     /// The very same filter?
@@ -355,15 +369,17 @@ fn step(
     let alone = !twice.contains(draft::name(stem));
     let untouched = held
         .iter()
-        .find(|held| !afresh && alone && held.key.is_some() && held.matches(stem, entry, look));
+        .find(|held| !afresh && alone && held.origin.is_some() && held.matches(stem, entry, look));
     if let Some(held) = untouched {
         return Step::Keep(held.clone());
     }
     let reading = draft::read(stem, entry, twice);
-    let key = reading.result.as_ref().ok().map(|draft| draft.key);
-    let same = |held: &&Held| key.is_some() && held.key == key;
-    let usable = |held: &&Held| held.absent.is_none() || !afresh;
-    match held.iter().filter(usable).find(same) {
+    let origin = reading.result.as_ref().ok().map(|draft| &draft.origin);
+    let same = |held: &&Held| match held.absent {
+        None => origin.is_some() && held.key() == origin.map(|origin| origin.key),
+        Some(_) => !afresh && origin.is_some() && held.origin.as_ref() == origin,
+    };
+    match held.iter().find(same) {
         Some(held) => Step::Keep(Held {
             stem: stem.to_owned(),
             entry: entry.clone(),
@@ -393,18 +409,20 @@ async fn load(step: Step, loader: &dyn Loader) -> Held {
             reading,
         } => (stem, entry, *reading),
     };
-    let (key, loaded) = match reading.result {
-        Err(unread) => (None, Err((unread.policy, unread.error))),
-        Ok(Draft { key, source }) => {
+    let (origin, loaded) = match reading.result {
+        Err(unread) => (unread.origin, Err((unread.policy, unread.error))),
+        Ok(Draft { origin, source }) => {
             let policy = source.policy.clone();
             let loaded = loader.load(source).await;
-            (Some(key), loaded.map_err(|error| (Some(policy), error)))
+            (Some(origin), loaded.map_err(|error| (Some(policy), error)))
         }
     };
-    Held::new(stem, entry, reading.lists, key, loaded)
+    Held::new(stem, entry, reading.lists, origin, loaded)
 }
 
 fn lists(held: &[Held]) -> BTreeMap<PathBuf, Stamp> {
-    let lists = held.iter().flat_map(|held| held.lists.clone());
-    lists.collect()
+    let lists = held.iter().flat_map(Held::watched);
+    lists
+        .map(|(path, stamp)| (path.clone(), *stamp))
+        .collect()
 }

@@ -16,10 +16,18 @@ use super::look::{Entry, Stamp, stamp};
 /// Says whether two filters are the same: of the name without its number, the component, the TOML and its lists.
 pub(super) type Key = [u8; 32];
 
+/// What a load depends on. Lists that the host holds are no part of the filter, and yet it is not loaded without them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Origin {
+    pub(super) key: Key,
+    /// of `[lists]`
+    pub(super) held_lists: BTreeMap<PathBuf, Stamp>,
+}
+
 /// A filter as its files have it.
 #[derive(Debug)]
 pub(super) struct Draft {
-    pub(super) key: Key,
+    pub(super) origin: Origin,
     pub(super) source: Source,
 }
 
@@ -28,6 +36,8 @@ pub(super) struct Draft {
 pub(super) struct Unread {
     pub(super) policy: Option<Policy>,
     pub(super) error: LoadError,
+    /// of what was compiled before, and failed
+    pub(super) origin: Option<Origin>,
 }
 
 /// What reading one filter came to, and the lists it tried to read.
@@ -66,10 +76,12 @@ pub(super) fn read(stem: &str, entry: &Entry, twice: &BTreeSet<String>) -> Readi
         Err(error) => Err(Unread {
             policy: None,
             error,
+            origin: None,
         }),
         Ok((text, policy)) => draft(stem, entry, twice, &text, &policy).map_err(|error| Unread {
             policy: Some(policy),
             error,
+            origin: None,
         }),
     };
     Reading { lists, result }
@@ -141,8 +153,14 @@ fn draft(
     };
     let advice = "build it with opt-level = \"s\", lto and strip";
     let octets = octets(wasm, WASM_LIMIT, advice)?;
+    let lists = policy.lists.iter();
     Ok(Draft {
-        key: key([name.as_bytes(), toml, policy.config.as_bytes(), &octets]),
+        origin: Origin {
+            key: key([name.as_bytes(), toml, policy.config.as_bytes(), &octets]),
+            held_lists: lists
+                .map(|list| (list.file.clone(), stamp(&list.file)))
+                .collect(),
+        },
         source: Source {
             name: name.to_owned(),
             file: wasm.clone(),

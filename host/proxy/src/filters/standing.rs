@@ -143,7 +143,7 @@ impl Standing {
 
 impl Listed {
     fn of(held: &Held) -> Self {
-        let octets = held.key.iter().flat_map(|key| &key[..6]);
+        let octets = held.origin.iter().flat_map(|origin| &origin.key[..6]);
         Self {
             stem: held.stem.clone(),
             hash: octets.map(|octet| format!("{octet:02x}")).collect(),

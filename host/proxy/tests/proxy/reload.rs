@@ -66,6 +66,29 @@ async fn what_did_not_change_is_not_loaded_again() {
 }
 
 #[tokio::test]
+async fn what_failed_is_not_compiled_again_with_each_change_of_others() {
+    let harbour = Harbour::with(&[
+        ("10-gate.wasm", "pass"),
+        ("10-gate.toml", ""),
+        ("20-other.wasm", "say A"),
+        ("20-other.toml", ""),
+    ])
+    .await;
+    harbour.put("10-gate.wasm", "broken");
+    harbour.trouble().await;
+    for text in ["say B", "say C", "say D"] {
+        harbour.put("20-other.wasm", text);
+        let is_loaded = || harbour.foundry.loaded.lock().unwrap().contains(&text.into());
+        while !is_loaded() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    let loaded = harbour.foundry.loaded.lock().unwrap();
+    let broken = loaded.iter().filter(|text| *text == "broken").count();
+    assert_eq!(broken, 1, "{loaded:?}");
+}
+
+#[tokio::test]
 async fn another_number_is_another_place_in_the_order_and_compiles_nothing() {
     let harbour = Harbour::with(&[
         ("10-first.wasm", "say first"),
@@ -123,6 +146,34 @@ async fn a_list_that_is_missing_is_cited_and_loaded_when_it_comes() {
     let report = harbour.generation(2).await;
     assert_eq!(report.load_error, None);
     assert_eq!(harbour.verdict().await, "550 5.7.1 {\"words\":[\"x\"]}");
+}
+
+const SHELF: &str = "[lists]\nwords = { exact = \"../words.txt\" }\n";
+
+#[tokio::test]
+async fn a_list_that_the_host_holds_is_waited_for_from_the_start() {
+    let harbour = Harbour::with(&[("10-gate.wasm", "shelf A"), ("10-gate.toml", SHELF)]).await;
+    assert_eq!(harbour.settled().await.generation, 1);
+    std::fs::write(harbour.dir.path().join("words.txt"), "x\n").unwrap();
+    harbour.generation(2).await;
+    assert_eq!(harbour.verdict().await, "550 5.7.1 A");
+}
+
+#[tokio::test]
+async fn a_list_that_the_host_holds_is_waited_for_in_a_reload() {
+    let harbour = Harbour::with(&[("10-gate.wasm", "shelf A"), ("10-gate.toml", "")]).await;
+    harbour.put("10-gate.toml", SHELF);
+    let trouble = harbour.trouble().await;
+    assert!(trouble[0].contains("10-gate.wasm"), "{trouble:?}");
+    assert_eq!(harbour.foundry.loads(), 2);
+    std::fs::write(harbour.dir.path().join("words.txt"), "x\n").unwrap();
+    assert_eq!(harbour.generation(2).await.load_error, None);
+    // It is the host's by now: another generation of it is no other filter.
+    std::fs::write(harbour.dir.path().join("words.txt"), "x\ny\n").unwrap();
+    harbour.put("20-other.wasm", "pass");
+    harbour.put("20-other.toml", "");
+    harbour.generation(3).await;
+    assert_eq!(harbour.foundry.loads(), 4);
 }
 
 #[tokio::test]

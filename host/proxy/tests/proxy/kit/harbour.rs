@@ -58,6 +58,7 @@ impl Loader for Foundry {
             "pass" => Verdict::Continue,
             "discard" => Verdict::Discard,
             "config" => reject(&source.policy.config),
+            "shelf" if source.policy.lists.iter().all(|list| list.file.exists()) => reject(words),
             "say" | "slow" => reject(words),
             "flaky" if self.allows_flaky.load(SeqCst) => reject(words),
             _ => {
