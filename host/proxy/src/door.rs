@@ -81,6 +81,16 @@ impl Door {
         }
     }
 
+    /// What is expired where this listener shows what is valid: it does not take its place.
+    pub(crate) fn would_expire(&self, config: &ListenerConfig) -> Option<String> {
+        let (shown, terms) = (self.tls.acceptor()?, config.tls.terms()?);
+        if shown.has(terms) || shown.expired().is_some() {
+            return None;
+        }
+        let expired = terms.certificates.expired()?;
+        Some(format!("listener `{}`: {expired}", self.name))
+    }
+
     /// Now, or once it is asked to.
     pub(crate) fn speaks_tls(&self) -> bool {
         self.tls.acceptor().is_some()

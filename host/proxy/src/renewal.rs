@@ -8,6 +8,7 @@ use lazaret_mail::Filter;
 use tokio::task::spawn_blocking;
 
 use crate::config::{Config, ListenerConfig};
+use crate::door::Door;
 use crate::filters::fits;
 use crate::proxy::check_directories;
 
@@ -38,8 +39,12 @@ impl Renewal {
 }
 
 /// Reads the file of a configuration again, and what it names. The error says file, line and cure; so does a filter that
-/// runs and would not fit.
-pub(crate) async fn read(before: &Config, filters: &[Arc<dyn Filter>]) -> Result<Renewal, String> {
+/// runs and would not fit, and a certificate that is worse than the one that these doors show.
+pub(crate) async fn read(
+    before: &Config,
+    filters: &[Arc<dyn Filter>],
+    doors: &[Arc<Door>],
+) -> Result<Renewal, String> {
     let path = before.path.clone();
     let read = spawn_blocking(move || {
         let next = Config::read(&path).map_err(|error| error.to_string())?;
@@ -51,8 +56,10 @@ pub(crate) async fn read(before: &Config, filters: &[Arc<dyn Filter>]) -> Result
     let misfit = filters
         .iter()
         .find_map(|it| fits(&**it, &renewal.config).err());
-    match misfit {
-        Some(misfit) => Err(misfit.to_string()),
+    let mut doors = doors.iter().zip(&renewal.config.listeners);
+    let expired = || doors.find_map(|(door, listener)| door.would_expire(listener));
+    match misfit.map(|misfit| misfit.to_string()).or_else(expired) {
+        Some(trouble) => Err(trouble),
         None => Ok(renewal),
     }
 }

@@ -148,7 +148,8 @@ impl Watch {
         self.waiting.extend(asked);
         let filters = self.directory.as_ref().map(Directory::filters);
         let filters = filters.unwrap_or_default();
-        let reading = renewal::read(&self.config, &filters);
+        let site = sites.now();
+        let reading = renewal::read(&self.config, &filters, &site.doors);
         match patiently("the configuration", reading).await {
             Ok(renewal) => self.renew(renewal, sites),
             Err(trouble) => {

@@ -58,6 +58,11 @@ impl Acceptor {
         self.terms.certificates.trouble()
     }
 
+    /// Those that are shown are over.
+    pub(crate) fn expired(&self) -> Option<String> {
+        self.terms.certificates.expired()
+    }
+
     /// The handshake with a client, within a deadline that holds for all of it.
     pub(crate) async fn accept(
         &self,

@@ -152,6 +152,33 @@ async fn a_broken_certificate_is_told_while_the_old_one_serves() {
     assert_eq!(health(&harbour).await, "ok\n");
 }
 
+/// Its file is another now, so nobody would find that it was once valid.
+#[tokio::test]
+async fn an_expired_certificate_takes_no_valid_ones_place_by_another_name() {
+    let harbour = Harbour::with(&[]).await;
+    let key = rcgen::KeyPair::generate().unwrap();
+    let valid = rcgen::CertificateParams::new(["mx.example.org".to_owned()]).unwrap();
+    let mut over = valid.clone();
+    over.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    over.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    for (name, params) in [("new.pem", valid), ("old.pem", over)] {
+        let pem = params.self_signed(&key).unwrap().pem();
+        std::fs::write(harbour.dir.path().join(name), pem).unwrap();
+    }
+    std::fs::write(harbour.dir.path().join("key.pem"), key.serialize_pem()).unwrap();
+    let tls =
+        "name = \"mx\"\ntls = \"starttls\"\ncertificate = \"new.pem\"\nprivate-key = \"key.pem\"";
+    change(&harbour, "name = \"mx\"", tls).await;
+    assert_eq!(health(&harbour).await, "ok\n");
+    change(&harbour, "new.pem", "old.pem").await;
+    let told = health(&harbour).await;
+    for words in ["the configuration changed", "listener `mx`", "old.pem", "has expired"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    change(&harbour, "old.pem", "new.pem").await;
+    assert_eq!(health(&harbour).await, "ok\n");
+}
+
 #[tokio::test]
 async fn the_backend_may_move() {
     let harbour = Harbour::with(&[]).await;
