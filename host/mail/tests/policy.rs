@@ -205,6 +205,14 @@ fn what_is_wrong_is_said_with_line_and_cure() {
             "f.toml:1: unknown stage `recpt`, did you mean `rcpt`?",
         ),
         (
+            "stages = []",
+            "f.toml:1: `stages` is empty: the filter would never be asked, leave it out for all of them, or write mode = \"off\"",
+        ),
+        (
+            "mode = \"shadow\"\nlisteners = []",
+            "f.toml:2: `listeners` is empty: the filter would never be asked, leave it out for all of them, or write mode = \"off\"",
+        ),
+        (
             "time = \"0ms\"",
             "f.toml:1: `time` is nothing: the filter could never answer, leave it out for the default",
         ),

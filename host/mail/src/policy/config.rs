@@ -62,7 +62,7 @@ fn value(
 
 fn read_outside(key: &str, path: &Path) -> Result<Json, ConfigError> {
     match key {
-        "lines" => Ok(read_list(path)?.into()),
+        "lines" => Ok(read_list(path, LIST_FILE_LIMIT)?.into()),
         _ => Ok(read_text(path, LIST_FILE_LIMIT)?.into()),
     }
 }

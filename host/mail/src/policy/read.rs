@@ -116,6 +116,8 @@ pub(super) fn policy(
     let parallel = reader.parallel(written.parallel.as_ref(), &grant)?;
     let lists = written.lists.map(|table| lists::read(source, table));
     let stages = written.stages.as_ref();
+    reader.some_of("stages", stages.map(Vec::len))?;
+    reader.some_of("listeners", written.listeners.as_ref().map(Vec::len))?;
     Ok(Policy {
         mode: written.mode,
         on_failure: written.on_failure,
@@ -437,6 +439,16 @@ impl Reader<'_> {
             return Err(error.cure("leave it out for the default"));
         }
         self.not_zero(key, value)
+    }
+
+    /// None left is not "no restriction".
+    fn some_of(&self, key: &str, entries: Option<usize>) -> Result<(), ConfigError> {
+        if entries == Some(0) {
+            let problem = format!("`{key}` is empty: the filter would never be asked");
+            let error = self.source.error_at(&[key], problem);
+            return Err(error.cure("leave it out for all of them, or write mode = \"off\""));
+        }
+        Ok(())
     }
 
     fn not_zero<T: Default + PartialEq>(&self, key: &str, value: T) -> Result<T, ConfigError> {
