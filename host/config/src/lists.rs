@@ -31,19 +31,19 @@ pub struct LineFile {
 }
 
 impl LineList {
-    /// The entries. `base_dir` is the directory of the file that holds this list. A file that is missing, too large or
-    /// not UTF-8 is an error.
-    pub fn load(&self, base_dir: &Path) -> Result<Vec<String>, ConfigError> {
+    /// The entries. `base_dir` is the directory of the file that holds this list. A file that is missing, larger than `limit`
+    /// octets or not UTF-8 is an error.
+    pub fn load(&self, base_dir: &Path, limit: u64) -> Result<Vec<String>, ConfigError> {
         match self {
             LineList::Inline(entries) => Ok(entries.clone()),
-            LineList::File(file) => read_list(&base_dir.join(&file.lines)),
+            LineList::File(file) => read_list(&base_dir.join(&file.lines), limit),
         }
     }
 }
 
-/// The entries of a list file: trimmed lines that are neither empty nor comments.
-pub fn read_list(path: &Path) -> Result<Vec<String>, ConfigError> {
-    let text = read_text(path, LIST_FILE_LIMIT)?;
+/// The entries of a list file of at most `limit` octets: trimmed lines that are neither empty nor comments.
+pub fn read_list(path: &Path, limit: u64) -> Result<Vec<String>, ConfigError> {
+    let text = read_text(path, limit)?;
     let entries = text.lines().map(str::trim);
     let entries = entries.filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(entries.map(str::to_owned).collect())
@@ -64,7 +64,7 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, ConfigError> {
         .map_err(unreadable)?;
     if octets.len() as u64 > limit {
         let problem = format!("is larger than the limit of {}", crate::ByteSize(limit));
-        return Err(ConfigError::new(path, problem));
+        return Err(ConfigError::new(path, problem).cure("take out what is not needed"));
     }
     decode(path, octets)
 }
@@ -96,7 +96,7 @@ mod tests {
             lines: "domains.txt".into(),
         });
         assert_eq!(
-            list.load(dir.path()),
+            list.load(dir.path(), LIST_FILE_LIMIT),
             Ok(vec![
                 "example.org".to_owned(),
                 "example.net # kept".to_owned()
@@ -109,7 +109,9 @@ mod tests {
         let list = LineList::File(LineFile {
             lines: "no.txt".into(),
         });
-        let error = list.load(Path::new("/nowhere")).unwrap_err();
+        let error = list
+            .load(Path::new("/nowhere"), LIST_FILE_LIMIT)
+            .unwrap_err();
         assert!(
             error
                 .to_string()

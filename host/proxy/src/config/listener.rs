@@ -5,7 +5,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use lazaret_config::{ConfigError, Source, Spanned};
 use serde::Deserialize;
 
@@ -229,7 +229,8 @@ fn networks(source: &Source, written: &[Spanned<String>]) -> Result<Vec<IpNet>, 
                 .ok()
                 .map(|ip: std::net::IpAddr| IpNet::from(ip))
         };
-        network.parse().ok().or_else(single).ok_or_else(|| {
+        let network_of = network.parse().ok().or_else(single).map(canonical);
+        network_of.ok_or_else(|| {
             source
                 .error(
                     text.span(),
@@ -239,4 +240,15 @@ fn networks(source: &Source, written: &[Spanned<String>]) -> Result<Vec<IpNet>, 
         })
     };
     written.iter().map(parse).collect()
+}
+
+/// IPv4 in IPv6 is IPv4, as the addresses are that it is compared with.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else {
+        return network;
+    };
+    let length = v6.prefix_len().checked_sub(96);
+    let mapped = v6.addr().to_ipv4_mapped().zip(length);
+    let v4 = mapped.and_then(|(v4, length)| Ipv4Net::new(v4, length).ok());
+    v4.map_or(network, IpNet::V4)
 }

@@ -10,6 +10,9 @@ use lazaret_config::{ConfigError, LineList, Source, Spanned};
 use lazaret_smtp::Address;
 use serde::Deserialize;
 
+/// Most octets of a file of domains: some five million of them.
+const LIST_LIMIT: u64 = 128 << 20;
+
 /// The recipients a listener serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipients {
@@ -181,7 +184,7 @@ pub(super) fn check(
                 .cure(format!("write recipients = [\"{}\"]", word.escape_debug())));
         }
         Written::List(list) => list
-            .load(base)
+            .load(base, LIST_LIMIT)
             .map_err(|error| source.naming_at(written.span(), error))?,
     };
     let parse = |text: &String| {

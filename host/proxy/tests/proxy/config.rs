@@ -81,6 +81,36 @@ fn a_complete_configuration_is_taken() {
     check(&text(listener, tables), "no complaint");
 }
 
+/// Clients and balancers are compared in their canonical form.
+#[test]
+fn ipv4_in_ipv6_is_ipv4() {
+    let from = "from = [\"::ffff:10.0.0.5\", \"::ffff:10.1.0.0/112\"]";
+    let listener = format!("{OURS}\nproxy-protocol = {{ {from} }}");
+    let config = Config::parse("lazaret.toml".as_ref(), &text(&listener, "")).unwrap();
+    let balancers = config.listeners[0].balancers.as_ref().unwrap();
+    let from: Vec<_> = balancers.from.iter().map(ToString::to_string).collect();
+    assert_eq!(from, ["10.0.0.5/32", "10.1.0.0/16"]);
+}
+
+#[test]
+fn a_list_of_recipients_may_be_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lazaret.toml");
+    let listener = OURS.replace("[\"example.org\"]", "{ lines = \"domains.txt\" }");
+    std::fs::write(&path, text(&listener, "")).unwrap();
+    let list = std::fs::File::create(dir.path().join("domains.txt")).unwrap();
+    let comment = [b'#'].repeat(20 << 20);
+    std::io::Write::write_all(&mut &list, &comment).unwrap();
+    std::io::Write::write_all(&mut &list, b"\nexample.org\n").unwrap();
+    Config::read(&path).unwrap();
+    list.set_len((128 << 20) + 1).unwrap();
+    let error = Config::read(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("domains.txt is larger than the limit of 128 MiB, take out"),
+        "{error}"
+    );
+}
+
 #[test]
 fn each_mistake_is_cited_with_its_line_and_cure() {
     let tls = |rest: &str| format!("{OURS}\ntls = \"starttls\"\n{rest}");

@@ -172,7 +172,12 @@ async fn an_expired_certificate_takes_no_valid_ones_place_by_another_name() {
     assert_eq!(health(&harbour).await, "ok\n");
     change(&harbour, "new.pem", "old.pem").await;
     let told = health(&harbour).await;
-    for words in ["the configuration changed", "listener `mx`", "old.pem", "has expired"] {
+    for words in [
+        "the configuration changed",
+        "listener `mx`",
+        "old.pem",
+        "has expired",
+    ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     change(&harbour, "old.pem", "new.pem").await;

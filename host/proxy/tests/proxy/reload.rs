@@ -78,7 +78,14 @@ async fn what_failed_is_not_compiled_again_with_each_change_of_others() {
     harbour.trouble().await;
     for text in ["say B", "say C", "say D"] {
         harbour.put("20-other.wasm", text);
-        let is_loaded = || harbour.foundry.loaded.lock().unwrap().contains(&text.into());
+        let is_loaded = || {
+            harbour
+                .foundry
+                .loaded
+                .lock()
+                .unwrap()
+                .contains(&text.into())
+        };
         while !is_loaded() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
