@@ -39,6 +39,12 @@ pub async fn load_directory(
     (filters, errors)
 }
 
+/// What an operator should hear whose directory has no filter: a disk that is not mounted looks the same.
+pub fn no_filter_in(directory: &Path) -> String {
+    let directory = directory.display();
+    format!("{directory} holds no filter: mail is relayed without any until one is put there")
+}
+
 /// Is some filter of a directory granted `state`, by its TOML? Nothing is loaded. Blocks.
 pub fn remember(directory: &Path) -> bool {
     let look = Look::at(directory, &BTreeSet::new());

@@ -392,6 +392,9 @@ async fn open_directory(
         return Ok(None);
     };
     let directory = Directory::open(path.clone(), Needs::of(config), loader).await;
+    if directory.filters().is_empty() {
+        tracing::warn!("{}", filters::no_filter_in(path));
+    }
     for filter in &directory.filters() {
         filters::fits(&**filter, config)?;
     }

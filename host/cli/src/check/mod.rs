@@ -123,6 +123,9 @@ impl Findings {
         let mut cautions = lazaret_proxy::cautions(&self.config);
         cautions.extend(self.unplaced.then(|| UNPLACED.to_owned()));
         cautions.extend(self.usual.as_ref().map(usual));
+        let unfiltered = self.config.filters.as_deref();
+        let unfiltered = unfiltered.filter(|_| self.filters.is_empty() && self.errors.is_empty());
+        cautions.extend(unfiltered.map(lazaret_proxy::filters::no_filter_in));
         cautions
     }
 

@@ -183,8 +183,9 @@ impl Directory {
 
     /// A filter that is stood in for, and fails again for the same reason, changes nothing and is in nobody's way.
     fn no_worse(&self, held: &mut Held) {
-        let same =
-            |old: &&Held| old.stem == held.stem && old.key() == held.key() && old.absent == held.absent;
+        let same = |old: &&Held| {
+            old.stem == held.stem && old.key() == held.key() && old.absent == held.absent
+        };
         let before = self
             .held
             .iter()
@@ -422,7 +423,5 @@ async fn load(step: Step, loader: &dyn Loader) -> Held {
 
 fn lists(held: &[Held]) -> BTreeMap<PathBuf, Stamp> {
     let lists = held.iter().flat_map(Held::watched);
-    lists
-        .map(|(path, stamp)| (path.clone(), *stamp))
-        .collect()
+    lists.map(|(path, stamp)| (path.clone(), *stamp)).collect()
 }
