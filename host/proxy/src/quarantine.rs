@@ -5,14 +5,20 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path as FilePath, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lazaret_mail::{Content, Envelope, Message, Path, Segment, Session};
 use serde_json::json;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use crate::workers::on_disk;
 
 const BLOCK: usize = 256 << 10;
+/// How long a client waits for the disk of the quarantine; then it is to come again.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Messages that are written at once. A disk that hangs keeps a thread for each, and spool and reloads need some, too.
+static PLACES: Semaphore = Semaphore::const_new(64);
 
 /// A message in the quarantine.
 #[derive(Debug)]
@@ -23,8 +29,11 @@ pub(crate) struct Stored {
 impl Stored {
     /// Takes it out again: the client was told to try once more.
     pub(crate) async fn take_back(self) {
-        let removed = on_disk(move || self.files.iter().try_for_each(std::fs::remove_file)).await;
-        if let Ok(Err(error)) = removed {
+        let _ = on_disk(move || self.remove()).await;
+    }
+
+    fn remove(self) {
+        if let Err(error) = self.files.iter().try_for_each(std::fs::remove_file) {
             tracing::warn!(%error, "a quarantined copy could not be taken back");
         }
     }
@@ -41,9 +50,37 @@ pub(crate) async fn store(
 ) -> io::Result<Stored> {
     let facts = facts(id, session, envelope, message, reason);
     let (directory, id, message) = (directory.to_owned(), id.to_owned(), message.clone());
-    on_disk(move || write(&directory, &id, &facts, &message))
-        .await
-        .map_err(io::Error::other)?
+    within(PATIENCE, move || write(&directory, &id, &facts, &message)).await
+}
+
+/// What is written too late, or for nobody any more, is removed again: the client did not hear 250.
+async fn within(
+    patience: Duration,
+    write: impl FnOnce() -> io::Result<Stored> + Send + 'static,
+) -> io::Result<Stored> {
+    let end = Instant::now() + patience;
+    let late = || {
+        let words = format!("nothing was written within {patience:?}");
+        io::Error::new(io::ErrorKind::TimedOut, words)
+    };
+    let place = timeout_at(end, PLACES.acquire()).await;
+    let place = place
+        .map_err(|_| late())?
+        .expect("nobody closes this semaphore");
+    let (tell, mut told) = oneshot::channel();
+    drop(on_disk(move || {
+        let _place = place;
+        if let Err(Ok(stored)) = tell.send(write()) {
+            stored.remove();
+        }
+    }));
+    match timeout_at(end, &mut told).await {
+        Ok(written) => written.map_err(io::Error::other)?,
+        Err(_) => {
+            told.close();
+            told.try_recv().unwrap_or_else(|_| Err(late()))
+        }
+    }
 }
 
 fn facts(
@@ -142,6 +179,29 @@ fn copy(file: &mut File, content: &Content, mut offset: u64) -> io::Result<()> {
 mod tests {
     use super::*;
     use bytes::Bytes;
+
+    #[tokio::test]
+    async fn what_is_written_too_late_is_removed_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = ["A.eml", "A.json"].map(|name| dir.path().join(name));
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let paths = files.clone();
+        let slow = move || {
+            drop(wait.recv());
+            for path in &paths {
+                std::fs::write(path, "")?;
+            }
+            Ok(Stored { files: paths })
+        };
+        let late = within(Duration::from_millis(20), slow).await.unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        assert!(PLACES.available_permits() < 64, "it still has its thread");
+        drop(go);
+        while PLACES.available_permits() < 64 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(files.iter().all(|file| !file.exists()));
+    }
 
     #[test]
     fn an_older_message_of_the_same_id_is_kept_as_it_is() {
