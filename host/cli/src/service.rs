@@ -15,6 +15,8 @@ use crate::signals::Hangup;
 
 /// How often `systemctl status` gets a new line where no watchdog asks for more.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
+/// Between looks at what is to be logged while a reload goes on.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Signs of life in the time that the watchdog allows for one: a machine short of CPU may lose some.
 const SIGNS: u32 = 6;
 
@@ -60,11 +62,27 @@ impl Service {
         tokio::spawn(async move {
             while hangup.comes().await {
                 service.reloading();
-                reloader.reloaded().await;
-                logging::follow(&service.pulse.log_levels());
+                service.follow_until(reloader.reloaded()).await;
                 service.ready();
             }
         })
+    }
+
+    /// What is logged changes with the configuration, however long filters take behind it: that may be what is to be seen.
+    async fn follow_until(&self, reloaded: impl Future<Output = ()>) {
+        let mut reloaded = pin!(reloaded);
+        let mut followed = None;
+        loop {
+            let done = timeout(LOOK_EVERY, &mut reloaded).await.is_ok();
+            let levels = self.pulse.log_levels();
+            if followed.as_ref() != Some(&levels) {
+                logging::follow(&levels);
+                followed = Some(levels);
+            }
+            if done {
+                return;
+            }
+        }
     }
 
     /// Signs of life, for as long as each thread that carries sessions has its turn, and lines for `systemctl status`. One

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use futures_util::{StreamExt, stream};
 use lazaret_mail::{Filter, LoadError, Loader, Policy, Unloadable};
 use tokio::task::spawn_blocking;
@@ -31,7 +32,7 @@ pub(super) struct Held {
 pub(crate) struct Directory {
     path: PathBuf,
     loader: Arc<dyn Loader>,
-    needs: Needs,
+    needs: Arc<ArcSwap<Needs>>,
     held: Vec<Held>,
     /// what failed since, so that nothing is compiled twice to no avail
     failed: BTreeMap<Origin, LoadError>,
@@ -80,16 +81,16 @@ impl Directory {
         Self {
             path,
             loader,
-            needs,
+            needs: Arc::new(ArcSwap::from_pointee(needs)),
             held,
             failed: BTreeMap::new(),
             tried,
         }
     }
 
-    /// The configuration changed: filters that come later must fit it.
-    pub(super) fn fit(&mut self, needs: Needs) {
-        self.needs = needs;
+    /// Where another configuration is told, also while filters are loaded: those that come later must fit it.
+    pub(super) fn needs(&self) -> Arc<ArcSwap<Needs>> {
+        Arc::clone(&self.needs)
     }
 
     pub(super) fn held(&self) -> &[Held] {
@@ -171,7 +172,7 @@ impl Directory {
         let toml = entry.toml.as_ref().map(|(path, _)| path.as_path());
         let known = self.failed.get(&draft.origin).cloned();
         let origin = known.is_some().then(|| draft.origin.clone());
-        let misfit = || self.needs.misfit(toml, &draft.source.policy);
+        let misfit = || self.needs.load().misfit(toml, &draft.source.policy);
         if let Some(error) = known.or_else(misfit) {
             reading.result = Err(Unread {
                 policy: Some(draft.source.policy.clone()),
@@ -196,6 +197,16 @@ impl Directory {
         }
     }
 
+    /// The configuration may have changed while it was loaded.
+    fn misfit(&self, held: &Held) -> Option<LoadError> {
+        let running = self.held.iter().any(|old| old.is(held));
+        if running || held.absent.is_some() {
+            return None;
+        }
+        let toml = held.entry.toml.as_ref().map(|(path, _)| path.as_path());
+        self.needs.load().misfit(toml, held.filter.policy())
+    }
+
     /// All or nothing.
     fn take(&mut self, next: Vec<Held>) -> Renewed {
         let stood_in = |held: &Held| {
@@ -204,10 +215,15 @@ impl Directory {
         };
         let (mut errors, mut failed) = (Vec::new(), Vec::new());
         for held in &next {
-            let Some(error) = held.absent.as_ref().filter(|_| !stood_in(held)) else {
+            let misfit = self.misfit(held);
+            let absent = held.absent.as_ref().filter(|_| !stood_in(held));
+            let Some(error) = absent.or(misfit.as_ref()) else {
                 continue;
             };
             errors.push(error.clone());
+            if misfit.is_some() {
+                continue;
+            }
             let origin = held.origin.clone();
             failed.extend(origin.map(|origin| (origin, error.clone())));
         }

@@ -4,11 +4,13 @@
 //! change on every file system: over NFS, below a mount, where a directory was taken away and put back, where a list
 //! lies elsewhere or a link leads to it; and nothing is lost when a queue is full.
 
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lazaret_mail::LoadError;
+use arc_swap::ArcSwap;
+use lazaret_mail::{Filter, LoadError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
@@ -77,9 +79,12 @@ async fn patiently<T>(of: &str, work: impl Future<Output = T>) -> T {
 /// The task that watches.
 pub(crate) struct Watch {
     directory: Option<Directory>,
+    /// where the directory is told of another configuration
+    needs: Option<Arc<ArcSwap<Needs>>>,
     /// the configuration that holds
     config: Config,
-    asked: mpsc::Receiver<Option<Asked>>,
+    /// none once nobody can ask any more
+    asked: Option<mpsc::Receiver<Option<Asked>>>,
     /// the operator asked and has no answer yet
     owed: bool,
     /// told once nothing is owed any more
@@ -93,9 +98,10 @@ impl Watch {
     pub(crate) fn new(directory: Option<Directory>, config: Config) -> (Self, Reloader) {
         let (sender, asked) = mpsc::channel(1);
         let watch = Self {
+            needs: directory.as_ref().map(Directory::needs),
             directory,
             config,
-            asked,
+            asked: Some(asked),
             owed: false,
             waiting: Vec::new(),
             settling: None,
@@ -109,25 +115,50 @@ impl Watch {
     }
 
     async fn watch(mut self, sites: &Sites) {
-        let mut others = true;
         loop {
+            let filters = self.directory.as_ref().map(Directory::filters);
+            let filters = filters.unwrap_or_default();
+            let pause = self.pause();
             tokio::select! {
-                () = sleep(self.pause()) => {}
-                asked = self.asked.recv(), if others => match asked {
-                    Some(asked) => self.reload(asked, sites).await,
-                    None => others = false,
-                }
+                () = sleep(pause) => {}
+                asked = self.next_asked() => self.reload(asked, &filters, sites).await,
             }
-            let site = sites.now();
             match self.directory.take() {
                 Some(mut directory) => {
-                    self.turn(&mut directory, &site).await;
+                    self.turn(&mut directory, &filters, sites).await;
                     self.directory = Some(directory);
                 }
-                None => self.owed = false,
+                None => {
+                    self.owed = false;
+                    self.waiting.clear();
+                }
             }
-            if !self.owed {
-                self.waiting.clear();
+        }
+    }
+
+    /// Somebody asks.
+    async fn next_asked(&mut self) -> Option<Asked> {
+        if let Some(asked) = &mut self.asked {
+            if let Some(asked) = asked.recv().await {
+                return asked;
+            }
+            self.asked = None;
+        }
+        pending().await
+    }
+
+    /// Whatever filters and their disk take: who asks meanwhile has the configuration read at once. It fits `filters`.
+    async fn meanwhile<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        filters: &[Arc<dyn Filter>],
+        sites: &Sites,
+    ) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                asked = self.next_asked() => self.reload(asked, filters, sites).await,
             }
         }
     }
@@ -143,13 +174,11 @@ impl Watch {
     }
 
     /// The configuration, then the certificates that it names; the filters are looked at next.
-    async fn reload(&mut self, asked: Option<Asked>, sites: &Sites) {
+    async fn reload(&mut self, asked: Option<Asked>, filters: &[Arc<dyn Filter>], sites: &Sites) {
         self.owed = true;
         self.waiting.extend(asked);
-        let filters = self.directory.as_ref().map(Directory::filters);
-        let filters = filters.unwrap_or_default();
         let site = sites.now();
-        let reading = renewal::read(&self.config, &filters, &site.doors);
+        let reading = renewal::read(&self.config, filters, &site.doors);
         match patiently("the configuration", reading).await {
             Ok(renewal) => self.renew(renewal, sites),
             Err(trouble) => {
@@ -179,26 +208,44 @@ impl Watch {
             return;
         }
         sites.replace(site.renewed(&self.config, &renewal.config));
-        if let Some(directory) = &mut self.directory {
-            directory.fit(Needs::of(&renewal.config));
+        if let Some(needs) = &self.needs {
+            needs.store(Arc::new(Needs::of(&renewal.config)));
         }
         self.config = renewal.config;
     }
 
-    async fn turn(&mut self, directory: &mut Directory, site: &Site) {
-        let look = patiently("the filters and their lists", directory.look()).await;
+    async fn turn(
+        &mut self,
+        directory: &mut Directory,
+        filters: &[Arc<dyn Filter>],
+        sites: &Sites,
+    ) {
+        let looking = patiently("the filters and their lists", directory.look());
+        let look = self.meanwhile(looking, filters, sites).await;
         if !self.owed && (directory.has_tried(&look) || !self.is_still(&look)) {
             if directory.has_tried(&look) {
                 self.settling = None;
             }
             return;
         }
-        match directory.renew(look, self.owed).await {
-            Renewed::Unsettled => {
-                self.settling = None;
-                return;
-            }
-            Renewed::Same => self.unchanged(directory, site),
+        // Who asks from here on has it done once more.
+        let owed = std::mem::take(&mut self.owed);
+        let waiting = std::mem::take(&mut self.waiting);
+        let renewing = directory.renew(look, owed);
+        let renewed = self.meanwhile(renewing, filters, sites).await;
+        self.settling = None;
+        if let Renewed::Unsettled = renewed {
+            self.owed |= owed;
+            self.waiting.extend(waiting);
+            return;
+        }
+        Self::bring_in(renewed, directory, owed, &sites.now());
+    }
+
+    fn bring_in(renewed: Renewed, directory: &Directory, owed: bool, site: &Site) {
+        match renewed {
+            Renewed::Unsettled => {}
+            Renewed::Same => unchanged(directory, owed, site),
             Renewed::Changed(change) => {
                 let chain = site.standing.next(Some(directory));
                 let generation = chain.generation();
@@ -206,10 +253,8 @@ impl Watch {
                 site.standing.publish(Some(directory));
                 tracing::info!("reloaded generation {generation}: {change}");
             }
-            Renewed::Refused(errors) => self.refused(directory, &errors, site),
+            Renewed::Refused(errors) => refused(directory, &errors, owed, site),
         }
-        self.owed = false;
-        self.settling = None;
     }
 
     /// Has it looked like this for the quiet period?
@@ -222,29 +267,29 @@ impl Watch {
             }
         }
     }
+}
 
-    fn unchanged(&self, directory: &Directory, site: &Site) {
-        let generation = site.chain.load().generation();
-        if site.standing.mended() {
-            tracing::info!("the filter directory is good again; generation {generation} stays");
-        } else if self.owed {
-            tracing::info!("nothing changed: generation {generation} stays");
-        }
-        for error in directory.errors().iter().filter(|_| self.owed) {
-            tracing::error!(%error, "filter still not loaded");
-        }
+fn unchanged(directory: &Directory, owed: bool, site: &Site) {
+    let generation = site.chain.load().generation();
+    if site.standing.mended() {
+        tracing::info!("the filter directory is good again; generation {generation} stays");
+    } else if owed {
+        tracing::info!("nothing changed: generation {generation} stays");
     }
+    for error in directory.errors().iter().filter(|_| owed) {
+        tracing::error!(%error, "filter still not loaded");
+    }
+}
 
-    /// Once for the same errors, unless somebody asks.
-    fn refused(&self, directory: &Directory, errors: &[LoadError], site: &Site) {
-        if !site.standing.complain(errors) && !self.owed {
-            return;
-        }
-        let generation = site.chain.load().generation();
-        let directory = directory.path().display();
-        tracing::error!(%directory, "filters changed and cannot be loaded: generation {generation} stays until they are mended");
-        for error in errors {
-            tracing::error!(%error, "filter not loaded");
-        }
+/// Once for the same errors, unless somebody asks.
+fn refused(directory: &Directory, errors: &[LoadError], owed: bool, site: &Site) {
+    if !site.standing.complain(errors) && !owed {
+        return;
+    }
+    let generation = site.chain.load().generation();
+    let directory = directory.path().display();
+    tracing::error!(%directory, "filters changed and cannot be loaded: generation {generation} stays until they are mended");
+    for error in errors {
+        tracing::error!(%error, "filter not loaded");
     }
 }

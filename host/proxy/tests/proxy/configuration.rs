@@ -11,11 +11,23 @@ use crate::kit::harbour::Harbour;
 
 /// Rewrites the configuration and asks for it.
 async fn change(harbour: &Harbour, old: &str, new: &str) {
+    rewrite(harbour, old, new);
+    harbour.reloader.reloaded().await;
+}
+
+fn rewrite(harbour: &Harbour, old: &str, new: &str) {
     let path = harbour.configuration();
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains(old), "{old} is not in {text}");
     std::fs::write(&path, text.replacen(old, new, 1)).unwrap();
-    harbour.reloader.reloaded().await;
+}
+
+async fn until(is_so: impl AsyncFn() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !is_so().await {
+        assert!(std::time::Instant::now() < deadline, "it never is");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// What a new session hears for this recipient.
@@ -84,6 +96,63 @@ async fn lists_of_recipients_are_read_again() {
             .await
             .starts_with("250")
     );
+}
+
+/// A filter that is compiled for a minute, or a disk of theirs that hangs, is no reason to go on with a wrong configuration.
+#[tokio::test]
+async fn it_does_not_wait_for_filters() {
+    let harbour = Harbour::with(&[]).await;
+    harbour.put("10-gate.toml", "listeners = [\"mx\"]");
+    harbour.put("10-gate.wasm", "gated A");
+    until(async || harbour.foundry.loads() == 1).await;
+    rewrite(&harbour, "[\"example.org\"]", "[\"example.net\"]");
+    harbour.reloader.reload();
+    until(async || {
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("250")
+    })
+    .await;
+    assert_eq!(harbour.report().await.generation, 1);
+    harbour.foundry.gate.notify_one();
+    harbour.generation(2).await;
+    assert!(
+        recipient(&harbour, "b@example.net")
+            .await
+            .starts_with("550 5.7.1 A")
+    );
+}
+
+/// The one that came while it was compiled counts.
+#[tokio::test]
+async fn a_filter_fits_the_configuration_that_holds_when_it_is_ready() {
+    let harbour = Harbour::with(&[]).await;
+    let kept = harbour.dir.path().join("kept");
+    std::fs::create_dir(&kept).unwrap();
+    change(&harbour, "filters =", "quarantine = \"kept\"\nfilters =").await;
+    harbour.put("10-gate.toml", "verdicts = [\"quarantine\"]");
+    harbour.put("10-gate.wasm", "gated A");
+    until(async || harbour.foundry.loads() == 1).await;
+    rewrite(&harbour, "quarantine = \"kept\"\n", "");
+    rewrite(
+        &harbour,
+        "[admin]",
+        "[limits]\nmessage-size = \"1 MiB\"\n[admin]",
+    );
+    harbour.reloader.reload();
+    until(async || {
+        let mut client = Client::connect(harbour.address()).await;
+        client.play("S: 220\nC: EHLO a").await;
+        client.lines().await.join("\n").contains("SIZE 1048576")
+    })
+    .await;
+    harbour.foundry.gate.notify_one();
+    let trouble = harbour.trouble().await;
+    assert!(
+        trouble[0].contains("10-gate.toml: may quarantine"),
+        "{trouble:?}"
+    );
+    assert_eq!(harbour.settled().await.generation, 1);
 }
 
 #[tokio::test]

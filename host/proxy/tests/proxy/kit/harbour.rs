@@ -16,7 +16,7 @@ use lazaret_proxy::filters::report::ChainReport;
 use lazaret_proxy::{Config, Proxy, Reloader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -32,6 +32,8 @@ pub struct Foundry {
     pub allows_flaky: AtomicBool,
     /// loads at this moment, and the most there ever were
     at_once: AtomicUsize,
+    /// those that wait to be compiled go on
+    pub gate: Notify,
     pub most_at_once: AtomicUsize,
 }
 
@@ -52,6 +54,9 @@ impl Loader for Foundry {
         if kind == "slow" {
             sleep(Duration::from_millis(100)).await;
         }
+        if kind == "gated" {
+            self.gate.notified().await;
+        }
         self.at_once.fetch_sub(1, SeqCst);
         let reject = |words: &str| Verdict::Reject(hint(words));
         let verdict = match kind {
@@ -59,7 +64,7 @@ impl Loader for Foundry {
             "discard" => Verdict::Discard,
             "config" => reject(&source.policy.config),
             "shelf" if source.policy.lists.iter().all(|list| list.file.exists()) => reject(words),
-            "say" | "slow" => reject(words),
+            "say" | "slow" | "gated" => reject(words),
             "flaky" if self.allows_flaky.load(SeqCst) => reject(words),
             _ => {
                 return Err(LoadError::new(&source.file, "is broken", "mend it"));
