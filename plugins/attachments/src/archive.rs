@@ -12,8 +12,20 @@ const MOST_OCTETS: u32 = 2 * 1024 * 1024;
 
 /// A ZIP archive, or what may be one behind other octets.
 pub fn zipped(part: &Part, shown: &str, extensions: &Extensions, findings: &mut Findings) {
+    if !zipped_too(part, shown, extensions, findings) {
+        unlisted(shown, findings);
+    }
+}
+
+/// The archive that there may be in what is something else as well; false where there is none.
+pub fn zipped_too(
+    part: &Part,
+    shown: &str,
+    extensions: &Extensions,
+    findings: &mut Findings,
+) -> bool {
     let (lists, complete) = listed(part);
-    if lists.is_empty() || !complete {
+    if !complete {
         unlisted(shown, findings);
     }
     for members in &lists {
@@ -22,6 +34,7 @@ pub fn zipped(part: &Part, shown: &str, extensions: &Extensions, findings: &mut 
             each(member, members.len(), shown, extensions, findings);
         }
     }
+    !lists.is_empty()
 }
 
 /// One compressed file. What Windows would take for a `.com` is the log of a site more often.

@@ -97,20 +97,24 @@ fn by_kind(
     match kind {
         Kind::Program(what) => findings.add(Finding::Program, format!("{shown} is {what}")),
         Kind::Zip => archive::zipped(part, &shown, extensions, findings),
-        Kind::Packed => archive::compressed(name, head, extensions, findings),
+        Kind::Packed => {
+            archive::compressed(name, head, extensions, findings);
+            archive::zipped_too(part, &shown, extensions, findings);
+        }
         Kind::OtherArchive => archive::unlisted(&shown, findings),
         Kind::Compound => compound(part, &shown, findings),
         Kind::Html => text::page(part, &shown, findings),
         Kind::Unknown if is_disk(part) => {
             findings.add(Finding::Program, format!("{shown} is a disk image"));
         }
-        // Octets before an archive do not keep unpackers from it.
-        Kind::Unknown if names::is_archive(&extension) && !is_message(part) => {
-            findings.name(extensions.judge_packed(name), &shown);
-            archive::zipped(part, &shown, extensions, findings);
-        }
         Kind::Unknown if text::is_page(part, &extension) => text::page(part, &shown, findings),
         _ => {}
+    }
+    // Octets before an archive do not keep unpackers from it, whatever they would be alone.
+    let is_archive = names::is_archive(&extension) && !is_message(part);
+    if is_archive && !matches!(kind, Kind::Zip | Kind::Packed | Kind::Program(_)) {
+        findings.name(extensions.judge_packed(name), &shown);
+        archive::zipped(part, &shown, extensions, findings);
     }
 }
 

@@ -239,6 +239,29 @@ fn catches_a_program_by_the_name_inside() {
     );
 }
 
+/// Unpackers find a ZIP archive by its end; what it begins with may be the beginning of anything.
+#[test]
+fn catches_a_program_behind_the_start_of_something_else() {
+    for start in [
+        &b"\x1f\x8b\x08\0"[..],
+        b"Rar!\x1a\x07\x01\0",
+        b"GIF89a",
+        b"%PDF-1.7\n",
+        b"{\\rtf1",
+        b"<html>",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    ] {
+        let content = [start, &archive(&["invoice.exe"], false)].concat();
+        for name in ["a.zip", "a.rar", "a.7z", "a.zipx", "a.gz"] {
+            let why = format!("\"invoice.exe\" in \"{name}\" is a program");
+            refused(&judged(name, &content), &why);
+        }
+    }
+    // A tar begins with the name of what is in it.
+    let report = judged("scan.tar", b"%PDF-1.7");
+    assert_eq!(report.symbols(), ["ATTACHED_UNLISTED"]);
+}
+
 #[test]
 fn reads_the_start_of_a_long_list() {
     let plain: Vec<String> = (0..20_000).map(|n| format!("{n:05}.txt")).collect();
