@@ -6,7 +6,7 @@ use std::time::Duration;
 use lazaret_mail::{EditScope, Grant, ListDefinition, ListKind, LoadError, Policy, VerdictKind};
 use lazaret_services::dns::Pattern;
 use lazaret_services::http::Origin;
-use lazaret_services::{Fault, Grants, STORE_PATIENCE, dns, http, lists, state};
+use lazaret_services::{Fault, Grants, dns, http, lists, state};
 
 use crate::contract::{Permission, Treatment};
 use crate::inspect::{Inspection, fault, stage_names};
@@ -105,7 +105,7 @@ pub fn reach(policy: &Policy) -> Result<Grants, LoadError> {
             keys: policy.state_keys,
             size: policy.state_size,
         },
-        state_time: Some(before_the_wall(policy, STORE_PATIENCE)),
+        state_time: Some(before_the_wall(policy, policy.wall)),
         lists: policy.lists.iter().map(list).collect(),
     };
     let wrong = |text: &str| {
@@ -433,7 +433,7 @@ mod tests {
         let reach = reach(&policy).unwrap();
         assert_eq!(reach.dns.time, Duration::from_secs(2));
         assert_eq!(reach.http.time, Duration::from_secs(3));
-        assert_eq!(reach.state_time, Some(Duration::from_secs(2)));
+        assert_eq!(reach.state_time, Some(Duration::from_secs(3)));
         let hasty = Policy {
             wall: Duration::from_secs(1),
             ..Policy::default()

@@ -80,7 +80,8 @@ pub struct Grants {
     pub remembers: bool,
     /// `state-keys`, `state-size`
     pub state: state::Caps,
-    /// how long its state may take at once; None for [`STORE_PATIENCE`], which is the most
+    /// how long its state may take in one call, all orders together, each of which has [`STORE_PATIENCE`] at most; None:
+    /// as long as that
     pub state_time: Option<Duration>,
     /// `[lists]`
     pub lists: Vec<lists::Definition>,
@@ -165,9 +166,7 @@ impl Services {
         Ok(Reach {
             dns: self.parts.dns.clone(),
             http: self.parts.http.clone(),
-            state: state
-                .space(filter, grants.state)
-                .within(grants.state_time.unwrap_or(STORE_PATIENCE)),
+            state: state.space(filter, grants.state),
             lists: self.parts.lists.shelf(&grants.lists).await?,
             metrics: self.parts.metrics.meters(filter),
             grants,

@@ -1,6 +1,7 @@
 //! The services behind the imports `dns`, `state`, `http`, `lists` and `metrics`: what a call may still ask of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lazaret_services::{Reach, Refused, dns, http};
 
@@ -14,6 +15,8 @@ pub struct Asking {
     pub http: http::Budget,
     /// calls of `state`
     pub state: u32,
+    /// real time that these may still take
+    pub state_time: Duration,
     /// octets over sockets, both ways together
     pub wire: u64,
 }
@@ -34,6 +37,9 @@ impl Asking {
             dns,
             http,
             state,
+            state_time: reach
+                .and_then(|reach| reach.grants.state_time)
+                .unwrap_or(Duration::MAX),
             wire,
         }
     }
