@@ -27,8 +27,8 @@ enum Lie {
     Reset,
     /// not even the greeting is answered
     Mute,
-    /// the greeting is refused
-    Unready,
+    /// the greeting is refused in these words
+    Unready(&'static [u8]),
 }
 
 struct Fake {
@@ -56,7 +56,7 @@ async fn serve(mut stream: TcpStream, lie: Lie, asked: Arc<AtomicU32>) {
         let is_order = said.windows(4).any(|part| part == b"EVAL");
         let answered = match lie {
             Lie::Mute => Ok(()),
-            Lie::Unready => stream.write_all(b"-LOADING Redis is loading\r\n").await,
+            Lie::Unready(words) if !is_order => stream.write_all(words).await,
             _ if !is_order => stream.write_all(b"+PONG\r\n").await,
             lie => {
                 let first = asked.fetch_add(1, Ordering::Relaxed) == 0;
@@ -84,7 +84,8 @@ async fn tell(stream: &mut TcpStream, lie: Lie, first: bool) -> std::io::Result<
         }
         Lie::Late => stream.write_all(b"$3\r\nnew\r\n").await,
         Lie::Reset => Err(std::io::ErrorKind::ConnectionReset.into()),
-        Lie::Silent | Lie::Mute | Lie::Unready => Ok(()),
+        Lie::Unready(_) => stream.write_all(b"$3\r\nnew\r\n").await,
+        Lie::Silent | Lie::Mute => Ok(()),
     }
 }
 
@@ -139,12 +140,26 @@ async fn a_server_that_refuses_orders_is_a_trouble() {
 
 #[tokio::test]
 async fn a_server_that_refuses_the_greeting_is_not_there() {
-    let fake = fake(Lie::Unready).await;
+    let fake = fake(Lie::Unready(b"-LOADING Redis is loading\r\n")).await;
     let (store, space) = space(&fake.url).await;
     assert_eq!(space.read("a").await, Err(Refused::Unavailable));
     let trouble = store.trouble().unwrap_or_default();
     assert!(trouble.contains("loading"), "{trouble}");
     assert_eq!(fake.asked.load(Ordering::Relaxed), 0);
+}
+
+/// A user without the right to PING, and a server that cannot save: they answer, and do what they are asked.
+#[tokio::test]
+async fn a_server_that_refuses_ping_alone_is_there() {
+    for words in [
+        &b"-NOPERM this user has no permissions to run the 'ping' command\r\n"[..],
+        b"-MISCONF Redis is configured to save RDB snapshots\r\n",
+    ] {
+        let fake = fake(Lie::Unready(words)).await;
+        let (store, space) = space(&fake.url).await;
+        assert_eq!(space.read("a").await, Ok(Some(b"new".to_vec())));
+        assert_eq!(store.trouble(), None);
+    }
 }
 
 /// However short the time is that filters have, one that hangs is given up soon.

@@ -282,9 +282,13 @@ impl Shared {
         let ping = redis::cmd("PING");
         tokio::select! {
             pong = connection.req_packed_command(&ping) => {
-                // A refusal is a value here.
-                let pong = pong.and_then(Value::extract_error);
-                drop(pong.map_err(io::Error::other)?);
+                // A refusal is a value here. Most are about PING itself, and say that it answers.
+                match pong.map_err(io::Error::other)? {
+                    Value::ServerError(refusal) if is_of_another(&refusal) => {
+                        return Err(io::Error::other(refusal.to_string()));
+                    }
+                    _ => {}
+                }
             }
             () = &mut driving => return Err(io::ErrorKind::UnexpectedEof.into()),
         }
@@ -302,11 +306,19 @@ impl Shared {
 /// What it refused, if another connection, to whoever has its name by now, may do better than this one of that age.
 fn is_elsewhere(answer: &Value, age: Duration) -> Option<&ServerError> {
     match answer {
-        Value::ServerError(refusal) if ELSEWHERE.contains(&refusal.code()) => {
+        Value::ServerError(refusal) if is_of_another(refusal) => {
             Some(refusal).filter(|_| age >= ELSEWHERE_EACH)
         }
         _ => None,
     }
+}
+
+/// Before version 7 what an order in a script hears is the script's error, and its code is somewhere in the words.
+fn is_of_another(refusal: &ServerError) -> bool {
+    let words = refusal.details().unwrap_or_default();
+    ELSEWHERE.iter().any(|code| {
+        refusal.code() == *code || refusal.code() == "ERR" && words.contains(&format!("-{code} "))
+    })
 }
 
 /// Moves octets between orders and server.
@@ -345,6 +357,12 @@ mod tests {
             ("-READONLY a replica\r\n", ELSEWHERE_EACH, true),
             ("-READONLY a replica\r\n", young, false),
             ("-NOAUTH Authentication required.\r\n", ELSEWHERE_EACH, true),
+            (
+                "-ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -READONLY You can't write\r\n",
+                ELSEWHERE_EACH,
+                true,
+            ),
+            ("-ERR READONLY is a word\r\n", ELSEWHERE_EACH, false),
             ("-OOM too much\r\n", ELSEWHERE_EACH, false),
             ("$2\r\nOK\r\n", ELSEWHERE_EACH, false),
         ] {
