@@ -136,15 +136,26 @@ pub(super) fn is_credible(socket: &Path) -> io::Result<()> {
     let directory = directory(socket);
     let open_to_others =
         |path: &Path| Ok::<_, io::Error>(std::fs::metadata(path)?.mode() & 0o022 != 0);
-    let metadata = std::fs::metadata(directory)?;
-    let owned = [user(), 0].contains(&metadata.uid());
+    if open_to_others(directory)? {
+        return Err(not_private(directory));
+    }
+    // Of a link whoever made it, not of what it leads to: he may let it lead elsewhere while we look.
+    let owner = std::fs::symlink_metadata(directory)?.uid();
     // Where it is called to be, not where a link of somebody's leads.
     let above = std::path::absolute(directory)?;
     let placed = || open_to_others(above.parent().unwrap_or(&above)).map(|open| !open);
-    match !open_to_others(directory)? && (owned || placed()?) {
+    match [user(), 0].contains(&owner) || placed()? {
         true => Ok(()),
-        false => Err(not_private(directory)),
+        false => Err(of_a_stranger(directory, owner)),
     }
+}
+
+fn of_a_stranger(directory: &Path, owner: u32) -> io::Error {
+    io::Error::other(format!(
+        "{} was put there by user {owner}, where anybody could; if that is who the proxy runs as, ask as that user, or name a \
+         place with `control`",
+        directory.display()
+    ))
 }
 
 fn directory(socket: &Path) -> &Path {
@@ -282,6 +293,24 @@ mod tests {
         let taken = bind_in(dir.path(), &names(&link)).err().expect("taken");
         assert!(taken.to_string().contains("another lazaret"), "{taken}");
         drop(control);
+    }
+
+    /// It leads to what is good now, and to something else when its owner likes. To make one takes root.
+    #[test]
+    fn a_strangers_link_is_not_believed_wherever_it_leads() {
+        let dir = tempfile::tempdir().unwrap();
+        let (open, good) = (dir.path().join("open"), dir.path().join("good"));
+        for (path, mode) in [(&open, 0o777), (&good, 0o700)] {
+            std::fs::create_dir(path).unwrap();
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        let link = open.join("link");
+        symlink(&good, &link).unwrap();
+        assert!(is_credible(&link.join("c.sock")).is_ok());
+        if std::os::unix::fs::lchown(&link, Some(12345), None).is_ok() {
+            let error = is_credible(&link.join("c.sock")).unwrap_err().to_string();
+            assert!(error.contains("put there by user 12345"), "{error}");
+        }
     }
 
     #[tokio::test]
