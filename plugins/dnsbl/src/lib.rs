@@ -154,7 +154,12 @@ fn complain(queries: &[dns::Query], answered: &[Result<dns::Answer, Error>]) {
 
 fn count(finding: &Finding) {
     if let Err(error) = score::add(&finding.symbol, finding.points, &finding.why) {
-        log::debug(format_args!("no points for {}: {error:?}", finding.symbol));
+        log::warn(format_args!(
+            "cannot score {} with {} ({}): grant a wider `score`, or give it less weight",
+            finding.symbol,
+            finding.points,
+            error.name()
+        ));
     }
 }
 

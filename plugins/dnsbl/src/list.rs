@@ -55,8 +55,14 @@ impl List {
             ));
         }
         let codes = Codes::new(settings.weight, &settings.returns);
+        let symbol = settings.symbol.unwrap_or_else(|| symbol(&zone));
+        if !is_symbol(&symbol) {
+            return Err(format!(
+                "list.symbol: `{symbol}` is no symbol: write 1 to 64 letters, digits, `-`, `_` and `.`"
+            ));
+        }
         Ok(Self {
-            symbol: settings.symbol.unwrap_or_else(|| symbol(&zone)),
+            symbol,
             codes: codes.map_err(|problem| format!("the list {zone} {problem}"))?,
             subject: settings.of,
             zone,
@@ -71,6 +77,8 @@ impl List {
     /// The name to ask about a subject; None for one that no list can hold: an address literal, the null sender, what is no
     /// name. Clients choose some of them: one that cannot be asked about must not keep the others from being asked at once.
     pub fn name_of(&self, subject: String) -> Option<String> {
+        // What IDNA takes for a dot is one to whoever resolves the name (UTS 46 section 4).
+        let subject = subject.replace(['\u{3002}', '\u{ff0e}', '\u{ff61}'], ".");
         let bare = subject.trim_end_matches('.');
         let plain = |c: char| !c.is_control() && c != ' ' && c != '\\';
         let is_label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(plain);
@@ -120,6 +128,12 @@ impl List {
 }
 
 /// `DNSBL_ZEN_EXAMPLE`
+/// As the contract has it.
+fn is_symbol(text: &str) -> bool {
+    let is_of_it = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+    (1..=64).contains(&text.len()) && text.bytes().all(is_of_it)
+}
+
 fn symbol(zone: &str) -> String {
     let word = |c: char| match c.is_ascii_alphanumeric() {
         true => c.to_ascii_uppercase(),

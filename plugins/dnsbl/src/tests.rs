@@ -170,12 +170,28 @@ fn bounces_and_literals_are_nothing_that_a_list_holds() {
     assert!(report.log().is_empty(), "{:?}", report.log());
 }
 
+/// Whoever resolves a name takes these for dots.
+#[test]
+fn catches_a_listed_domain_with_dots_of_other_scripts() {
+    for dot in ['\u{3002}', '\u{ff0e}', '\u{ff61}'] {
+        let transaction = Transaction::new()
+            .dns("bad.example.names.example", Kind::A, &["127.0.1.2"])
+            .from(&format!("x@bad{dot}example"));
+        assert_eq!(run(transaction).symbols(), ["BAD_DOMAIN"], "{dot}");
+    }
+}
+
 #[test]
 fn says_what_is_wrong_with_its_configuration() {
     let problem = |toml: &str| configure::<Dnsbl>(toml).err().unwrap_or_default();
     assert_eq!(
         problem("list = [{ zone = 'zen', weight = 1 }]"),
         "list.zone: `zen` is no zone of a list"
+    );
+    let symbol = problem("list = [{ zone = 'zen.example', weight = 1, symbol = 'Bad domain' }]");
+    assert!(
+        symbol.starts_with("list.symbol: `Bad domain` is no symbol"),
+        "{symbol}"
     );
     assert_eq!(
         problem("list = [{ zone = 'zen.example' }]"),
