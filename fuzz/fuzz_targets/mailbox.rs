@@ -11,7 +11,7 @@ mod mask;
 #[path = "../../plugins/rules/src/matcher.rs"]
 mod matcher;
 
-use mailbox::{Mailbox, are_related, domain, mailboxes, shown_address};
+use mailbox::{Mailbox, are_related, domain, mailboxes, shown_addresses};
 use mask::masked;
 
 libfuzzer_sys::fuzz_target!(|octets: &[u8]| checks::mailbox(octets));

@@ -206,7 +206,6 @@ fn unfolded(value: &[u8]) -> String {
 }
 
 fn shows_other_address(from: &Mailbox) -> bool {
-    mailbox::shown_address(&from.name).is_some_and(|shown| {
-        !mailbox::are_related(mailbox::domain(&shown), mailbox::domain(&from.address))
-    })
+    mailbox::shown_addresses(&from.name)
+        .any(|shown| !mailbox::are_related(mailbox::domain(&shown), mailbox::domain(&from.address)))
 }

@@ -256,12 +256,12 @@ fn name(text: &str) -> String {
     text.replace('\\', "")
 }
 
-/// The first address shown in a display name.
-pub fn shown_address(name: &str) -> Option<String> {
+/// The addresses shown in a display name.
+pub fn shown_addresses(name: &str) -> impl Iterator<Item = String> {
     let words = name.split(|c: char| c.is_whitespace() || "<>()[]\"',;:".contains(c));
     words
         .map(|word| word.trim_matches('.').to_lowercase())
-        .find(|word| {
+        .filter(|word| {
             word.split_once('@')
                 .is_some_and(|(local, domain)| !local.is_empty() && is_domain(domain))
         })
@@ -490,17 +490,19 @@ mod tests {
 
     #[test]
     fn finds_addresses_in_names() {
-        assert_eq!(
-            shown_address("help@bank.example"),
-            Some("help@bank.example".into())
-        );
-        assert_eq!(
-            shown_address("Bank <help@bank.example>"),
-            Some("help@bank.example".into())
-        );
-        assert_eq!(shown_address("meet us @ example.org"), None);
-        assert_eq!(shown_address("v2@1.0"), None);
-        assert_eq!(shown_address("Anna"), None);
+        for (name, shown) in [
+            ("help@bank.example", &["help@bank.example"][..]),
+            ("Bank <help@bank.example>", &["help@bank.example"]),
+            (
+                "jo@evil.example Help@bank.example",
+                &["jo@evil.example", "help@bank.example"],
+            ),
+            ("meet us @ example.org", &[]),
+            ("v2@1.0", &[]),
+            ("Anna", &[]),
+        ] {
+            assert_eq!(shown_addresses(name).collect::<Vec<_>>(), shown);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What must hold for any value of a field with mailboxes.
 
-use super::{Mailbox, are_related, domain, mailboxes, masked, shown_address};
+use super::{Mailbox, are_related, domain, mailboxes, masked, shown_addresses};
 
 /// The first line is a value as it was received, the second the same decoded: what is read of both is bounded, and what is
 /// quoted, or a comment, is nobody's address.
@@ -62,17 +62,21 @@ fn names_only(text: &str) {
     }
 }
 
-/// What a name shows as an address is one, and one at its end is seen if nothing before it is.
+/// What a name shows as an address is one, and one at its end is seen whatever is before it.
 fn is_shown(name: &str) {
-    let shown = shown_address(name);
-    if let Some(address) = &shown {
+    let mut shown: Vec<_> = shown_addresses(name).collect();
+    for address in &shown {
         let (local, domain) = address.split_once('@').expect("an address");
         assert!(!local.is_empty() && domain.contains('.'), "{address}");
         assert!(folded(name).contains(&folded(address)), "{address}");
     }
     let longer = format!("{name} help@bank.example");
-    let expected = shown.unwrap_or_else(|| "help@bank.example".to_owned());
-    assert_eq!(shown_address(&longer), Some(expected), "{longer}");
+    shown.push("help@bank.example".to_owned());
+    assert_eq!(
+        shown_addresses(&longer).collect::<Vec<_>>(),
+        shown,
+        "{longer}"
+    );
 }
 
 /// A sigma is written in another way at the end of a word.
