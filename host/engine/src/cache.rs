@@ -159,12 +159,23 @@ impl Held {
     }
 }
 
+/// A process, a count, and, since there is one, a random number of 16 digits.
 fn is_unfinished(name: &str) -> bool {
-    let numbers = |rest: &str| {
-        rest.bytes()
-            .all(|octet| octet.is_ascii_hexdigit() || octet == b'-')
+    let Some(rest) = name.strip_prefix(UNFINISHED) else {
+        return false;
     };
-    name.strip_prefix(UNFINISHED).is_some_and(numbers)
+    let is_of = |part: &str, digit: fn(&u8) -> bool| {
+        !part.is_empty() && part.as_bytes().iter().all(digit)
+    };
+    let is_number = |part| is_of(part, u8::is_ascii_digit);
+    match rest.split('-').collect::<Vec<_>>()[..] {
+        [process, count] => is_number(process) && is_number(count),
+        [process, count, chance] => {
+            let is_chance = chance.len() == 16 && is_of(chance, u8::is_ascii_hexdigit);
+            is_number(process) && is_number(count) && is_chance
+        }
+        _ => false,
+    }
 }
 
 /// An entry's file, if it is a regular file of ours that nobody else may touch.

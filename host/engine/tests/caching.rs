@@ -169,6 +169,8 @@ async fn it_holds_no_more_than_its_size() {
         "state.redb",
         "mail.eml",
         "unfinished-mail",
+        "unfinished-2026-01-02",
+        "unfinished-feed",
         "prepared-by-me",
     ];
     let others = others.map(|name| dir.join(name));
@@ -182,6 +184,14 @@ async fn it_holds_no_more_than_its_size() {
         answers(&engine, &format!(r#"{{"n":{n}}}"#)).await;
     }
     assert!(others.iter().all(|other| other.exists()), "none is touched");
+    let left_behind = ["unfinished-12-3", "unfinished-12-3-00112233445566ff"];
+    for name in left_behind {
+        let file = fs::File::create(dir.join(name)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+    answers(&engine, r#"{"n":12}"#).await;
+    let is_gone = |name: &&str| !dir.join(name).exists();
+    assert!(left_behind.iter().all(|name| is_gone(&name)));
     let held: u64 = entries(&dir)
         .iter()
         .filter(|e| e.is_file() && !others.contains(e))
