@@ -139,14 +139,18 @@ pub(super) fn is_credible(socket: &Path) -> io::Result<()> {
     if open_to_others(directory)? {
         return Err(not_private(directory));
     }
-    // Of a link whoever made it, not of what it leads to: he may let it lead elsewhere while we look.
-    let owner = std::fs::symlink_metadata(directory)?.uid();
+    // Of a link whoever made it, too: he may let it lead elsewhere while we look.
+    let owners = [
+        std::fs::symlink_metadata(directory)?.uid(),
+        std::fs::metadata(directory)?.uid(),
+    ];
+    let stranger = owners.into_iter().find(|it| ![user(), 0].contains(it));
     // Where it is called to be, not where a link of somebody's leads.
     let above = std::path::absolute(directory)?;
     let placed = || open_to_others(above.parent().unwrap_or(&above)).map(|open| !open);
-    match [user(), 0].contains(&owner) || placed()? {
-        true => Ok(()),
-        false => Err(of_a_stranger(directory, owner)),
+    match stranger {
+        Some(owner) if !placed()? => Err(of_a_stranger(directory, owner)),
+        _ => Ok(()),
     }
 }
 
