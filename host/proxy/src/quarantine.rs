@@ -187,7 +187,7 @@ mod tests {
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let paths = files.clone();
         let slow = move || {
-            drop(wait.recv());
+            let _ = wait.recv();
             for path in &paths {
                 std::fs::write(path, "")?;
             }
