@@ -190,8 +190,8 @@ async fn it_holds_no_more_than_its_size() {
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
     }
     answers(&engine, r#"{"n":12}"#).await;
-    let is_gone = |name: &&str| !dir.join(name).exists();
-    assert!(left_behind.iter().all(|name| is_gone(&name)));
+    let is_gone = |name: &str| !dir.join(name).exists();
+    assert!(left_behind.iter().all(|name| is_gone(name)));
     let held: u64 = entries(&dir)
         .iter()
         .filter(|e| e.is_file() && !others.contains(e))
