@@ -164,9 +164,8 @@ fn is_unfinished(name: &str) -> bool {
     let Some(rest) = name.strip_prefix(UNFINISHED) else {
         return false;
     };
-    let is_of = |part: &str, digit: fn(&u8) -> bool| {
-        !part.is_empty() && part.as_bytes().iter().all(digit)
-    };
+    let is_of =
+        |part: &str, digit: fn(&u8) -> bool| !part.is_empty() && part.as_bytes().iter().all(digit);
     let is_number = |part| is_of(part, u8::is_ascii_digit);
     match rest.split('-').collect::<Vec<_>>()[..] {
         [process, count] => is_number(process) && is_number(count),

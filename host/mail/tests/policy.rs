@@ -209,7 +209,7 @@ fn what_is_wrong_is_said_with_line_and_cure() {
             "f.toml:1: `stages` is empty: the filter would never be asked, leave it out for all of them, or write mode = \"off\"",
         ),
         (
-            "mode = \"shadow\"\nlisteners = []",
+            "mode = \"observe\"\nlisteners = []",
             "f.toml:2: `listeners` is empty: the filter would never be asked, leave it out for all of them, or write mode = \"off\"",
         ),
         (

@@ -175,3 +175,125 @@ fn searching_lines_for_boundaries_is_bounded_work() {
     let few = format!("{}--b\r\n\r\n{lines}", inner("b"));
     assert_eq!(parts(few), Ok(2));
 }
+
+/// Python ends the header of the whole message there, too, and Postfix puts an empty line before such a line.
+#[test]
+fn a_line_that_is_no_field_in_the_first_header_is_a_fault_or_shown() {
+    for header in [
+        "Content-Type: multipart/mixed; boundary=b\r\nx\r\n--b\r\n\r\nhttp://evil.example/\r\n--b\r\n\r\nhello\r\n--b--\r\n",
+        "Content-Type: text/html\r\nx\r\nContent-Transfer-Encoding: base64\r\n\r\n<a href=http://evil.example>\r\n",
+        "x\r\nContent-Type: text/html\r\n\r\ntext\r\n",
+        "From a\r\nx\r\nContent-Type: text/html\r\n\r\ntext\r\n",
+    ] {
+        assert_eq!(parts(header), Err(PartsFault::Ambiguous), "{header}");
+    }
+    for header in [
+        "Subject: a",
+        "From a@example.com Thu Jan  1 00:00:00 1970",
+        ">From b",
+    ] {
+        let mail = message(format!(
+            "{header}\r\nvisit http://evil.example/\r\nTo: b\r\n\r\nhello\r\n"
+        ));
+        let parts = mail.parts().unwrap();
+        let shown = "visit http://evil.example/\r\nTo: b\r\n\r\nhello\r\n";
+        assert_eq!(parts.all().len(), 1);
+        assert_eq!(
+            &parts.read(0, 0, 1000).unwrap()[..],
+            shown.as_bytes(),
+            "{header}"
+        );
+    }
+    let bare = message("no field\r\nSubject: a\r\n\r\ntext");
+    let parts = bare.parts().unwrap();
+    assert_eq!(
+        &parts.read(0, 0, 1000).unwrap()[..],
+        b"no field\r\nSubject: a\r\n\r\ntext"
+    );
+}
+
+#[test]
+fn digits_behind_the_end_of_base64_are_a_fault() {
+    let encoded = |body: &str| format!("Content-Transfer-Encoding: base64\r\n\r\n{body}");
+    for body in [
+        "a=GVsbG8gd29ybGQ=",
+        "aGVsbG8=aGVsbG8=\r\n",
+        "aGVsbG8=\r\n-- \r\na list\r\n",
+        "=aaaa",
+    ] {
+        assert_eq!(parts(encoded(body)), Err(PartsFault::Ambiguous), "{body}");
+    }
+    for body in [
+        "aGVsbG8=\r\n",
+        "aGVsbG8gd29ybGQh\r\n",
+        "aGVs\r\nbG8=\r\n\r\n--\r\n",
+        "aGVsbG8",
+        "aA==\r\n=\r\n",
+    ] {
+        assert_eq!(parts(encoded(body)), Ok(1), "{body}");
+    }
+}
+
+/// In the one it is a link, in the other it is Chinese.
+#[test]
+fn a_text_of_two_charsets_is_a_fault() {
+    for kind in [
+        "text/html; charset*0=utf-16le; charset=utf-8",
+        "text/html; charset*=us-ascii''utf-16le; charset=utf-8",
+        "text/html; charset=utf-16le; charset=utf-8",
+        "text/html; charset=utf-16le\r\nContent-Type: text/html; charset=utf-8",
+        "text/html\r\nContent-Type: text/html; charset=utf-7",
+    ] {
+        let mail = format!("Content-Type: {kind}\r\n\r\n<a href=http://evil.example>");
+        assert_eq!(parts(mail), Err(PartsFault::Ambiguous), "{kind}");
+    }
+    for kind in [
+        "text/plain; charset=utf-8 (all of it)",
+        "text/plain; charset=\"ISO-8859-1\"; charset=iso-8859-1",
+        "text/plain; charset=us-ascii\r\nContent-Type: text/plain; charset=utf-8",
+        "image/png; charset=utf-16le; charset=utf-8",
+    ] {
+        assert_eq!(
+            parts(format!("Content-Type: {kind}\r\n\r\nx")),
+            Ok(1),
+            "{kind}"
+        );
+    }
+}
+
+/// Thunderbird opens message/news, Python every type of the kind.
+#[test]
+fn what_some_open_as_a_message_is_opened_or_a_fault() {
+    let inside = "Subject: x\r\nContent-Type: text/html; name=invoice.hta\r\n\r\nMZ\r\n";
+    let of =
+        |kind: &str, inside: &str| parts(format!("Content-Type: message/{kind}\r\n\r\n{inside}"));
+    assert_eq!(of("news", inside), Ok(2));
+    assert_eq!(of("x-foo", inside), Err(PartsFault::Ambiguous));
+    for (kind, inside) in [
+        ("x-foo", "Subject: x\r\n\r\ntext\r\n"),
+        ("http", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"),
+        ("delivery-status", inside),
+        ("disposition-notification", inside),
+        ("feedback-report", inside),
+    ] {
+        assert_eq!(of(kind, inside), Ok(1), "{kind}");
+    }
+}
+
+/// To Python it ends the header.
+#[test]
+fn a_blank_before_the_colon_of_a_mime_field_is_a_fault() {
+    for field in [
+        "Content-Transfer-Encoding : base64",
+        "Content-Type\t: text/html",
+    ] {
+        let header = format!("{field}\r\n\r\ntext\r\n");
+        assert_eq!(parts(&header), Err(PartsFault::Ambiguous), "{field}");
+        let part = mixed(&format!("--b\r\n{header}--b--\r\n"));
+        assert_eq!(parts(part), Err(PartsFault::Ambiguous), "{field}");
+    }
+    assert_eq!(
+        parts("Subject : x\r\nContent-Type: text/html\r\n\r\ntext\r\n"),
+        Ok(1)
+    );
+}

@@ -81,7 +81,7 @@ fn is_text(head: &[u8]) -> bool {
 fn is_message(part: &Part) -> bool {
     matches!(
         part.content_type.as_str(),
-        "message/rfc822" | "message/global"
+        "message/rfc822" | "message/global" | "message/news"
     )
 }
 

@@ -34,6 +34,11 @@ impl Field {
         Ok(Self::new(raw.into(), shape))
     }
 
+    /// Do blanks stand before its colon (RFC 5322 section 4.5)? To some programs it is no field then.
+    pub(super) fn is_spaced(&self) -> bool {
+        self.shape.name > 0 && self.shape.value != self.shape.name + 1
+    }
+
     /// As received; empty for a line that is not a field.
     pub fn name(&self) -> &str {
         let name = &self.raw[..self.shape.name];

@@ -7,9 +7,9 @@ use memchr::memmem;
 
 use super::parts::base64;
 
-/// Longest encoded word that is decoded. RFC 2047 allows 75 octets; some senders write one long word. With this bound
-/// the work is linear, whatever looks like the start of a word.
-const WORD_LIMIT: usize = 1024;
+/// Longest charset, with its language, of an encoded word that is decoded. Its data has no bound: RFC 2047 allows 75
+/// octets of all, but programs show long words, too.
+const CHARSET_LIMIT: usize = 80;
 
 /// Unfolded, decoded, without blanks around it; octets that are not UTF-8 become U+FFFD.
 pub(super) fn decode(value: &[u8]) -> String {
@@ -24,9 +24,11 @@ pub(super) fn decode(value: &[u8]) -> String {
         words: None,
     };
     let mut rest = line;
+    // With this the work is linear, whatever looks like the start of a word.
+    let mut ends = Ends::Maybe;
     while let Some(start) = memmem::find(rest, b"=?") {
         let (before, candidate) = rest.split_at(start);
-        match EncodedWord::parse(candidate) {
+        match EncodedWord::parse(candidate, &mut ends) {
             Some(word) => {
                 rest = &candidate[word.length..];
                 text.word(before, word);
@@ -39,6 +41,13 @@ pub(super) fn decode(value: &[u8]) -> String {
     }
     text.octets(rest);
     text.shown
+}
+
+/// Are there ends of encoded words in what is left?
+#[derive(PartialEq, Eq)]
+enum Ends {
+    Maybe,
+    None,
 }
 
 /// A value as far as it is decoded.
@@ -68,14 +77,14 @@ impl<'v> Text<'v> {
         let adjacent = self.words.is_some() && before.iter().all(u8::is_ascii_whitespace);
         match &mut self.words {
             Some(words) if adjacent && words.are_like(&word) => {
-                words.data.extend_from_slice(word.data);
+                words.data.extend_from_slice(&word.digits());
             }
             _ => {
                 self.octets(if adjacent { b"" } else { before });
                 self.words = Some(Words {
                     charset: word.charset,
                     encoding: word.encoding,
-                    data: word.data.to_vec(),
+                    data: word.digits().into_owned(),
                 });
             }
         }
@@ -107,22 +116,39 @@ struct EncodedWord<'v> {
 
 impl<'v> EncodedWord<'v> {
     /// `=?charset[*language]?B|Q?data?=` at the start of the octets.
-    fn parse(octets: &'v [u8]) -> Option<Self> {
-        let octets = &octets[..octets.len().min(WORD_LIMIT)];
-        let charset_end = 2 + memchr::memchr(b'?', octets.get(2..)?)?;
+    fn parse(octets: &'v [u8], ends: &mut Ends) -> Option<Self> {
+        let head = &octets[..octets.len().min(2 + CHARSET_LIMIT)];
+        let charset_end = 2 + memchr::memchr(b'?', head.get(2..)?)?;
         let charset = octets[2..charset_end].split(|c| *c == b'*').next()?;
         let [encoding, b'?', ..] = octets.get(charset_end + 1..)? else {
             return None;
         };
         let encoding = encoding.to_ascii_lowercase();
+        if *ends == Ends::None || !matches!(encoding, b'b' | b'q') {
+            return None;
+        }
         let start = charset_end + 3;
-        let end = start + memmem::find(octets.get(start..)?, b"?=")?;
-        matches!(encoding, b'b' | b'q').then_some(Self {
+        let Some(length) = memmem::find(&octets[start..], b"?=") else {
+            *ends = Ends::None;
+            return None;
+        };
+        Some(Self {
             charset,
             encoding,
-            data: &octets[start..end],
-            length: end + 2,
+            data: &octets[start..start + length],
+            length: start + length + 2,
         })
+    }
+
+    /// Its data. In base64 programs pass over a `=` that more digits follow; at the end of a word it ends a group.
+    fn digits(&self) -> Cow<'v, [u8]> {
+        let end = self.data.iter().rposition(|octet| *octet != b'=');
+        let (inner, padding) = self.data.split_at(end.map_or(0, |end| end + 1));
+        if self.encoding != b'b' || memchr::memchr(b'=', inner).is_none() {
+            return self.data.into();
+        }
+        let inner = inner.iter().filter(|octet| **octet != b'=');
+        inner.chain(padding).copied().collect()
     }
 }
 
@@ -174,6 +200,8 @@ mod tests {
             (b"=?utf-8?q?=zz=4?=", "=zz=4"),
             (b"=?utf-8?B?UGF5!UGFs?=", "PayPal"),
             (b"=?utf-8?B?UGF5\xffUGFs?=", "PayPal"),
+            (b"=?utf-8?B?U=GF5UGF=s?=", "PayPal"),
+            (b"=?utf-8?B?=UGF5UGFs==?=", "PayPal"),
             (b"=?utf-8?B?UGF5?= =?utf-8?b?UGFs?=", "PayPal"),
             (
                 b"=?utf-8?Q?Gr=C3?=\r\n =?UTF-8*de?q?=BC=C3=9Fe?=",

@@ -32,6 +32,12 @@ impl Encoding {
         !matches!(self, Encoding::Identity | Encoding::Unknown)
     }
 
+    /// Digits of base64 behind a `=`: some programs end there, some pass over it, and some begin anew.
+    pub(super) fn is_read_differently(self, octets: &[u8]) -> bool {
+        let end = memchr::memchr(b'=', octets).filter(|_| self == Encoding::Base64);
+        end.is_some_and(|end| octets[end..].iter().any(|c| base64_digit(*c).is_some()))
+    }
+
     /// Most octets that decoding makes; it takes no other memory.
     pub(super) fn most(self, octets: &[u8]) -> usize {
         match self {

@@ -46,6 +46,9 @@ pub(super) struct Head {
 impl Head {
     /// `default` is the type of a part without one (RFC 2046 section 5.1).
     pub(super) fn of(fields: &[Field], default: &str) -> Result<Self, PartsFault> {
+        if mime_fields(fields).any(Field::is_spaced) {
+            return Err(PartsFault::Ambiguous);
+        }
         let (mut first, mut last) = ([None; 3], [None; 3]);
         for (place, name) in NAMES.iter().enumerate() {
             let mut named = fields.iter().filter(|field| field.is(name));
@@ -79,7 +82,7 @@ impl Head {
         let head = Self {
             name: name(&names)?,
             attachment: disposition.is_some_and(|d| d.head.eq_ignore_ascii_case(b"attachment")),
-            charset: named(&kind, "charset").into_iter().next(),
+            charset: charset(named(&kind, "charset"), &content_type)?,
             boundaries: multipart.map_or(Ok(BTreeSet::new()), boundaries)?,
             encoding: encoding.map_or(Encoding::Identity, transfer_encoding),
             content_type,
@@ -96,7 +99,11 @@ impl Head {
         let leaf = |head: &Self| !head.is_multipart() && !head.is_message();
         let same_type = self.content_type == other.content_type || leaf(self) && leaf(other);
         let extension = |head: &Self| head.name.as_deref().and_then(extension);
+        let is_text = |head: &Self| head.content_type.starts_with("text/");
+        let same_charset = beyond_utf8(&self.charset) == beyond_utf8(&other.charset);
+        let same_text = same_charset || !is_text(self) && !is_text(other);
         same_type
+            && same_text
             && self.boundaries == other.boundaries
             && self.encoding == other.encoding
             && extension(self) == extension(other)
@@ -116,7 +123,26 @@ impl Head {
     }
 
     pub(super) fn is_message(&self) -> bool {
-        matches!(&*self.content_type, "message/rfc822" | "message/global")
+        matches!(
+            &*self.content_type,
+            "message/rfc822" | "message/global" | "message/news"
+        )
+    }
+
+    /// To some programs every other type of its kind is a message, too; these have a form of their own.
+    pub(super) fn may_be_message(&self) -> bool {
+        const OTHERS: [&str; 8] = [
+            "delivery-status",
+            "disposition-notification",
+            "external-body",
+            "feedback-report",
+            "global-delivery-status",
+            "global-disposition-notification",
+            "global-headers",
+            "partial",
+        ];
+        let kind = self.content_type.strip_prefix("message/");
+        kind.is_some_and(|kind| !self.is_message() && !OTHERS.contains(&kind))
     }
 
     /// What a part inside this one is when it does not say.
@@ -133,6 +159,27 @@ fn value(field: Option<&Field>) -> Result<Option<&[u8]>, PartsFault> {
         Some(field) if field.raw().len() > FIELD_OCTETS => Err(PartsFault::Header),
         field => Ok(field.map(Field::value)),
     }
+}
+
+/// In lower case. Of a text it says what the octets mean, so all programs must see the same.
+fn charset(readings: Vec<String>, content_type: &str) -> Result<Option<String>, PartsFault> {
+    let word = |reading: String| {
+        let word = reading.split_ascii_whitespace().next().unwrap_or_default();
+        word.to_ascii_lowercase()
+    };
+    let mut words = readings.into_iter().map(word);
+    let first = words.next();
+    let differs = words.any(|word| beyond_utf8(&Some(word)) != beyond_utf8(&first));
+    match differs && content_type.starts_with("text/") {
+        true => Err(PartsFault::Ambiguous),
+        false => Ok(first),
+    }
+}
+
+/// What is read as UTF-8 is one.
+fn beyond_utf8(charset: &Option<String>) -> Option<&str> {
+    let charset = charset.as_deref();
+    charset.filter(|word| !["", "utf-8", "utf8", "us-ascii", "ascii"].contains(word))
 }
 
 fn is_multipart(content_type: &str) -> bool {

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::head::Head;
+use super::head::{Head, mime_fields};
 use super::split::{Divided, dashed_lines, delimiter, half_divides, is_blank, split};
 use super::{DEPTH_LIMIT, Field, PART_HEADER_LIMIT, PART_LIMIT, Part, PartInfo, PartsFault};
 use crate::message::section;
@@ -24,6 +24,20 @@ pub(super) fn walk(fields: &[Field], body: Bytes) -> Result<Vec<Part>, PartsFaul
         decoded_left: DECODED_BASE + DECODED_FACTOR * body.len() as u64,
     };
     let head = Head::of(fields, "text/plain")?;
+    let body = match fields
+        .iter()
+        .skip(mailbox_lines(fields))
+        .position(is_no_field)
+    {
+        None => body,
+        Some(_) if mime_fields(fields).next().is_some() => return Err(PartsFault::Ambiguous),
+        Some(at) => {
+            let shown = &fields[mailbox_lines(fields) + at..];
+            let octets = shown.iter().map(|field| field.raw().len()).sum::<usize>() + body.len();
+            take(&mut walk.decoded_left, octets)?;
+            shown_from(shown, &body)
+        }
+    };
     walk.entity(
         Place {
             parent: None,
@@ -89,10 +103,16 @@ impl Walk {
             self.undivided(place, &body)?;
         }
         head.name_from(&body);
+        if head.encoding.is_read_differently(&body) {
+            return Err(PartsFault::Ambiguous);
+        }
         take(&mut self.decoded_left, head.encoding.most(&body))?;
         let data = head.encoding.decode(body);
         if head.is_multipart() && looks_divided(&data) {
             return Err(PartsFault::Boundary);
+        }
+        if head.may_be_message() && has_mime_header(&data) {
+            return Err(PartsFault::Ambiguous);
         }
         let mut here = self.push(place, head, data.clone())?;
         if encoded {
@@ -199,6 +219,33 @@ fn take(left: &mut u64, octets: usize) -> Result<(), PartsFault> {
 /// Many programs end the header before such a line (RFC 5322 section 2.2) and show what follows.
 fn is_no_field(field: &Field) -> bool {
     field.name().is_empty() && !is_blank(field.raw())
+}
+
+/// The line that parts messages in a mailbox (RFC 4155) may stand first.
+fn mailbox_lines(fields: &[Field]) -> usize {
+    let first = fields.first().map_or(&b""[..], |field| field.raw());
+    let first = first.strip_prefix(b">").unwrap_or(first);
+    usize::from(first.starts_with(b"From "))
+}
+
+/// Of a message without MIME whose header has lines that are no fields, what programs show at most: many end the header there.
+fn shown_from(fields: &[Field], body: &[u8]) -> Bytes {
+    let mut shown: Vec<u8> = Vec::new();
+    for field in fields {
+        shown.extend_from_slice(field.raw());
+    }
+    shown.extend_from_slice(b"\r\n");
+    shown.extend_from_slice(body);
+    shown.into()
+}
+
+/// Does it begin with a header section that says what is in it?
+fn has_mime_header(octets: &Bytes) -> bool {
+    let end = section::header_end(octets).unwrap_or(octets.len());
+    let head = octets.slice(..end.min(PART_HEADER_LIMIT));
+    let fields = section::split(&head).unwrap_or_default();
+    let until = fields.iter().position(is_no_field).unwrap_or(fields.len());
+    mime_fields(&fields[..until]).next().is_some()
 }
 
 /// Without the line that parts messages in a mailbox (RFC 4155), which stands over some that were forwarded from there:
