@@ -181,6 +181,25 @@ fn a_good_configuration_is_0() {
     assert!(stdout.contains("127.0.0.1:10025"), "{stdout}");
 }
 
+/// A disk that is not mounted looks the same.
+#[test]
+fn a_directory_without_filters_is_a_caution() {
+    let (dir, _) = with_config(&format!("filters = \"filters.d\"\n{GOOD}"));
+    std::fs::create_dir(dir.path().join("filters.d")).unwrap();
+    let output = lazaret(dir.path(), &["check"]);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stdout}");
+    let (settings, cautions) = stdout.split_once("\ncautions\n").unwrap();
+    assert!(
+        settings.contains("filters.d, which holds none\n"),
+        "{stdout}"
+    );
+    assert!(cautions.contains("filters.d holds no filter"), "{stdout}");
+    let output = lazaret(dir.path(), &["check", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["cautions"].as_array().map(Vec::len), Some(1));
+}
+
 #[test]
 fn check_prints_json() {
     let (dir, _) = with_config(GOOD);

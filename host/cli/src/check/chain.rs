@@ -18,6 +18,9 @@ pub fn text(config: &Config, filters: &[Arc<dyn Filter>], now: Option<&ChainRepo
     let Some(directory) = &config.filters else {
         return "filters     none: mail passes unfiltered\n".to_owned();
     };
+    if filters.is_empty() {
+        return format!("filters     {}, which holds none\n", directory.display());
+    }
     let mut text = format!("filters     {}, asked in this order", directory.display());
     text.push_str(match config.mode {
         Mode::Observe => "; mode = \"observe\" above: nothing they say counts:\n\n",
