@@ -5,6 +5,6 @@ mod checks;
 #[path = "../../plugins/attachments/src/zip.rs"]
 mod zip;
 
-use zip::{Directory, directories, members};
+use zip::{Directory, Ends, directories, members};
 
 libfuzzer_sys::fuzz_target!(|octets: &[u8]| checks::zip(octets));

@@ -5,26 +5,33 @@ use lazaret_filter::parts::{self, Part};
 use crate::findings::{Finding, Findings};
 use crate::names::{self, Extensions, FEW, Nature};
 use crate::packed;
-use crate::zip::{self, Member};
+use crate::zip::{self, Ends, Member};
 
 /// Octets of all directories of an archive.
 const MOST_OCTETS: u32 = 2 * 1024 * 1024;
 
 /// A ZIP archive, or what may be one behind other octets.
 pub fn zipped(part: &Part, shown: &str, extensions: &Extensions, findings: &mut Findings) {
-    if !zipped_too(part, shown, extensions, findings) {
+    if !read(part, Ends::Any, shown, extensions, findings) {
         unlisted(shown, findings);
     }
 }
 
-/// The archive that there may be in what is something else as well; false where there is none.
-pub fn zipped_too(
+/// The ZIP archive that an archive of another kind may be as well. One that is only in it, at its end, does not end where
+/// that does.
+pub fn zipped_too(part: &Part, shown: &str, extensions: &Extensions, findings: &mut Findings) {
+    read(part, Ends::Sound, shown, extensions, findings);
+}
+
+/// False where there is none.
+fn read(
     part: &Part,
+    ends: Ends,
     shown: &str,
     extensions: &Extensions,
     findings: &mut Findings,
 ) -> bool {
-    let (lists, complete) = listed(part);
+    let (lists, complete) = listed(part, ends);
     if !complete {
         unlisted(shown, findings);
     }
@@ -62,12 +69,12 @@ pub fn unlisted(shown: &str, findings: &mut Findings) {
 }
 
 /// The members by each directory that there is, for unpackers do not agree which counts; and whether that is all.
-fn listed(part: &Part) -> (Vec<Vec<Member>>, bool) {
+fn listed(part: &Part, ends: Ends) -> (Vec<Vec<Member>>, bool) {
     let length = part.size.min(zip::TAIL);
     let tail = parts::read_all(part.index, part.size - length, length).unwrap_or_default();
     let (mut lists, mut complete) = (Vec::new(), true);
     let mut left = MOST_OCTETS;
-    for directory in zip::directories(&tail, part.size) {
+    for directory in zip::directories(&tail, part.size, ends) {
         // They may overlap, and cost the sender nothing.
         let Some(rest) = left.checked_sub(directory.size) else {
             complete = false;

@@ -20,6 +20,16 @@ pub enum Kind {
     Unknown,
 }
 
+impl Kind {
+    /// Looked at as what it holds, or as what it is, already.
+    pub fn is_an_archive(self) -> bool {
+        matches!(
+            self,
+            Kind::Zip | Kind::Packed | Kind::OtherArchive | Kind::Program(_)
+        )
+    }
+}
+
 /// Octets that tell a kind, but for the disk images that are looked at elsewhere.
 pub const HEAD: u32 = 4096;
 

@@ -101,7 +101,10 @@ fn by_kind(
             archive::compressed(name, head, extensions, findings);
             archive::zipped_too(part, &shown, extensions, findings);
         }
-        Kind::OtherArchive => archive::unlisted(&shown, findings),
+        Kind::OtherArchive => {
+            archive::unlisted(&shown, findings);
+            archive::zipped_too(part, &shown, extensions, findings);
+        }
         Kind::Compound => compound(part, &shown, findings),
         Kind::Html => text::page(part, &shown, findings),
         Kind::Unknown if is_disk(part) => {
@@ -112,7 +115,7 @@ fn by_kind(
     }
     // Octets before an archive do not keep unpackers from it, whatever they would be alone.
     let is_archive = names::is_archive(&extension) && !is_message(part);
-    if is_archive && !matches!(kind, Kind::Zip | Kind::Packed | Kind::Program(_)) {
+    if is_archive && !kind.is_an_archive() {
         findings.name(extensions.judge_packed(name), &shown);
         archive::zipped(part, &shown, extensions, findings);
     }

@@ -257,6 +257,21 @@ fn catches_a_program_behind_the_start_of_something_else() {
             refused(&judged(name, &content), &why);
         }
     }
+    // A tar with an archive at its end: who opens the one does not see the other.
+    let mut tar = [
+        b"a/gradle-wrapper.jar".to_vec(),
+        vec![0; 237],
+        b"ustar".to_vec(),
+        vec![0; 250],
+    ]
+    .concat();
+    tar.extend(archive(
+        &["META-INF/MANIFEST.MF", "a.class", "a.exe"],
+        false,
+    ));
+    tar.extend([0; 1024]);
+    let report = judged("project.tar", &tar);
+    assert_eq!(report.symbols(), ["ATTACHED_UNLISTED"]);
     // A tar begins with the name of what is in it.
     let report = judged("scan.tar", b"%PDF-1.7");
     assert_eq!(report.symbols(), ["ATTACHED_UNLISTED"]);

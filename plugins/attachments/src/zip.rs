@@ -53,17 +53,29 @@ impl Member {
     }
 }
 
+/// Which end records count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// those whose comment ends where the archive does
+    Sound,
+    /// all
+    Any,
+}
+
 /// Finds directories in the last octets of an archive of `size` octets. There should be one; a comment may hold the mark
 /// of another, and unpackers do not agree which counts, so several are looked at, first those whose comment ends where
 /// the archive does: most unpackers know no others.
-pub fn directories(tail: &[u8], size: u32) -> Vec<Directory> {
+pub fn directories(tail: &[u8], size: u32, ends: Ends) -> Vec<Directory> {
     let marks = tail.windows(4).enumerate().rev();
     let marks = marks.filter(|(_, window)| window == END).map(|(at, _)| at);
     let (sound, odd): (Vec<_>, Vec<_>) = marks.partition(|at| ends_the_archive(tail, *at));
     let marks = sound
         .into_iter()
         .take(MOST_DIRECTORIES)
-        .chain(odd.into_iter().take(MOST_DIRECTORIES));
+        .chain(odd.into_iter().take(match ends {
+            Ends::Any => MOST_DIRECTORIES,
+            Ends::Sound => 0,
+        }));
     let mut directories = Vec::new();
     for directory in marks.flat_map(|at| directories_of(tail, at, size)) {
         if !directories.contains(&directory) {
@@ -243,14 +255,15 @@ mod tests {
     use super::*;
 
     fn listed(archive: &[u8]) -> Option<Vec<Member>> {
-        let Directory { offset, size, .. } = *directories(archive, archive.len() as u32).first()?;
+        let Directory { offset, size, .. } =
+            *directories(archive, archive.len() as u32, Ends::Any).first()?;
         let members = members(&archive[offset as usize..(offset + size) as usize]);
         (!members.is_empty()).then_some(members)
     }
 
     /// Names in all directories that are found.
     fn names(archive: &[u8]) -> Vec<String> {
-        let directories = directories(archive, archive.len() as u32);
+        let directories = directories(archive, archive.len() as u32, Ends::Any);
         let all = directories.iter().flat_map(|directory| {
             let start = directory.offset as usize;
             members(&archive[start..start + directory.size as usize])

@@ -1,6 +1,6 @@
 //! What must hold for any archive.
 
-use super::{Directory, directories, members};
+use super::{Directory, Ends, directories, members};
 
 /// Octets of the smallest entry.
 const ENTRY: usize = 46;
@@ -10,7 +10,7 @@ const MOST: u32 = 1 << 20;
 /// Directories lie in the archive, are few and not too large; what they list is no longer than they are.
 pub fn zip(octets: &[u8]) {
     let size = u32::try_from(octets.len()).expect("a short archive");
-    let found = directories(octets, size);
+    let found = directories(octets, size, Ends::Any);
     // Eight end records, each of them also one of ZIP64 in two places, each with a length and an offset.
     assert!(found.len() <= 8 * 3 * 2, "{} directories", found.len());
     for directory in &found {
@@ -20,7 +20,7 @@ pub fn zip(octets: &[u8]) {
     }
     // Only the end of a large archive is at hand.
     for size in [size.saturating_add(1000), u32::MAX] {
-        let found = directories(octets, size);
+        let found = directories(octets, size, Ends::Any);
         found.iter().for_each(|directory| lies_in(directory, size));
     }
     lists(octets);
