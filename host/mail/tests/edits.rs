@@ -261,6 +261,17 @@ fn edits_of_another_message_are_dropped_as_a_whole() {
     assert!(message("A: 1\r\n\r\n").apply(&edits).is_err());
 }
 
+/// Below another line it would end the header.
+#[test]
+fn the_line_of_a_mailbox_stays_first() {
+    for line in ["From a@example.com Thu Jan  1 00:00:00 1970", ">From b"] {
+        let after = edited(&format!("{line}\r\nA: 1\r\n\r\nbody"), |editor| {
+            editor.add("X-First", "1").unwrap();
+        });
+        assert_eq!(after, format!("{line}\r\nX-First: 1\r\nA: 1\r\n\r\nbody"));
+    }
+}
+
 #[test]
 fn received_goes_on_top() {
     let received =

@@ -184,6 +184,7 @@ fn a_line_that_is_no_field_in_the_first_header_is_a_fault_or_shown() {
         "Content-Type: text/html\r\nx\r\nContent-Transfer-Encoding: base64\r\n\r\n<a href=http://evil.example>\r\n",
         "x\r\nContent-Type: text/html\r\n\r\ntext\r\n",
         "From a\r\nx\r\nContent-Type: text/html\r\n\r\ntext\r\n",
+        "From a\r\n x\r\nContent-Type: text/html\r\n\r\ntext\r\n",
     ] {
         assert_eq!(parts(header), Err(PartsFault::Ambiguous), "{header}");
     }
@@ -243,6 +244,7 @@ fn a_text_of_two_charsets_is_a_fault() {
         "text/html; charset=utf-16le; charset=utf-8",
         "text/html; charset=utf-16le\r\nContent-Type: text/html; charset=utf-8",
         "text/html\r\nContent-Type: text/html; charset=utf-7",
+        "text/html; charset=iso-2022-jp; charset=utf-8",
     ] {
         let mail = format!("Content-Type: {kind}\r\n\r\n<a href=http://evil.example>");
         assert_eq!(parts(mail), Err(PartsFault::Ambiguous), "{kind}");
@@ -251,6 +253,13 @@ fn a_text_of_two_charsets_is_a_fault() {
         "text/plain; charset=utf-8 (all of it)",
         "text/plain; charset=\"ISO-8859-1\"; charset=iso-8859-1",
         "text/plain; charset=us-ascii\r\nContent-Type: text/plain; charset=utf-8",
+        "text/html; charset=\\\"utf-8\\\"",
+        "text/html; charset=utf-8\"",
+        "text/html; charset=3D\"utf-8\"",
+        "text/plain; charset=us-ascii(Plain)",
+        "text/plain; charset=latin1; charset=iso-8859-1",
+        "text/plain; charset=\"utf-16\"",
+        "text/html\r\nContent-Type: text/html; charset=iso-8859-1",
         "image/png; charset=utf-16le; charset=utf-8",
     ] {
         assert_eq!(
@@ -268,10 +277,29 @@ fn what_some_open_as_a_message_is_opened_or_a_fault() {
     let of =
         |kind: &str, inside: &str| parts(format!("Content-Type: message/{kind}\r\n\r\n{inside}"));
     assert_eq!(of("news", inside), Ok(2));
-    assert_eq!(of("x-foo", inside), Err(PartsFault::Ambiguous));
+    let many = "a:\r\n".repeat(10_001) + inside;
+    let far = format!("a: {}\r\n{inside}", "x".repeat(300_000));
+    for inside in [
+        inside,
+        &format!("From a\r\n{inside}"),
+        &format!(" x\r\n{inside}"),
+        &format!("HTTP/1.1 200 OK\r\n{inside}"),
+        &many,
+        &far,
+    ] {
+        assert_eq!(of("x-foo", inside), Err(PartsFault::Ambiguous));
+    }
+    for kind in ["rfc822", "global", "news", "x-foo"] {
+        let encoded = format!("{kind}\r\nContent-Transfer-Encoding: base64");
+        assert_eq!(of(&encoded, inside), Err(PartsFault::Ambiguous), "{kind}");
+        assert!(
+            of(&encoded, "U3ViamVjdDogeA0KDQp0ZXh0DQo=\r\n").is_ok(),
+            "{kind}"
+        );
+    }
     for (kind, inside) in [
         ("x-foo", "Subject: x\r\n\r\ntext\r\n"),
-        ("http", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"),
+        ("http", "HTTP/1.1 200 OK\r\nServer: a\r\n\r\n"),
         ("delivery-status", inside),
         ("disposition-notification", inside),
         ("feedback-report", inside),
@@ -292,8 +320,14 @@ fn a_blank_before_the_colon_of_a_mime_field_is_a_fault() {
         let part = mixed(&format!("--b\r\n{header}--b--\r\n"));
         assert_eq!(parts(part), Err(PartsFault::Ambiguous), "{field}");
     }
-    assert_eq!(
-        parts("Subject : x\r\nContent-Type: text/html\r\n\r\ntext\r\n"),
-        Ok(1)
-    );
+    for (header, told) in [
+        (
+            "Subject : x\r\nContent-Type: text/html",
+            Err(PartsFault::Ambiguous),
+        ),
+        ("Content-Type: text/html\r\nSubject : x", Ok(1)),
+        ("Subject : x", Ok(1)),
+    ] {
+        assert_eq!(parts(format!("{header}\r\n\r\ntext\r\n")), told, "{header}");
+    }
 }

@@ -80,10 +80,13 @@ pub(super) fn add(fields: &mut Vec<Field>, field: Field) {
 }
 
 /// Where a new field goes. A first line that starts with a blank stays first: below a new field it would become that
-/// field's last line, and the client would have written into it. `None` if it does not even end.
+/// field's last line, and the client would have written into it. So does the line that parts messages in a mailbox: programs
+/// know it only there, and end the header before it elsewhere. `None` if it does not even end.
 fn top(fields: &[Field]) -> Option<usize> {
     match fields.first() {
-        Some(first) if first.starts_blank() => first.raw().ends_with(b"\n").then_some(1),
+        Some(first) if first.starts_blank() || first.is_mailbox_line() => {
+            first.raw().ends_with(b"\n").then_some(1)
+        }
         _ => Some(0),
     }
 }

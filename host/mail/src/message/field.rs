@@ -34,6 +34,12 @@ impl Field {
         Ok(Self::new(raw.into(), shape))
     }
 
+    /// The line that parts messages in a mailbox (RFC 4155)? Some that were kept there still have it.
+    pub(super) fn is_mailbox_line(&self) -> bool {
+        let line = self.raw.strip_prefix(b">").unwrap_or(&self.raw);
+        self.shape.name == 0 && line.starts_with(b"From ")
+    }
+
     /// Do blanks stand before its colon (RFC 5322 section 4.5)? To some programs it is no field then.
     pub(super) fn is_spaced(&self) -> bool {
         self.shape.name > 0 && self.shape.value != self.shape.name + 1

@@ -244,7 +244,9 @@ impl Message {
             .iter()
             .for_each(|field| section.extend_from_slice(field.raw()));
         section.extend_from_slice(empty_line);
-        let same_mime = parts::mime_fields(&fields).eq(parts::mime_fields(&self.fields));
+        // What is a part's content may begin at a line that is no field, and then be among what was edited.
+        let whole = fields.iter().all(|field| !field.name().is_empty());
+        let same_mime = whole && parts::mime_fields(&fields).eq(parts::mime_fields(&self.fields));
         Self {
             fields: fields.into(),
             section: section.into(),

@@ -128,9 +128,20 @@ impl<'v> EncodedWord<'v> {
             return None;
         }
         let start = charset_end + 3;
-        let Some(length) = memmem::find(&octets[start..], b"?=") else {
-            *ends = Ends::None;
-            return None;
+        let data = &octets[start..];
+        let mut marks = memchr::memchr_iter(b'?', data);
+        let length = loop {
+            let Some(at) = marks.next() else {
+                *ends = Ends::None;
+                return None;
+            };
+            if data.get(at + 1) == Some(&b'=') {
+                break at;
+            }
+            // Another word begins: this one never ends.
+            if at > 0 && data[at - 1] == b'=' {
+                return None;
+            }
         };
         Some(Self {
             charset,
@@ -202,6 +213,11 @@ mod tests {
             (b"=?utf-8?B?UGF5\xffUGFs?=", "PayPal"),
             (b"=?utf-8?B?U=GF5UGF=s?=", "PayPal"),
             (b"=?utf-8?B?=UGF5UGFs==?=", "PayPal"),
+            (
+                b"=?utf-8?B?AAAA visit evil.example =?utf-8?q?x?=",
+                "=?utf-8?B?AAAA visit evil.example x",
+            ),
+            (b"=?utf-8?q?what??=", "what?"),
             (b"=?utf-8?B?UGF5?= =?utf-8?b?UGFs?=", "PayPal"),
             (
                 b"=?utf-8?Q?Gr=C3?=\r\n =?UTF-8*de?q?=BC=C3=9Fe?=",

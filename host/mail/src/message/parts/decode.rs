@@ -32,6 +32,11 @@ impl Encoding {
         !matches!(self, Encoding::Identity | Encoding::Unknown)
     }
 
+    /// Is nothing of the content to be seen in what stands there?
+    pub(super) fn hides_all(self) -> bool {
+        matches!(self, Encoding::Base64 | Encoding::Uuencode)
+    }
+
     /// Digits of base64 behind a `=`: some programs end there, some pass over it, and some begin anew.
     pub(super) fn is_read_differently(self, octets: &[u8]) -> bool {
         let end = memchr::memchr(b'=', octets).filter(|_| self == Encoding::Base64);

@@ -46,7 +46,9 @@ pub(super) struct Head {
 impl Head {
     /// `default` is the type of a part without one (RFC 2046 section 5.1).
     pub(super) fn of(fields: &[Field], default: &str) -> Result<Self, PartsFault> {
-        if mime_fields(fields).any(Field::is_spaced) {
+        // To Python such a field ends the header, and those behind it say nothing.
+        let spaced = fields.iter().position(Field::is_spaced);
+        if spaced.is_some_and(|at| mime_fields(&fields[at..]).next().is_some()) {
             return Err(PartsFault::Ambiguous);
         }
         let (mut first, mut last) = ([None; 3], [None; 3]);
@@ -100,7 +102,7 @@ impl Head {
         let same_type = self.content_type == other.content_type || leaf(self) && leaf(other);
         let extension = |head: &Self| head.name.as_deref().and_then(extension);
         let is_text = |head: &Self| head.content_type.starts_with("text/");
-        let same_charset = beyond_utf8(&self.charset) == beyond_utf8(&other.charset);
+        let same_charset = beyond_ascii(&self.charset) == beyond_ascii(&other.charset);
         let same_text = same_charset || !is_text(self) && !is_text(other);
         same_type
             && same_text
@@ -127,6 +129,10 @@ impl Head {
             &*self.content_type,
             "message/rfc822" | "message/global" | "message/news"
         )
+    }
+
+    pub(super) fn is_any_message(&self) -> bool {
+        self.is_message() || self.may_be_message()
     }
 
     /// To some programs every other type of its kind is a message, too; these have a form of their own.
@@ -161,25 +167,41 @@ fn value(field: Option<&Field>) -> Result<Option<&[u8]>, PartsFault> {
     }
 }
 
-/// In lower case. Of a text it says what the octets mean, so all programs must see the same.
+/// In lower case. Of a text it says what the octets mean: what is ASCII in one reading must be in all.
 fn charset(readings: Vec<String>, content_type: &str) -> Result<Option<String>, PartsFault> {
     let word = |reading: String| {
         let word = reading.split_ascii_whitespace().next().unwrap_or_default();
-        word.to_ascii_lowercase()
+        word.trim_matches(['"', '\'', '\\']).to_ascii_lowercase()
     };
     let mut words = readings.into_iter().map(word);
     let first = words.next();
-    let differs = words.any(|word| beyond_utf8(&Some(word)) != beyond_utf8(&first));
+    let differs = words.any(|word| beyond_ascii(&Some(word)) != beyond_ascii(&first));
     match differs && content_type.starts_with("text/") {
         true => Err(PartsFault::Ambiguous),
         false => Ok(first),
     }
 }
 
-/// What is read as UTF-8 is one.
-fn beyond_utf8(charset: &Option<String>) -> Option<&str> {
+/// A charset in which the octets of ASCII are something else: a link in the one is no link in the other.
+fn beyond_ascii(charset: &Option<String>) -> Option<&str> {
+    const KINDS: [&str; 14] = [
+        "utf-16",
+        "utf16",
+        "utf-32",
+        "utf32",
+        "utf-7",
+        "utf7",
+        "ucs",
+        "csucs",
+        "csunicode",
+        "unicode",
+        "iso-10646",
+        "iso-2022",
+        "hz",
+        "csutf",
+    ];
     let charset = charset.as_deref();
-    charset.filter(|word| !["", "utf-8", "utf8", "us-ascii", "ascii"].contains(word))
+    charset.filter(|word| KINDS.iter().any(|kind| word.starts_with(kind)))
 }
 
 fn is_multipart(content_type: &str) -> bool {

@@ -106,6 +106,10 @@ impl Walk {
         if head.encoding.is_read_differently(&body) {
             return Err(PartsFault::Ambiguous);
         }
+        // RFC 2046 section 5.2.1: a message is not encoded, and to some programs it never is.
+        if head.encoding.hides_all() && head.is_any_message() && has_mime_header(&body) {
+            return Err(PartsFault::Ambiguous);
+        }
         take(&mut self.decoded_left, head.encoding.most(&body))?;
         let data = head.encoding.decode(body);
         if head.is_multipart() && looks_divided(&data) {
@@ -221,11 +225,11 @@ fn is_no_field(field: &Field) -> bool {
     field.name().is_empty() && !is_blank(field.raw())
 }
 
-/// The line that parts messages in a mailbox (RFC 4155) may stand first.
+/// The line that parts messages in a mailbox may stand first, by itself.
 fn mailbox_lines(fields: &[Field]) -> usize {
-    let first = fields.first().map_or(&b""[..], |field| field.raw());
-    let first = first.strip_prefix(b">").unwrap_or(first);
-    usize::from(first.starts_with(b"From "))
+    let is_one_line = |field: &&Field| memchr::memchr_iter(b'\n', field.raw()).count() == 1;
+    let first = fields.first().filter(|field| field.is_mailbox_line());
+    usize::from(first.is_some_and(|first| is_one_line(&first)))
 }
 
 /// Of a message without MIME whose header has lines that are no fields, what programs show at most: many end the header there.
@@ -239,13 +243,13 @@ fn shown_from(fields: &[Field], body: &[u8]) -> Bytes {
     shown.into()
 }
 
-/// Does it begin with a header section that says what is in it?
+/// Does it begin with a header section that says what is in it, or with one too large to tell?
 fn has_mime_header(octets: &Bytes) -> bool {
     let end = section::header_end(octets).unwrap_or(octets.len());
     let head = octets.slice(..end.min(PART_HEADER_LIMIT));
-    let fields = section::split(&head).unwrap_or_default();
-    let until = fields.iter().position(is_no_field).unwrap_or(fields.len());
-    mime_fields(&fields[..until]).next().is_some()
+    let fields = section::split(&head);
+    let says = fields.is_none_or(|fields| mime_fields(&fields).next().is_some());
+    says || end > PART_HEADER_LIMIT && end < octets.len()
 }
 
 /// Without the line that parts messages in a mailbox (RFC 4155), which stands over some that were forwarded from there:
