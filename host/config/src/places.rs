@@ -34,6 +34,22 @@ impl Source {
         self.placed(line, problem).cure(cure)
     }
 
+    /// The text of a key in a table, e.g. `control` in `admin`, whatever is wrong with the rest.
+    pub fn text_in_table(&self, table: &str, key: &str) -> Option<String> {
+        let text_of = |table: &DeTable<'_>| Some(table.get(key)?.get_ref().as_str()?.to_owned());
+        if let Ok(document) = DeTable::parse(self.text()) {
+            return text_of(document.get_ref().get(table)?.get_ref().as_table()?);
+        }
+        let (header, mut is_inside) = (format!("[{table}]"), false);
+        self.text().lines().find_map(|line| {
+            if line.trim_start().starts_with('[') {
+                is_inside = line.split('#').next().map(str::trim) == Some(&header);
+            }
+            let line = DeTable::parse(line).ok().filter(|_| is_inside);
+            text_of(line?.get_ref())
+        })
+    }
+
     /// The line of a key, counted from 1.
     pub fn line_of_key(&self, key: &[&str]) -> Option<usize> {
         let document = DeTable::parse(self.text()).ok()?;
@@ -90,6 +106,26 @@ mod tests {
 
     fn source() -> Source {
         Source::new(Path::new("f"), TEXT)
+    }
+
+    #[test]
+    fn a_text_is_found_whatever_is_wrong_with_the_rest() {
+        let good = "a = \"x\"\n[admin]\ncontrol = \"c.sock\" # here\n";
+        for before in ["", "b = \"open\n", "a = 1\n", "[[x]\n", "b =\n"] {
+            for after in [
+                "",
+                "[admin]\n",
+                "c = \"open\n",
+                "[z\n",
+                "control = \"other\"\n",
+            ] {
+                let text = format!("{before}{good}{after}");
+                let found = Source::new(Path::new("f"), &text).text_in_table("admin", "control");
+                assert_eq!(found.as_deref(), Some("c.sock"), "{text}");
+            }
+        }
+        let other = Source::new(Path::new("f"), "admin = 1").text_in_table("admin", "control");
+        assert_eq!(other, None);
     }
 
     #[test]

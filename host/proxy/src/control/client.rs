@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lazaret_config::{Source, Table, Value};
+use lazaret_config::Source;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -85,9 +85,8 @@ fn nobody_listens(error: &io::Error) -> bool {
 /// `[admin] control`, read without judging the rest.
 fn named(configuration: &Path) -> Option<PathBuf> {
     let source = Source::read(configuration).ok()?;
-    let table: Table = source.parse().ok()?;
-    let control = table.get("admin")?.as_table()?.get("control")?;
-    Some(source.directory().join(Value::as_str(control)?))
+    let control = source.text_in_table("admin", "control")?;
+    Some(source.directory().join(control))
 }
 
 async fn speak(mut stream: UnixStream, request: &Request) -> io::Result<Response> {

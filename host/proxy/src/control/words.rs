@@ -1,5 +1,6 @@
 //! What the operator switched, kept beside the socket: a proxy that crashes in the middle of an emergency must not come
-//! back enforcing. It is gone with the runtime directory, at the latest at the next boot.
+//! back enforcing. It counts until the next boot,
+//! also where the directory outlives that.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -13,6 +14,8 @@ use crate::filters::report::SwitchReport;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Written {
+    /// the boot of the system in which it was said; none where that cannot be told, or by an earlier version
+    boot: Option<String>,
     all: Option<SwitchReport>,
     named: BTreeMap<String, SwitchReport>,
 }
@@ -45,6 +48,10 @@ pub(super) fn read(socket: &Path) -> Vec<(Option<String>, Switched)> {
         tracing::error!(file = %file.display(), %error, "what was switched before cannot be read");
         Written::default()
     });
+    if written.boot.is_some() && written.boot != boot() {
+        tracing::info!(file = %file.display(), "what was switched before the system was booted does not count any more");
+        return Vec::new();
+    }
     let all = written.all.map(|said| (None, said));
     let named = written
         .named
@@ -54,6 +61,12 @@ pub(super) fn read(socket: &Path) -> Vec<(Option<String>, Switched)> {
     words
         .filter_map(|(name, said)| Some((name, switched(&said)?)))
         .collect()
+}
+
+/// Which boot of the system this is: a directory that outlives it, a container's for example, is told by that.
+fn boot() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
 }
 
 fn switched(said: &SwitchReport) -> Option<Switched> {
@@ -77,6 +90,7 @@ pub(super) fn write(socket: &Path, board: &Switchboard) -> io::Result<()> {
         };
     }
     let written = Written {
+        boot: boot(),
         all: all.map(Into::into),
         named: named
             .into_iter()
@@ -88,4 +102,28 @@ pub(super) fn write(socket: &Path, board: &Switchboard) -> io::Result<()> {
     temporary.write_all(&serde_json::to_vec(&written)?)?;
     temporary.persist(&file)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As in a container whose /run/lazaret is a volume.
+    #[test]
+    fn what_was_said_before_a_boot_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("c.sock");
+        let board = Switchboard::default();
+        board.switch(None, Mode::Observe, UNIX_EPOCH);
+        write(&socket, &board).unwrap();
+        assert_eq!(read(&socket).len(), 1);
+        let said = std::fs::read_to_string(file(&socket)).unwrap();
+        let boot = boot().unwrap();
+        std::fs::write(file(&socket), said.replace(&boot, "another")).unwrap();
+        assert_eq!(read(&socket).len(), 0);
+        let of_an_earlier_version = said.replace(&format!("\"boot\":\"{boot}\","), "");
+        assert_ne!(of_an_earlier_version, said);
+        std::fs::write(file(&socket), of_an_earlier_version).unwrap();
+        assert_eq!(read(&socket).len(), 1);
+    }
 }

@@ -189,6 +189,22 @@ async fn a_broken_file_changes_nothing_and_is_told() {
     assert_eq!(self::health(&harbour).await, "ok\n");
 }
 
+/// In an emergency somebody leaves a quote open, and then wants the panic switch.
+#[tokio::test]
+async fn a_file_that_cannot_be_parsed_keeps_nobody_from_asking() {
+    let harbour = Harbour::with(&[("10-gate.wasm", "say A"), ("10-gate.toml", "")]).await;
+    for broken in [
+        "hostname = \"mx",
+        "[backend",
+        "[admin]\nlisten = [\"127.0.0.1:0\"]",
+    ] {
+        let good = std::fs::read_to_string(harbour.configuration()).unwrap();
+        std::fs::write(harbour.configuration(), format!("{broken}\n{good}")).unwrap();
+        assert_eq!(harbour.report().await.filters.len(), 1, "{broken}");
+        std::fs::write(harbour.configuration(), good).unwrap();
+    }
+}
+
 /// Without anybody asking: whoever watches `/healthz` learns of it before a client meets the old one expired.
 #[tokio::test]
 async fn a_broken_certificate_is_told_while_the_old_one_serves() {
