@@ -13,7 +13,7 @@ use lazaret_engine::{CacheError, Engine, EngineSettings, Preparer};
 use lazaret_mail::{Called, ClientNames, Loader};
 use lazaret_proxy::config::{Resolvers, State};
 use lazaret_proxy::{Config, Handed, Proxy, filters};
-use lazaret_services::{Fault, Services, Settings, Trust, dns, http, state};
+use lazaret_services::{Fault, Lies, Services, Settings, Trust, dns, http, state};
 
 use crate::exit::Failure;
 use crate::figures;
@@ -43,7 +43,10 @@ async fn remembered(config: &Config, trust: &Trust) -> Result<state::Store, Fail
         return Ok(state::Store::later(place, trust.clone()));
     }
     let opened = state::Store::open(&place, trust).await;
-    opened.map_err(|fault| Failure::usage(of_state(config, fault)))
+    opened.map_err(|fault| match fault.lies {
+        Lies::InConfiguration => Failure::usage(of_state(config, fault)),
+        Lies::InMachine => Failure::temporary(of_state(config, fault)),
+    })
 }
 
 fn is_usual(config: &Config) -> bool {

@@ -56,6 +56,17 @@ pub struct Fault {
     pub problem: String,
     /// what the operator does about it
     pub cure: String,
+    /// who can
+    pub lies: Lies,
+}
+
+/// Where a fault lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lies {
+    /// with the configuration, or with a file that it names: it stays until somebody mends that
+    InConfiguration,
+    /// with the machine, which has no room or no threads now: another time it may work
+    InMachine,
 }
 
 impl Fault {
@@ -64,6 +75,15 @@ impl Fault {
         Self {
             problem: problem.into(),
             cure: cure.into(),
+            lies: Lies::InConfiguration,
+        }
+    }
+
+    /// The same, of a machine that is short of something.
+    pub fn of_machine(problem: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self {
+            lies: Lies::InMachine,
+            ..Self::new(problem, cure)
         }
     }
 }

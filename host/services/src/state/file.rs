@@ -72,7 +72,7 @@ impl File {
         let thread = std::thread::Builder::new().name("state".into());
         let thread = thread.spawn(move || clerk.work(opened)).map_err(|error| {
             let problem = format!("no thread for the state can be started: {error}");
-            Fault::new(problem, "raise the limit of threads of this service")
+            Fault::of_machine(problem, "raise the limit of threads of this service")
         })?;
         let vanished = |_| damaged(path, &"the file is damaged beyond reading");
         opening.await.unwrap_or_else(|e| Err(vanished(e)))?;
@@ -317,10 +317,27 @@ fn unusable(path: &Path, error: &std::io::Error) -> Fault {
         "the state file {} cannot be opened: {error}",
         path.display()
     );
+    if is_for_now(error) {
+        return Fault::of_machine(
+            problem,
+            "make room, and start again; the file itself is good",
+        );
+    }
     Fault::new(
         problem,
         "check that its directory exists and who may write there",
     )
+}
+
+/// A full disk, a quota, no more descriptors or memory: no fault of what stands in the file.
+fn is_for_now(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{OutOfMemory, QuotaExceeded, StorageFull};
+    /// ENFILE and EMFILE of errno(3), which have no kind of their own.
+    const DESCRIPTORS: [i32; 2] = [23, 24];
+    [StorageFull, QuotaExceeded, OutOfMemory].contains(&error.kind())
+        || error
+            .raw_os_error()
+            .is_some_and(|errno| DESCRIPTORS.contains(&errno))
 }
 
 fn no_file(path: &Path) -> Fault {
@@ -383,6 +400,7 @@ fn refused(path: &Path, error: DatabaseError) -> Fault {
         {
             foreign(path, &"it is no redb file")
         }
+        DatabaseError::Storage(StorageError::Io(error)) => unusable(path, &error),
         DatabaseError::UpgradeRequired(_) => foreign(path, &"it is a redb file of another age"),
         error => damaged(path, &error),
     }
@@ -402,4 +420,32 @@ fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Fault {
         problem,
         "put a backup in its place, or move it away to begin with nothing remembered",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+    use crate::Lies;
+
+    /// Who is told that his file is damaged moves it away, and a service that ends with 2 is not started again.
+    #[test]
+    fn a_full_disk_is_no_damage() {
+        let path = Path::new("state.redb");
+        let full = |kind: ErrorKind| DatabaseError::Storage(StorageError::Io(kind.into()));
+        for error in [
+            full(ErrorKind::StorageFull),
+            full(ErrorKind::QuotaExceeded),
+            DatabaseError::Storage(StorageError::Io(Error::from_raw_os_error(24))),
+        ] {
+            let fault = refused(path, error);
+            assert_eq!(fault.lies, Lies::InMachine, "{fault}");
+            assert!(fault.problem.contains("cannot be opened"), "{fault}");
+        }
+        let damage = DatabaseError::Storage(StorageError::Corrupted("a page".into()));
+        let fault = refused(path, damage);
+        assert_eq!(fault.lies, Lies::InConfiguration);
+        assert!(fault.problem.contains("is damaged"), "{fault}");
+    }
 }
