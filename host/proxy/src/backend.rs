@@ -34,7 +34,7 @@ pub(crate) use dialogue::{Dialogue, Exchange, Talk};
 pub(crate) use error::{Error, Step};
 pub(crate) use identity::Introduction;
 pub(crate) use link::Link;
-use member::{Change, Member};
+use member::{Change, Ledger, Member};
 use names::Names;
 use pool::Pool;
 pub(crate) use report::{AddressSnapshot, Health};
@@ -55,13 +55,29 @@ pub(crate) struct Backend {
     /// told when an address is in trouble, so that nobody waits for the next look at it
     trouble: Notify,
     legs: Arc<Legs>,
+    ledger: Ledger,
 }
 
 impl Backend {
     pub(crate) fn new(config: BackendConfig, hostname: String, legs: &Arc<Legs>) -> Arc<Self> {
+        Self::with(config, hostname, legs, Ledger::default())
+    }
+
+    /// Another in its place, which counts on.
+    pub(crate) fn renewed(&self, config: BackendConfig, hostname: String) -> Arc<Self> {
+        Self::with(config, hostname, &self.legs, self.ledger.clone())
+    }
+
+    fn with(
+        config: BackendConfig,
+        hostname: String,
+        legs: &Arc<Legs>,
+        ledger: Ledger,
+    ) -> Arc<Self> {
         Arc::new(Self {
             connector: Connector::new(&config.tls),
-            names: Names::new(&config.address),
+            names: Names::new(&config.address, ledger.clone()),
+            ledger,
             pool: Pool::new(config.connections),
             trial: Semaphore::new(1),
             changes: watch::Sender::new(()),

@@ -168,11 +168,9 @@ impl Site {
         Self {
             backend: match (&before.hostname, &before.backend) == (&next.hostname, &next.backend) {
                 true => Arc::clone(&self.backend),
-                false => Backend::new(
-                    next.backend.clone(),
-                    next.hostname.clone(),
-                    &self.metrics.legs,
-                ),
+                false => self
+                    .backend
+                    .renewed(next.backend.clone(), next.hostname.clone()),
             },
             hostname: next.hostname.clone(),
             spooler: self.spooler.renewed(next.spool.clone(), room(&limits)),

@@ -45,10 +45,15 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
+    use crate::backend::member::Ledger;
 
     #[test]
     fn only_what_is_cut_off_is_counted() {
-        let member = Member::new(([192, 0, 2, 1], 25).into(), "192.0.2.1".into());
+        let member = Member::new(
+            ([192, 0, 2, 1], 25).into(),
+            "192.0.2.1".into(),
+            &Ledger::default(),
+        );
         let ambiguous = || member.counts.ambiguous.load(Ordering::Relaxed);
         Unanswered::new(&member, "7F3K2Q-1").told();
         assert_eq!(ambiguous(), 0);

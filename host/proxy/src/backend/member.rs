@@ -4,6 +4,7 @@
     reason = "a connection goes from hand to hand in its box"
 )]
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -34,7 +35,7 @@ pub(super) struct Member {
     pub(super) checks: Arc<Semaphore>,
     /// at most one quick check of a dead address
     pub(super) probes: Arc<Semaphore>,
-    pub(super) counts: Counts,
+    pub(super) counts: Arc<Counts>,
 }
 
 /// What is known of it.
@@ -78,6 +79,24 @@ pub(super) struct Counts {
     pub(super) ambiguous: AtomicU64,
 }
 
+/// The counts of each address. They outlive a backend that is configured anew and an address that names lead to now and
+/// then: sessions go on with what they began with, and what is counted there counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger(Arc<Mutex<HashMap<SocketAddr, Arc<Counts>>>>);
+
+impl Ledger {
+    /// Addresses that are remembered; of more, those that nobody uses are forgotten.
+    const MOST: usize = 1024;
+
+    pub(super) fn of(&self, address: SocketAddr) -> Arc<Counts> {
+        let mut known = self.0.lock().expect("no holder of this lock panics");
+        if known.len() >= Self::MOST {
+            known.retain(|_, counts| Arc::strong_count(counts) > 1);
+        }
+        Arc::clone(known.entry(address).or_default())
+    }
+}
+
 impl Counts {
     pub(super) fn add(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
@@ -93,8 +112,9 @@ pub(super) enum Change {
 }
 
 impl Member {
-    pub(super) fn new(address: SocketAddr, host: String) -> Arc<Self> {
+    pub(super) fn new(address: SocketAddr, host: String, ledger: &Ledger) -> Arc<Self> {
         Arc::new(Self {
+            counts: ledger.of(address),
             address,
             host,
             condition: Mutex::default(),
@@ -104,7 +124,6 @@ impl Member {
             knows_chunks: AtomicBool::new(false),
             checks: Arc::new(Semaphore::new(1)),
             probes: Arc::new(Semaphore::new(1)),
-            counts: Counts::default(),
         })
     }
 

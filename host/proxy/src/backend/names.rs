@@ -10,6 +10,7 @@ use tokio::net::lookup_host;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::member::Ledger;
 use super::{Error, Member};
 
 /// Names are asked for again after so long.
@@ -21,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The configured addresses, and what they stand for now.
 pub(super) struct Names {
+    ledger: Ledger,
     entries: Vec<Entry>,
     members: ArcSwap<Vec<Arc<Member>>>,
     looked_up: Mutex<LookedUp>,
@@ -69,7 +71,7 @@ struct LookedUp {
 }
 
 impl Names {
-    pub(super) fn new(written: &[String]) -> Self {
+    pub(super) fn new(written: &[String], ledger: Ledger) -> Self {
         let entries: Vec<_> = written.iter().map(|text| Entry::new(text)).collect();
         let literal = |entry: &Entry| {
             entry
@@ -80,8 +82,9 @@ impl Names {
             .iter()
             .map(|entry| literal(entry).unwrap_or_default())
             .collect();
-        let members = merge(&[], &entries, &found);
+        let members = merge(&[], &entries, &found, &ledger);
         Self {
+            ledger,
             entries,
             members: ArcSwap::from_pointee(members),
             looked_up: Mutex::new(LookedUp { at: None, found }),
@@ -152,14 +155,19 @@ impl Names {
             }
         }
         looked_up.at = Some(Instant::now());
-        let members = merge(&self.known(), &self.entries, &looked_up.found);
+        let members = merge(&self.known(), &self.entries, &looked_up.found, &self.ledger);
         self.members.store(Arc::new(members));
         failed
     }
 }
 
 /// Who was there stays who it was; each address is there once, in the order of the configuration.
-fn merge(before: &[Arc<Member>], entries: &[Entry], found: &[Vec<SocketAddr>]) -> Vec<Arc<Member>> {
+fn merge(
+    before: &[Arc<Member>],
+    entries: &[Entry],
+    found: &[Vec<SocketAddr>],
+    ledger: &Ledger,
+) -> Vec<Arc<Member>> {
     let mut members: Vec<Arc<Member>> = Vec::new();
     for (entry, addresses) in entries.iter().zip(found) {
         for address in addresses {
@@ -169,7 +177,8 @@ fn merge(before: &[Arc<Member>], entries: &[Entry], found: &[Vec<SocketAddr>]) -
             let same =
                 |member: &&Arc<Member>| member.address == *address && member.host == entry.host;
             let old = before.iter().find(same).cloned();
-            members.push(old.unwrap_or_else(|| Member::new(*address, entry.host.clone())));
+            let new = || Member::new(*address, entry.host.clone(), ledger);
+            members.push(old.unwrap_or_else(new));
         }
     }
     members
@@ -177,6 +186,9 @@ fn merge(before: &[Arc<Member>], entries: &[Entry], found: &[Vec<SocketAddr>]) -
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::Ordering;
+
     use super::*;
 
     fn addresses(members: &[Arc<Member>]) -> Vec<String> {
@@ -186,7 +198,10 @@ mod tests {
 
     #[test]
     fn what_is_written_as_an_address_is_there_at_once() {
-        let names = Names::new(&["127.0.0.1:25".to_owned(), "[2001:db8::1]:2525".to_owned()]);
+        let names = Names::new(
+            &["127.0.0.1:25".to_owned(), "[2001:db8::1]:2525".to_owned()],
+            Ledger::default(),
+        );
         assert_eq!(
             addresses(&names.known()),
             ["127.0.0.1:25", "[2001:db8::1]:2525"]
@@ -196,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_all_its_addresses_once_the_resolver_was_asked() {
-        let names = Names::new(&["localhost:2525".to_owned()]);
+        let names = Names::new(&["localhost:2525".to_owned()], Ledger::default());
         assert!(names.known().is_empty());
         assert!(names.are_due());
         let members = names.members().await.expect("localhost has an address");
@@ -210,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_without_address_says_so() {
-        let names = Names::new(&["no-such-host.invalid:25".to_owned()]);
+        let names = Names::new(&["no-such-host.invalid:25".to_owned()], Ledger::default());
         let error = names.members().await.err().expect("no address");
         assert!(
             error
@@ -230,18 +245,39 @@ mod tests {
                     .collect::<Vec<_>>()
             })
         };
+        let ledger = Ledger::default();
         let first = merge(
             &[],
             &entries,
             &found([&["192.0.2.1:25", "192.0.2.2:25"], &["192.0.2.2:25"]]),
+            &ledger,
         );
         assert_eq!(addresses(&first), ["192.0.2.1:25", "192.0.2.2:25"]);
         let second = merge(
             &first,
             &entries,
             &found([&["192.0.2.2:25", "192.0.2.3:25"], &[]]),
+            &ledger,
         );
         assert_eq!(addresses(&second), ["192.0.2.2:25", "192.0.2.3:25"]);
         assert!(Arc::ptr_eq(&first[1], &second[0]), "with all that is known");
+    }
+
+    /// With a name that leads to other addresses now and then, and with a backend that is configured anew.
+    #[test]
+    fn what_was_counted_of_an_address_is_not_forgotten() {
+        let ledger = Ledger::default();
+        let written = ["192.0.2.1:25".to_owned()];
+        let before = Names::new(&written, ledger.clone()).known();
+        before[0].counts.ambiguous.fetch_add(1, Ordering::Relaxed);
+        let after = Names::new(&written, ledger.clone()).known();
+        before[0].counts.ambiguous.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(after[0].counts.ambiguous.load(Ordering::Relaxed), 2);
+        for last in 0..2000_u32 {
+            ledger.of(SocketAddr::new(Ipv4Addr::from(last).into(), 25));
+        }
+        drop(before);
+        let again = ledger.of(after[0].address);
+        assert_eq!(again.ambiguous.load(Ordering::Relaxed), 2, "it is in use");
     }
 }

@@ -136,12 +136,17 @@ mod tests {
 
     use super::*;
     use crate::backend::Error;
+    use crate::backend::member::Ledger;
 
     /// Members of these hosts; those with an address that begins with `!` are down.
     fn members(written: &[(&str, &str)]) -> Vec<Arc<Member>> {
         let member = |(host, address): &(&str, &str)| {
             let alive = address.trim_start_matches('!');
-            let member = Member::new(alive.parse().unwrap(), (*host).to_owned());
+            let member = Member::new(
+                alive.parse().unwrap(),
+                (*host).to_owned(),
+                &Ledger::default(),
+            );
             if alive != *address {
                 member.not_opened(Instant::now(), &Error::NoTls);
             }
@@ -161,7 +166,11 @@ mod tests {
 
     #[test]
     fn no_time_is_left_only_when_the_next_transaction_is_the_trial() {
-        let member = Member::new("127.0.0.1:25".parse().unwrap(), "localhost".to_owned());
+        let member = Member::new(
+            "127.0.0.1:25".parse().unwrap(),
+            "localhost".to_owned(),
+            &Ledger::default(),
+        );
         let begun = Instant::now();
         assert_eq!(of(&member, begun).next_trial_ms, None);
         for _ in 0..3 {
