@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -23,6 +23,8 @@ use crate::site::{Shutdown, Site, Sites};
 
 /// Connections at once: each holds a descriptor that mail may need.
 const AT_ONCE: usize = 32;
+/// For the head of a request: who connects and says nothing holds a place that a balancer's question waits for.
+const WORD: Duration = Duration::from_secs(1);
 /// For one request and its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -57,6 +59,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router) {
         tokio::spawn(async move {
             let mut http = http1::Builder::new();
             let serving = http
+                .timer(TokioTimer::new())
+                .header_read_timeout(WORD)
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), service);
             if let Ok(Err(error)) = timeout(PATIENCE, serving).await {
