@@ -13,6 +13,23 @@ use crate::exit::Failure;
 /// # Errors
 /// What was asked for cannot be written, to a full disk for example; a reader that went away is none.
 pub fn say(text: &str) -> Result<(), Failure> {
+    tell(text).map(drop)
+}
+
+/// Who reads standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// somebody
+    There,
+    /// nobody any more: what is said next is lost
+    Gone,
+}
+
+/// The same, for whoever has more to say.
+///
+/// # Errors
+/// The same.
+pub fn tell(text: &str) -> Result<Reader, Failure> {
     let mut stdout = std::io::stdout().lock();
     let said = stdout
         .write_all(text.as_bytes())
@@ -21,7 +38,8 @@ pub fn say(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::temporary(format!(
             "standard output cannot be written: {error}"
         ))),
-        _ => Ok(()),
+        Err(_) => Ok(Reader::Gone),
+        Ok(()) => Ok(Reader::There),
     }
 }
 

@@ -15,7 +15,8 @@ use lazaret_mail::Chain;
 use super::stranger::Stranger;
 use crate::arguments::Try;
 use crate::exit::{Exit, Failure};
-use crate::{output, signals};
+use crate::output::{self, Reader};
+use crate::signals;
 use bar::Bar;
 use crew::Crew;
 use fate::Judged;
@@ -88,7 +89,11 @@ async fn watch(
         tally.add(&judged);
         if arguments.each {
             bar.clear();
-            output::say(&line(&judged, tally, arguments.print.json))?;
+            let line = line(&judged, tally, arguments.print.json);
+            if output::tell(&line)? == Reader::Gone && !stopped {
+                stopped = true;
+                crew.stop();
+            }
         }
         bar.show(tally.messages());
     }
