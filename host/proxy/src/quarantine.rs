@@ -27,14 +27,40 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Takes it out again: the client was told to try once more.
-    pub(crate) async fn take_back(self) {
-        let _ = on_disk(move || self.remove()).await;
-    }
-
     fn remove(self) {
         if let Err(error) = self.files.iter().try_for_each(std::fs::remove_file) {
             tracing::warn!(%error, "a quarantined copy could not be taken back");
+        }
+    }
+}
+
+/// A copy that depends on what the backend says to the message. Dropped before that, as with a session that is cut off, it is
+/// taken out again: the client did not hear 250, and comes again.
+#[derive(Debug)]
+pub(crate) struct Provisional(Option<Stored>);
+
+impl Provisional {
+    pub(crate) fn of(stored: Stored) -> Self {
+        Self(Some(stored))
+    }
+
+    /// The backend has taken the message.
+    pub(crate) fn keep(mut self) {
+        self.0 = None;
+    }
+
+    /// It has not, and the client was told to try once more.
+    pub(crate) async fn take_back(mut self) {
+        if let Some(stored) = self.0.take() {
+            let _ = on_disk(move || stored.remove()).await;
+        }
+    }
+}
+
+impl Drop for Provisional {
+    fn drop(&mut self) {
+        if let Some(stored) = self.0.take() {
+            drop(on_disk(move || stored.remove()));
         }
     }
 }
@@ -201,6 +227,26 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert!(files.iter().all(|file| !file.exists()));
+    }
+
+    #[tokio::test]
+    async fn a_provisional_copy_goes_unless_it_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let stored = |id: &str| {
+            let files = ["eml", "json"].map(|end| dir.path().join(format!("{id}.{end}")));
+            files
+                .iter()
+                .for_each(|file| std::fs::write(file, "").unwrap());
+            Provisional::of(Stored { files })
+        };
+        let left = || std::fs::read_dir(dir.path()).unwrap().count();
+        stored("A").keep();
+        stored("B").take_back().await;
+        assert_eq!(left(), 2, "A");
+        drop(stored("C"));
+        while left() > 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     #[test]

@@ -258,9 +258,12 @@ async fn deliver(
             ..Ending::new(fate, replies::taken(&transaction.id)).by(transaction.kept_by())
         };
     }
+    let copy = copy.map(quarantine::Provisional::of);
     let ending = send(c, transaction, received, edited).await;
-    if let Some(copy) = copy.filter(|_| !ending.reply.code().is_positive()) {
-        copy.take_back().await;
+    match copy {
+        Some(copy) if ending.reply.code().is_positive() => copy.keep(),
+        Some(copy) => copy.take_back().await,
+        None => {}
     }
     ending
 }
