@@ -166,7 +166,7 @@ impl Connection {
         drop(inside);
         self.conclude(reason);
         if let Some(wire) = wire {
-            Box::pin(pace::linger(wire)).await;
+            Box::pin(pace::linger(wire, reason, &self.site)).await;
         }
         reason
     }

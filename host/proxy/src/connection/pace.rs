@@ -8,8 +8,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
+use lazaret_smtp::CloseReason;
+
+use super::words;
 use crate::backend::Delivery;
 use crate::config::Deadlines;
+use crate::site::Site;
 use crate::wire::Wire;
 
 /// A message must come at least at this many octets for each `block` of time: one octet every two seconds is an
@@ -119,22 +123,45 @@ pub(super) async fn holding_if_slow<T>(
     }
 }
 
+/// How much of what a client still sends is read once we have said the last word.
+struct Farewell {
+    patience: Duration,
+    /// octets
+    most: u64,
+}
+
+impl Farewell {
+    /// What was sent before our word was there. A message that was refused while it comes is read on: most clients read no
+    /// reply before they have sent all of it. Cut off, they would not know that it is refused for good, and come again for days.
+    fn after(reason: &str, site: &Site) -> Self {
+        match reason == words(CloseReason::Smuggling) {
+            true => Self {
+                patience: site.deadlines.block,
+                most: site.limits.message_size.saturating_mul(PATIENCE_OVER_SIZE),
+            },
+            false => Self {
+                patience: Duration::from_secs(3),
+                most: 4 << 20,
+            },
+        }
+    }
+}
+
 /// Closes our half and reads what is still on its way: closing over unread octets would reset the connection, and the
 /// client would never see our last reply.
-pub(super) async fn linger(mut wire: Wire) {
-    const PATIENCE: Duration = Duration::from_secs(3);
-    const MOST: usize = 4 << 20;
+pub(super) async fn linger(mut wire: Wire, reason: &str, site: &Site) {
+    let Farewell { patience, most } = Farewell::after(reason, site);
     let farewell = async {
         drop(wire.shutdown().await);
         // On the heap: an array would be in the task of every connection all its life.
         let mut sink = vec![0; 4096];
-        let mut read = 0;
+        let mut read: u64 = 0;
         while let Ok(octets @ 1..) = wire.read(&mut sink).await {
-            read += octets;
-            if read > MOST {
+            read += octets as u64;
+            if read > most {
                 break;
             }
         }
     };
-    drop(timeout(PATIENCE, farewell).await);
+    drop(timeout(patience, farewell).await);
 }

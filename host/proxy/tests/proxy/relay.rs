@@ -138,6 +138,21 @@ async fn recipients_are_ours_or_refused_before_the_backend() {
     );
 }
 
+/// Who reads no reply before all is sent must not be cut off: it would not know that the message is refused for good.
+#[tokio::test]
+async fn a_large_message_with_a_bare_newline_is_refused_for_good() {
+    let backend = Backend::honest().await;
+    let proxy = Running::before(&backend).await;
+    let mut client = proxy.play(HELLO).await;
+    client.play("C: MAIL FROM:<ann@example.com>\nS: 250\nC: RCPT TO:<bob@example.org>\nS: 250\nC: DATA\nS: 354").await;
+    client.send(b"A: 1\r\n\r\nbare\nline\r\n").await;
+    let lines = "0123456789\r\n".repeat(100_000);
+    for _ in 0..10 {
+        client.send(lines.as_bytes()).await;
+    }
+    client.play("C: .\nS: 554 5.6.11\nS: closed").await;
+}
+
 #[tokio::test]
 async fn nothing_smuggled_reaches_the_backend() {
     let backend = Backend::honest().await;
