@@ -286,8 +286,8 @@ impl Connection {
     /// Writes what waits.
     async fn speak(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
         // Whatever was answered was a command: NOOP and RSET are no events.
-        if !self.server.output().is_empty() && !self.is_receiving() {
-            self.pace.restart();
+        if !self.server.output().is_empty() {
+            self.pace.answered(self.is_receiving());
         }
         self.flush(wire).await
     }

@@ -64,6 +64,15 @@ impl Pace {
         self.start(self.command);
     }
 
+    /// Something was answered. Between two chunks of a message the client has the time for a command (RFC 5321 section
+    /// 4.5.3.2.7), and for all of the message no more.
+    pub(super) fn answered(&mut self, within_a_message: bool) {
+        match within_a_message {
+            true => self.start(self.command),
+            false => self.restart(),
+        }
+    }
+
     /// A message begins.
     pub(super) fn begin_message(&mut self) {
         self.message = 0;

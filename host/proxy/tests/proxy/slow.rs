@@ -9,7 +9,8 @@ use tokio::time::{sleep, timeout};
 use crate::kit::{Backend, Client, DATA, Running, Setup};
 
 /// Seconds for what is under test, in which everybody else must be done, and the usual time for all else.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 5] = [
+    ("block", "[deadlines]\nblock = \"2s\""),
     ("handshake", "[deadlines]\nhandshake = \"5s\""),
     ("message", "[deadlines]\nmessage = \"5s\""),
     ("command", "[deadlines]\ncommand = \"5s\""),
@@ -289,4 +290,28 @@ async fn who_takes_no_replies_is_left() {
         .await
         .expect("it is left in time");
     assert!(begun.elapsed() >= Duration::from_secs(2));
+}
+
+/// Between two chunks we wait for a command, not for content.
+#[tokio::test]
+async fn between_two_chunks_a_client_has_the_time_for_a_command() {
+    let backend = Backend::honest().await;
+    let proxy = proxy(&backend, "", "block").await;
+    let mut client = Client::connect(proxy.address).await;
+    let begin = "S: 220\nC: EHLO a\nS: 250\nC: MAIL FROM:<a@example.com>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250";
+    client.play(begin).await;
+    client.send(b"BDAT 8\r\nA: 1\r\n\r\n").await;
+    client.play("S: 250").await;
+    sleep(Duration::from_secs(3)).await;
+    client.play("C: NOOP\nS: 250").await;
+    sleep(Duration::from_secs(3)).await;
+    client.send(b"BDAT 6 LAST\r\ntext\r\n").await;
+    client.play("S: 250").await;
+    assert_eq!(backend.messages().len(), 1);
+    // In the middle of one it is content that we wait for.
+    client
+        .play("C: MAIL FROM:<a@example.com>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250")
+        .await;
+    client.send(b"BDAT 8\r\nA: 1").await;
+    client.play("S: 421 4.4.2\nS: closed").await;
 }
