@@ -7,7 +7,7 @@ use std::time::Duration;
 use lazaret_proxy::{Pulse, Reloader};
 use sd_notify::NotifyState;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::heart::Heart;
 use crate::logging;
@@ -62,25 +62,35 @@ impl Service {
         tokio::spawn(async move {
             while hangup.comes().await {
                 service.reloading();
-                service.follow_until(reloader.reloaded()).await;
+                // Whoever asks again meanwhile has mended something: that is looked at now, and once more at the end.
+                while service.reload_once(&reloader, &mut hangup).await {}
                 service.ready();
             }
         })
     }
 
     /// What is logged changes with the configuration, however long filters take behind it: that may be what is to be seen.
-    async fn follow_until(&self, reloaded: impl Future<Output = ()>) {
-        let mut reloaded = pin!(reloaded);
-        let mut followed = None;
+    /// True: it was asked for again meanwhile.
+    async fn reload_once(&self, reloader: &Reloader, hangup: &mut Hangup) -> bool {
+        let mut reloaded = pin!(reloader.reloaded());
+        let (mut followed, mut again) = (None, false);
         loop {
-            let done = timeout(LOOK_EVERY, &mut reloaded).await.is_ok();
+            let done = tokio::select! {
+                () = &mut reloaded => true,
+                () = sleep(LOOK_EVERY) => false,
+                more = hangup.comes(), if !again => {
+                    again = more;
+                    reloader.reload();
+                    false
+                }
+            };
             let levels = self.pulse.log_levels();
             if followed.as_ref() != Some(&levels) {
                 logging::follow(&levels);
                 followed = Some(levels);
             }
             if done {
-                return;
+                return again;
             }
         }
     }

@@ -182,10 +182,14 @@ impl Directory {
         }
     }
 
-    /// A filter that is stood in for, and fails again for the same reason, changes nothing and is in nobody's way.
+    /// A filter that is stood in for, and fails again, changes nothing and is in nobody's way. Of what could not be read nobody
+    /// knows whether it is the same; there the reason says it.
     fn no_worse(&self, held: &mut Held) {
         let same = |old: &&Held| {
-            old.stem == held.stem && old.key() == held.key() && old.absent == held.absent
+            old.stem == held.stem
+                && old.key() == held.key()
+                && held.absent.is_some()
+                && (held.key().is_some() || old.absent == held.absent)
         };
         let before = self
             .held
@@ -194,6 +198,9 @@ impl Directory {
             .find(same);
         if let Some(old) = before {
             held.filter = Arc::clone(&old.filter);
+            if let Some(error) = held.absent.as_ref().filter(|_| old.absent != held.absent) {
+                tracing::error!(%error, "filter still not loaded");
+            }
         }
     }
 

@@ -49,6 +49,8 @@ impl Reloader {
 
 /// Between looks at certificates, which then decide for themselves whether it is time.
 const CERTIFICATES: Duration = Duration::from_secs(1);
+/// Before the next look for who asked while another one was under way.
+const SOON: Duration = Duration::from_millis(250);
 /// For a disk, before it is told that it does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -167,6 +169,7 @@ impl Watch {
     fn pause(&self) -> Duration {
         let pace = self.config.reload;
         match self.settling {
+            _ if self.owed => pace.look.min(SOON),
             Some(_) => pace.look.min(pace.quiet / 2),
             None => pace.look,
         }
@@ -239,7 +242,12 @@ impl Watch {
             self.waiting.extend(waiting);
             return;
         }
+        let changed = matches!(renewed, Renewed::Changed(_));
         Self::bring_in(renewed, directory, owed, &sites.now());
+        if changed && self.owed {
+            // What was read meanwhile was held against the filters before these.
+            self.reload(None, &directory.filters(), sites).await;
+        }
     }
 
     fn bring_in(renewed: Renewed, directory: &Directory, owed: bool, site: &Site) {

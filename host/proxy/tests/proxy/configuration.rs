@@ -123,6 +123,26 @@ async fn it_does_not_wait_for_filters() {
     );
 }
 
+/// The verdict is taken from the filter, then its quarantine from the configuration, before the filter is compiled.
+#[tokio::test]
+async fn a_configuration_that_fits_the_filters_to_come_holds_with_them() {
+    let harbour = Harbour::with(&[]).await;
+    std::fs::create_dir(harbour.dir.path().join("kept")).unwrap();
+    change(&harbour, "filters =", "quarantine = \"kept\"\nfilters =").await;
+    harbour.put("10-gate.toml", "verdicts = [\"quarantine\"]");
+    harbour.put("10-gate.wasm", "pass");
+    harbour.generation(2).await;
+    harbour.put("10-gate.toml", "");
+    harbour.put("10-gate.wasm", "gated A");
+    until(async || harbour.foundry.loads() == 2).await;
+    rewrite(&harbour, "quarantine = \"kept\"\n", "");
+    harbour.reloader.reload();
+    until(async || health(&harbour).await.contains("may quarantine")).await;
+    harbour.foundry.gate.notify_one();
+    harbour.generation(3).await;
+    until(async || health(&harbour).await == "ok\n").await;
+}
+
 /// The one that came while it was compiled counts.
 #[tokio::test]
 async fn a_filter_fits_the_configuration_that_holds_when_it_is_ready() {
@@ -267,6 +287,20 @@ async fn an_expired_certificate_takes_no_valid_ones_place_by_another_name() {
     }
     change(&harbour, "old.pem", "new.pem").await;
     assert_eq!(health(&harbour).await, "ok\n");
+    // One that has expired for another name, from the start, is in nobody's way.
+    let more =
+        "\n[[listener.certificates]]\ncertificate = \"other.pem\"\nprivate-key = \"key.pem\"";
+    let mut other = rcgen::CertificateParams::new(["old.example.org".to_owned()]).unwrap();
+    other.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    other.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    let pem = other.self_signed(&key).unwrap().pem();
+    std::fs::write(harbour.dir.path().join("other.pem"), pem).unwrap();
+    change(&harbour, "[backend]", &format!("{more}\n[backend]")).await;
+    let told = health(&harbour).await;
+    assert!(told.contains("old.example.org has expired"), "{told}");
+    change(&harbour, "new.pem", "old.pem").await;
+    let told = health(&harbour).await;
+    assert!(told.contains("the configuration changed"), "{told}");
 }
 
 #[tokio::test]

@@ -161,8 +161,17 @@ const SHELF: &str = "[lists]\nwords = { exact = \"../words.txt\" }\n";
 async fn a_list_that_the_host_holds_is_waited_for_from_the_start() {
     let harbour = Harbour::with(&[("10-gate.wasm", "shelf A"), ("10-gate.toml", SHELF)]).await;
     assert_eq!(harbour.settled().await.generation, 1);
-    std::fs::write(harbour.dir.path().join("words.txt"), "x\n").unwrap();
+    // It comes, and is no good: that is in nobody's way.
+    let list = harbour.dir.path().join("words.txt");
+    std::fs::write(&list, "broken\n").unwrap();
+    while harbour.foundry.loads() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    harbour.put("20-other.wasm", "pass");
+    harbour.put("20-other.toml", "");
     harbour.generation(2).await;
+    std::fs::write(&list, "x\n").unwrap();
+    harbour.generation(3).await;
     assert_eq!(harbour.verdict().await, "550 5.7.1 A");
 }
 

@@ -63,7 +63,14 @@ impl Loader for Foundry {
             "pass" => Verdict::Continue,
             "discard" => Verdict::Discard,
             "config" => reject(&source.policy.config),
-            "shelf" if source.policy.lists.iter().all(|list| list.file.exists()) => reject(words),
+            "shelf" if source.policy.lists.iter().all(|list| list.file.exists()) => {
+                let texts = source.policy.lists.iter();
+                let texts = texts.map(|list| std::fs::read_to_string(&list.file).unwrap());
+                if texts.into_iter().any(|text| text.contains("broken")) {
+                    return Err(LoadError::new(&source.file, "has a broken list", "mend it"));
+                }
+                reject(words)
+            }
             "say" | "slow" | "gated" => reject(words),
             "flaky" if self.allows_flaky.load(SeqCst) => reject(words),
             _ => {
