@@ -84,10 +84,12 @@ impl Door {
     /// What is expired where this listener shows what is valid: it does not take its place.
     pub(crate) fn would_expire(&self, config: &ListenerConfig) -> Option<String> {
         let (shown, terms) = (self.tls.acceptor()?, config.tls.terms()?);
-        if shown.has(terms) || shown.expired().is_some() {
+        if shown.has(terms) {
             return None;
         }
-        let expired = terms.certificates.expired()?;
+        let expired = terms
+            .certificates
+            .expired_instead_of(shown.certificates())?;
         Some(format!("listener `{}`: {expired}", self.name))
     }
 

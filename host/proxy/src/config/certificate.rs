@@ -120,6 +120,24 @@ impl Certificates {
         ))
     }
 
+    /// One of these that has expired, for a name for which `shown` has one that is valid.
+    pub(crate) fn expired_instead_of(&self, shown: &Self) -> Option<String> {
+        let (entries, shown) = (self.0.entries.load(), shown.0.entries.load());
+        let is_valid = |entries: &[Entry], name: &String| {
+            let mut named = entries.iter().filter(|entry| entry.names.contains(name));
+            named.any(|entry| !entry.has_expired())
+        };
+        let is_worse = |name: &String| is_valid(&shown, name) && !is_valid(&entries, name);
+        let worse = entries.iter().zip(&self.0.files);
+        let (_, (file, _)) = worse
+            .into_iter()
+            .find(|(entry, _)| entry.has_expired() && entry.names.iter().any(is_worse))?;
+        let file = file.display();
+        Some(format!(
+            "the certificate {file} has expired, and the one before it has not; name one that is valid"
+        ))
+    }
+
     /// An expired one does not take the place of one that is valid.
     fn none_expired_instead(&self, next: Vec<Entry>) -> Result<Vec<Entry>, Fault> {
         let before = self.0.entries.load();

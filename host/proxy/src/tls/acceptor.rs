@@ -14,7 +14,7 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::client_certificate::{self, Asking};
 use super::provider;
-use crate::config::{ClientCertificates, TlsTerms};
+use crate::config::{Certificates, ClientCertificates, TlsTerms};
 use crate::wire::{Ahead, Wire};
 
 /// What a listener with TLS needs for each client.
@@ -58,9 +58,9 @@ impl Acceptor {
         self.terms.certificates.trouble()
     }
 
-    /// Those that are shown are over.
-    pub(crate) fn expired(&self) -> Option<String> {
-        self.terms.certificates.expired()
+    /// Those that are shown.
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.terms.certificates
     }
 
     /// The handshake with a client, within a deadline that holds for all of it.
