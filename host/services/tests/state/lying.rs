@@ -140,12 +140,22 @@ async fn a_server_that_refuses_orders_is_a_trouble() {
 
 #[tokio::test]
 async fn a_server_that_refuses_the_greeting_is_not_there() {
-    let fake = fake(Lie::Unready(b"-LOADING Redis is loading\r\n")).await;
-    let (store, space) = space(&fake.url).await;
-    assert_eq!(space.read("a").await, Err(Refused::Unavailable));
-    let trouble = store.trouble().unwrap_or_default();
-    assert!(trouble.contains("loading"), "{trouble}");
-    assert_eq!(fake.asked.load(Ordering::Relaxed), 0);
+    for (words, told) in [
+        (&b"-LOADING Redis is loading\r\n"[..], "loading"),
+        (
+            b"-DENIED Redis is running in protected mode\r\n",
+            "protected",
+        ),
+        (b"-ERR max number of clients reached\r\n", "max number"),
+        (b"-NOAUTH Authentication required.\r\n", "Authentication"),
+    ] {
+        let fake = fake(Lie::Unready(words)).await;
+        let (store, space) = space(&fake.url).await;
+        assert_eq!(space.read("a").await, Err(Refused::Unavailable));
+        let trouble = store.trouble().unwrap_or_default();
+        assert!(trouble.contains(told), "{trouble}");
+        assert_eq!(fake.asked.load(Ordering::Relaxed), 0);
+    }
 }
 
 /// A user without the right to PING, and a server that cannot save: they answer, and do what they are asked.

@@ -32,6 +32,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// What a server says that is another one now, or not ready: the next connection may find the right one.
 const ELSEWHERE: [&str; 4] = ["READONLY", "LOADING", "MASTERDOWN", "NOAUTH"];
+/// What a server says to PING that serves all the same: its user may not say that, it cannot save, a script is running.
+const PING_ALONE: [&str; 3] = ["NOPERM", "MISCONF", "BUSY"];
 /// … if this one is not younger: meanwhile others may read.
 const ELSEWHERE_EACH: Duration = Duration::from_secs(30);
 /// A connection that held for so long was good.
@@ -282,9 +284,9 @@ impl Shared {
         let ping = redis::cmd("PING");
         tokio::select! {
             pong = connection.req_packed_command(&ping) => {
-                // A refusal is a value here. Most are about PING itself, and say that it answers.
+                // A refusal is a value here.
                 match pong.map_err(io::Error::other)? {
-                    Value::ServerError(refusal) if is_of_another(&refusal) => {
+                    Value::ServerError(refusal) if !PING_ALONE.contains(&refusal.code()) => {
                         return Err(io::Error::other(refusal.to_string()));
                     }
                     _ => {}
