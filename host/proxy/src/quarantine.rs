@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::workers::on_disk;
 
 const BLOCK: usize = 256 << 10;
-/// How long a client waits for the disk of the quarantine; then it is to come again.
+/// How long a client waits for the disk of the quarantine, and a second for each MiB; then it is to come again.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Messages that are written at once. A disk that hangs keeps a thread for each, and spool and reloads need some, too.
 static PLACES: Semaphore = Semaphore::const_new(64);
@@ -76,7 +76,9 @@ pub(crate) async fn store(
 ) -> io::Result<Stored> {
     let facts = facts(id, session, envelope, message, reason);
     let (directory, id, message) = (directory.to_owned(), id.to_owned(), message.clone());
-    within(PATIENCE, move || write(&directory, &id, &facts, &message)).await
+    let patience = PATIENCE + Duration::from_secs(message.size() >> 20);
+    let write = move || write(&directory, &id, &facts, &message);
+    within(patience, write).await
 }
 
 /// What is written too late, or for nobody any more, is removed again: the client did not hear 250.
@@ -86,7 +88,7 @@ async fn within(
 ) -> io::Result<Stored> {
     let end = Instant::now() + patience;
     let late = || {
-        let words = format!("nothing was written within {patience:?}");
+        let words = format!("it was not written within {patience:?}");
         io::Error::new(io::ErrorKind::TimedOut, words)
     };
     let place = timeout_at(end, PLACES.acquire()).await;
@@ -96,17 +98,18 @@ async fn within(
     let (tell, mut told) = oneshot::channel();
     drop(on_disk(move || {
         let _place = place;
-        if let Err(Ok(stored)) = tell.send(write()) {
-            stored.remove();
+        if let Err(Ok(mut unheard)) = tell.send(write().map(Provisional::of)) {
+            unheard.0.take().into_iter().for_each(Stored::remove);
         }
     }));
-    match timeout_at(end, &mut told).await {
+    let written = match timeout_at(end, &mut told).await {
         Ok(written) => written.map_err(io::Error::other)?,
         Err(_) => {
             told.close();
             told.try_recv().unwrap_or_else(|_| Err(late()))
         }
-    }
+    };
+    Ok(written?.0.take().expect("nobody took it before"))
 }
 
 fn facts(

@@ -116,7 +116,7 @@ mod tests {
         }
         assert!(waited[0] >= Duration::from_millis(400), "{waited:?}");
         assert!(ctx.asking.state_time.is_zero(), "{waited:?}");
-        assert!(waited[2] < Duration::from_millis(1500), "{waited:?}");
+        assert!(waited[2] < Duration::from_millis(1000), "{waited:?}");
         ctx.begin(None);
         assert!(!ctx.asking.state_time.is_zero());
     }
