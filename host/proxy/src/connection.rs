@@ -285,9 +285,9 @@ impl Connection {
 
     /// Writes what waits.
     async fn speak(&mut self, wire: &mut Wire) -> Result<(), &'static str> {
-        // Whatever was answered was a command: NOOP and RSET are no events.
         if !self.server.output().is_empty() {
-            self.pace.answered(self.is_receiving());
+            let between = self.server.is_between_chunks();
+            self.pace.answered(self.is_receiving(), between);
         }
         self.flush(wire).await
     }

@@ -108,6 +108,11 @@ impl Server {
         self.session.refused.take()
     }
 
+    /// Is a message under way in chunks, and the next one not announced? Then a command is waited for.
+    pub fn is_between_chunks(&self) -> bool {
+        matches!(self.state, State::Chunked(_))
+    }
+
     /// Has more come of the message under way, dots taken out, than was offered?
     pub fn is_over_size(&self) -> bool {
         let octets = match &self.state {

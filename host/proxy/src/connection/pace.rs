@@ -6,14 +6,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use lazaret_smtp::CloseReason;
 
 use super::words;
 use crate::backend::Delivery;
 use crate::config::Deadlines;
-use crate::site::Site;
+use crate::site::{Shutdown, Site};
 use crate::wire::Wire;
 
 /// A message must come at least at this many octets for each `block` of time: one octet every two seconds is an
@@ -64,12 +64,14 @@ impl Pace {
         self.start(self.command);
     }
 
-    /// Something was answered. Between two chunks of a message the client has the time for a command (RFC 5321 section
-    /// 4.5.3.2.7), and for all of the message no more.
-    pub(super) fn answered(&mut self, within_a_message: bool) {
-        match within_a_message {
-            true => self.start(self.command),
-            false => self.restart(),
+    /// Something was answered; it was a command, for NOOP and RSET are no events. Between two chunks of a message the client has
+    /// the time for a command (RFC 5321 section 4.5.3.2.7), and for all of the message no more. In the middle of content it
+    /// has what it had.
+    pub(super) fn answered(&mut self, within_a_message: bool, between_chunks: bool) {
+        match (within_a_message, between_chunks) {
+            (false, _) => self.restart(),
+            (true, true) => self.start(self.command),
+            (true, false) => {}
         }
     }
 
@@ -132,6 +134,9 @@ pub(super) async fn holding_if_slow<T>(
     }
 }
 
+/// For what is on its way while our last word is.
+const SHORT: Duration = Duration::from_secs(3);
+
 /// How much of what a client still sends is read once we have said the last word.
 struct Farewell {
     patience: Duration,
@@ -149,7 +154,7 @@ impl Farewell {
                 most: site.limits.message_size.saturating_mul(PATIENCE_OVER_SIZE),
             },
             false => Self {
-                patience: Duration::from_secs(3),
+                patience: SHORT,
                 most: 4 << 20,
             },
         }
@@ -172,5 +177,13 @@ pub(super) async fn linger(mut wire: Wire, reason: &str, site: &Site) {
             }
         }
     };
-    drop(timeout(patience, farewell).await);
+    let mut shutdown = site.shutdown.clone();
+    let stop = async {
+        drop(shutdown.wait_for(|it| *it != Shutdown::No).await);
+        sleep(SHORT).await;
+    };
+    tokio::select! {
+        _ = timeout(patience, farewell) => {}
+        () = stop => {}
+    }
 }

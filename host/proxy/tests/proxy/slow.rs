@@ -292,6 +292,18 @@ async fn who_takes_no_replies_is_left() {
     assert!(begun.elapsed() >= Duration::from_secs(2));
 }
 
+/// Behind DATA it is content that is waited for, from its first octet on.
+#[tokio::test]
+async fn a_client_that_says_data_has_the_time_for_a_block() {
+    let backend = Backend::honest().await;
+    let proxy = proxy(&backend, "", "block").await;
+    let mut client = proxy.play(DATA).await;
+    let begun = Instant::now();
+    client.send(b"A: 1\r\n").await;
+    client.play("S: 421 4.4.2\nS: closed").await;
+    assert!(begun.elapsed() < Duration::from_secs(20), "{begun:?}");
+}
+
 /// Between two chunks we wait for a command, not for content.
 #[tokio::test]
 async fn between_two_chunks_a_client_has_the_time_for_a_command() {
