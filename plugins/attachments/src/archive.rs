@@ -19,8 +19,14 @@ pub fn zipped(part: &Part, shown: &str, extensions: &Extensions, findings: &mut 
 
 /// The ZIP archive that an archive of another kind may be as well. One that is only in it, at its end, does not end where
 /// that does.
-pub fn zipped_too(part: &Part, shown: &str, extensions: &Extensions, findings: &mut Findings) {
-    read(part, Ends::Sound, shown, extensions, findings);
+pub fn zipped_too(
+    part: &Part,
+    ends: Ends,
+    shown: &str,
+    extensions: &Extensions,
+    findings: &mut Findings,
+) {
+    read(part, ends, shown, extensions, findings);
 }
 
 /// False where there is none.

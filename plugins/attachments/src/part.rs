@@ -7,6 +7,7 @@ use crate::findings::{Finding, Findings};
 use crate::kinds::{self, HEAD, ISO_MARK, Kind};
 use crate::names::{self, Extensions, Nature};
 use crate::text;
+use crate::zip::Ends;
 
 /// Octets of a compound file in which names of its streams are looked for.
 const MOST_COMPOUND: u32 = 2 * 1024 * 1024;
@@ -99,11 +100,11 @@ fn by_kind(
         Kind::Zip => archive::zipped(part, &shown, extensions, findings),
         Kind::Packed => {
             archive::compressed(name, head, extensions, findings);
-            archive::zipped_too(part, &shown, extensions, findings);
+            archive::zipped_too(part, ends(&extension), &shown, extensions, findings);
         }
         Kind::OtherArchive => {
             archive::unlisted(&shown, findings);
-            archive::zipped_too(part, &shown, extensions, findings);
+            archive::zipped_too(part, ends(&extension), &shown, extensions, findings);
         }
         Kind::Compound => compound(part, &shown, findings),
         Kind::Html => text::page(part, &shown, findings),
@@ -118,6 +119,14 @@ fn by_kind(
     if is_archive && !kind.is_an_archive() {
         findings.name(extensions.judge_packed(name), &shown);
         archive::zipped(part, &shown, extensions, findings);
+    }
+}
+
+/// A ZIP archive may stand in one of another kind, at its end, with octets behind it; but not in what is called one itself.
+fn ends(extension: &str) -> Ends {
+    match extension {
+        "zip" | "zipx" => Ends::Any,
+        _ => Ends::Sound,
     }
 }
 

@@ -257,6 +257,11 @@ fn catches_a_program_behind_the_start_of_something_else() {
             refused(&judged(name, &content), &why);
         }
     }
+    for start in [&b"\x1f\x8b\x08\0"[..], b"Rar!\x1a\x07\x01\0", b"GIF89a"] {
+        let content = [start, &archive(&["invoice.exe"], false), b"x"].concat();
+        let why = "\"invoice.exe\" in \"a.zip\" is a program";
+        refused(&judged("a.zip", &content), why);
+    }
     // A tar with an archive at its end: who opens the one does not see the other.
     let mut tar = [
         b"a/gradle-wrapper.jar".to_vec(),
