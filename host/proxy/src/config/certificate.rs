@@ -124,14 +124,18 @@ impl Certificates {
     pub(crate) fn expired_instead_of(&self, shown: &Self) -> Option<String> {
         let (entries, shown) = (self.0.entries.load(), shown.0.entries.load());
         let is_valid = |entries: &[Entry], name: &String| {
-            let mut named = entries.iter().filter(|entry| entry.names.contains(name));
+            let is_for = |entry: &&Entry| entry.names.iter().any(|own| covers(own, name));
+            let mut named = entries.iter().filter(is_for);
             named.any(|entry| !entry.has_expired())
         };
         let is_worse = |name: &String| is_valid(&shown, name) && !is_valid(&entries, name);
-        let worse = entries.iter().zip(&self.0.files);
-        let (_, (file, _)) = worse
-            .into_iter()
-            .find(|(entry, _)| entry.has_expired() && entry.names.iter().any(is_worse))?;
+        // Who names nobody is shown the first.
+        let first = shown.first().is_some_and(|entry| !entry.has_expired());
+        let mut pairs = entries.iter().zip(&self.0.files).enumerate();
+        let (_, (_, (file, _))) = pairs.find(|(place, (entry, _))| {
+            let is_worse = || *place == 0 && first || entry.names.iter().any(is_worse);
+            entry.has_expired() && is_worse()
+        })?;
         let file = file.display();
         Some(format!(
             "the certificate {file} has expired, and the one before it has not; name one that is valid"
