@@ -80,6 +80,11 @@ impl Standing {
         now.trouble = None;
     }
 
+    /// The same filters run; why one is stood in for may have changed.
+    pub(super) fn retell(&self, directory: &Directory) {
+        self.lock().filters = directory.held().iter().map(Listed::of).collect();
+    }
+
     /// What is wrong now; true if that is not known already.
     pub(super) fn complain(&self, errors: &[LoadError]) -> bool {
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();

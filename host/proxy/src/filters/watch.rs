@@ -253,7 +253,10 @@ impl Watch {
     fn bring_in(renewed: Renewed, directory: &Directory, owed: bool, site: &Site) {
         match renewed {
             Renewed::Unsettled => {}
-            Renewed::Same => unchanged(directory, owed, site),
+            Renewed::Same => {
+                site.standing.retell(directory);
+                unchanged(directory, owed, site);
+            }
             Renewed::Changed(change) => {
                 let chain = site.standing.next(Some(directory));
                 let generation = chain.generation();

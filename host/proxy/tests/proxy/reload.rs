@@ -167,6 +167,10 @@ async fn a_list_that_the_host_holds_is_waited_for_from_the_start() {
     while harbour.foundry.loads() < 2 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    let has_told = |health: &str| health.contains("has a broken list");
+    while !has_told(&harbour.http("GET", "/healthz").await.1) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     harbour.put("20-other.wasm", "pass");
     harbour.put("20-other.toml", "");
     harbour.generation(2).await;
