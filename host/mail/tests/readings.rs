@@ -245,6 +245,8 @@ fn a_text_of_two_charsets_is_a_fault() {
         "text/html; charset=utf-16le\r\nContent-Type: text/html; charset=utf-8",
         "text/html\r\nContent-Type: text/html; charset=utf-7",
         "text/html; charset=iso-2022-jp; charset=utf-8",
+        "text/html; charset=utf-8; charset=ibm037",
+        "text/html; charset=utf-8; charset=utf_7",
     ] {
         let mail = format!("Content-Type: {kind}\r\n\r\n<a href=http://evil.example>");
         assert_eq!(parts(mail), Err(PartsFault::Ambiguous), "{kind}");

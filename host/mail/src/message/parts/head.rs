@@ -183,8 +183,8 @@ fn charset(readings: Vec<String>, content_type: &str) -> Result<Option<String>, 
 }
 
 /// A charset in which the octets of ASCII are something else: a link in the one is no link in the other.
-fn beyond_ascii(charset: &Option<String>) -> Option<&str> {
-    const KINDS: [&str; 14] = [
+fn beyond_ascii(charset: &Option<String>) -> Option<String> {
+    const KINDS: [&str; 23] = [
         "utf-16",
         "utf16",
         "utf-32",
@@ -199,8 +199,17 @@ fn beyond_ascii(charset: &Option<String>) -> Option<&str> {
         "iso-2022",
         "hz",
         "csutf",
+        "x-unicode",
+        "u7",
+        "u16",
+        "u32",
+        "ebcdic",
+        "x-ebcdic",
+        "ibm",
+        "csibm",
+        "cp0",
     ];
-    let charset = charset.as_deref();
+    let charset = charset.as_ref().map(|word| word.replace('_', "-"));
     charset.filter(|word| KINDS.iter().any(|kind| word.starts_with(kind)))
 }
 
