@@ -252,3 +252,21 @@ fn canonical(network: IpNet) -> IpNet {
     let v4 = mapped.and_then(|(v4, length)| Ipv4Net::new(v4, length).ok());
     v4.map_or(network, IpNet::V4)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv4_in_ipv6_is_ipv4() {
+        for (written, meant) in [
+            ("::ffff:10.0.0.5/128", "10.0.0.5/32"),
+            ("::ffff:10.1.0.0/112", "10.1.0.0/16"),
+            ("::/0", "::/0"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("192.0.2.0/24", "192.0.2.0/24"),
+        ] {
+            assert_eq!(canonical(written.parse().unwrap()).to_string(), meant);
+        }
+    }
+}

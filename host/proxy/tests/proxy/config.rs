@@ -81,17 +81,6 @@ fn a_complete_configuration_is_taken() {
     check(&text(listener, tables), "no complaint");
 }
 
-/// Clients and balancers are compared in their canonical form.
-#[test]
-fn ipv4_in_ipv6_is_ipv4() {
-    let from = "from = [\"::ffff:10.0.0.5\", \"::ffff:10.1.0.0/112\"]";
-    let listener = format!("{OURS}\nproxy-protocol = {{ {from} }}");
-    let config = Config::parse("lazaret.toml".as_ref(), &text(&listener, "")).unwrap();
-    let balancers = config.listeners[0].balancers.as_ref().unwrap();
-    let from: Vec<_> = balancers.from.iter().map(ToString::to_string).collect();
-    assert_eq!(from, ["10.0.0.5/32", "10.1.0.0/16"]);
-}
-
 #[test]
 fn a_list_of_recipients_may_be_long() {
     let dir = tempfile::tempdir().unwrap();
