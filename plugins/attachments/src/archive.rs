@@ -12,25 +12,14 @@ const MOST_OCTETS: u32 = 2 * 1024 * 1024;
 
 /// A ZIP archive, or what may be one behind other octets.
 pub fn zipped(part: &Part, shown: &str, extensions: &Extensions, findings: &mut Findings) {
-    if !read(part, Ends::Any, shown, extensions, findings) {
+    if !zipped_too(part, Ends::Any, shown, extensions, findings) {
         unlisted(shown, findings);
     }
 }
 
 /// The ZIP archive that an archive of another kind may be as well. One that is only in it, at its end, does not end where
-/// that does.
+/// that does. False where there is none.
 pub fn zipped_too(
-    part: &Part,
-    ends: Ends,
-    shown: &str,
-    extensions: &Extensions,
-    findings: &mut Findings,
-) {
-    read(part, ends, shown, extensions, findings);
-}
-
-/// False where there is none.
-fn read(
     part: &Part,
     ends: Ends,
     shown: &str,

@@ -44,15 +44,16 @@ async fn a_transaction_under_way_ends_on_its_generation_and_the_next_one_begins_
     assert_eq!(rcpt(&mut client).await, "550 5.7.1 B");
 }
 
+const TWO: [(&str, &str); 4] = [
+    ("10-gate.wasm", "pass"),
+    ("10-gate.toml", ""),
+    ("20-other.wasm", "say A"),
+    ("20-other.toml", ""),
+];
+
 #[tokio::test]
 async fn what_did_not_change_is_not_loaded_again() {
-    let harbour = Harbour::with(&[
-        ("10-gate.wasm", "pass"),
-        ("10-gate.toml", ""),
-        ("20-other.wasm", "say A"),
-        ("20-other.toml", ""),
-    ])
-    .await;
+    let harbour = Harbour::with(&TWO).await;
     harbour.put("20-other.wasm", "say B");
     harbour.generation(2).await;
     assert_eq!(
@@ -67,13 +68,7 @@ async fn what_did_not_change_is_not_loaded_again() {
 
 #[tokio::test]
 async fn what_failed_is_not_compiled_again_with_each_change_of_others() {
-    let harbour = Harbour::with(&[
-        ("10-gate.wasm", "pass"),
-        ("10-gate.toml", ""),
-        ("20-other.wasm", "say A"),
-        ("20-other.toml", ""),
-    ])
-    .await;
+    let harbour = Harbour::with(&TWO).await;
     harbour.put("10-gate.wasm", "broken");
     harbour.trouble().await;
     for text in ["say B", "say C", "say D"] {

@@ -24,15 +24,12 @@ pub(super) fn walk(fields: &[Field], body: Bytes) -> Result<Vec<Part>, PartsFaul
         decoded_left: DECODED_BASE + DECODED_FACTOR * body.len() as u64,
     };
     let head = Head::of(fields, "text/plain")?;
-    let body = match fields
-        .iter()
-        .skip(mailbox_lines(fields))
-        .position(is_no_field)
-    {
+    let fields_below = &fields[mailbox_lines(fields)..];
+    let body = match fields_below.iter().position(is_no_field) {
         None => body,
         Some(_) if mime_fields(fields).next().is_some() => return Err(PartsFault::Ambiguous),
         Some(at) => {
-            let shown = &fields[mailbox_lines(fields) + at..];
+            let shown = &fields_below[at..];
             let octets = shown.iter().map(|field| field.raw().len()).sum::<usize>() + body.len();
             take(&mut walk.decoded_left, octets)?;
             shown_from(shown, &body)
